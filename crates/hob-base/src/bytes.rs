@@ -1,0 +1,75 @@
+//! A cheap, cloneable view of bytes that somebody else keeps alive (a memory map, a buffer).
+
+use std::fmt;
+use std::ops::{Deref, Range};
+use std::sync::Arc;
+
+/// A read-only range of bytes with shared ownership of whatever holds them.
+///
+/// Weights are views of the mapped file: cloning or slicing one copies no bytes and touches no page.
+#[derive(Clone)]
+pub struct SharedBytes {
+    owner: Arc<dyn AsRef<[u8]> + Send + Sync>,
+    range: Range<usize>,
+}
+
+impl SharedBytes {
+    /// Shares all bytes of `owner`.
+    pub fn new(owner: impl AsRef<[u8]> + Send + Sync + 'static) -> Self {
+        let range = 0..owner.as_ref().len();
+        Self { owner: Arc::new(owner), range }
+    }
+
+    /// The bytes `range` of this view, or `None` when they are not all inside it.
+    pub fn slice(&self, range: Range<usize>) -> Option<Self> {
+        if range.start > range.end || range.end > self.range.len() {
+            return None;
+        }
+        let start = self.range.start + range.start;
+        Some(Self { owner: Arc::clone(&self.owner), range: start..start + range.len() })
+    }
+}
+
+impl Deref for SharedBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &(*self.owner).as_ref()[self.range.clone()]
+    }
+}
+
+impl From<Vec<u8>> for SharedBytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::new(bytes)
+    }
+}
+
+impl fmt::Debug for SharedBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SharedBytes({} bytes)", self.range.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slices_nest_and_stay_inside() {
+        let all = SharedBytes::from((0..10).collect::<Vec<u8>>());
+        let middle = all.slice(2..8).unwrap();
+        assert_eq!(&*middle, &[2, 3, 4, 5, 6, 7]);
+        assert_eq!(&*middle.slice(1..3).unwrap(), &[3, 4]);
+        assert!(middle.slice(0..7).is_none());
+        assert!(middle.slice(5..usize::MAX).is_none());
+        #[expect(clippy::reversed_empty_ranges, reason = "a reversed range must be refused")]
+        let reversed = middle.slice(3..2);
+        assert!(reversed.is_none());
+    }
+
+    #[test]
+    fn outlives_the_first_handle() {
+        let part = SharedBytes::from(vec![1, 2, 3]).slice(1..3).unwrap();
+        assert_eq!(&*part, &[2, 3]);
+    }
+}

@@ -1,0 +1,9 @@
+//! Words that every room of Hob uses: shared read-only bytes and units for people.
+//!
+//! This crate knows nothing of models, files or threads, and has no dependencies. Read `bytes.rs` first.
+
+mod bytes;
+mod units;
+
+pub use bytes::SharedBytes;
+pub use units::{Bytes, Count};
