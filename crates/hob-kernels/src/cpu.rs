@@ -1,0 +1,53 @@
+//! The CPU as the decoder sees it: coarse operations over slices, spread over the pool.
+
+use crate::{Isa, Pool};
+
+/// How activations are represented in matrix products.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Compute {
+    /// f32 activations against exactly decoded weights: the reference for tests.
+    Exact,
+    /// 8-bit activations, quantised per block.
+    #[default]
+    Fast,
+}
+
+/// A thread pool, an instruction-set level and a compute mode; the operations are methods, each beside its contract in `ops`.
+///
+/// Every result is the same, bit for bit, whatever the number of threads: no output element is summed by two of them.
+pub struct Cpu {
+    pub(crate) pool: Pool,
+    pub(crate) isa: Isa,
+    pub(crate) compute: Compute,
+}
+
+impl Cpu {
+    /// `threads` threads with the best instructions this machine has.
+    pub fn new(threads: usize, compute: Compute) -> Self {
+        Self::with_isa(threads, compute, Isa::detect())
+    }
+
+    /// As [`Cpu::new`], at a given instruction-set level.
+    ///
+    /// # Panics
+    /// When this machine does not have that level.
+    pub fn with_isa(threads: usize, compute: Compute, isa: Isa) -> Self {
+        assert!(isa.is_available(), "this machine has no {isa}");
+        Self { pool: Pool::new(threads), isa, compute }
+    }
+
+    /// The compute mode.
+    pub fn compute(&self) -> Compute {
+        self.compute
+    }
+
+    /// The instruction-set level.
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// Threads that take part in an operation.
+    pub fn threads(&self) -> usize {
+        self.pool.threads()
+    }
+}

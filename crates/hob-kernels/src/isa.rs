@@ -1,0 +1,95 @@
+//! Which instruction set the kernels use, found at run time.
+
+use std::fmt;
+
+/// An instruction-set level that kernels are written for, lowest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Isa {
+    /// Plain Rust: the reference.
+    Scalar,
+    /// x86-64 with AVX2, FMA and F16C.
+    Avx2,
+    /// x86-64 with AVX-512 F, BW, VL, DQ and VNNI.
+    Avx512,
+    /// AArch64 with its baseline NEON.
+    Neon,
+    /// AArch64 with the `dotprod` extension.
+    NeonDot,
+    /// AArch64 with `dotprod` and `i8mm`.
+    NeonI8mm,
+}
+
+impl Isa {
+    /// Every level, lowest first.
+    pub const ALL: [Isa; 6] = [Isa::Scalar, Isa::Avx2, Isa::Avx512, Isa::Neon, Isa::NeonDot, Isa::NeonI8mm];
+
+    /// The best level this machine has, or the one that the environment variable `HOB_ISA` pins when it is available.
+    ///
+    /// An unknown or unavailable pin is ignored here; programs check it with [`Isa::from_name`] and say so.
+    pub fn detect() -> Self {
+        #[allow(clippy::disallowed_methods, reason = "the one switch that must reach every test binary")]
+        let pinned = std::env::var("HOB_ISA").ok().and_then(|name| Self::from_name(&name));
+        match pinned {
+            Some(isa) if isa.is_available() => isa,
+            _ => Self::available().last().copied().unwrap_or(Isa::Scalar),
+        }
+    }
+
+    /// The levels this machine can run, reference first.
+    pub fn available() -> Vec<Self> {
+        Self::ALL.into_iter().filter(|isa| isa.is_available()).collect()
+    }
+
+    /// Whether this machine can run kernels of this level.
+    pub fn is_available(self) -> bool {
+        match self {
+            Isa::Scalar => true,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => {
+                is_x86_feature_detected!("avx2")
+                    && is_x86_feature_detected!("fma")
+                    && is_x86_feature_detected!("f16c")
+            }
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => {
+                Isa::Avx2.is_available()
+                    && is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512vl")
+                    && is_x86_feature_detected!("avx512dq")
+                    && is_x86_feature_detected!("avx512vnni")
+            }
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => std::arch::is_aarch64_feature_detected!("neon"),
+            #[cfg(target_arch = "aarch64")]
+            Isa::NeonDot => Isa::Neon.is_available() && std::arch::is_aarch64_feature_detected!("dotprod"),
+            #[cfg(target_arch = "aarch64")]
+            Isa::NeonI8mm => Isa::NeonDot.is_available() && std::arch::is_aarch64_feature_detected!("i8mm"),
+            #[allow(unreachable_patterns, reason = "the levels of other architectures")]
+            _ => false,
+        }
+    }
+
+    /// The level called `name` (`scalar`, `avx2`, `avx512`, `neon`, `neon-dot`, `neon-i8mm`).
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|isa| isa.name() == name)
+    }
+
+    /// The name `HOB_ISA` uses.
+    pub fn name(self) -> &'static str {
+        match self {
+            Isa::Scalar => "scalar",
+            Isa::Avx2 => "avx2",
+            Isa::Avx512 => "avx512",
+            Isa::Neon => "neon",
+            Isa::NeonDot => "neon-dot",
+            Isa::NeonI8mm => "neon-i8mm",
+        }
+    }
+}
+
+impl fmt::Display for Isa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,20 @@
+//! `y[t, d] = x[t, d] * w[d] / sqrt(mean over d of x[t, d]^2 + eps)`
+//!
+//! Shapes: `x`, `y`: `[T, D]`, `w`: `[D]` or absent (all ones). f32 in and out; the sum is in f64 in the reference, in f32 lanes elsewhere.
+//! In place. Error: at most `4 * EPSILON * sqrt(D)` relative to the largest `|y|` in the row.
+//! Source: Zhang and Sennrich, arXiv:1910.07467, equation for RMSNorm.
+
+mod scalar;
+
+use crate::Cpu;
+
+impl Cpu {
+    /// RMS-normalises each row of `width` elements of `x` in place.
+    pub fn rms_norm(&self, x: &mut [f32], width: usize, weight: Option<&[f32]>, eps: f32) {
+        assert!(width > 0 && x.len().is_multiple_of(width), "x is whole rows of {width}");
+        assert!(weight.is_none_or(|w| w.len() == width), "one weight per element of a row");
+        for row in x.chunks_exact_mut(width) {
+            scalar::rms_norm(row, weight, eps);
+        }
+    }
+}
