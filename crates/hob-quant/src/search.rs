@@ -1,0 +1,42 @@
+//! Choosing scales: the searches the encoders share.
+//!
+//! A sub-block's scale is searched by trying a range of trial scales around the one that just spans its values,
+//! rounding to codes, and solving for the scale (and minimum) that fits those codes with least squares. The scales
+//! are then rounded to the block's own scale. Both the searched scales and the plain spanning ones are carried
+//! through that rounding and the better result is kept, so that the search never does worse than no search.
+
+mod affine;
+mod symmetric;
+
+pub(crate) use affine::{Levels, best_affine};
+pub(crate) use symmetric::{Grid, Integers, best_symmetric, fit_scale, symmetric_error};
+
+/// The element of largest magnitude, with its sign; the first of equals.
+pub(crate) fn signed_extreme(x: &[f32]) -> f32 {
+    let mut extreme = 0.0_f32;
+    for &x in x {
+        if x.abs() > extreme.abs() {
+            extreme = x;
+        }
+    }
+    extreme
+}
+
+/// `1 / d`, and zero for zero.
+pub(crate) fn inverse(d: f32) -> f32 {
+    if d == 0.0 { 0.0 } else { 1.0 / d }
+}
+
+/// Rounds to nearest, halves away from zero.
+pub(crate) fn round_away(x: f32) -> i32 {
+    let whole = x as i32;
+    let rest = x - whole as f32;
+    whole + i32::from(rest >= 0.5) - i32::from(rest <= -0.5)
+}
+
+/// Rounds a value of magnitude below 2^22 to nearest, halves to even, in two additions that vectorise.
+#[inline(always)]
+pub(crate) fn round_small(x: f32) -> f32 {
+    const SHIFT: f32 = 12_582_912.0;
+    (x + SHIFT) - SHIFT
+}
