@@ -20,4 +20,4 @@ pub use matrix::{CodeBits, Matrix, MatrixError, ScaleType, Scales};
 pub use ops::activation::Activation;
 pub use ops::attention::{AttentionShape, Mask};
 pub use ops::rope::{RopeAngles, RopeLayout, RopeTable};
-pub use pool::Pool;
+pub use pool::{DisjointMut, Pool};
