@@ -68,9 +68,11 @@ pub(crate) fn decode_q3_k(block: &[u8; 110], out: &mut [f32; 256]) {
     for (run, out) in out.as_chunks_mut::<32>().0.iter_mut().enumerate() {
         let low = &halves[run / 4];
         let shift = 2 * (run % 4);
-        // A set bit means "do not subtract 4".
-        let codes: [i8; 32] =
-            std::array::from_fn(|j| (((low[j] >> shift) & 3) | (((high[j] >> run) & 1) << 2)) as i8 - 4);
+        let mut codes = [0; 32];
+        for (j, code) in codes.iter_mut().enumerate() {
+            // A set high bit means "do not subtract 4".
+            *code = (((low[j] >> shift) & 3) | (((high[j] >> run) & 1) << 2)) as i8 - 4;
+        }
         scale_halves(&codes, &steps[2 * run..2 * run + 2], out);
     }
 }

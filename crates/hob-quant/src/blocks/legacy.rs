@@ -56,17 +56,26 @@ pub(crate) fn decode_q8_0(block: &[u8; 34], out: &mut [f32; 32]) {
     }
 }
 
-/// Joins the nibbles with their fifth bits. Works on bytes throughout: baseline SIMD has no per-lane shifts.
+/// Joins the nibbles with their fifth bits.
 #[inline(always)]
 fn five_bit_codes(high: &[u8; 4], nibbles: &[u8; 16]) -> [u8; 32] {
-    const BIT: [u8; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
     let mut codes = [0; 32];
     for i in 0..16 {
-        let (low_bit, high_bit) = (high[i / 8] & BIT[i % 8], high[2 + i / 8] & BIT[i % 8]);
-        codes[i] = (nibbles[i] & 15) | if low_bit != 0 { 16 } else { 0 };
-        codes[i + 16] = (nibbles[i] >> 4) | if high_bit != 0 { 16 } else { 0 };
+        codes[i] = nibbles[i] & 15;
+        codes[i + 16] = nibbles[i] >> 4;
+    }
+    for (codes, &bits) in codes.as_chunks_mut::<8>().0.iter_mut().zip(high) {
+        *codes = (u64::from_le_bytes(*codes) | spread_bits(bits)).to_le_bytes();
     }
     codes
+}
+
+/// Bit `i` becomes the value 16 in byte `i`, eight at once: baseline SIMD cannot shift each lane by its own count.
+#[inline(always)]
+fn spread_bits(bits: u8) -> u64 {
+    let own_bit = (u64::from(bits) * 0x0101_0101_0101_0101) & 0x8040_2010_0804_0201;
+    // Adding 127 carries into a byte's top bit exactly when its own bit was there.
+    ((own_bit + 0x7F7F_7F7F_7F7F_7F7F) & 0x8080_8080_8080_8080) >> 3
 }
 
 pub(crate) fn encode_q4_0(x: &[f32; 32], block: &mut [u8; 18]) -> Option<()> {

@@ -36,13 +36,13 @@ pub(crate) fn fit_scale<const N: usize>(x: &[f32; N], grid: &impl Grid) -> [f32;
         return [0.0; 2];
     }
     let spanning = extreme / grid_extreme(grid);
+    // Only the shape matters here, so the values are taken relative to the extreme: nothing over- or underflows.
+    let unit = x.map(|x| x / extreme * grid_extreme(grid));
     let (mut best, mut best_gain) = (spanning, 0.0);
     for trial in -TRIALS..=TRIALS {
         let factor = 1.0 + SPREAD * trial as f32 / TRIALS as f32;
-        // Only the shape matters here, so the block is taken relative to its extreme: nothing over- or underflows.
         let (mut xv, mut vv) = (0.0, 0.0);
-        for &x in x {
-            let y = x / extreme * grid_extreme(grid);
+        for &y in &unit {
             let (_, v) = grid.nearest(y * factor);
             xv += y * v;
             vv += v * v;
