@@ -1,19 +1,14 @@
 //! From stored bytes to f32, row by row.
 
 use crate::TensorType;
-use crate::blocks::{fp4, iq4, kquants, legacy, ternary};
+use crate::blocks::{fp4, iq_low, iq4, kquants, legacy, ternary};
 use crate::float::{bf16_to_f32, f16_to_f32};
 
 impl TensorType {
     /// Whether [`dequantize_row`] knows the type: every float and block type; not the integers and F64.
     pub fn can_dequantize(self) -> bool {
         use TensorType as T;
-        !matches!(self, T::I8 | T::I16 | T::I32 | T::I64 | T::F64) && !self.needs_codebook()
-    }
-
-    fn needs_codebook(self) -> bool {
-        use TensorType as T;
-        matches!(self, T::IQ1_S | T::IQ1_M | T::IQ2_XXS | T::IQ2_XS | T::IQ2_S | T::IQ3_XXS | T::IQ3_S)
+        !matches!(self, T::I8 | T::I16 | T::I32 | T::I64 | T::F64)
     }
 }
 
@@ -52,6 +47,13 @@ pub fn dequantize_row(ty: TensorType, src: &[u8], dst: &mut [f32]) {
         TensorType::TQ2_0 => each_block(src, dst, ternary::decode_tq2_0),
         TensorType::MXFP4 => each_block(src, dst, fp4::decode_mxfp4),
         TensorType::NVFP4 => each_block(src, dst, fp4::decode_nvfp4),
+        TensorType::IQ1_S => each_block(src, dst, iq_low::decode_iq1_s),
+        TensorType::IQ1_M => each_block(src, dst, iq_low::decode_iq1_m),
+        TensorType::IQ2_XXS => each_block(src, dst, iq_low::decode_iq2_xxs),
+        TensorType::IQ2_XS => each_block(src, dst, iq_low::decode_iq2_xs),
+        TensorType::IQ2_S => each_block(src, dst, iq_low::decode_iq2_s),
+        TensorType::IQ3_XXS => each_block(src, dst, iq_low::decode_iq3_xxs),
+        TensorType::IQ3_S => each_block(src, dst, iq_low::decode_iq3_s),
         _ => panic!("{ty} cannot be dequantised; `can_dequantize` tells before"),
     }
 }

@@ -10,7 +10,11 @@ impl TensorType {
     /// Whether [`quantize_row`] knows the type.
     pub fn can_quantize(self) -> bool {
         use TensorType as T;
-        self.can_dequantize() && self != T::NVFP4
+        let decode_only = matches!(
+            self,
+            T::NVFP4 | T::IQ1_S | T::IQ1_M | T::IQ2_XXS | T::IQ2_XS | T::IQ2_S | T::IQ3_XXS | T::IQ3_S
+        );
+        self.can_dequantize() && !decode_only
     }
 }
 

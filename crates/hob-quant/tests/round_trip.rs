@@ -8,7 +8,7 @@ fn encodable() -> impl Iterator<Item = TensorType> {
 }
 
 fn round_trip(ty: TensorType, row: &[f32]) -> Result<Vec<f32>, Error> {
-    let mut bytes = vec![0xAA; ty.row_bytes(row.len()).unwrap()];
+    let mut bytes = vec![0xAA; ty.row_bytes(row.len()).expect("rows here are whole blocks")];
     quantize_row(ty, row, &mut bytes)?;
     let mut back = vec![f32::NAN; row.len()];
     dequantize_row(ty, &bytes, &mut back);
