@@ -1,0 +1,97 @@
+//! Models in several safetensors files, listed by `model.safetensors.index.json`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::SafeTensors;
+use crate::error::shown;
+use crate::{Error, TensorTable, json};
+
+/// Largest index; models of 60,000 tensors need six megabytes.
+const INDEX_BYTES_MAX: u64 = 64 << 20;
+/// Most shards; the largest models in use have under three hundred.
+const SHARDS_MAX: usize = 4096;
+
+#[derive(Deserialize)]
+struct Index {
+    /// Tensor name to shard file name.
+    weight_map: BTreeMap<String, String>,
+}
+
+/// All shards that the index at `path` names, which lie beside it.
+pub(crate) fn open_sharded(path: &Path) -> Result<TensorTable, Error> {
+    let file = path.display().to_string();
+    let expected = "an index: {\"weight_map\": {\"TENSOR\": \"FILE\", ...}}";
+    let index: Option<Index> = json::read_optional(path, INDEX_BYTES_MAX, expected)?;
+    let dir = path.parent().unwrap_or(Path::new(""));
+    let Some(index) = index else {
+        let wanted = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        return Err(Error::Missing { dir: dir.to_owned(), wanted, hint: "download the model's index" });
+    };
+    let shards: BTreeSet<&str> = index.weight_map.values().map(String::as_str).collect();
+    if shards.is_empty() || shards.len() > SHARDS_MAX {
+        return Err(Error::malformed(
+            &file,
+            "weight_map",
+            format!("1 to {SHARDS_MAX} shard files"),
+            shards.len(),
+        ));
+    }
+    if let Some(bad) = shards.iter().find(|name| !is_plain_name(name)) {
+        let expected = "shards named by plain file names ending in .safetensors";
+        return Err(Error::malformed(&file, "weight_map", expected, format!("\"{}\"", shown(bad))));
+    }
+    let mut tables = Vec::new();
+    for shard in &shards {
+        if !dir.join(shard).is_file() {
+            let hint = "download every shard that the index lists";
+            return Err(Error::Missing { dir: dir.to_owned(), wanted: shown(shard), hint });
+        }
+        let table = SafeTensors::open(&dir.join(shard))?.tensors;
+        let listed = index.weight_map.iter().filter(|(_, s)| s == shard);
+        for (name, _) in listed {
+            if table.get(name).is_none() {
+                return Err(Error::tensor(
+                    &file,
+                    name,
+                    format!("the tensor in {shard}"),
+                    "none of that name there",
+                ));
+            }
+        }
+        tables.push(table);
+    }
+    TensorTable::concat(&file, tables)
+}
+
+/// Whether `name` can only mean a file in the directory itself, on every operating system.
+pub(crate) fn is_plain_name(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_. +=@".contains(c);
+    name.ends_with(".safetensors") && !name.starts_with('.') && name.len() <= 255 && name.chars().all(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_names_are_shards() {
+        assert!(is_plain_name("model-00001-of-00002.safetensors"));
+        for bad in [
+            "../x.safetensors",
+            "/x.safetensors",
+            "a/b.safetensors",
+            "a\\b.safetensors",
+            "c:x.safetensors",
+            "..",
+            "",
+            "x.bin",
+            ".safetensors",
+            "a\0.safetensors",
+        ] {
+            assert!(!is_plain_name(bad), "{bad:?}");
+        }
+    }
+}
