@@ -40,3 +40,15 @@ pub(crate) fn round_small(x: f32) -> f32 {
     const SHIFT: f32 = 12_582_912.0;
     (x + SHIFT) - SHIFT
 }
+
+/// The sum of `term(0..N)` in eight running sums, which vectorises where one running sum may not be reordered.
+#[inline(always)]
+pub(crate) fn sum<const N: usize>(term: impl Fn(usize) -> f32) -> f32 {
+    let mut lanes = [0.0; 8];
+    for start in (0..N).step_by(8) {
+        for (lane, sum) in lanes.iter_mut().enumerate() {
+            *sum += term(start + lane);
+        }
+    }
+    lanes.iter().sum()
+}

@@ -1,6 +1,6 @@
 //! Scales with a minimum: `x = d * s * q - dmin * m`, where `q` runs from zero to `max_code` and `m` is not negative.
 
-use super::{inverse, round_small};
+use super::{inverse, round_small, sum};
 use crate::float::through_f16;
 
 /// `x = step * q - min`; neither is negative.
@@ -74,13 +74,8 @@ fn fit_affine<const N: usize>(x: &[f32; N], max_code: f32) -> [Fit; 2] {
 /// The step and minimum that fit `u = step * code - min` best, with `min - offset` not negative.
 fn least_squares<const N: usize>(unit: &[f32; N], codes: &[f32; N], offset: f32) -> Option<Fit> {
     let n = N as f32;
-    let (mut q, mut qq, mut u, mut uq) = (0.0, 0.0, 0.0, 0.0);
-    for (&x, &code) in unit.iter().zip(codes) {
-        q += code;
-        qq += code * code;
-        u += x;
-        uq += x * code;
-    }
+    let (q, qq) = (sum::<N>(|i| codes[i]), sum::<N>(|i| codes[i] * codes[i]));
+    let (u, uq) = (sum::<N>(|i| unit[i]), sum::<N>(|i| unit[i] * codes[i]));
     let determinant = n * qq - q * q;
     let step = (n * uq - q * u) / determinant;
     if !(determinant > 0.0 && step > 0.0) {
@@ -98,10 +93,11 @@ fn least_squares<const N: usize>(unit: &[f32; N], codes: &[f32; N], offset: f32)
 /// Squared error of `fit` when every value takes its nearest code.
 fn error_of<const N: usize>(x: &[f32; N], fit: Fit, max_code: f32) -> f32 {
     let per_step = inverse(fit.step);
-    x.iter()
-        .map(|&x| x + fit.min - fit.step * round_small(((x + fit.min) * per_step).clamp(0.0, max_code)))
-        .map(|e| e * e)
-        .sum()
+    sum::<N>(|i| {
+        let x = x[i] + fit.min;
+        let error = x - fit.step * round_small((x * per_step).clamp(0.0, max_code));
+        error * error
+    })
 }
 
 fn pack<const S: usize, const N: usize>(x: &[f32; 256], levels: Levels, fits: [Fit; S]) -> AffineBlock<S> {

@@ -1,6 +1,6 @@
 //! Scales without a minimum: `x = d * s * v`, where `v` is one of a fixed set of values.
 
-use super::{inverse, round_small, signed_extreme};
+use super::{inverse, round_small, signed_extreme, sum};
 use crate::float::through_f16;
 
 /// A set of values that codes stand for.
@@ -41,12 +41,12 @@ pub(crate) fn fit_scale<const N: usize>(x: &[f32; N], grid: &impl Grid) -> [f32;
     let (mut best, mut best_gain) = (spanning, 0.0);
     for trial in -TRIALS..=TRIALS {
         let factor = 1.0 + SPREAD * trial as f32 / TRIALS as f32;
-        let (mut xv, mut vv) = (0.0, 0.0);
-        for &y in &unit {
-            let (_, v) = grid.nearest(y * factor);
-            xv += y * v;
-            vv += v * v;
+        let mut values = [0.0; N];
+        for (value, y) in values.iter_mut().zip(&unit) {
+            *value = grid.nearest(y * factor).1;
         }
+        let xv = sum::<N>(|i| unit[i] * values[i]);
+        let vv = sum::<N>(|i| values[i] * values[i]);
         // Least squares gives the scale xv / vv, which lowers the squared error by xv^2 / vv.
         if vv > 0.0 && xv > 0.0 && xv * xv > best_gain * vv {
             (best, best_gain) = (spanning * (xv / vv), xv * xv / vv);
