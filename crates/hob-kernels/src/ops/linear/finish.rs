@@ -1,0 +1,51 @@
+//! What happens to a sum on its way out: bias, output range, and its place in `[T, out]`.
+#![allow(unsafe_code)]
+
+use super::scalar::round_to_range;
+use crate::{DisjointMut, Linear};
+use std::ops::Range;
+
+/// The output of one layer, written by several chunks of rows at once.
+pub(super) struct Finish<'a> {
+    out: DisjointMut<'a, f32>,
+    rows: usize,
+    tokens: usize,
+    bias: Option<&'a [f32]>,
+    output_scale: Option<f32>,
+}
+
+impl<'a> Finish<'a> {
+    /// Writes to `out` (`[tokens, out]`) what belongs to `linear`.
+    pub(super) fn new(linear: &'a Linear, tokens: usize, out: &'a mut [f32]) -> Self {
+        let (bias, rows) = (linear.bias.as_deref(), linear.weight.rows());
+        assert!(bias.is_none_or(|b| b.len() == rows), "one bias per output");
+        assert_eq!(out.len(), tokens * rows, "out is [T, out]");
+        Self { out: DisjointMut::new(out), rows, tokens, bias, output_scale: linear.output_scale }
+    }
+
+    /// Stores `W x` of one token and row as the layer's output. Only the chunk that owns `row` may call this.
+    #[inline]
+    pub(super) fn put(&self, token: usize, row: usize, sum: f32) {
+        self.put_run(token, row, &[sum]);
+    }
+
+    /// Stores consecutive rows of one token. Only the chunk that owns these rows may call this.
+    #[inline]
+    pub(super) fn put_run(&self, token: usize, first_row: usize, sums: &[f32]) {
+        let at = token * self.rows + first_row;
+        // SAFETY: chunks own disjoint rows (`project` hands each out once), a chunk is one thread's, and the piece
+        // ends with this call.
+        let out = unsafe { self.out.slice(at..at + sums.len()) };
+        for (row, (y, sum)) in (first_row..).zip(out.iter_mut().zip(sums)) {
+            *y = sum + self.bias.map_or(0.0, |b| b[row]);
+            if let Some(scale) = self.output_scale {
+                *y = round_to_range(*y, scale);
+            }
+        }
+    }
+
+    /// Stores empty sums for `rows`.
+    pub(super) fn fill_empty(&self, rows: Range<usize>) {
+        (0..self.tokens).for_each(|token| rows.clone().for_each(|row| self.put(token, row, 0.0)));
+    }
+}
