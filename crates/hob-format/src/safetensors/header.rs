@@ -14,6 +14,8 @@ use crate::{Dtype, Error};
 const DIMENSIONS_MAX: usize = 8;
 /// Most tensors; the largest mixture models have tens of thousands per model.
 const TENSORS_MAX: usize = 1 << 20;
+/// Most texts in `__metadata__`; files in use have one to a dozen.
+const TEXTS_MAX: usize = 4096;
 
 /// The header's tensors in order of their data, and its free texts.
 #[derive(Debug, Default)]
@@ -105,7 +107,7 @@ impl<'de> Visitor<'de> for HeaderVisitor<'_> {
                 if std::mem::replace(&mut has_metadata, true) {
                     return Err(de::Error::custom("__metadata__ twice"));
                 }
-                header.metadata = map.next_value()?;
+                header.metadata = map.next_value::<Texts>()?.0;
                 continue;
             }
             if header.entries.len() == TENSORS_MAX {
@@ -183,5 +185,35 @@ impl<'de> Deserialize<'de> for Shape {
         }
 
         deserializer.deserialize_seq(ShapeVisitor)
+    }
+}
+
+/// The free texts, refused as soon as there are too many.
+struct Texts(BTreeMap<String, String>);
+
+impl<'de> Deserialize<'de> for Texts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextsVisitor;
+
+        impl<'de> Visitor<'de> for TextsVisitor {
+            type Value = Texts;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "at most {TEXTS_MAX} texts")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Texts, A::Error> {
+                let mut texts = BTreeMap::new();
+                while let Some((key, value)) = map.next_entry()? {
+                    if texts.len() == TEXTS_MAX {
+                        return Err(de::Error::invalid_length(TEXTS_MAX + 1, &self));
+                    }
+                    texts.insert(key, value);
+                }
+                Ok(Texts(texts))
+            }
+        }
+
+        deserializer.deserialize_map(TextsVisitor)
     }
 }
