@@ -1,0 +1,83 @@
+//! BERT encoders (bge, e5, MiniLM): learned positions, norms on each sum, biases everywhere, exact gelu, no mask.
+//!
+//! Source: Devlin et al., arXiv:1810.04805; pooling as the embedding models' cards say.
+
+use crate::config::Key;
+use crate::names::{HfNames, LLAMA_NAMES};
+use crate::spec::{
+    AttentionSpec, EmbeddingSpec, Ffn, Fused, KvSource, LayerNorms, LayerSpec, ModelSpec, Norm, NormKind,
+    OutputSpec,
+};
+use crate::{Config, Error};
+use hob_kernels::{Activation, Mask, RopeLayout};
+
+pub(super) static NAMES: HfNames = HfNames {
+    top: &[
+        ("token_embd", "embeddings.word_embeddings"),
+        ("position_embd", "embeddings.position_embeddings"),
+        ("token_types", "embeddings.token_type_embeddings"),
+        ("token_embd_norm", "embeddings.LayerNorm"),
+    ],
+    layers: "encoder.layer.",
+    layer: &[
+        ("attn_q", "attention.self.query"),
+        ("attn_k", "attention.self.key"),
+        ("attn_v", "attention.self.value"),
+        ("attn_output", "attention.output.dense"),
+        ("attn_output_norm", "attention.output.LayerNorm"),
+        ("ffn_up", "intermediate.dense"),
+        ("ffn_down", "output.dense"),
+        ("layer_output_norm", "output.LayerNorm"),
+    ],
+    ignore: &["pooler.", "cls.", "embeddings.position_ids"],
+    ..LLAMA_NAMES
+};
+
+pub(super) fn spec(c: &Config<'_>) -> Result<ModelSpec, Error> {
+    let b = c.base_layer()?;
+    let eps = c.f32(Key("attention.layer_norm_epsilon", "layer_norm_eps"))?;
+    let norm = Norm { kind: NormKind::Layer { bias: true }, eps, weight_offset: 0.0 };
+    let layer = |i: usize| LayerSpec {
+        attention: AttentionSpec {
+            heads: b.heads,
+            kv_heads: b.kv_heads[i],
+            head_dim: b.head_dim,
+            scale: 1.0 / (b.head_dim as f32).sqrt(),
+            softcap: None,
+            mask: Mask::Bidirectional { reach: None },
+            rope: None,
+            qk_norm: None,
+            value_norm: None,
+            kv: KvSource::Own,
+            value_is_key: false,
+            qkv_bias: true,
+            output_bias: true,
+        },
+        ffn: Ffn::Plain { width: b.ffn[i], act: Activation::GeluErf, bias: true },
+        norms: LayerNorms::residual(norm),
+        output_scale: false,
+    };
+    let context = c.context()?;
+    let types = match c.tensors().get("token_types.weight") {
+        Some(t) => t.shape.first().copied(),
+        None => c.opt_usize(Key("", "type_vocab_size"))?,
+    };
+    Ok(ModelSpec {
+        vocab: c.vocab()?,
+        hidden: b.hidden,
+        context,
+        embedding: EmbeddingSpec {
+            scale: 1.0,
+            positions: Some(context),
+            token_types: types,
+            norm: Some(norm),
+        },
+        ropes: Vec::new(),
+        rope_layout: RopeLayout::Halves,
+        layers: (0..b.layers).map(layer).collect(),
+        final_norm: None,
+        output: OutputSpec::Embedding { pooling: c.pooling()? },
+        per_layer: None,
+        fused: Fused::default(),
+    })
+}

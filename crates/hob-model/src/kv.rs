@@ -1,0 +1,150 @@
+//! Keys and values of one sequence: pages per layer, shared between sequences that begin alike.
+
+use crate::spec::{KvSource, ModelSpec};
+use hob_kernels::{KvPage, KvShape, KvType, KvView, Mask, PAGE_POSITIONS};
+use std::sync::Arc;
+
+/// The cache of one sequence.
+///
+/// Cloning shares every page; a page is copied only when one of its holders writes into it. Layers with a sliding window
+/// let go of pages that no later query can see.
+#[derive(Clone)]
+pub struct SequenceKv {
+    layers: Vec<LayerKv>,
+    len: usize,
+    /// Whether rotary frequencies are those beyond the model's switch length.
+    pub(crate) long_context: bool,
+}
+
+#[derive(Clone)]
+struct LayerKv {
+    /// `None` for layers that read another layer's pages.
+    shape: Option<KvShape>,
+    window: Option<usize>,
+    pages: Vec<Arc<KvPage>>,
+    /// Position of the first slot of the first page; a multiple of the page size.
+    first: usize,
+}
+
+impl SequenceKv {
+    /// An empty cache for `spec`; `long_context` picks the rotary regime beyond the model's switch length.
+    pub fn new(spec: &ModelSpec, ty: KvType, long_context: bool) -> Self {
+        let layers = spec
+            .layers
+            .iter()
+            .enumerate()
+            .map(|(i, layer)| {
+                let a = &layer.attention;
+                let shape = KvShape { ty, kv_heads: a.kv_heads, head_dim: a.head_dim };
+                LayerKv {
+                    shape: (a.kv == KvSource::Own).then_some(shape),
+                    window: window_of(spec, i),
+                    pages: Vec::new(),
+                    first: 0,
+                }
+            })
+            .collect();
+        Self { layers, len: 0, long_context }
+    }
+
+    /// Stored positions.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether nothing is stored.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Whether rotary frequencies are those beyond the model's switch length.
+    pub fn is_long_context(&self) -> bool {
+        self.long_context
+    }
+
+    /// Bytes of all pages this sequence holds, those it shares included.
+    pub fn bytes(&self) -> usize {
+        self.layers.iter().map(|l| l.pages.len() * l.shape.map_or(0, KvShape::page_bytes)).sum()
+    }
+
+    /// Bytes that `positions` positions of `spec` take.
+    pub fn bytes_for(spec: &ModelSpec, ty: KvType, positions: usize) -> u64 {
+        let mut bytes = 0;
+        for (i, layer) in spec.layers.iter().enumerate().filter(|(_, l)| l.attention.kv == KvSource::Own) {
+            let a = &layer.attention;
+            let shape = KvShape { ty, kv_heads: a.kv_heads, head_dim: a.head_dim };
+            // A window rarely starts at a page's first slot.
+            let held = window_of(spec, i).map_or(positions, |w| positions.min(w + PAGE_POSITIONS));
+            bytes += held.div_ceil(PAGE_POSITIONS) as u64 * shape.page_bytes() as u64;
+        }
+        bytes
+    }
+
+    /// Forgets everything from `position` on. `false`, with nothing changed, when a window has already let go of
+    /// positions that would be seen again.
+    pub fn truncate(&mut self, position: usize) -> bool {
+        if position >= self.len {
+            return true;
+        }
+        let seen_again = |l: &LayerKv| l.window.is_some_and(|w| l.first > (position + 1).saturating_sub(w));
+        if self.layers.iter().any(|l| l.shape.is_some() && seen_again(l)) {
+            return false;
+        }
+        for layer in &mut self.layers {
+            layer.pages.truncate(position.saturating_sub(layer.first).div_ceil(PAGE_POSITIONS));
+        }
+        self.len = position;
+        true
+    }
+
+    /// Drops pages that no query at or after the end can see.
+    pub(crate) fn release_unseen(&mut self) {
+        let next = self.len;
+        for layer in &mut self.layers {
+            let Some(window) = layer.window else { continue };
+            let oldest = (next + 1).saturating_sub(window);
+            let gone = (oldest.saturating_sub(layer.first) / PAGE_POSITIONS).min(layer.pages.len());
+            layer.pages.drain(..gone);
+            layer.first += gone * PAGE_POSITIONS;
+        }
+    }
+
+    /// Stores the new positions' keys and values (`[T, K, Dh]` each) of `layer`, after the sequence's end.
+    pub(crate) fn store(&mut self, layer: usize, k: &[f32], v: &[f32]) {
+        let base = self.len;
+        let layer = &mut self.layers[layer];
+        let shape = layer.shape.expect("only layers with keys of their own store any");
+        let row = shape.kv_heads * shape.head_dim;
+        for (t, (k, v)) in k.chunks_exact(row).zip(v.chunks_exact(row)).enumerate() {
+            let offset = base + t - layer.first;
+            if offset / PAGE_POSITIONS == layer.pages.len() {
+                layer.pages.push(Arc::new(KvPage::new(shape)));
+            }
+            Arc::make_mut(&mut layer.pages[offset / PAGE_POSITIONS]).write(offset % PAGE_POSITIONS, k, v);
+        }
+    }
+
+    /// What queries of the running step see of `layer`: everything stored and the step's `new` positions.
+    pub(crate) fn view(&self, layer: usize, new: usize) -> KvView<'_> {
+        let layer = &self.layers[layer];
+        KvView { pages: &layer.pages, first: layer.first, end: self.len + new }
+    }
+
+    /// Counts a finished step's positions as stored.
+    pub(crate) fn advance(&mut self, new: usize) {
+        self.len += new;
+    }
+}
+
+/// The widest window over a layer's cache: its own, or that of a layer that reads it.
+fn window_of(spec: &ModelSpec, owner: usize) -> Option<usize> {
+    let reads = |i: usize| i == owner || spec.layers[i].attention.kv == KvSource::Layer(owner);
+    let mut widest = 0;
+    for (_, layer) in spec.layers.iter().enumerate().filter(|(i, _)| reads(*i)) {
+        match layer.attention.mask {
+            Mask::Causal { window: Some(w) } => widest = widest.max(w),
+            _ => return None,
+        }
+    }
+    Some(widest)
+}

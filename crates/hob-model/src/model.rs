@@ -1,0 +1,280 @@
+//! A model: its description and its weights, ready to run.
+
+use crate::rope::RopeSpec;
+use crate::spec::{Ffn, KvSource, ModelSpec, OutputSpec, QkNorm};
+use crate::weights::{Binder, NormWeights};
+use crate::{Config, Error, families};
+use hob_format::ModelFiles;
+use hob_kernels::{Linear, Matrix, RopeTable};
+
+/// Rows that are compared to tell that a stored head repeats the embedding's codes.
+const HEAD_SAMPLES: usize = 64;
+
+/// A loaded model. Weights stay in the mapped file; loading reads settings, norms and nothing else.
+pub struct Model {
+    pub(crate) spec: ModelSpec,
+    family: &'static str,
+    pub(crate) embedding: Matrix,
+    pub(crate) positions: Option<Matrix>,
+    /// Row 0 of the token-type table.
+    pub(crate) token_type: Option<Vec<f32>>,
+    pub(crate) embedding_norm: Option<NormWeights>,
+    pub(crate) final_norm: Option<NormWeights>,
+    pub(crate) head: Option<Linear>,
+    pub(crate) per_layer: Option<PerLayerWeights>,
+    pub(crate) layers: Vec<LayerWeights>,
+    /// Per kind of rotary embedding: within and beyond its switch length.
+    pub(crate) ropes: Vec<[RopeTable; 2]>,
+}
+
+pub(crate) struct PerLayerWeights {
+    pub table: Matrix,
+    pub project: Linear,
+    pub norm: Vec<f32>,
+}
+
+pub(crate) struct LayerWeights {
+    pub attention: AttentionWeights,
+    pub ffn: FfnWeights,
+    pub attention_in: Option<NormWeights>,
+    pub attention_out: Option<NormWeights>,
+    pub after_attention: Option<NormWeights>,
+    pub ffn_in: Option<NormWeights>,
+    pub ffn_out: Option<NormWeights>,
+    pub after_ffn: Option<NormWeights>,
+    pub per_layer: Option<PerLayerGate>,
+    pub output_scale: Option<f32>,
+}
+
+pub(crate) struct AttentionWeights {
+    pub q: Linear,
+    /// `None` where another layer's are read.
+    pub k: Option<Linear>,
+    /// `None` also where values are keys.
+    pub v: Option<Linear>,
+    pub output: Linear,
+    pub q_norm: Option<NormWeights>,
+    pub k_norm: Option<NormWeights>,
+}
+
+pub(crate) enum FfnWeights {
+    Gated(GatedWeights),
+    Plain { up: Linear, down: Linear },
+    DenseAndExperts { dense: GatedWeights, experts: Box<ExpertWeights> },
+}
+
+pub(crate) struct GatedWeights {
+    pub gate: Linear,
+    pub up: Linear,
+    pub down: Linear,
+}
+
+pub(crate) struct ExpertWeights {
+    pub dense_out: Vec<f32>,
+    pub input: Vec<f32>,
+    pub output: Vec<f32>,
+    pub router: Linear,
+    pub router_scale: Vec<f32>,
+    pub experts: Vec<GatedWeights>,
+    pub expert_scale: Vec<f32>,
+}
+
+pub(crate) struct PerLayerGate {
+    pub gate: Linear,
+    pub project: Linear,
+    pub norm: Vec<f32>,
+}
+
+impl Model {
+    /// Describes and binds the model in `files`.
+    ///
+    /// # Errors
+    /// [`Error`] names the setting or tensor that does not fit, what was expected and what was found.
+    pub fn load(files: &ModelFiles) -> Result<Self, Error> {
+        let config = Config::new(files)?;
+        let family = families::find(&config)?;
+        let spec = (family.spec)(&config)?;
+        let mut b = Binder::new(&config, family.names, &spec);
+        let model = Self {
+            family: family.name,
+            embedding: b.matrix("token_embd")?,
+            positions: spec.embedding.positions.map(|_| b.matrix("position_embd")).transpose()?,
+            token_type: spec.embedding.token_types.map(|_| first_row(&mut b, "token_types")).transpose()?,
+            embedding_norm: b.norm("token_embd_norm", spec.embedding.norm)?,
+            final_norm: b.norm("output_norm", spec.final_norm)?,
+            head: None,
+            per_layer: per_layer(&mut b, &spec)?,
+            layers: (0..spec.layers.len()).map(|i| layer(&mut b, &spec, i)).collect::<Result<_, _>>()?,
+            ropes: spec.ropes.iter().map(|r: &RopeSpec| [r.table(false), r.table(true)]).collect(),
+            spec,
+        };
+        let head = model.bind_head(&mut b)?;
+        b.finish(&model.spec)?;
+        Ok(Self { head, ..model })
+    }
+
+    /// What the model is.
+    pub fn spec(&self) -> &ModelSpec {
+        &self.spec
+    }
+
+    /// The family's name.
+    pub fn family(&self) -> &'static str {
+        self.family
+    }
+
+    /// The length at which a sequence must be computed anew with other rotary frequencies, if the model has one.
+    pub fn switch_length(&self) -> Option<usize> {
+        self.spec.ropes.iter().find_map(RopeSpec::switch_length)
+    }
+
+    /// The embedding table whose rows are gathered from disk a few at a time, as (bytes, element encoding).
+    pub fn per_layer_table(&self) -> Option<&Matrix> {
+        self.per_layer.as_ref().map(|p| &p.table)
+    }
+
+    /// The head: the embedding matrix where it is tied, or where a stored head repeats its codes.
+    fn bind_head(&self, b: &mut Binder<'_>) -> Result<Option<Linear>, Error> {
+        match self.spec.output {
+            OutputSpec::Embedding { .. } => Ok(None),
+            OutputSpec::Logits { tied: true, .. } => Ok(Some(Linear::new(self.embedding.clone()))),
+            OutputSpec::Logits { tied: false, .. } => {
+                let mut head = b.linear("output")?;
+                if same_sampled_rows(&head.weight, &self.embedding) {
+                    head.weight = self.embedding.clone();
+                }
+                Ok(Some(head))
+            }
+        }
+    }
+}
+
+/// Whether two matrices have one encoding and the same values in rows spread over the whole.
+///
+/// Mobile checkpoints store the embedding twice; sharing one copy keeps 100 MB of E2B out of memory.
+fn same_sampled_rows(a: &Matrix, b: &Matrix) -> bool {
+    if (a.rows(), a.cols(), a.encoding()) != (b.rows(), b.cols(), b.encoding()) {
+        return false;
+    }
+    let (mut x, mut y) = (vec![0.0; a.cols()], vec![0.0; b.cols()]);
+    (0..HEAD_SAMPLES.min(a.rows())).all(|i| {
+        let row = i * (a.rows() - 1) / HEAD_SAMPLES.min(a.rows());
+        a.dequantize_row(row, &mut x);
+        b.dequantize_row(row, &mut y);
+        x == y
+    })
+}
+
+fn first_row(b: &mut Binder<'_>, stem: &str) -> Result<Vec<f32>, Error> {
+    let table = b.matrix(stem)?;
+    let mut row = vec![0.0; table.cols()];
+    table.dequantize_row(0, &mut row);
+    Ok(row)
+}
+
+fn per_layer(b: &mut Binder<'_>, spec: &ModelSpec) -> Result<Option<PerLayerWeights>, Error> {
+    if spec.per_layer.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(PerLayerWeights {
+        table: b.matrix("per_layer_token_embd")?,
+        project: b.linear("per_layer_model_proj")?,
+        norm: b.vector("per_layer_proj_norm.weight")?,
+    }))
+}
+
+fn layer(b: &mut Binder<'_>, spec: &ModelSpec, i: usize) -> Result<LayerWeights, Error> {
+    let (name, norms) = (|n: &str| format!("blk.{i}.{n}"), spec.layers[i].norms);
+    Ok(LayerWeights {
+        attention: attention(b, spec, i)?,
+        ffn: ffn(b, spec, i)?,
+        attention_in: b.norm(&name("attn_norm"), norms.attention_in)?,
+        attention_out: b.norm(&name("post_attention_norm"), norms.attention_out)?,
+        after_attention: b.norm(&name("attn_output_norm"), norms.after_attention)?,
+        ffn_in: b.norm(&name("ffn_norm"), norms.ffn_in)?,
+        ffn_out: b.norm(&name("post_ffw_norm"), norms.ffn_out)?,
+        after_ffn: b.norm(&name("layer_output_norm"), norms.after_ffn)?,
+        per_layer: match spec.per_layer {
+            None => None,
+            Some(_) => Some(PerLayerGate {
+                gate: b.linear(&name("inp_gate"))?,
+                project: b.linear(&name("proj"))?,
+                norm: b.vector(&name("post_norm.weight"))?,
+            }),
+        },
+        output_scale: match spec.layers[i].output_scale {
+            true => Some(b.vector(&name("layer_output_scale.weight"))?[0]),
+            false => None,
+        },
+    })
+}
+
+fn attention(b: &mut Binder<'_>, spec: &ModelSpec, i: usize) -> Result<AttentionWeights, Error> {
+    let (name, a) = (|n: &str| format!("blk.{i}.{n}"), &spec.layers[i].attention);
+    let own = a.kv == KvSource::Own;
+    let (q, k, v) = if spec.fused.qkv {
+        let all = b.linear(&name("attn_qkv"))?;
+        let (q, kv) = (a.heads * a.head_dim, a.kv_heads * a.head_dim);
+        let part = |start, len| all.row_slice(start..start + len).expect("the shape was checked");
+        (part(0, q), Some(part(q, kv)), Some(part(q + kv, kv)))
+    } else {
+        let k = own.then(|| b.linear(&name("attn_k"))).transpose()?;
+        let v = (own && !a.value_is_key).then(|| b.linear(&name("attn_v"))).transpose()?;
+        (b.linear(&name("attn_q"))?, k, v)
+    };
+    let norm = a.qk_norm.map(QkNorm::norm);
+    Ok(AttentionWeights {
+        q,
+        k,
+        v,
+        output: b.linear(&name("attn_output"))?,
+        q_norm: b.norm(&name("attn_q_norm"), norm)?,
+        k_norm: b.norm(&name("attn_k_norm"), norm.filter(|_| own))?,
+    })
+}
+
+fn ffn(b: &mut Binder<'_>, spec: &ModelSpec, i: usize) -> Result<FfnWeights, Error> {
+    let name = |n: &str| format!("blk.{i}.{n}");
+    Ok(match &spec.layers[i].ffn {
+        Ffn::Gated { width, .. } => FfnWeights::Gated(gated(b, spec, i, *width)?),
+        Ffn::Plain { .. } => {
+            FfnWeights::Plain { up: b.linear(&name("ffn_up"))?, down: b.linear(&name("ffn_down"))? }
+        }
+        Ffn::DenseAndExperts { width, experts, .. } => {
+            let (gate_up, down) = (b.matrix(&name("ffn_gate_up_exps"))?, b.matrix(&name("ffn_down_exps"))?);
+            let part = |m: &Matrix, start: usize, len: usize| {
+                Linear::new(m.row_slice(start..start + len).expect("the shape was checked"))
+            };
+            let (f, d) = (experts.width, spec.hidden);
+            let expert = |e: usize| GatedWeights {
+                gate: part(&gate_up, 2 * f * e, f),
+                up: part(&gate_up, 2 * f * e + f, f),
+                down: part(&down, d * e, d),
+            };
+            FfnWeights::DenseAndExperts {
+                dense: gated(b, spec, i, *width)?,
+                experts: Box::new(ExpertWeights {
+                    dense_out: b.vector(&name("post_ffw_norm_1.weight"))?,
+                    input: b.vector(&name("pre_ffw_norm_2.weight"))?,
+                    output: b.vector(&name("post_ffw_norm_2.weight"))?,
+                    router: b.linear(&name("ffn_gate_inp"))?,
+                    router_scale: b.vector(&name("ffn_gate_inp.scale"))?,
+                    experts: (0..experts.count).map(expert).collect(),
+                    expert_scale: b.vector(&name("ffn_down_exps.scale"))?,
+                }),
+            }
+        }
+    })
+}
+
+fn gated(b: &mut Binder<'_>, spec: &ModelSpec, i: usize, width: usize) -> Result<GatedWeights, Error> {
+    let name = |n: &str| format!("blk.{i}.{n}");
+    let (gate, up) = if spec.fused.gate_up {
+        let both = b.linear(&name("ffn_up"))?;
+        let part = |start| both.row_slice(start..start + width).expect("the shape was checked");
+        (part(0), part(width))
+    } else {
+        (b.linear(&name("ffn_gate"))?, b.linear(&name("ffn_up"))?)
+    };
+    Ok(GatedWeights { gate, up, down: b.linear(&name("ffn_down"))? })
+}
