@@ -1,6 +1,17 @@
 //! Pages of the KV cache: the unit that sequences share, and the layout attention reads.
+//!
+//! A page is laid out for the two products of attention, each of which then walks memory in order and needs no horizontal sum:
+//!
+//! - keys lie transposed, `[K, Dh, PAGE_POSITIONS]`: for one element of the query, the lanes are positions;
+//! - values lie in panels of [`PANEL`] columns, `[K, panels, PAGE_POSITIONS, panel width]`: for one position, the lanes are
+//!   columns. The last panel is padded with zeros to a multiple of [`COLUMN_ALIGN`], so no kernel has a tail.
+//!
+//! Positions are written once and read every step after, so the scattered store of a key costs nothing that shows.
 
-use half::f16;
+mod rows;
+
+pub(crate) use rows::{KvData, value_columns};
+
 use std::sync::Arc;
 
 /// Positions of one page.
@@ -9,14 +20,20 @@ pub const PAGE_POSITIONS: usize = 64;
 /// Elements that share a scale in [`KvType::Q8`].
 pub(crate) const Q8_GROUP: usize = 32;
 
+/// Columns of a panel of values: the widest tile of the kernels, and two groups of [`Q8_GROUP`].
+pub(crate) const PANEL: usize = 64;
+
+/// Every row of values is a multiple of this many elements: the widest vector of f32.
+pub(crate) const COLUMN_ALIGN: usize = 16;
+
 /// Element type of cached keys and values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KvType {
     /// Exact; for tests and the exact compute mode.
     F32,
-    /// The default.
+    /// The default. Magnitudes beyond 65504 are stored as 65504.
     F16,
-    /// 8-bit codes with an f16 scale per 32 elements.
+    /// 8-bit codes with an f16 scale per 32 elements: off by at most 1/253 of the largest magnitude among them.
     Q8,
 }
 
@@ -34,30 +51,20 @@ pub struct KvShape {
 impl KvShape {
     /// Bytes of one page.
     pub fn page_bytes(self) -> usize {
-        let elements = 2 * self.kv_heads * PAGE_POSITIONS * self.head_dim;
+        let rows = self.kv_heads * PAGE_POSITIONS;
+        let elements = rows * (self.head_dim + value_columns(self.head_dim));
         match self.ty {
             KvType::F32 => 4 * elements,
             KvType::F16 => 2 * elements,
-            KvType::Q8 => elements + 2 * (elements / self.head_dim) * self.head_dim.div_ceil(Q8_GROUP),
+            KvType::Q8 => elements + 2 * 2 * rows * self.head_dim.div_ceil(Q8_GROUP),
         }
     }
 }
 
-/// Keys or values of one page: `[K, PAGE_POSITIONS, Dh]`, so that a head's positions are contiguous.
-#[derive(Clone, Debug)]
-pub(crate) enum KvData {
-    F32(Vec<f32>),
-    F16(Vec<f16>),
-    /// `scales` is `[K, PAGE_POSITIONS, ceil(Dh / 32)]`.
-    Q8 {
-        codes: Vec<i8>,
-        scales: Vec<f16>,
-    },
-}
-
 /// Keys and values of [`PAGE_POSITIONS`] consecutive positions in one layer of one sequence.
 ///
-/// Sequences that begin alike share pages through `Arc`; writing into a shared page copies it first (`Arc::make_mut`).
+/// Sequences that begin alike share pages through `Arc`. To write, go through `Arc::make_mut`: it copies the page first if
+/// another sequence holds it too, so that one sequence's write is never seen by the other.
 #[derive(Clone, Debug)]
 pub struct KvPage {
     shape: KvShape,
@@ -68,19 +75,9 @@ pub struct KvPage {
 impl KvPage {
     /// An empty page.
     pub fn new(shape: KvShape) -> Self {
-        let data = || {
-            let rows = shape.kv_heads * PAGE_POSITIONS;
-            let len = rows * shape.head_dim;
-            match shape.ty {
-                KvType::F32 => KvData::F32(vec![0.0; len]),
-                KvType::F16 => KvData::F16(vec![f16::ZERO; len]),
-                KvType::Q8 => KvData::Q8 {
-                    codes: vec![0; len],
-                    scales: vec![f16::ZERO; rows * shape.head_dim.div_ceil(Q8_GROUP)],
-                },
-            }
-        };
-        Self { shape, k: data(), v: data() }
+        let KvShape { ty, kv_heads, head_dim } = shape;
+        let data = |columns| KvData::new(ty, kv_heads * PAGE_POSITIONS, columns, head_dim);
+        Self { shape, k: data(head_dim), v: data(value_columns(head_dim)) }
     }
 
     /// What this page holds.
@@ -89,62 +86,45 @@ impl KvPage {
     }
 
     /// Stores `k` and `v` (`[K, Dh]` each) at position `slot` of the page.
+    ///
+    /// # Panics
+    /// When the slot or a length is off.
     pub fn write(&mut self, slot: usize, k: &[f32], v: &[f32]) {
+        self.write_rows(slot, 1, k, v);
+    }
+
+    /// Stores `count` consecutive positions from slot `first` on; `k` and `v` are `[count, K, Dh]`.
+    ///
+    /// # Panics
+    /// When the positions do not fit the page or a length is off.
+    pub fn write_rows(&mut self, first: usize, count: usize, k: &[f32], v: &[f32]) {
         let KvShape { kv_heads, head_dim, .. } = self.shape;
-        assert!(
-            slot < PAGE_POSITIONS && k.len() == kv_heads * head_dim && v.len() == k.len(),
-            "one position of K and V"
-        );
-        for head in 0..kv_heads {
-            let row = head * PAGE_POSITIONS + slot;
-            let part = head * head_dim..(head + 1) * head_dim;
-            self.k.write_row(row, &k[part.clone()]);
-            self.v.write_row(row, &v[part]);
-        }
-    }
-}
-
-impl KvData {
-    fn write_row(&mut self, row: usize, x: &[f32]) {
-        let at = row * x.len();
-        match self {
-            KvData::F32(data) => data[at..at + x.len()].copy_from_slice(x),
-            KvData::F16(data) => {
-                data[at..at + x.len()].iter_mut().zip(x).for_each(|(d, &x)| *d = f16::from_f32(x));
-            }
-            KvData::Q8 { codes, scales } => {
-                let groups = x.len().div_ceil(Q8_GROUP);
-                for (g, x) in x.chunks(Q8_GROUP).enumerate() {
-                    let largest = x.iter().fold(0f32, |m, v| m.max(v.abs()));
-                    let scale = f16::from_f32(largest / 127.0);
-                    let inverse = if scale.to_f32() > 0.0 { 1.0 / scale.to_f32() } else { 0.0 };
-                    scales[row * groups + g] = scale;
-                    let codes = &mut codes[at + g * Q8_GROUP..][..x.len()];
-                    codes
-                        .iter_mut()
-                        .zip(x)
-                        .for_each(|(c, &x)| *c = (x * inverse).round_ties_even().clamp(-127.0, 127.0) as i8);
-                }
+        let row = kv_heads * head_dim;
+        assert!(first <= PAGE_POSITIONS && count <= PAGE_POSITIONS - first, "positions lie in the page");
+        assert!(k.len() == count * row && v.len() == k.len(), "k and v are [count, K, Dh]");
+        for (i, (k, v)) in k.chunks_exact(row).zip(v.chunks_exact(row)).enumerate() {
+            for (head, (k, v)) in k.chunks_exact(head_dim).zip(v.chunks_exact(head_dim)).enumerate() {
+                self.k.write_key(head, first + i, k);
+                self.v.write_value(head, first + i, v);
             }
         }
     }
 
-    /// Decodes a row (`head * PAGE_POSITIONS + slot`) to f32.
-    pub(crate) fn read_row(&self, row: usize, out: &mut [f32]) {
-        let at = row * out.len();
-        match self {
-            KvData::F32(data) => out.copy_from_slice(&data[at..at + out.len()]),
-            KvData::F16(data) => out.iter_mut().zip(&data[at..]).for_each(|(o, x)| *o = x.to_f32()),
-            KvData::Q8 { codes, scales } => {
-                let groups = out.len().div_ceil(Q8_GROUP);
-                for (g, out) in out.chunks_mut(Q8_GROUP).enumerate() {
-                    let scale = scales[row * groups + g].to_f32();
-                    out.iter_mut()
-                        .zip(&codes[at + g * Q8_GROUP..])
-                        .for_each(|(o, &c)| *o = f32::from(c) * scale);
-                }
-            }
-        }
+    /// Decodes the key of `head` at position `slot` into `out` (`[Dh]`).
+    pub fn key(&self, head: usize, slot: usize, out: &mut [f32]) {
+        self.check(head, slot, out.len());
+        self.k.read_key(head, slot, out);
+    }
+
+    /// Decodes the value of `head` at position `slot` into `out` (`[Dh]`).
+    pub fn value(&self, head: usize, slot: usize, out: &mut [f32]) {
+        self.check(head, slot, out.len());
+        self.v.read_value(head, slot, out);
+    }
+
+    fn check(&self, head: usize, slot: usize, width: usize) {
+        assert!(head < self.shape.kv_heads && slot < PAGE_POSITIONS, "head and slot lie in the page");
+        assert_eq!(width, self.shape.head_dim, "one element per column of the head");
     }
 }
 
@@ -153,8 +133,11 @@ impl KvData {
 pub struct KvView<'a> {
     /// Pages in order of position.
     pub pages: &'a [Arc<KvPage>],
-    /// Position of slot 0 of `pages[0]`.
+    /// Position of slot 0 of `pages[0]`; a multiple of [`PAGE_POSITIONS`].
     pub first: usize,
     /// One past the last stored position.
     pub end: usize,
 }
+
+#[cfg(test)]
+mod tests;

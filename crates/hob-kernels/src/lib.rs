@@ -11,6 +11,7 @@ mod linear;
 mod matrix;
 pub mod ops;
 mod pool;
+mod simd;
 
 pub use cpu::{Compute, Cpu};
 pub use isa::Isa;

@@ -17,7 +17,7 @@ pub(super) fn activate(act: Activation, x: f32) -> f32 {
 
 /// The error function: its Maclaurin series near zero, the continued fraction of `erfc` in the tails.
 /// Both are carried until they no longer change an f64. Source: NIST DLMF 7.6.2 and 7.9.1.
-fn erf(x: f64) -> f64 {
+pub(crate) fn erf(x: f64) -> f64 {
     let magnitude = x.abs();
     let value = if magnitude < 2.5 {
         let (mut term, mut sum, mut n) = (magnitude, magnitude, 0.0);

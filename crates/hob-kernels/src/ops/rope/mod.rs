@@ -2,12 +2,16 @@
 //!
 //! For pair `k` with angle `a`: `(u, v) -> amplitude * (u cos a - v sin a, v cos a + u sin a)`. [`RopeLayout`] says which
 //! elements are a pair; elements beyond twice the number of frequencies stay as they are.
-//! Shapes: `x`: `[T, heads, Dh]`, in place. Angles in f32, as the published models were trained.
+//! Shapes: `x`: `[T, heads, Dh]`, in place. Angles in f32, as the published models were trained. The variants round as the
+//! reference does, so all results are equal.
 //! Source: Su et al., arXiv:2104.09864, section 3.4.2.
 
+mod lanes;
 mod scalar;
+#[cfg(test)]
+mod tests;
 
-use crate::Cpu;
+use crate::{Cpu, Isa, simd};
 
 /// Which two elements of a head vector turn together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,11 +67,23 @@ impl Cpu {
         let row = heads * head_dim;
         assert!(row > 0 && 2 * angles.pairs <= head_dim, "a pair lies inside its head");
         assert_eq!(x.len() / row * angles.pairs, angles.cos.len(), "one row of angles per token");
-        for (t, x) in x.chunks_exact_mut(row).enumerate() {
-            let part = t * angles.pairs..(t + 1) * angles.pairs;
-            for head in x.chunks_exact_mut(head_dim) {
-                scalar::rotate(head, layout, &angles.cos[part.clone()], &angles.sin[part.clone()]);
-            }
+        let RopeAngles { pairs, ref cos, ref sin } = *angles;
+        if pairs == 0 {
+            return;
         }
+        self.spread(x, row, &|first, x| {
+            let part = first * pairs..(first + x.len() / row) * pairs;
+            let (cos, sin) = (&cos[part.clone()], &sin[part]);
+            match self.isa {
+                Isa::Scalar => {
+                    let angles = cos.chunks_exact(pairs).zip(sin.chunks_exact(pairs));
+                    for (token, (cos, sin)) in x.chunks_exact_mut(row).zip(angles) {
+                        let heads = token.chunks_exact_mut(head_dim);
+                        heads.for_each(|head| scalar::rotate(head, layout, cos, sin));
+                    }
+                }
+                _ => simd::dispatch(self, lanes::Rope { x, row, head_dim, layout, pairs, cos, sin }),
+            }
+        });
     }
 }

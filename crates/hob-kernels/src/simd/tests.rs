@@ -1,0 +1,133 @@
+use super::*;
+use crate::Compute;
+
+/// Every level with vectors that this machine has.
+fn levels() -> Vec<Cpu> {
+    let levels = Isa::available().into_iter().filter(|isa| *isa != Isa::Scalar);
+    levels.map(|isa| Cpu::with_isa(1, Compute::Exact, isa)).collect()
+}
+
+struct Map<'a, F>(&'a mut [f32], F);
+
+trait Function: Copy {
+    fn call<S: Simd>(self, simd: S, x: S::F) -> S::F;
+}
+
+impl<F: Function> Kernel for Map<'_, F> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        map(
+            simd,
+            self.0,
+            #[inline(always)]
+            |x| self.1.call(simd, x),
+        );
+    }
+}
+
+macro_rules! function {
+    ($name:ident, $path:path) => {
+        #[derive(Clone, Copy)]
+        struct $name;
+        impl Function for $name {
+            #[inline(always)]
+            fn call<S: Simd>(self, simd: S, x: S::F) -> S::F {
+                $path(simd, x)
+            }
+        }
+    };
+}
+function!(Exp, math::exp);
+function!(Tanh, math::tanh);
+function!(Erf, math::erf);
+function!(Sigmoid, math::sigmoid);
+
+/// Holds `f` to `reference` on a grid of `from..to`: relative to `|reference| + floor`, in units of EPSILON.
+fn hold<F: Function>(f: F, reference: fn(f64) -> f64, (from, to): (f32, f32), floor: f64, bound: f64) {
+    let grid: Vec<f32> = (0..=200_003).map(|i| from + (to - from) * (i as f32 / 200_003.0)).collect();
+    for cpu in levels() {
+        let mut y = grid.clone();
+        dispatch(&cpu, Map(&mut y, f));
+        for (x, y) in grid.iter().zip(&y) {
+            let expected = reference(f64::from(*x));
+            let error = (f64::from(*y) - expected).abs() / (expected.abs() + floor) / f64::from(f32::EPSILON);
+            assert!(error <= bound, "{}: f({x}) = {y}, expected {expected}: {error} EPSILON", cpu.isa());
+        }
+    }
+}
+
+#[test]
+fn functions_within_their_bounds() {
+    hold(Exp, f64::exp, (-87.2, 87.9), 0.0, 2.0);
+    hold(Exp, f64::exp, (-1.0, 1.0), 0.0, 2.0);
+    hold(Tanh, f64::tanh, (-12.0, 12.0), 0.0, 4.0);
+    hold(Tanh, f64::tanh, (-0.7, 0.7), 0.0, 4.0);
+    hold(Sigmoid, |x| 1.0 / (1.0 + (-x).exp()), (-40.0, 40.0), 1.0, 4.0);
+    hold(Erf, crate::ops::activation::erf, (-7.0, 7.0), 1.0, 2.0);
+    hold(Erf, crate::ops::activation::erf, (-1.1, 1.1), 1.0, 2.0);
+}
+
+#[test]
+fn exp_at_the_ends_of_its_range() {
+    for cpu in levels() {
+        let mut x = [f32::NEG_INFINITY, -1e30, -88.0, 0.0, -0.0, f32::NAN, 1e30, f32::INFINITY];
+        dispatch(&cpu, Map(&mut x, Exp));
+        assert_eq!(x[..5], [0.0, 0.0, 0.0, 1.0, 1.0], "{}", cpu.isa());
+        assert!(x[5].is_nan() && x[6].is_finite() && x[6] > 1e38 && x[7] == x[6], "{}: {x:?}", cpu.isa());
+    }
+}
+
+/// Every method against plain Rust, on numbers whose results are exact, and comparisons on NaN.
+struct Methods;
+
+impl Kernel for Methods {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let n = S::LANES;
+        let a: Vec<f32> = (0..n).map(|i| i as f32 - 2.5).collect();
+        let b: Vec<f32> = (0..n).map(|i| if i % 3 == 1 { f32::NAN } else { 2.0 - i as f32 }).collect();
+        let (va, vb) = (s.load(&a), s.load(&b));
+        let check = |name: &str, v: S::F, expected: &dyn Fn(usize) -> f32| {
+            let mut out = [0f32; 16];
+            s.store(v, &mut out);
+            for (i, out) in out[..n].iter().enumerate() {
+                let expected = expected(i);
+                assert!(
+                    *out == expected || out.is_nan() && expected.is_nan(),
+                    "{name}[{i}]: {out}, not {expected}"
+                );
+            }
+        };
+        check("add", s.add(va, vb), &|i| a[i] + b[i]);
+        check("sub", s.sub(va, vb), &|i| a[i] - b[i]);
+        check("mul", s.mul(va, vb), &|i| a[i] * b[i]);
+        check("div", s.div(va, s.splat(4.0)), &|i| a[i] / 4.0);
+        check("mul_add", s.mul_add(va, va, vb), &|i| a[i] * a[i] + b[i]);
+        check("max", s.max(va, vb), &|i| if a[i] > b[i] { a[i] } else { b[i] });
+        check("min", s.min(va, vb), &|i| if a[i] < b[i] { a[i] } else { b[i] });
+        check("abs", s.abs(vb), &|i| b[i].abs());
+        check("round", s.round(va), &|i| a[i].round_ties_even());
+        check("exp2", s.exp2_integer(s.round(va)), &|i| 2f32.powi(a[i].round_ties_even() as i32));
+        check("select", s.select_less(va, vb, va, s.splat(9.0)), &|i| if a[i] < b[i] { a[i] } else { 9.0 });
+        let both = [&a[..], &b[..]].concat();
+        let (even, odd) = s.unzip(va, vb);
+        check("even", even, &|i| both[2 * i]);
+        check("odd", odd, &|i| both[2 * i + 1]);
+        let (low, high) = s.zip(even, odd);
+        check("low", low, &|i| a[i]);
+        check("high", high, &|i| b[i]);
+        let half: Vec<f16> = a.iter().map(|x| f16::from_f32(*x)).collect();
+        check("f16", s.load_f16(&half), &|i| a[i]);
+        let bytes: Vec<i8> = (0..n).map(|i| (i as i8 - 4) * 11).collect();
+        check("i8", s.load_i8(&bytes), &|i| f32::from(bytes[i]));
+        assert_eq!(s.sum(va), a.iter().sum::<f32>());
+        assert_eq!(s.largest(vb), 2.0);
+    }
+}
+
+#[test]
+fn methods_agree_with_plain_rust() {
+    levels().iter().for_each(|cpu| dispatch(cpu, Methods));
+}
