@@ -48,7 +48,7 @@ pub static FAMILIES: &[Family] = &[
         gguf: &["phi3"],
         hf: &["phi3"],
         spec: phi3::spec,
-        names: &LLAMA_NAMES,
+        names: &phi3::NAMES,
     },
     Family { name: "Qwen2.5", gguf: &["qwen2"], hf: &["qwen2"], spec: qwen::spec, names: &LLAMA_NAMES },
     Family { name: "Qwen3", gguf: &["qwen3"], hf: &["qwen3"], spec: qwen::spec, names: &LLAMA_NAMES },

@@ -3,9 +3,12 @@
 //! Source: Abdin et al., arXiv:2404.14219; checkpoint layout as published.
 
 use crate::config::Key;
+use crate::names::{HfNames, LLAMA_NAMES};
 use crate::spec::{Fused, ModelSpec};
 use crate::{Config, Error};
 use hob_kernels::Mask;
+
+pub(super) static NAMES: HfNames = HfNames { layer: &[("ffn_up", "mlp.gate_up_proj")], ..LLAMA_NAMES };
 
 pub(super) fn spec(c: &Config<'_>) -> Result<ModelSpec, Error> {
     let window = c.opt_usize(Key("attention.sliding_window", "sliding_window"))?.filter(|&w| w > 0);
