@@ -59,7 +59,13 @@ fn run_target(fuzz: &Path, binary: &Path, name: &str, seconds: u32) -> Result<()
         .args(LIMITS)
         .arg("-print_final_stats=1")
         .arg(format!("-max_total_time={seconds}"));
-    command.arg(format!("-artifact_prefix={}/", findings.display())).arg(&corpus);
+    command.arg(format!("-artifact_prefix={}/", findings.display()));
+    let dictionary = fuzz.join("dictionaries").join(format!("{name}.dict"));
+    if dictionary.is_file() {
+        command.arg(format!("-dict={}", dictionary.display()));
+    }
+    // New inputs go to the first folder, below the build outputs; the committed seeds are only read.
+    command.arg(&corpus);
     let seeds = fuzz.join("corpus").join(name);
     if seeds.is_dir() {
         command.arg(seeds);
