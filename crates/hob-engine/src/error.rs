@@ -7,6 +7,33 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// The model cannot take these tokens.
+    #[error(transparent)]
+    Step(#[from] hob_model::StepError),
+    /// A prompt is longer than the context.
+    #[error(
+        "the prompt has {found} tokens and the context holds {limit}, one of them for the answer; raise the context length, or choose to drop the oldest tokens (context shift)"
+    )]
+    PromptTooLong {
+        /// Tokens of the prompt.
+        found: usize,
+        /// Positions of the context.
+        limit: usize,
+    },
+    /// The prompt is empty, and the model has no token that begins a text.
+    #[error("the prompt is empty; there is nothing to continue")]
+    EmptyPrompt,
+    /// Embeddings were asked of a model that generates text, or text of an encoder.
+    #[error("this model {is}; {wanted} needs another one")]
+    WrongKind {
+        /// What the model is.
+        is: &'static str,
+        /// What was asked for.
+        wanted: &'static str,
+    },
+    /// The caller stopped the run.
+    #[error("stopped")]
+    Stopped,
     /// A sampling option lies outside its range.
     #[error("sampling option {field}: expected {allowed}, found {value}")]
     SamplerOption {

@@ -3,10 +3,18 @@
 //! The engine sees token ids, never text; it opens no file, reads no clock and takes its random seed from the caller.
 //! It deliberately doesn't know tokenizers, chat templates or transports: those live above it.
 //!
-//! Read `sampling/mod.rs` first for how a token is chosen, then `constraint/mod.rs` for how a grammar narrows the choice.
+//! Read `session.rs` first, then `generation.rs`; `sampling/mod.rs` for how a token is chosen, `constraint/mod.rs` for how a grammar narrows the choice.
 
 pub mod constraint;
+mod embedding;
+mod engine;
 mod error;
+mod generation;
+mod prefix;
 pub mod sampling;
+mod session;
 
+pub use engine::{Engine, EngineConfig};
 pub use error::{Error, Result};
+pub use generation::{FinishReason, Generation, Request};
+pub use session::{OnFull, Prefilled, Progress, Session, SessionConfig};

@@ -4,7 +4,7 @@
 
 use crate::Error;
 use crate::rope::{RopeScaling, RopeSpec};
-use crate::spec::{AttentionSpec, BaseLayer};
+use crate::spec::{AttentionSpec, BaseLayer, Pooling};
 use hob_format::{Gguf, HfModel, ModelFiles, TensorTable};
 use serde_json::Value;
 
@@ -357,9 +357,8 @@ impl<'a> Config<'a> {
 }
 
 impl Config<'_> {
-    /// How an encoder's positions become one vector: as the file says, else the first position's.
-    pub fn pooling(&self) -> Result<crate::spec::Pooling, Error> {
-        use crate::spec::Pooling;
+    /// How an encoder's positions become one vector: as the file or the directory's modules say, else `default`.
+    pub fn pooling(&self, default: Pooling) -> Result<Pooling, Error> {
         let key = Key("pooling_type", "");
         match self.opt_usize(key)? {
             Some(1) => return Ok(Pooling::Mean),
@@ -368,6 +367,21 @@ impl Config<'_> {
             Some(n) if n > 3 => return Err(self.wrong(key, "mean (1), cls (2) or last (3)", n)),
             _ => {}
         }
-        Ok(Pooling::First)
+        let modules = self.hf().map_or(&[][..], |hf| &hf.sentence_modules);
+        let Some(config) = modules.iter().find(|m| m.kind == "Pooling").and_then(|m| m.config.as_ref())
+        else {
+            return Ok(default);
+        };
+        let on = |field: &str| config.get(field).and_then(Value::as_bool).unwrap_or(false);
+        match (on("pooling_mode_mean_tokens"), on("pooling_mode_cls_token"), on("pooling_mode_lasttoken")) {
+            (true, false, false) => Ok(Pooling::Mean),
+            (false, true, false) => Ok(Pooling::First),
+            (false, false, true) => Ok(Pooling::Last),
+            _ => Err(Error::Setting {
+                key: "pooling module".into(),
+                expected: "one of mean, cls and last token".into(),
+                found: format!("{:.200}", config.to_string()),
+            }),
+        }
     }
 }

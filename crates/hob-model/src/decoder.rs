@@ -9,7 +9,7 @@ use crate::kv::SequenceKv;
 use crate::model::{LayerWeights, Model};
 use crate::spec::{AttentionSpec, KvSource, OutputSpec, QkNorm};
 use crate::weights::NormWeights;
-use crate::{Error, spec::NormKind};
+use crate::{StepError, spec::NormKind};
 use hob_kernels::{AttentionShape, Cpu, Projection, RopeAngles};
 
 /// New tokens of one sequence.
@@ -46,7 +46,7 @@ impl Model {
         cpu: &Cpu,
         steps: &mut [Step<'_>],
         mut trace: Option<Trace<'_>>,
-    ) -> Result<Vec<f32>, Error> {
+    ) -> Result<Vec<f32>, StepError> {
         let mut batch = Batch::new(self, steps)?;
         for step in steps.iter_mut() {
             step.kv.release_unseen();
@@ -307,18 +307,18 @@ struct Part {
 }
 
 impl Batch {
-    fn new(model: &Model, steps: &[Step<'_>]) -> Result<Self, Error> {
+    fn new(model: &Model, steps: &[Step<'_>]) -> Result<Self, StepError> {
         let vocab = model.spec.vocab;
         let mut batch = Self { rows: Vec::new(), parts: Vec::new(), angles: Vec::new() };
         for step in steps {
             if let Some(&id) = step.tokens.iter().find(|&&id| id as usize >= vocab) {
-                return Err(Error::TokenOutOfRange { id, vocab });
+                return Err(StepError::TokenOutOfRange { id, vocab });
             }
             let (start, first_position, count) = (batch.rows.len(), step.kv.len(), step.tokens.len());
             if let Some(limit) =
                 model.spec.embedding.positions.filter(|&limit| first_position + count > limit)
             {
-                return Err(Error::TooLong { found: first_position + count, limit });
+                return Err(StepError::TooLong { found: first_position + count, limit });
             }
             let long = step.kv.long_context;
             batch.rows.extend((0..count).map(|t| Row {

@@ -2,7 +2,7 @@
 
 use hob_format::Error as FormatError;
 
-/// Why a file cannot become a model, or a step cannot run.
+/// Why a file cannot become a model.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -53,6 +53,12 @@ pub enum Error {
         /// One of them.
         first: String,
     },
+}
+
+/// Why a step cannot run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StepError {
     /// A token id outside the vocabulary.
     #[error("token id {id} is outside the vocabulary of {vocab}")]
     TokenOutOfRange {

@@ -67,6 +67,14 @@ impl SequenceKv {
         self.layers.iter().map(|l| l.pages.len() * l.shape.map_or(0, KvShape::page_bytes)).sum()
     }
 
+    /// Every page held, by identity, with its bytes: what two sequences share appears in both under one identity.
+    pub fn pages(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        self.layers.iter().flat_map(|l| {
+            let bytes = l.shape.map_or(0, KvShape::page_bytes);
+            l.pages.iter().map(move |page| (Arc::as_ptr(page) as usize, bytes))
+        })
+    }
+
     /// Bytes that `positions` positions of `spec` take.
     pub fn bytes_for(spec: &ModelSpec, ty: KvType, positions: usize) -> u64 {
         let mut bytes = 0;

@@ -18,7 +18,7 @@ mod weights;
 
 pub use config::{Config, Key};
 pub use decoder::{Step, Wanted};
-pub use error::Error;
+pub use error::{Error, StepError};
 pub use kv::SequenceKv;
 pub use model::Model;
 pub use names::HfNames;

@@ -1,11 +1,12 @@
 //! A model: its description and its weights, ready to run.
 
+use crate::ffn::project;
 use crate::rope::RopeSpec;
 use crate::spec::{Ffn, KvSource, ModelSpec, OutputSpec, QkNorm};
 use crate::weights::{Binder, NormWeights};
 use crate::{Config, Error, families};
 use hob_format::ModelFiles;
-use hob_kernels::{Linear, Matrix, RopeTable};
+use hob_kernels::{Cpu, Linear, Matrix, RopeTable};
 
 /// Rows that are compared to tell that a stored head repeats the embedding's codes.
 const HEAD_SAMPLES: usize = 64;
@@ -23,6 +24,8 @@ pub struct Model {
     pub(crate) head: Option<Linear>,
     pub(crate) per_layer: Option<PerLayerWeights>,
     pub(crate) layers: Vec<LayerWeights>,
+    /// Layers an embedding model applies to the pooled vector.
+    dense: Vec<Linear>,
     /// Per kind of rotary embedding: within and beyond its switch length.
     pub(crate) ropes: Vec<[RopeTable; 2]>,
 }
@@ -103,6 +106,7 @@ impl Model {
             embedding_norm: b.norm("token_embd_norm", spec.embedding.norm)?,
             final_norm: b.norm("output_norm", spec.final_norm)?,
             head: None,
+            dense: dense(&config)?,
             per_layer: per_layer(&mut b, &spec)?,
             layers: (0..spec.layers.len()).map(|i| layer(&mut b, &spec, i)).collect::<Result<_, _>>()?,
             ropes: spec.ropes.iter().map(|r: &RopeSpec| [r.table(false), r.table(true)]).collect(),
@@ -128,6 +132,11 @@ impl Model {
         self.spec.ropes.iter().find_map(RopeSpec::switch_length)
     }
 
+    /// The layers an embedding model applies to its pooled vector, in order.
+    pub fn dense(&self, cpu: &Cpu, vector: Vec<f32>) -> Vec<f32> {
+        self.dense.iter().fold(vector, |vector, layer| project(cpu, layer, &vector, 1))
+    }
+
     /// The embedding table whose rows are gathered from disk a few at a time, as (bytes, element encoding).
     pub fn per_layer_table(&self) -> Option<&Matrix> {
         self.per_layer.as_ref().map(|p| &p.table)
@@ -147,6 +156,28 @@ impl Model {
             }
         }
     }
+}
+
+/// The dense modules of a sentence-embedding directory.
+fn dense(config: &Config<'_>) -> Result<Vec<Linear>, Error> {
+    let modules = config.hf().map_or(&[][..], |hf| &hf.sentence_modules);
+    let mut layers = Vec::new();
+    for module in modules.iter().filter(|m| m.kind == "Dense") {
+        let setting = |field: &str| module.config.as_ref().and_then(|c| c.get(field));
+        let activation = setting("activation_function").and_then(|v| v.as_str()).unwrap_or("Identity");
+        if !activation.ends_with("Identity") {
+            return Err(Error::Setting {
+                key: format!("{}/config.json activation_function", module.path),
+                expected: "Identity".into(),
+                found: activation.into(),
+            });
+        }
+        let Some(tensors) = &module.tensors else {
+            return Err(Error::MissingTensor { name: format!("{}/linear.weight", module.path) });
+        };
+        layers.push(crate::weights::plain_linear(tensors, "linear")?);
+    }
+    Ok(layers)
 }
 
 /// Whether two matrices have one encoding and the same values in rows spread over the whole.

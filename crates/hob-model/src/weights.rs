@@ -209,6 +209,23 @@ impl<'a> Binder<'a> {
     }
 }
 
+/// A linear layer of floats stored outside the model proper, with whatever shape it has.
+pub(crate) fn plain_linear(table: &TensorTable, module: &str) -> Result<Linear, Error> {
+    let name = format!("{module}.weight");
+    let tensor = table.get(&name).ok_or(Error::MissingTensor { name })?;
+    let (Dtype::Block(ty), [rows, cols]) = (tensor.dtype, &tensor.shape[..]) else {
+        return Err(tensor_error(
+            tensor,
+            "a matrix of floats".into(),
+            format!("{:?} {}", tensor.shape, tensor.dtype),
+        ));
+    };
+    let weight = Matrix::from_blocks(ty, *rows, *cols, tensor.bytes.clone())
+        .map_err(|e| tensor_error(tensor, "a matrix of floats".into(), e))?;
+    let bias = table.get(&format!("{module}.bias")).map(|b| read_vector(b, *rows)).transpose()?;
+    Ok(Linear { bias, ..Linear::new(weight) })
+}
+
 /// Whether an element type of a checkpoint holds codes rather than numbers.
 fn is_code(ty: TensorType) -> bool {
     matches!(ty, TensorType::I8 | TensorType::I16 | TensorType::I32 | TensorType::I64)

@@ -6,7 +6,7 @@ use crate::config::Key;
 use crate::names::{HfNames, LLAMA_NAMES};
 use crate::spec::{
     AttentionSpec, EmbeddingSpec, Ffn, Fused, KvSource, LayerNorms, LayerSpec, ModelSpec, Norm, NormKind,
-    OutputSpec,
+    OutputSpec, Pooling,
 };
 use crate::{Config, Error};
 use hob_kernels::{Activation, Mask, RopeLayout};
@@ -76,7 +76,7 @@ pub(super) fn spec(c: &Config<'_>) -> Result<ModelSpec, Error> {
         rope_layout: RopeLayout::Halves,
         layers: (0..b.layers).map(layer).collect(),
         final_norm: None,
-        output: OutputSpec::Embedding { pooling: c.pooling()? },
+        output: OutputSpec::Embedding { pooling: c.pooling(Pooling::First)? },
         per_layer: None,
         fused: Fused::default(),
     })

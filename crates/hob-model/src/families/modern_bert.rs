@@ -7,7 +7,7 @@ use crate::names::{HfNames, LLAMA_NAMES};
 use crate::rope::{RopeScaling, RopeSpec};
 use crate::spec::{
     AttentionSpec, EmbeddingSpec, Ffn, Fused, KvSource, LayerNorms, LayerSpec, ModelSpec, Norm, NormKind,
-    OutputSpec,
+    OutputSpec, Pooling,
 };
 use crate::{Config, Error};
 use hob_kernels::{Activation, Mask, RopeLayout};
@@ -66,7 +66,7 @@ pub(super) fn spec(c: &Config<'_>) -> Result<ModelSpec, Error> {
         rope_layout: RopeLayout::Halves,
         layers: (0..b.layers).map(layer).collect(),
         final_norm: Some(norm),
-        output: OutputSpec::Embedding { pooling: c.pooling()? },
+        output: OutputSpec::Embedding { pooling: c.pooling(Pooling::Mean)? },
         per_layer: None,
         fused: Fused { qkv: true, gate_up: true },
     })

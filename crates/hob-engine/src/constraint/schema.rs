@@ -1,0 +1,253 @@
+//! Reads a JSON schema before llguidance does, and refuses by name and place whatever would not be enforced.
+//!
+//! Only what the root reaches, directly or by reference, is looked at: an unused definition may contain anything.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use serde_json::Value;
+
+use super::grammar::Limits;
+use super::refs::{Path, Refs, pointer};
+use super::{lark, over_budget, rejected};
+use crate::{Error, Result};
+
+pub(super) const KIND: &str = "JSON schema";
+
+/// Assertions of some draft that are not enforced.
+const UNSUPPORTED: [&str; 19] = [
+    "$dynamicRef",
+    "$recursiveRef",
+    "contains",
+    "dependencies",
+    "dependentRequired",
+    "dependentSchemas",
+    "disallow",
+    "divisibleBy",
+    "else",
+    "extends",
+    "if",
+    "maxContains",
+    "minContains",
+    "not",
+    "propertyNames",
+    "then",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+    "uniqueItems",
+];
+/// Formats that llguidance turns into patterns.
+const FORMATS: [&str; 10] =
+    ["date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uri", "uuid"];
+/// The standard's other formats.
+const FORMATS_UNSUPPORTED: [&str; 9] = [
+    "idn-email",
+    "idn-hostname",
+    "iri",
+    "iri-reference",
+    "json-pointer",
+    "regex",
+    "relative-json-pointer",
+    "uri-reference",
+    "uri-template",
+];
+const COUNTS: [&str; 6] =
+    ["maxItems", "maxLength", "maxProperties", "minItems", "minLength", "minProperties"];
+/// Members that hold a schema, a list of schemas, or schemas by name. `$defs` are reached by reference only.
+const INNER: [&str; 4] = ["additionalItems", "additionalProperties", "items", "prefixItems"];
+const INNER_LISTS: [&str; 3] = ["allOf", "anyOf", "oneOf"];
+const INNER_MAPS: [&str; 2] = ["patternProperties", "properties"];
+/// Members whose presence alone asserts nothing, but which llguidance does not know.
+const IGNORED: [&str; 2] = ["$dynamicAnchor", "$recursiveAnchor"];
+/// The most schemas that one schema may consist of.
+const SCHEMA_COUNT_MAX: usize = 20_000;
+
+/// Returns the schema in the form that llguidance reads right: references as plain absolute paths, no members that mean
+/// nothing.
+pub(super) fn check(schema: &Value, limits: &Limits) -> Result<Value> {
+    check_size(schema, limits)?;
+    if let Value::Bool(allowed) = schema {
+        return match allowed {
+            true => Ok(Value::Object(serde_json::Map::new())),
+            false => Err(rejected(KIND, "#", "the schema `false` allows nothing")),
+        };
+    }
+    let mut walk = Walk {
+        root: schema,
+        limits,
+        refs: Refs::new(schema),
+        queue: VecDeque::from([Path::new()]),
+        seen: BTreeSet::new(),
+        edits: BTreeMap::new(),
+    };
+    while let Some(path) = walk.queue.pop_front() {
+        if walk.seen.insert(path.clone()) {
+            walk.visit(&path)?;
+        }
+        if walk.seen.len() > SCHEMA_COUNT_MAX {
+            return Err(over_budget(KIND, pointer(&path), "schema nodes", SCHEMA_COUNT_MAX as u64));
+        }
+    }
+    Ok(walk.finish())
+}
+
+/// Bounds depth and size without recursion.
+fn check_size(schema: &Value, limits: &Limits) -> Result<()> {
+    let mut open = vec![(schema, 0usize)];
+    let mut bytes = 0usize;
+    while let Some((value, depth)) = open.pop() {
+        if depth > limits.nesting_max {
+            return Err(over_budget(KIND, "#", "nesting levels", limits.nesting_max as u64));
+        }
+        match value {
+            Value::Array(items) => open.extend(items.iter().map(|v| (v, depth + 1))),
+            Value::Object(members) => {
+                bytes += members.keys().map(|k| k.len() + 4).sum::<usize>();
+                open.extend(members.values().map(|v| (v, depth + 1)));
+            }
+            Value::String(s) => bytes += s.len(),
+            _ => {}
+        }
+        bytes += 2;
+        if bytes > limits.source_bytes_max {
+            return Err(over_budget(KIND, "#", "bytes of text", limits.source_bytes_max as u64));
+        }
+    }
+    Ok(())
+}
+
+struct Walk<'a> {
+    root: &'a Value,
+    limits: &'a Limits,
+    refs: Refs<'a>,
+    queue: VecDeque<Path>,
+    seen: BTreeSet<Path>,
+    /// Member to replace, or to remove.
+    edits: BTreeMap<Path, Option<Value>>,
+}
+
+impl Walk<'_> {
+    fn visit(&mut self, path: &Path) -> Result<()> {
+        let here = || pointer(path);
+        let members = match super::refs::get(self.root, path) {
+            Some(Value::Bool(_)) => return Ok(()),
+            Some(Value::Object(members)) => members,
+            _ => return Err(rejected(KIND, here(), "expected a schema: an object or a boolean")),
+        };
+        for (key, value) in members {
+            let at = || child(path, key);
+            match key.as_str() {
+                "uniqueItems" if *value == Value::Bool(false) => self.remove(at()),
+                k if IGNORED.contains(&k) => self.remove(at()),
+                k if UNSUPPORTED.contains(&k) => return Err(unsupported(&at(), k)),
+                "$schema" => self.remove(at()),
+                "format" => self.format(at(), value)?,
+                "pattern" => self.pattern(&at(), value.as_str())?,
+                "$ref" => self.reference(path, at(), value)?,
+                "additionalItems" if members.contains_key("prefixItems") => {
+                    return Err(rejected(
+                        KIND,
+                        pointer(&at()),
+                        "`additionalItems` beside `prefixItems` mixes drafts; use `items`",
+                    ));
+                }
+                k if COUNTS.contains(&k) => self.count(&at(), value)?,
+                k if INNER.contains(&k) || INNER_LISTS.contains(&k) || INNER_MAPS.contains(&k) => {
+                    self.inner(at(), value)?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, at: Path) {
+        self.edits.insert(at, None);
+    }
+
+    /// Queues the schemas inside a member.
+    fn inner(&mut self, at: Path, value: &Value) -> Result<()> {
+        let key = at.last().map_or("", String::as_str);
+        match value {
+            Value::Array(items) if !INNER_MAPS.contains(&key) => {
+                self.queue.extend((0..items.len()).map(|i| child(&at, &i.to_string())));
+            }
+            Value::Object(members) if INNER_MAPS.contains(&key) => {
+                if key == "patternProperties" {
+                    members.keys().try_for_each(|k| self.pattern(&child(&at, k), Some(k)))?;
+                }
+                self.queue.extend(members.keys().map(|k| child(&at, k)));
+            }
+            Value::Object(_) | Value::Bool(_) if INNER.contains(&key) => self.queue.push_back(at),
+            _ => {
+                return Err(rejected(KIND, pointer(&at), format!("`{key}` holds a value of the wrong type")));
+            }
+        }
+        Ok(())
+    }
+
+    fn format(&mut self, at: Path, value: &Value) -> Result<()> {
+        match value.as_str() {
+            Some(f) if FORMATS.contains(&f) => {}
+            Some(f) if FORMATS_UNSUPPORTED.contains(&f) => {
+                let message = format!("format `{f}` is not enforced; remove it or use `pattern`");
+                return Err(rejected(KIND, pointer(&at), message));
+            }
+            _ => self.remove(at),
+        }
+        Ok(())
+    }
+
+    fn pattern(&self, at: &Path, text: Option<&str>) -> Result<()> {
+        let text = text.ok_or_else(|| rejected(KIND, pointer(at), "expected a string"))?;
+        lark::check_regex(KIND, text, self.limits).map_err(|(_, e)| e.at(KIND, pointer(at)))
+    }
+
+    fn count(&self, at: &Path, value: &Value) -> Result<()> {
+        match value.as_f64() {
+            Some(n) if n > self.limits.repeat_max as f64 => {
+                Err(over_budget(KIND, pointer(at), "repetitions", self.limits.repeat_max))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn reference(&mut self, path: &Path, at: Path, value: &Value) -> Result<()> {
+        let target = value.as_str().and_then(|r| self.refs.resolve(path, r));
+        let Some(target) = target else {
+            let message =
+                format!("reference {value} leads nowhere inside this schema; others are not fetched");
+            return Err(rejected(KIND, pointer(&at), message));
+        };
+        self.edits.insert(at, Some(Value::String(self.refs.plain_name(&target))));
+        self.queue.push_back(target);
+        Ok(())
+    }
+
+    fn finish(self) -> Value {
+        let mut schema = self.root.clone();
+        for (path, edit) in self.edits {
+            let (key, parent) = path.split_last().expect("an edit concerns a member");
+            let Some(Value::Object(members)) = super::refs::get_mut(&mut schema, parent) else { continue };
+            match edit {
+                Some(value) => drop(members.insert(key.clone(), value)),
+                None => drop(members.shift_remove(key)),
+            }
+        }
+        self.refs.add_copies(&mut schema);
+        schema
+    }
+}
+
+fn unsupported(at: &Path, key: &str) -> Error {
+    rejected(
+        KIND,
+        pointer(at),
+        format!("`{key}` cannot be enforced during generation; remove it from the schema"),
+    )
+}
+
+fn child(path: &Path, key: &str) -> Path {
+    let mut path = path.clone();
+    path.push(key.to_string());
+    path
+}

@@ -1,0 +1,138 @@
+//! A grammar at some place in an answer.
+
+use llguidance::Matcher;
+
+use super::factory::first_line;
+use crate::sampling::TokenMask;
+use crate::{Error, Result};
+
+/// The state of one constrained answer. A clone continues independently, as speculation needs.
+#[derive(Clone)]
+pub struct Constraint {
+    matcher: Matcher,
+    mask: TokenMask,
+    mask_is_current: bool,
+    eos: Vec<u32>,
+    accepted_count: usize,
+    finished: bool,
+}
+
+impl std::fmt::Debug for Constraint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (accepted, finished) = (self.accepted_count, self.finished);
+        f.debug_struct("Constraint")
+            .field("accepted", &accepted)
+            .field("finished", &finished)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Constraint {
+    pub(super) fn new(matcher: Matcher, vocab_count: usize, eos: Vec<u32>) -> Self {
+        let mask = TokenMask::none(vocab_count);
+        Self { matcher, mask, mask_is_current: false, eos, accepted_count: 0, finished: false }
+    }
+
+    /// The tokens that may come next; the end-of-sequence tokens are among them where the answer may end, and alone
+    /// where it must. Nothing is allowed after the end. Computed once per place.
+    ///
+    /// # Errors
+    /// [`Error::ConstraintStopped`] if a budget runs out; the constraint stays unusable then.
+    pub fn mask(&mut self) -> Result<&TokenMask> {
+        if !self.mask_is_current {
+            if self.finished {
+                self.mask.copy_words(&[]);
+            } else {
+                let words = self.matcher.compute_mask_or_eos().map_err(|e| self.stopped(&e.to_string()))?;
+                self.mask.copy_words(words.as_slice());
+            }
+            self.mask_is_current = true;
+        }
+        Ok(&self.mask)
+    }
+
+    /// Moves on by a token, which need not have been drawn under the mask.
+    ///
+    /// # Errors
+    /// [`Error::TokenNotAllowed`] if it does not fit, with nothing changed; [`Error::ConstraintStopped`] as above.
+    pub fn accept(&mut self, id: u32) -> Result<()> {
+        let refused = Err(Error::TokenNotAllowed { id, position: self.accepted_count });
+        if self.finished || id as usize >= self.mask.len() {
+            return refused;
+        }
+        if self.eos.contains(&id) && self.can_end()? {
+            self.finished = true;
+        } else if self.matcher.is_stopped() {
+            self.check_alive()?;
+            return refused;
+        } else {
+            let taken = self.matcher.try_consume_tokens(&[id]).map_err(|e| self.stopped(&e.to_string()))?;
+            if taken == 0 {
+                return refused;
+            }
+        }
+        self.accepted_count += 1;
+        self.mask_is_current = false;
+        Ok(())
+    }
+
+    /// Whether the answer is complete and an end-of-sequence token has been accepted.
+    pub fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    /// Whether the answer could end here.
+    ///
+    /// # Errors
+    /// [`Error::ConstraintStopped`] as for [`Constraint::mask`].
+    pub fn can_end(&mut self) -> Result<bool> {
+        if self.finished {
+            return Ok(true);
+        }
+        if self.matcher.is_stopped() {
+            self.check_alive()?;
+            return Ok(true);
+        }
+        self.matcher.is_accepting().map_err(|e| self.stopped(&e.to_string()))
+    }
+
+    /// Whether the answer must end here: the only thing left to accept is an end-of-sequence token.
+    pub fn must_end(&self) -> bool {
+        self.finished || (self.matcher.is_stopped() && !self.matcher.is_error())
+    }
+
+    /// The bytes that every continuation starts with, empty where there is a choice. Turning them into tokens is the
+    /// tokenizer's business; the caller then accepts those.
+    pub fn forced_bytes(&mut self) -> Vec<u8> {
+        if self.must_end() { Vec::new() } else { self.matcher.compute_ff_bytes() }
+    }
+
+    /// Takes back the last `count` accepted tokens.
+    ///
+    /// # Errors
+    /// [`Error::ConstraintStopped`] if there were fewer, or the constraint is unusable.
+    pub fn rollback(&mut self, count: usize) -> Result<()> {
+        if count > self.accepted_count {
+            return Err(self.stopped(&format!("cannot take back {count} tokens")));
+        }
+        // The end was never shown to the matcher.
+        let shown = count - usize::from(self.finished && count > 0);
+        self.matcher.rollback(shown).map_err(|e| self.stopped(&e.to_string()))?;
+        self.finished &= count == 0;
+        self.accepted_count -= count;
+        self.mask_is_current = false;
+        Ok(())
+    }
+
+    fn check_alive(&self) -> Result<()> {
+        match self.matcher.get_error() {
+            Some(e) => Err(self.stopped(&e)),
+            None if self.matcher.stop_reason().is_ok() => Ok(()),
+            None => Err(self.stopped(&self.matcher.stop_reason().to_string())),
+        }
+    }
+
+    fn stopped(&self, message: &str) -> Error {
+        Error::ConstraintStopped { position: self.accepted_count, message: first_line(message) }
+    }
+}
