@@ -11,6 +11,7 @@ mod linear;
 mod matrix;
 pub mod ops;
 mod pool;
+pub mod probe;
 mod simd;
 
 pub use cpu::{Compute, Cpu};
@@ -19,6 +20,6 @@ pub use kv::{KvPage, KvShape, KvType, KvView, PAGE_POSITIONS};
 pub use linear::{Linear, Projection};
 pub use matrix::{CodeBits, Matrix, MatrixError, ScaleType, Scales};
 pub use ops::activation::Activation;
-pub use ops::attention::{AttentionShape, Mask};
+pub use ops::attention::{AttentionJob, AttentionShape, Mask};
 pub use ops::rope::{RopeAngles, RopeLayout, RopeTable};
 pub use pool::{DisjointMut, Pool};

@@ -1,13 +1,27 @@
 //! Attention of new tokens over the cached positions of one sequence, the new ones included.
 //!
 //! `out[t, h] = sum over j of softmax_j(cap(scale * q[t, h] . k[j, g])) * v[j, g]`, with `g = h * K / H` and `j` over the
-//! positions the mask lets the query at position `first_position + t` see.
-//! Shapes: `q`, `out`: `[T, H, Dh]`; keys and values come from cache pages. f32 arithmetic in the reference, with one pass
-//! for the maximum and one for the sum. `q` and `out` do not alias.
+//! positions the mask lets the query at position `first_position + t` see. A token that sees nothing gets zeros.
+//! Shapes: `q`, `out`: `[T, H, Dh]`; keys and values come from cache pages. f64 arithmetic in the reference; in f32 elsewhere,
+//! with `[T, S]` never in memory. `q` and `out` do not alias.
+//! Error against the reference on the same pages: at most `EPSILON * (4 * sqrt(Dh) * s + 32) * max|v|`, where `s` is the
+//! largest `scale * |q| * |k|`: a score's rounding error is a relative error of its weight.
+//! A token's result depends on its own query and the positions it sees, not on the other tokens of the call, the number of
+//! threads or later positions, as long as `first` of the view is a multiple of the page.
+//! Source: Milakov and Gimelshein, arXiv:1805.02867 (running maximum); Dao et al., arXiv:2205.14135 (tiles).
+//!
+//! Read `lanes.rs` for the arithmetic, `product.rs` for the inner loop, `plan.rs` for the work of each thread.
 
+mod lanes;
+mod operand;
+mod plan;
+mod product;
+mod run;
 mod scalar;
+#[cfg(test)]
+mod tests;
 
-use crate::{Cpu, KvView};
+use crate::{Cpu, Isa, KvPage, KvView, PAGE_POSITIONS};
 
 /// Widths and constants of an attention layer.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -54,6 +68,32 @@ impl Mask {
     }
 }
 
+/// The new tokens of one sequence, and where their keys and values are.
+pub struct AttentionJob<'a> {
+    /// `[T, H, Dh]`.
+    pub q: &'a [f32],
+    /// Position of the first of the tokens; the others follow it.
+    pub first_position: usize,
+    /// What the tokens attend to, themselves included.
+    pub kv: KvView<'a>,
+    /// `[T, H, Dh]`.
+    pub out: &'a mut [f32],
+}
+
+/// What of a job threads share.
+#[derive(Clone, Copy)]
+struct Query<'a> {
+    q: &'a [f32],
+    first_position: usize,
+    kv: KvView<'a>,
+}
+
+impl<'a> AttentionJob<'a> {
+    fn query(&self) -> Query<'a> {
+        Query { q: self.q, first_position: self.first_position, kv: self.kv }
+    }
+}
+
 impl Cpu {
     /// Attends from the tokens at `first_position..` (`q`: `[T, H, Dh]`) to the cache; the result goes to `out`.
     ///
@@ -68,13 +108,39 @@ impl Cpu {
         kv: KvView<'_>,
         out: &mut [f32],
     ) {
-        let row = shape.heads * shape.head_dim;
+        self.attention_batch(shape, mask, &mut [AttentionJob { q, first_position, kv, out }]);
+    }
+
+    /// [`Cpu::attention`] for several sequences at once: the same results, one dispatch.
+    ///
+    /// # Panics
+    /// When a cache lacks a position that the mask shows.
+    pub fn attention_batch(&self, shape: &AttentionShape, mask: Mask, jobs: &mut [AttentionJob<'_>]) {
         assert!(shape.heads.is_multiple_of(shape.kv_heads), "query heads share KV heads evenly");
-        assert!(row > 0 && q.len().is_multiple_of(row) && q.len() == out.len(), "q and out are [T, H, Dh]");
-        for (t, (q, out)) in q.chunks_exact(row).zip(out.chunks_exact_mut(row)).enumerate() {
-            let seen = mask.visible(first_position + t, kv.end);
-            assert!(kv.first <= seen.start, "the cache holds every position the mask shows");
-            scalar::attend(shape, seen, q, kv, out);
+        jobs.iter().for_each(|job| check(shape, mask, job));
+        if self.isa != Isa::Scalar {
+            return run::run(self, shape, mask, jobs);
+        }
+        let row = shape.heads * shape.head_dim;
+        for job in jobs {
+            for (t, (q, out)) in job.q.chunks_exact(row).zip(job.out.chunks_exact_mut(row)).enumerate() {
+                scalar::attend(shape, mask.visible(job.first_position + t, job.kv.end), q, job.kv, out);
+            }
         }
     }
+}
+
+fn check(shape: &AttentionShape, mask: Mask, job: &AttentionJob<'_>) {
+    let AttentionJob { q, kv, .. } = job;
+    let row = shape.heads * shape.head_dim;
+    assert!(row > 0 && q.len().is_multiple_of(row) && q.len() == job.out.len(), "q and out are [T, H, Dh]");
+    if q.is_empty() {
+        return;
+    }
+    assert!(kv.end - kv.first <= kv.pages.len() * PAGE_POSITIONS, "pages hold every position of the view");
+    let found = |page: &KvPage| (page.shape().kv_heads, page.shape().head_dim);
+    let expected = (shape.kv_heads, shape.head_dim);
+    assert!(kv.pages.iter().all(|page| found(page) == expected), "pages are of the shape of the layer");
+    let first = mask.visible(job.first_position, kv.end);
+    assert!(kv.first <= first.start || first.is_empty(), "the cache holds every position the mask shows");
 }

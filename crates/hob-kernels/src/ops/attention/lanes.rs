@@ -1,0 +1,266 @@
+//! Every vector level: a tile of query rows over a run of pages, then the merging of runs.
+
+use super::operand::{Operand, Visit, keys, values};
+use super::product::{Left, Target, product};
+use super::{AttentionShape, Mask, Query};
+use crate::PAGE_POSITIONS;
+use crate::kv::value_columns;
+use crate::simd::{Kernel, Simd, map, math, sum_map, zip_map};
+use std::ops::Range;
+
+/// What a run of positions contributes to each row: `sum[r] / total[r]` is the output once every run is merged in.
+#[derive(Default)]
+pub(super) struct Partial {
+    /// The largest score; -inf while no position was seen.
+    pub largest: Vec<f32>,
+    /// The sum of `exp(score - largest)`.
+    pub total: Vec<f32>,
+    /// The sum of `exp(score - largest) * v`: `[rows, columns]`.
+    pub sum: Vec<f32>,
+}
+
+impl Partial {
+    /// Nothing seen yet by any of `rows` rows.
+    pub fn reset(&mut self, rows: usize, columns: usize) {
+        self.largest.clear();
+        self.largest.resize(rows, f32::NEG_INFINITY);
+        self.total.clear();
+        self.total.resize(rows, 0.0);
+        self.sum.clear();
+        self.sum.resize(rows * columns, 0.0);
+    }
+}
+
+/// Buffers that a thread keeps from one tile to the next.
+#[derive(Default)]
+pub(super) struct Scratch {
+    /// Of the pages of one chunk.
+    pub chunk: Partial,
+    /// Of all chunks so far.
+    pub whole: Partial,
+    scores: Vec<f32>,
+    scales: Vec<f32>,
+}
+
+/// Query rows that share a KV head: tokens by heads of the group. Row `r` is token `r / group`.
+pub(super) struct Rows<'a> {
+    pub shape: &'a AttentionShape,
+    pub mask: Mask,
+    pub query: Query<'a>,
+    pub kv_head: usize,
+    pub tokens: Range<usize>,
+}
+
+impl<'a> Rows<'a> {
+    pub fn group(&self) -> usize {
+        self.shape.heads / self.shape.kv_heads
+    }
+
+    pub fn count(&self) -> usize {
+        self.tokens.len() * self.group()
+    }
+
+    /// Index of the first element of row `r` in `q` and in the output.
+    #[inline(always)]
+    pub fn start(&self, r: usize) -> usize {
+        let (token, head) =
+            (self.tokens.start + r / self.group(), self.kv_head * self.group() + r % self.group());
+        (token * self.shape.heads + head) * self.shape.head_dim
+    }
+
+    #[inline(always)]
+    fn row(&self, r: usize) -> &'a [f32] {
+        &self.query.q[self.start(r)..][..self.shape.head_dim]
+    }
+
+    /// The positions that the token of row `r` sees.
+    #[inline(always)]
+    fn seen(&self, r: usize) -> Range<usize> {
+        let token = self.tokens.start + r / self.group();
+        self.mask.visible(self.query.first_position + token, self.query.kv.end)
+    }
+
+    /// The positions that any row sees; both ends of a mask move with the token, so the first and last rows bound it.
+    pub fn seen_by_any(&self) -> Range<usize> {
+        self.seen(0).start..self.seen(self.count() - 1).end
+    }
+}
+
+/// Adds the pages `pages` of the view to `scratch.chunk`.
+pub(super) struct Attend<'a> {
+    pub rows: &'a Rows<'a>,
+    pub pages: Range<usize>,
+    pub scratch: &'a mut Scratch,
+}
+
+impl Kernel for Attend<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { rows, pages, scratch } = self;
+        scratch.scores.resize(rows.count() * PAGE_POSITIONS, 0.0);
+        let columns = value_columns(rows.shape.head_dim);
+        let any = rows.seen_by_any();
+        for index in pages {
+            let kv = rows.query.kv;
+            let (page, first) = (&kv.pages[index], kv.first + index * PAGE_POSITIONS);
+            let slots = within(&any, first);
+            let mut scores = Scores { s, rows, scores: &mut scratch.scores };
+            keys(s, page, rows.kv_head, &mut scratch.scales, &mut scores);
+            for r in 0..rows.count() {
+                let row = &mut scratch.scores[r * PAGE_POSITIONS..][..PAGE_POSITIONS];
+                let sum = &mut scratch.chunk.sum[r * columns..][..columns];
+                let (largest, total) = (&mut scratch.chunk.largest[r], &mut scratch.chunk.total[r]);
+                weigh(s, rows.shape, within(&rows.seen(r), first), row, (largest, total, sum));
+            }
+            let (scores, sum) = (&scratch.scores, &mut scratch.chunk.sum);
+            let mut weighted = Weighted { s, rows: rows.count(), slots, scores, sum, columns };
+            values(s, page, rows.kv_head, &mut scratch.scales, &mut weighted);
+        }
+    }
+}
+
+/// The slots of the page that begins at position `first` which lie in `seen`.
+#[inline(always)]
+fn within(seen: &Range<usize>, first: usize) -> Range<usize> {
+    let slot = |position: usize| position.saturating_sub(first).min(PAGE_POSITIONS);
+    slot(seen.start)..slot(seen.end)
+}
+
+struct Scores<'a, S> {
+    s: S,
+    rows: &'a Rows<'a>,
+    scores: &'a mut [f32],
+}
+
+impl<S: Simd> Visit for Scores<'_, S> {
+    #[inline(always)]
+    fn visit<B: Operand>(&mut self, operand: B, first: usize, columns: usize) {
+        let rows = self.rows;
+        let left = Left { rows: rows.count(), at: |r| rows.row(r) };
+        let mut to = Target { out: self.scores, stride: PAGE_POSITIONS, first, add: false };
+        product(self.s, left, operand, 0, columns, &mut to);
+    }
+}
+
+struct Weighted<'a, S> {
+    s: S,
+    rows: usize,
+    slots: Range<usize>,
+    scores: &'a [f32],
+    sum: &'a mut [f32],
+    columns: usize,
+}
+
+impl<S: Simd> Visit for Weighted<'_, S> {
+    #[inline(always)]
+    fn visit<B: Operand>(&mut self, operand: B, first: usize, columns: usize) {
+        let (scores, slots) = (self.scores, self.slots.clone());
+        let left = Left { rows: self.rows, at: |r| &scores[r * PAGE_POSITIONS..][slots.clone()] };
+        let mut to = Target { out: self.sum, stride: self.columns, first, add: true };
+        product(self.s, left, operand, self.slots.start, columns, &mut to);
+    }
+}
+
+/// Turns one row's scores over a page into weights relative to the largest score so far, and rescales the sums if that grew.
+#[inline(always)]
+fn weigh<S: Simd>(
+    s: S,
+    shape: &AttentionShape,
+    slots: Range<usize>,
+    row: &mut [f32],
+    (largest, total, sum): (&mut f32, &mut f32, &mut [f32]),
+) {
+    if slots.is_empty() {
+        return row.fill(0.0);
+    }
+    let scale = s.splat(shape.scale);
+    match shape.softcap {
+        None => map(
+            s,
+            row,
+            #[inline(always)]
+            |x| s.mul(x, scale),
+        ),
+        Some(cap) => {
+            let cap = s.splat(cap);
+            map(
+                s,
+                row,
+                #[inline(always)]
+                |x| s.mul(cap, math::tanh(s, s.div(s.mul(x, scale), cap))),
+            );
+        }
+    }
+    row[..slots.start].fill(f32::NEG_INFINITY);
+    row[slots.end..].fill(f32::NEG_INFINITY);
+    let mut best = s.load(row);
+    for x in row.chunks_exact(S::LANES) {
+        best = s.max(s.load(x), best);
+    }
+    let best = s.largest(best);
+    if best > *largest {
+        // Nothing to rescale before the first position: exp(-inf) is 0, and so are the sums.
+        let shrink = (*largest - best).exp();
+        *total *= shrink;
+        let shrink = s.splat(shrink);
+        map(
+            s,
+            sum,
+            #[inline(always)]
+            |x| s.mul(x, shrink),
+        );
+        *largest = best;
+    }
+    let shift = s.splat(*largest);
+    map(
+        s,
+        row,
+        #[inline(always)]
+        |x| math::exp(s, s.sub(x, shift)),
+    );
+    *total += sum_map(
+        s,
+        row,
+        #[inline(always)]
+        |x| x,
+    );
+}
+
+/// Merges a partial into `whole`: the rows of both in order, `columns` wide.
+pub(super) struct Merge<'a> {
+    pub whole: &'a mut Partial,
+    pub largest: &'a [f32],
+    pub total: &'a [f32],
+    pub sum: &'a [f32],
+    pub columns: usize,
+}
+
+impl Kernel for Merge<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        for r in 0..self.total.len() {
+            let (largest, total) = (&mut self.whole.largest[r], &mut self.whole.total[r]);
+            if self.total[r] == 0.0 {
+                continue;
+            }
+            // NaN compares false both ways and reaches the sums through the factors.
+            let top = if self.largest[r] > *largest { self.largest[r] } else { *largest };
+            let (old, new) = ((*largest - top).exp(), (self.largest[r] - top).exp());
+            *total = *total * old + self.total[r] * new;
+            *largest = top;
+            let (old, new) = (s.splat(old), s.splat(new));
+            let columns = r * self.columns..(r + 1) * self.columns;
+            zip_map(
+                s,
+                &mut self.whole.sum[columns.clone()],
+                &self.sum[columns],
+                #[inline(always)]
+                |x, y| s.mul_add(y, new, s.mul(x, old)),
+            );
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The right side of attention's two products, decoded a vector at a time while it is multiplied.
+
+use crate::kv::{COLUMN_ALIGN, KvData, PANEL, Q8_GROUP, value_columns};
+use crate::simd::Simd;
+use crate::{KvPage, PAGE_POSITIONS};
+use half::f16;
+
+/// Rows of columns in one of the cache's encodings.
+pub(super) trait Operand: Copy {
+    /// The columns from `column` on in `row`.
+    fn load<S: Simd>(self, s: S, row: usize, column: usize) -> S::F;
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Floats<'a> {
+    data: &'a [f32],
+    width: usize,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Halves<'a> {
+    data: &'a [f16],
+    width: usize,
+}
+
+/// Transposed keys as codes: a row is an element of the head, and its scales are one per position.
+#[derive(Clone, Copy)]
+pub(super) struct KeyCodes<'a> {
+    codes: &'a [i8],
+    scales: &'a [f32],
+}
+
+/// A panel of values as codes: a row is a position, and a vector of columns lies in one group.
+#[derive(Clone, Copy)]
+pub(super) struct ValueCodes<'a> {
+    codes: &'a [i8],
+    width: usize,
+    scales: &'a [f32],
+    groups: usize,
+    first_group: usize,
+}
+
+impl Operand for Floats<'_> {
+    #[inline(always)]
+    fn load<S: Simd>(self, s: S, row: usize, column: usize) -> S::F {
+        s.load(&self.data[row * self.width + column..])
+    }
+}
+
+impl Operand for Halves<'_> {
+    #[inline(always)]
+    fn load<S: Simd>(self, s: S, row: usize, column: usize) -> S::F {
+        s.load_f16(&self.data[row * self.width + column..])
+    }
+}
+
+impl Operand for KeyCodes<'_> {
+    #[inline(always)]
+    fn load<S: Simd>(self, s: S, row: usize, column: usize) -> S::F {
+        let scales = s.load(&self.scales[row / Q8_GROUP * PAGE_POSITIONS + column..]);
+        s.mul(s.load_i8(&self.codes[row * PAGE_POSITIONS + column..]), scales)
+    }
+}
+
+impl Operand for ValueCodes<'_> {
+    #[inline(always)]
+    fn load<S: Simd>(self, s: S, row: usize, column: usize) -> S::F {
+        let scale = self.scales[row * self.groups + self.first_group + column / Q8_GROUP];
+        s.mul(s.load_i8(&self.codes[row * self.width + column..]), s.splat(scale))
+    }
+}
+
+/// What to do with an operand of whichever type.
+pub(super) trait Visit {
+    /// `operand` has `columns` columns that start at column `first` of the head.
+    fn visit<B: Operand>(&mut self, operand: B, first: usize, columns: usize);
+}
+
+/// Visits the transposed keys of `head`. `scales` is room for decoded scales.
+#[inline(always)]
+pub(super) fn keys<S: Simd>(s: S, page: &KvPage, head: usize, scales: &mut Vec<f32>, visit: &mut impl Visit) {
+    let len = page.shape().head_dim * PAGE_POSITIONS;
+    let (at, width) = (head * len, PAGE_POSITIONS);
+    match &page.k {
+        KvData::F32(data) => visit.visit(Floats { data: &data[at..at + len], width }, 0, width),
+        KvData::F16(data) => visit.visit(Halves { data: &data[at..at + len], width }, 0, width),
+        KvData::Q8 { codes, scales: packed, groups } => {
+            decode(s, &packed[head * groups * PAGE_POSITIONS..][..groups * PAGE_POSITIONS], scales);
+            visit.visit(KeyCodes { codes: &codes[at..at + len], scales }, 0, width);
+        }
+    }
+}
+
+/// Visits the values of `head`, panel by panel. `scales` is room for decoded scales.
+#[inline(always)]
+pub(super) fn values<S: Simd>(
+    s: S,
+    page: &KvPage,
+    head: usize,
+    scales: &mut Vec<f32>,
+    visit: &mut impl Visit,
+) {
+    let columns = value_columns(page.shape().head_dim);
+    if let KvData::Q8 { scales: packed, groups, .. } = &page.v {
+        decode(s, &packed[head * groups * PAGE_POSITIONS..][..groups * PAGE_POSITIONS], scales);
+    }
+    for first in (0..columns).step_by(PANEL) {
+        let width = PANEL.min(columns - first);
+        let (at, len) = ((head * columns + first) * PAGE_POSITIONS, width * PAGE_POSITIONS);
+        match &page.v {
+            KvData::F32(data) => visit.visit(Floats { data: &data[at..at + len], width }, first, width),
+            KvData::F16(data) => visit.visit(Halves { data: &data[at..at + len], width }, first, width),
+            KvData::Q8 { codes, groups, .. } => {
+                let first_group = first / Q8_GROUP;
+                let codes = &codes[at..at + len];
+                visit.visit(ValueCodes { codes, width, scales, groups: *groups, first_group }, first, width);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn decode<S: Simd>(s: S, packed: &[f16], scales: &mut Vec<f32>) {
+    // A page has 64 positions, so its scales are whole vectors.
+    const { assert!(PAGE_POSITIONS.is_multiple_of(COLUMN_ALIGN)) };
+    scales.resize(packed.len(), 0.0);
+    for (packed, scales) in packed.chunks_exact(S::LANES).zip(scales.chunks_exact_mut(S::LANES)) {
+        s.store(s.load_f16(packed), scales);
+    }
+}

@@ -1,0 +1,216 @@
+use super::*;
+use crate::ops::testing::{hold, largest, numbers, reference, variants};
+use crate::{Compute, KvShape, KvType};
+use std::sync::Arc;
+
+const CAUSAL: Mask = Mask::Causal { window: None };
+
+/// A cache with its queries: `tokens` queries whose last one is at the last of `end` positions; the pages before `first` are gone.
+struct Case {
+    shape: AttentionShape,
+    q: Vec<f32>,
+    tokens: usize,
+    pages: Vec<Arc<KvPage>>,
+    first: usize,
+    end: usize,
+}
+
+impl Case {
+    fn new(
+        (heads, kv_heads, head_dim): (usize, usize, usize),
+        ty: KvType,
+        tokens: usize,
+        end: usize,
+    ) -> Self {
+        let scale = 1.0 / (head_dim as f32).sqrt();
+        let shape = AttentionShape { heads, kv_heads, head_dim, scale, softcap: None };
+        let row = kv_heads * head_dim;
+        let (k, v) = (numbers(21, end * row), numbers(22, end * row));
+        let mut pages = vec![KvPage::new(KvShape { ty, kv_heads, head_dim }); end.div_ceil(PAGE_POSITIONS)];
+        for (position, (k, v)) in k.chunks(row).zip(v.chunks(row)).enumerate() {
+            pages[position / PAGE_POSITIONS].write(position % PAGE_POSITIONS, k, v);
+        }
+        // Queries long enough that weights differ by orders of magnitude.
+        let q = numbers(23, tokens * heads * head_dim).iter().map(|x| x * 4.0).collect();
+        Self { shape, q, tokens, pages: pages.into_iter().map(Arc::new).collect(), first: 0, end }
+    }
+
+    fn row(&self) -> usize {
+        self.shape.heads * self.shape.head_dim
+    }
+
+    fn view(&self, end: usize) -> KvView<'_> {
+        KvView { pages: &self.pages[self.first / PAGE_POSITIONS..], first: self.first, end }
+    }
+
+    fn run(&self, cpu: &Cpu, mask: Mask) -> Vec<f32> {
+        let mut out = vec![9f32; self.q.len()];
+        let first = self.end - self.tokens;
+        cpu.attention(&self.shape, mask, &self.q, first, self.view(self.end), &mut out);
+        out
+    }
+
+    /// The contract's bound.
+    fn bound(&self) -> f32 {
+        let AttentionShape { heads, kv_heads, head_dim, scale, .. } = self.shape;
+        let norm = |x: &[f32]| x.iter().map(|x| x * x).sum::<f32>().sqrt();
+        let q =
+            (0..self.tokens * heads).map(|r| norm(&self.q[r * head_dim..][..head_dim])).fold(0.0, f32::max);
+        let (mut k, mut v, mut row) = (0f32, 0f32, vec![0f32; head_dim]);
+        for position in self.first..self.end {
+            for head in 0..kv_heads {
+                let page = &self.pages[position / PAGE_POSITIONS];
+                page.key(head, position % PAGE_POSITIONS, &mut row);
+                k = k.max(norm(&row));
+                page.value(head, position % PAGE_POSITIONS, &mut row);
+                v = v.max(largest(&row));
+            }
+        }
+        f32::EPSILON * (4.0 * (head_dim as f32).sqrt() * scale * q * k + 32.0) * v
+    }
+
+    fn check(&self, mask: Mask) {
+        let expected = self.run(&reference(), mask);
+        let bound = self.bound();
+        for cpu in variants() {
+            let name = format!("{} {mask:?} {:?} T {} S {}", cpu.isa(), self.shape, self.tokens, self.end);
+            hold(&name, &self.run(&cpu, mask), &expected, |_, _| bound);
+        }
+    }
+}
+
+#[test]
+fn variants_agree_with_the_reference_for_every_shape_and_type() {
+    let shapes = [
+        (1, 1, 16),
+        (2, 1, 1),
+        (3, 3, 17),
+        (4, 2, 64),
+        (9, 3, 64),
+        (7, 1, 80),
+        (8, 1, 256),
+        (6, 2, 100),
+        (2, 1, 512),
+    ];
+    for shape in shapes {
+        for ty in [KvType::F32, KvType::F16, KvType::Q8] {
+            for (tokens, end) in [(1, 1), (1, 64), (1, 65), (5, 130), (33, 33), (2, 300)] {
+                Case::new(shape, ty, tokens, end).check(CAUSAL);
+            }
+        }
+    }
+}
+
+#[test]
+fn masks_end_where_they_say() {
+    for (tokens, end) in [(1, 200), (70, 200), (130, 130)] {
+        let mut case = Case::new((4, 2, 32), KvType::F16, tokens, end);
+        for width in [1, 2, 63, 64, 65, tokens, tokens + 1, end, end + 7, usize::MAX] {
+            case.check(Mask::Causal { window: Some(width) });
+            case.check(Mask::Bidirectional { reach: Some(width - 1) });
+        }
+        case.check(Mask::Bidirectional { reach: None });
+        case.shape.softcap = Some(2.0);
+        case.check(CAUSAL);
+        case.check(Mask::Causal { window: Some(50) });
+    }
+}
+
+#[test]
+fn a_window_reads_only_the_pages_that_are_left() {
+    let mut case = Case::new((4, 2, 32), KvType::F16, 3, 700);
+    let mask = Mask::Causal { window: Some(100) };
+    for cpu in variants() {
+        case.first = 0;
+        let whole = case.run(&cpu, mask);
+        // The first query, at 697, sees 598..=697.
+        case.first = 576;
+        assert_eq!(case.run(&cpu, mask), whole, "{}", cpu.isa());
+    }
+    case.check(mask);
+}
+
+#[test]
+fn prefill_equals_decode_and_later_positions_change_nothing() {
+    for ty in [KvType::F32, KvType::F16, KvType::Q8] {
+        for (shape, tokens, end) in [((6, 2, 80), 70, 340), ((8, 1, 64), 300, 300)] {
+            let case = Case::new(shape, ty, tokens, end);
+            for mask in [CAUSAL, Mask::Causal { window: Some(90) }] {
+                for cpu in variants() {
+                    let prefill = case.run(&cpu, mask);
+                    let mut decode = vec![0f32; case.q.len()];
+                    for (t, out) in decode.chunks_exact_mut(case.row()).enumerate() {
+                        let (q, position) = (&case.q[t * case.row()..][..case.row()], end - tokens + t);
+                        cpu.attention(&case.shape, mask, q, position, case.view(position + 1), out);
+                    }
+                    assert_eq!(prefill, decode, "{} {ty:?} {mask:?}", cpu.isa());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn thread_counts_and_batches_agree_bit_for_bit() {
+    // One deep decode step is split along the cache from two threads on; the prefill and the batch are not.
+    let cases = [(1, 3000), (3, 1500), (200, 600)].map(|(t, end)| Case::new((8, 2, 64), KvType::F16, t, end));
+    for isa in Isa::available() {
+        let one = Cpu::with_isa(1, Compute::Exact, isa);
+        let alone: Vec<_> = cases.iter().map(|case| case.run(&one, CAUSAL)).collect();
+        for threads in [2, 4] {
+            let cpu = Cpu::with_isa(threads, Compute::Exact, isa);
+            for (case, alone) in cases.iter().zip(&alone) {
+                assert_eq!(&case.run(&cpu, CAUSAL), alone, "{isa} with {threads} threads");
+            }
+            let mut outs: Vec<_> = alone.iter().map(|out| vec![0f32; out.len()]).collect();
+            let mut jobs: Vec<_> = cases
+                .iter()
+                .zip(&mut outs)
+                .map(|(case, out)| AttentionJob {
+                    q: &case.q,
+                    first_position: case.end - case.tokens,
+                    kv: case.view(case.end),
+                    out,
+                })
+                .collect();
+            cpu.attention_batch(&cases[0].shape, CAUSAL, &mut jobs);
+            assert_eq!(outs, alone, "{isa}: a batch with {threads} threads");
+        }
+    }
+}
+
+#[test]
+fn no_token_and_no_visible_position() {
+    let case = Case::new((2, 1, 16), KvType::F16, 1, 10);
+    for cpu in variants() {
+        cpu.attention_batch(&case.shape, CAUSAL, &mut []);
+        cpu.attention(&case.shape, CAUSAL, &[], 0, case.view(10), &mut []);
+        // A query far behind the end of the cache, with a window that ends before it.
+        let mut out = [9f32; 32];
+        let mask = Mask::Causal { window: Some(5) };
+        cpu.attention(&case.shape, mask, &case.q, 100, case.view(10), &mut out);
+        assert_eq!(out, [0f32; 32], "{}", cpu.isa());
+    }
+}
+
+#[test]
+fn nan_is_not_hidden() {
+    let mut case = Case::new((2, 1, 16), KvType::F32, 1, 100);
+    case.q[3] = f32::NAN;
+    for cpu in variants() {
+        let out = case.run(&cpu, CAUSAL);
+        assert!(
+            out[..16].iter().all(|x| x.is_nan()) && out[16..].iter().all(|x| x.is_finite()),
+            "{}",
+            cpu.isa()
+        );
+    }
+}
+
+#[test]
+#[should_panic(expected = "every position the mask shows")]
+fn a_cache_that_lacks_positions_is_refused() {
+    let mut case = Case::new((2, 1, 16), KvType::F16, 1, 200);
+    case.first = 128;
+    case.run(&reference(), Mask::Causal { window: Some(100) });
+}
