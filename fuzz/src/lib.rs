@@ -1,0 +1,16 @@
+//! What each fuzz target does with its bytes: parse them, then check everything a caller relies on.
+//!
+//! One public function per target, named like it, so that a finding can be replayed from an ordinary test. To add a
+//! target: a module with the function here, a three-line file in `fuzz_targets/`, a `[[bin]]` in `Cargo.toml`, seeds in
+//! `examples/seeds.rs` and, for a format with keywords, a dictionary in `dictionaries/`.
+//!
+//! - all targets, a minute each, with the flags written out: `cargo xtask fuzz`
+//! - one target by hand: `cargo +nightly fuzz run gguf_open target/corpus corpus/gguf_open -- -dict=dictionaries/gguf_open.dict`
+//!   (in this directory; the first folder receives what the fuzzer finds)
+//! - write the seeds anew: `cargo run --example seeds`
+
+mod gguf;
+mod safetensors;
+
+pub use gguf::gguf_open;
+pub use safetensors::safetensors_open;
