@@ -8,8 +8,9 @@ use crate::Error;
 use crate::error::shown_message;
 use crate::mapping::Mapping;
 
-/// Largest configuration file; the largest in use (tokenizer configurations that list every special token) have one megabyte.
-pub(crate) const CONFIG_BYTES_MAX: u64 = 16 << 20;
+/// Largest configuration file; the largest in use (tokenizer configurations that list every special token) have one
+/// megabyte. A hostile one may take some thirty times its size once parsed.
+pub(crate) const CONFIG_BYTES_MAX: u64 = 4 << 20;
 
 /// The parsed content of `path`, or `None` when there is no such file.
 pub(crate) fn read_optional<T: DeserializeOwned>(

@@ -10,6 +10,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "this room reads and writes model files")]
 
+mod array;
 mod dtype;
 mod error;
 mod gguf;
@@ -24,6 +25,7 @@ mod tensor;
 mod value;
 mod write;
 
+pub use array::{ArrayView, Strings};
 pub use dtype::Dtype;
 pub use error::Error;
 pub use gguf::Gguf;
@@ -35,5 +37,5 @@ pub use open::{ModelFiles, open};
 pub use safetensors::SafeTensors;
 pub use safetensors::write::{SafetensorsLayout, SafetensorsWriter};
 pub use tensor::{Tensor, TensorTable};
-pub use value::{ArrayView, Strings, Value, ValueType};
+pub use value::{Value, ValueType};
 pub use write::{AtomicFile, Commit};

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use crate::Error;
+use crate::array::{ArrayView, Strings};
 use crate::error::shown;
-use crate::value::{ArrayView, Strings, Value};
+use crate::value::Value;
 
 /// The metadata of a GGUF file, by key.
 ///

@@ -3,9 +3,10 @@
 use hob_base::SharedBytes;
 
 use super::{DIMENSIONS_MAX, KEY_BYTES_MAX, MAGIC, TENSOR_NAME_BYTES_MAX};
+use crate::array::ArrayView;
 use crate::error::shown;
 use crate::reader::Reader;
-use crate::value::{ArrayView, Value, ValueType};
+use crate::value::{Value, ValueType};
 use crate::{Error, Metadata};
 
 /// Most metadata keys; real files have under a hundred.

@@ -6,8 +6,9 @@ use std::path::Path;
 use hob_quant::TensorType;
 
 use super::{DIMENSIONS_MAX, KEY_BYTES_MAX, MAGIC, TENSOR_NAME_BYTES_MAX, plan};
+use crate::array::ArrayView;
 use crate::error::shown;
-use crate::value::{ArrayView, Value};
+use crate::value::Value;
 use crate::write::{AtomicFile, Body, Commit, Slot};
 use crate::{Dtype, Error, Metadata};
 

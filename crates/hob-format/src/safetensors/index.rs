@@ -1,6 +1,6 @@
 //! Models in several safetensors files, listed by `model.safetensors.index.json`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -30,7 +30,10 @@ pub(crate) fn open_sharded(path: &Path) -> Result<TensorTable, Error> {
         let wanted = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         return Err(Error::Missing { dir: dir.to_owned(), wanted, hint: "download the model's index" });
     };
-    let shards: BTreeSet<&str> = index.weight_map.values().map(String::as_str).collect();
+    let mut shards: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (tensor, shard) in &index.weight_map {
+        shards.entry(shard).or_default().push(tensor);
+    }
     if shards.is_empty() || shards.len() > SHARDS_MAX {
         return Err(Error::malformed(
             &file,
@@ -39,31 +42,31 @@ pub(crate) fn open_sharded(path: &Path) -> Result<TensorTable, Error> {
             shards.len(),
         ));
     }
-    if let Some(bad) = shards.iter().find(|name| !is_plain_name(name)) {
+    if let Some(bad) = shards.keys().find(|name| !is_plain_name(name)) {
         let expected = "shards named by plain file names ending in .safetensors";
         return Err(Error::malformed(&file, "weight_map", expected, format!("\"{}\"", shown(bad))));
     }
     let mut tables = Vec::new();
-    for shard in &shards {
-        if !dir.join(shard).is_file() {
-            let hint = "download every shard that the index lists";
-            return Err(Error::Missing { dir: dir.to_owned(), wanted: shown(shard), hint });
-        }
-        let table = SafeTensors::open(&dir.join(shard))?.tensors;
-        let listed = index.weight_map.iter().filter(|(_, s)| s == shard);
-        for (name, _) in listed {
-            if table.get(name).is_none() {
-                return Err(Error::tensor(
-                    &file,
-                    name,
-                    format!("the tensor in {shard}"),
-                    "none of that name there",
-                ));
-            }
-        }
-        tables.push(table);
+    for (shard, listed) in shards {
+        tables.push(open_shard(&file, dir, shard, &listed)?);
     }
     TensorTable::concat(&file, tables)
+}
+
+/// The tensors of one shard, among which those the index lists for it must be.
+fn open_shard(index: &str, dir: &Path, shard: &str, listed: &[&str]) -> Result<TensorTable, Error> {
+    let path = dir.join(shard);
+    if !path.is_file() {
+        let hint = "download every shard that the index lists";
+        return Err(Error::Missing { dir: dir.to_owned(), wanted: shown(shard), hint });
+    }
+    let table = SafeTensors::open(&path)?.tensors;
+    match listed.iter().find(|name| table.get(name).is_none()) {
+        Some(name) => {
+            Err(Error::tensor(index, name, format!("the tensor in {shard}"), "none of that name there"))
+        }
+        None => Ok(table),
+    }
 }
 
 /// Whether `name` can only mean a file in the directory itself, on every operating system.
