@@ -103,7 +103,12 @@ impl Pool {
     }
 
     /// Cuts `data` into consecutive parts of `part` elements (the last may be shorter) and runs `job(index, part)` on each.
-    pub fn for_each_part<T: Send>(&self, data: &mut [T], part: usize, job: &(dyn Fn(usize, &mut [T]) + Sync)) {
+    pub fn for_each_part<T: Send>(
+        &self,
+        data: &mut [T],
+        part: usize,
+        job: &(dyn Fn(usize, &mut [T]) + Sync),
+    ) {
         assert!(part > 0, "a part has at least one element");
         let (len, parts) = (data.len(), data.len().div_ceil(part));
         let data = DisjointMut::new(data);

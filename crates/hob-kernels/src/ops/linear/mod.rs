@@ -4,23 +4,20 @@
 //! it is quantised once. Where the layer has a trained input range, `x` is rounded to it and the sums are exact integers in
 //! both compute modes. Otherwise *exact* multiplies f32 activations with decoded weights (f32 sums), and *fast* quantises
 //! activations to 8 bits. Source of the ranges' rounding: the mobile Gemma 4 checkpoints (half to even).
+//!
+//! Read `task.rs` for which kernel a layer gets, then the kernel: `float.rs`, `blocks.rs`.
 
+mod activations;
+mod blocks;
 mod finish;
 mod float;
 mod scalar;
+mod task;
 #[cfg(test)]
 mod tests;
 
 use crate::{Cpu, Projection};
-use finish::Finish;
-use std::borrow::Cow;
-use std::ops::Range;
-
-/// Weight bytes of one chunk of work, so that stealing evens out neighbours' load and a claim costs nothing beside the work.
-const CHUNK_BYTES: usize = 64 << 10;
-
-/// Rows of a chunk are a multiple of this, so that chunks are whole panels.
-const CHUNK_ROWS: usize = 32;
+use task::{Inputs, Task};
 
 impl Cpu {
     /// Applies every layer of `jobs` to `x` (`[T, in]`).
@@ -28,11 +25,15 @@ impl Cpu {
     /// # Panics
     /// When a slice has another length than its shape.
     pub fn project(&self, x: &[f32], tokens: usize, jobs: &mut [Projection<'_>]) {
-        let tasks: Vec<Task<'_>> = jobs.iter_mut().map(|job| Task::new(x, tokens, job)).collect();
+        if tokens == 0 {
+            return;
+        }
+        let mut inputs = Inputs::new(self, x, tokens);
+        let tasks: Vec<Task<'_>> = jobs.iter_mut().map(|job| Task::plan(&mut inputs, job)).collect();
         let chunks: usize = tasks.iter().map(Task::chunks).sum();
         self.pool.run(chunks, &|chunk| {
             let (task, chunk) = locate(&tasks, chunk);
-            task.run(self, task.chunk(chunk));
+            task.run(self.isa, chunk);
         });
     }
 }
@@ -46,38 +47,4 @@ fn locate<'t, 'a>(tasks: &'t [Task<'a>], mut chunk: usize) -> (&'t Task<'a>, usi
         chunk -= task.chunks();
     }
     unreachable!("the pool runs only chunks that were counted")
-}
-
-/// One layer's share of a call.
-struct Task<'a> {
-    weight: &'a crate::Matrix,
-    x: Cow<'a, [f32]>,
-    chunk_rows: usize,
-    finish: Finish<'a>,
-}
-
-impl<'a> Task<'a> {
-    fn new(x: &'a [f32], tokens: usize, job: &'a mut Projection<'_>) -> Self {
-        let weight = &job.linear.weight;
-        assert_eq!(x.len(), tokens * weight.cols(), "x is [T, in]");
-        let x = match job.linear.input_scale {
-            Some(scale) => x.iter().map(|&x| scalar::round_to_range(x, scale)).collect(),
-            None => Cow::Borrowed(x),
-        };
-        let row_bytes = (weight.byte_len() / weight.rows().max(1)).max(1);
-        let chunk_rows = (CHUNK_BYTES / row_bytes).next_multiple_of(CHUNK_ROWS);
-        Self { weight, x, chunk_rows, finish: Finish::new(job.linear, tokens, job.out) }
-    }
-
-    fn chunks(&self) -> usize {
-        self.weight.rows().div_ceil(self.chunk_rows)
-    }
-
-    fn chunk(&self, index: usize) -> Range<usize> {
-        index * self.chunk_rows..((index + 1) * self.chunk_rows).min(self.weight.rows())
-    }
-
-    fn run(&self, cpu: &Cpu, rows: Range<usize>) {
-        float::project(cpu.isa, self.weight, rows, &self.x, &self.finish);
-    }
 }

@@ -1,7 +1,9 @@
 //! The reference: decoded rows, f64 sums, and exact integers where the layer has a trained input range.
 
+#[cfg(test)]
 use crate::{Linear, Projection};
 
+#[cfg(test)]
 pub(super) fn project(x: &[f32], tokens: usize, job: &mut Projection<'_>) {
     let Linear { weight, bias, input_scale, output_scale } = job.linear;
     let (rows, cols) = (weight.rows(), weight.cols());

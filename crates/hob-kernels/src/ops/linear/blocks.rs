@@ -1,0 +1,63 @@
+//! Block formats (Q4_0, Q4_K, ...) against a few tokens: the decode path of the fast mode.
+//!
+//! Weights are read once, straight from the file's blocks. A unit of 256 columns is unpacked to codes and scales
+//! (`format.rs`), then multiplied with the units of all tokens while it is in registers. A format is one unpacker; the dot
+//! loop is the same for all. Read `dot.rs` first: it is the scalar twin.
+//!
+//! Error against exact arithmetic: activations are rounded by at most half a step of their group, so an output is off by
+//! at most `sum over i of |W[o, i]| * step(i) / 2`, and f32 rounding.
+
+mod dot;
+pub(super) mod format;
+#[cfg(test)]
+mod tests;
+mod unpack;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
+
+use super::activations::Activations;
+use super::finish::Finish;
+use crate::{Isa, Matrix};
+use hob_quant::TensorType;
+use std::ops::Range;
+
+/// Whether `ty` has an unpacker.
+pub(super) fn is_supported(ty: TensorType) -> bool {
+    format::format(ty).is_some()
+}
+
+/// Multiplies `rows` of `weight`, whose blocks have type `ty`, with all tokens of `x` (in `Order::Halves`).
+pub(super) fn project(
+    isa: Isa,
+    ty: TensorType,
+    weight: &Matrix,
+    rows: Range<usize>,
+    x: &Activations,
+    finish: &Finish<'_>,
+) {
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => x86_64::avx512(ty, weight, rows, x, finish),
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => x86_64::avx2(ty, weight, rows, x, finish),
+        _ => {
+            let mut sums = vec![0.0; x.tokens];
+            for row in rows {
+                dot::dot_row(ty, weight.row_bytes(row), x, &mut sums);
+                sums.iter().enumerate().for_each(|(token, &sum)| finish.put(token, row, sum));
+            }
+        }
+    }
+}
+
+/// Unpacks one unit with the variant that `isa` uses.
+#[cfg_attr(not(test), expect(dead_code))]
+pub(super) fn unpack_unit(isa: Isa, ty: TensorType, bytes: &[u8], unit: &mut format::WeightUnit) {
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => x86_64::unpack_avx512(ty, bytes, unit),
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => x86_64::unpack_avx2(ty, bytes, unit),
+        _ => unpack::unpack(ty, bytes, unit),
+    }
+}

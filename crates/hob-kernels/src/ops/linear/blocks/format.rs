@@ -1,0 +1,114 @@
+//! What the kernels need to know about a block format: codes, zero point, scales.
+
+use hob_quant::TensorType;
+
+/// Columns of a weight unit; 1 to 8 blocks of a format.
+pub(super) use crate::ops::linear::activations::UNIT;
+
+/// 256 columns of one row: `value = scale * (code - offset) - min`, the offset being the format's.
+///
+/// Codes lie in `Order::Halves`. `scales[h][g]` and `mins[h][g]` belong to half `h` (16 columns) of group `g` (32);
+/// formats with one scale per group leave `[1]` alone.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub(in crate::ops::linear) struct WeightUnit {
+    pub codes: [u8; UNIT],
+    pub scales: [[f32; 8]; 2],
+    pub mins: [[f32; 8]; 2],
+}
+
+impl WeightUnit {
+    pub(super) const ZERO: WeightUnit =
+        WeightUnit { codes: [0; UNIT], scales: [[0.0; 8]; 2], mins: [[0.0; 8]; 2] };
+
+    /// Stores the 16 codes of columns `16 * run ..`.
+    #[inline(always)]
+    pub(super) fn put_run(&mut self, run: usize, codes: [u8; 16]) {
+        let place = 4 * (run / 8 * 2 + run % 2) + run % 8 / 2;
+        self.codes.as_chunks_mut::<16>().0[place] = codes;
+    }
+}
+
+/// Bytes of the largest unit (Q8_0).
+pub(super) const MAX_UNIT_BYTES: usize = 272;
+
+/// The shape of a format's units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Format {
+    /// What is taken from each code; a power of two or zero.
+    pub offset: u8,
+    /// Scales (and minima) belong to 16 columns rather than 32.
+    pub halves: bool,
+    /// There are minima.
+    pub mins: bool,
+    /// Codes may exceed 127, so that pairs of 8-bit products do not fit 16 bits.
+    pub wide: bool,
+    /// Bytes of a unit.
+    pub bytes: usize,
+}
+
+/// The format of `ty`'s units; `None` for plain floats and integers.
+pub(super) const fn format(ty: TensorType) -> Option<Format> {
+    use TensorType as T;
+    let (offset, halves, mins) = match ty {
+        T::Q4_0 => (8, false, false),
+        T::Q4_1 | T::Q5_1 | T::Q4_K | T::Q5_K => (0, false, true),
+        T::Q5_0 | T::MXFP4 => (16, false, false),
+        T::Q8_0 | T::IQ4_NL | T::IQ4_XS => (128, false, false),
+        T::Q2_K => (0, true, true),
+        T::Q3_K => (4, true, false),
+        T::Q6_K => (32, true, false),
+        T::TQ1_0 | T::TQ2_0 => (1, false, false),
+        T::NVFP4 => (16, true, false),
+        _ => return None,
+    };
+    let bytes = UNIT / block_size(ty) * block_bytes(ty);
+    Some(Format { offset, halves, mins, wide: offset == 128, bytes })
+}
+
+/// As [`TensorType::block_size`], in constants.
+const fn block_size(ty: TensorType) -> usize {
+    use TensorType as T;
+    match ty {
+        T::Q4_0 | T::Q4_1 | T::Q5_0 | T::Q5_1 | T::Q8_0 | T::IQ4_NL | T::MXFP4 => 32,
+        T::NVFP4 => 64,
+        _ => 256,
+    }
+}
+
+const fn block_bytes(ty: TensorType) -> usize {
+    use TensorType as T;
+    match ty {
+        T::MXFP4 => 17,
+        T::Q4_0 | T::IQ4_NL => 18,
+        T::Q4_1 => 20,
+        T::Q5_0 => 22,
+        T::Q5_1 => 24,
+        T::Q8_0 => 34,
+        T::NVFP4 => 36,
+        T::Q2_K => 84,
+        T::Q3_K => 110,
+        T::Q4_K => 144,
+        T::Q5_K => 176,
+        T::Q6_K => 210,
+        T::IQ4_XS => 136,
+        T::TQ1_0 => 54,
+        T::TQ2_0 => 66,
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_are_whole_blocks_of_the_right_size() {
+        for &ty in TensorType::ALL {
+            match format(ty) {
+                Some(format) => assert_eq!(Some(format.bytes), ty.row_bytes(UNIT), "{ty}"),
+                None => assert!(!ty.can_dequantize() || !ty.is_quantized(), "{ty} has no kernel"),
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The loops over rows, blocks and tokens for x86-64, with the format and the number of tokens as constants.
+#![allow(unsafe_code)]
+
+mod avx2;
+mod avx512;
+mod unpack_avx2;
+mod unpack_avx512;
+
+use super::format::{Format, MAX_UNIT_BYTES, WeightUnit, format};
+use crate::Matrix;
+use crate::isa::{Avx2, Avx512};
+use crate::ops::linear::activations::{Activations, Unit};
+use crate::ops::linear::finish::Finish;
+use hob_quant::TensorType;
+use std::ops::Range;
+
+/// The type whose index in `TensorType::ALL` is `F`: types themselves cannot be constant parameters yet.
+const fn type_of<const F: usize>() -> TensorType {
+    TensorType::ALL[F]
+}
+
+const fn format_of<const F: usize>() -> Format {
+    match format(type_of::<F>()) {
+        Some(format) => format,
+        None => panic!("this type has no units"),
+    }
+}
+
+/// Calls `$function::<F>` with the constant for `$ty`.
+macro_rules! with_format {
+    ($ty:expr, $function:ident($($argument:expr),*)) => {
+        with_format!(@ $ty, $function, ($($argument),*),
+            Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_NL IQ4_XS TQ1_0 TQ2_0 MXFP4 NVFP4)
+    };
+    (@ $ty:expr, $function:ident, $arguments:tt, $($name:ident)*) => {
+        match $ty {
+            $(TensorType::$name => with_format!(@call $function, $name, $arguments),)*
+            _ => unreachable!("only types with a `Format` get here"),
+        }
+    };
+    (@call $function:ident, $name:ident, ($($argument:expr),*)) => {
+        $function::<{ TensorType::$name as usize }>($($argument),*)
+    };
+}
+
+/// The loops, once per instruction set: `$step` adds one unit's products to the sums of `T` tokens.
+macro_rules! block_kernel {
+    ($entry:ident, $unpack_entry:ident, $isa:ident, $module:ident, $unpacker:ident, $features:literal) => {
+        pub(super) fn $entry(
+            ty: TensorType,
+            weight: &Matrix,
+            rows: Range<usize>,
+            x: &Activations,
+            finish: &Finish<'_>,
+        ) {
+            #[target_feature(enable = $features)]
+            fn all_tokens<const F: usize>(
+                weight: &Matrix,
+                rows: Range<usize>,
+                x: &Activations,
+                finish: &Finish<'_>,
+            ) {
+                let mut token = 0;
+                while token < x.tokens {
+                    let rows = rows.clone();
+                    token += match x.tokens - token {
+                        8.. => some_tokens::<F, 8>(weight, rows, x, token, finish),
+                        4..8 => some_tokens::<F, 4>(weight, rows, x, token, finish),
+                        2..4 => some_tokens::<F, 2>(weight, rows, x, token, finish),
+                        _ => some_tokens::<F, 1>(weight, rows, x, token, finish),
+                    };
+                }
+            }
+
+            #[target_feature(enable = $features)]
+            fn some_tokens<const F: usize, const T: usize>(
+                weight: &Matrix,
+                rows: Range<usize>,
+                x: &Activations,
+                first: usize,
+                finish: &Finish<'_>,
+            ) -> usize {
+                let x: [&[Unit]; T] = std::array::from_fn(|t| x.token(first + t));
+                for row in rows {
+                    let sums = dot_row::<F, T>(weight.row_bytes(row), &x);
+                    sums.iter().enumerate().for_each(|(t, &sum)| finish.put(first + t, row, sum));
+                }
+                T
+            }
+
+            #[inline]
+            #[target_feature(enable = $features)]
+            fn dot_row<const F: usize, const T: usize>(row: &[u8], x: &[&[Unit]; T]) -> [f32; T] {
+                let bytes = const { format_of::<F>().bytes };
+                let mut sums = [$module::Sums::ZERO; T];
+                let (whole, rest) = (row.len() / bytes, row.len() % bytes);
+                let x_whole = x.map(|x| &x[..whole]);
+                for (index, block) in row.chunks_exact(bytes).enumerate().take(whole) {
+                    let mut unit = WeightUnit::ZERO;
+                    $unpacker::unpack::<F>(block, &mut unit);
+                    for t in 0..T {
+                        $module::add_unit::<F>(&unit, &x_whole[t][index], &mut sums[t]);
+                    }
+                }
+                if rest > 0 {
+                    let mut padded = [0u8; MAX_UNIT_BYTES];
+                    padded[..rest].copy_from_slice(&row[whole * bytes..]);
+                    let mut unit = WeightUnit::ZERO;
+                    $unpacker::unpack::<F>(&padded[..bytes], &mut unit);
+                    for t in 0..T {
+                        $module::add_unit::<F>(&unit, &x[t][whole], &mut sums[t]);
+                    }
+                }
+                sums.map(|sum| $module::finish(sum))
+            }
+
+            #[target_feature(enable = $features)]
+            fn dispatch(
+                ty: TensorType,
+                weight: &Matrix,
+                rows: Range<usize>,
+                x: &Activations,
+                finish: &Finish<'_>,
+            ) {
+                with_format!(ty, all_tokens(weight, rows, x, finish));
+            }
+
+            let _proof = $isa::detect().expect("the level was checked when the Cpu was made");
+            // SAFETY: the token exists only where these features do.
+            unsafe { dispatch(ty, weight, rows, x, finish) }
+        }
+
+        pub(super) fn $unpack_entry(ty: TensorType, bytes: &[u8], unit: &mut WeightUnit) {
+            #[target_feature(enable = $features)]
+            fn one<const F: usize>(bytes: &[u8], unit: &mut WeightUnit) {
+                $unpacker::unpack::<F>(bytes, unit);
+            }
+            #[target_feature(enable = $features)]
+            fn dispatch(ty: TensorType, bytes: &[u8], unit: &mut WeightUnit) {
+                with_format!(ty, one(bytes, unit));
+            }
+            let _proof = $isa::detect().expect("the level was checked when the Cpu was made");
+            // SAFETY: the token exists only where these features do.
+            unsafe { dispatch(ty, bytes, unit) }
+        }
+    };
+}
+
+block_kernel!(
+    avx512,
+    unpack_avx512,
+    Avx512,
+    avx512,
+    unpack_avx512,
+    "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni"
+);
+block_kernel!(avx2, unpack_avx2, Avx2, avx2, unpack_avx2, "avx2,fma,f16c");

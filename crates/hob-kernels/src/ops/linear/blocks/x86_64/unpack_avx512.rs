@@ -1,0 +1,340 @@
+//! Unpackers for AVX-512: a chunk of 128 columns is two vectors, the first halves of its four groups and the second.
+
+use super::{WeightUnit, type_of};
+use crate::ops::linear::blocks::unpack as portable;
+use hob_quant::TensorType;
+use portable::{FP4_CODES, IQ4_CODES};
+use std::arch::x86_64::*;
+
+/// Unpacks one unit of the type number `F`.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq")]
+pub(super) fn unpack<const F: usize>(bytes: &[u8], unit: &mut WeightUnit) {
+    use TensorType as T;
+    match const { type_of::<F>() } {
+        T::Q4_0 => q4_0(sized(bytes), unit),
+        T::Q4_1 => q4_1(sized(bytes), unit),
+        T::Q5_0 => q5_0(sized(bytes), unit),
+        T::Q5_1 => q5_1(sized(bytes), unit),
+        T::Q8_0 => q8_0(sized(bytes), unit),
+        T::Q2_K => q2_k(sized(bytes), unit),
+        T::Q3_K => q3_k(sized(bytes), unit),
+        T::Q4_K => q4_k(sized(bytes), unit),
+        T::Q5_K => q5_k(sized(bytes), unit),
+        T::Q6_K => q6_k(sized(bytes), unit),
+        T::IQ4_NL => iq4_nl(sized(bytes), unit),
+        T::IQ4_XS => iq4_xs(sized(bytes), unit),
+        T::TQ2_0 => tq2_0(sized(bytes), unit),
+        T::MXFP4 => mxfp4(sized(bytes), unit),
+        other => portable::unpack(other, bytes, unit),
+    }
+}
+
+#[inline(always)]
+fn sized<const N: usize>(bytes: &[u8]) -> &[u8; N] {
+    bytes.try_into().expect("a unit has its format's length")
+}
+
+macro_rules! avx512 {
+    ($(#[$note:meta])* fn $name:ident $(<$(const $param:ident: $kind:ty),*>)? ($($arg:ident: $ty:ty),*) $(-> $ret:ty)? $body:block) => {
+        $(#[$note])*
+        #[inline]
+        #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq")]
+        fn $name $(<$(const $param: $kind),*>)? ($($arg: $ty),*) $(-> $ret)? $body
+    };
+}
+
+avx512! { fn load64(bytes: &[u8; 64]) -> __m512i {
+    // SAFETY: 64 readable bytes; the load needs no alignment.
+    unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
+} }
+
+avx512! { fn load16(bytes: &[u8; 16]) -> __m128i {
+    // SAFETY: 16 readable bytes; the load needs no alignment.
+    unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
+} }
+
+avx512! { fn store_codes(unit: &mut WeightUnit, part: usize, codes: __m512i) {
+    let place = &mut unit.codes.as_chunks_mut::<64>().0[part];
+    // SAFETY: 64 writable bytes; the store needs no alignment.
+    unsafe { _mm512_storeu_si512(place.as_mut_ptr().cast(), codes) }
+} }
+
+avx512! { fn store8(place: &mut [f32; 8], values: __m256) {
+    // SAFETY: 32 writable bytes; the store needs no alignment.
+    unsafe { _mm256_storeu_ps(place.as_mut_ptr(), values) }
+} }
+
+avx512! {
+/// Sixteen values, even runs then odd ones: the layout of scales per half group.
+fn store16(place: &mut [[f32; 8]; 2], values: __m512) {
+    // SAFETY: 64 writable bytes; the store needs no alignment.
+    unsafe { _mm512_storeu_ps(place.as_flattened_mut().as_mut_ptr(), values) }
+} }
+
+#[inline(always)]
+fn at<const N: usize>(bytes: &[u8], start: usize) -> &[u8; N] {
+    bytes[start..].first_chunk().expect("inside a unit")
+}
+
+avx512! {
+/// The 16 bytes at `start` in each of four blocks of `STRIDE` bytes.
+fn four_blocks<const STRIDE: usize>(bytes: &[u8], start: usize) -> __m512i {
+    let v = _mm512_castsi128_si512(load16(at(bytes, start)));
+    let v = _mm512_inserti32x4::<1>(v, load16(at(bytes, start + STRIDE)));
+    let v = _mm512_inserti32x4::<2>(v, load16(at(bytes, start + 2 * STRIDE)));
+    _mm512_inserti32x4::<3>(v, load16(at(bytes, start + 3 * STRIDE)))
+} }
+
+avx512! { fn low_nibbles(v: __m512i) -> __m512i {
+    _mm512_and_si512(v, _mm512_set1_epi8(15))
+} }
+
+avx512! { fn high_nibbles(v: __m512i) -> __m512i {
+    _mm512_and_si512(_mm512_srli_epi16::<4>(v), _mm512_set1_epi8(15))
+} }
+
+avx512! {
+/// The f16 numbers at `start` in each of eight blocks of `STRIDE` bytes.
+fn eight_halves<const STRIDE: usize>(bytes: &[u8], start: usize) -> __m256 {
+    let words: [u16; 8] = std::array::from_fn(|i| u16::from_le_bytes(*at(bytes, start + STRIDE * i)));
+    // SAFETY: 16 readable bytes; the load needs no alignment.
+    _mm256_cvtph_ps(unsafe { _mm_loadu_si128(words.as_ptr().cast()) })
+} }
+
+avx512! { fn q4_0(bytes: &[u8; 144], unit: &mut WeightUnit) {
+    store8(&mut unit.scales[0], scales_of_18(bytes));
+    for chunk in 0..2 {
+        let nibbles = four_blocks::<18>(bytes, 72 * chunk + 2);
+        store_codes(unit, 2 * chunk, low_nibbles(nibbles));
+        store_codes(unit, 2 * chunk + 1, high_nibbles(nibbles));
+    }
+} }
+
+avx512! {
+/// The eight scales of 18-byte blocks: they all lie in the first 128 bytes, at every ninth word.
+fn scales_of_18(bytes: &[u8; 144]) -> __m256 {
+    let places = _mm512_castsi128_si512(_mm_setr_epi16(0, 9, 18, 27, 36, 45, 54, 63));
+    let words = _mm512_permutex2var_epi16(load64(at(bytes, 0)), places, load64(at(bytes, 64)));
+    _mm256_cvtph_ps(_mm512_castsi512_si128(words))
+} }
+
+avx512! { fn table(codes: &[u8; 16]) -> __m512i {
+    _mm512_broadcast_i32x4(load16(codes))
+} }
+
+avx512! { fn iq4_nl(bytes: &[u8; 144], unit: &mut WeightUnit) {
+    store8(&mut unit.scales[0], scales_of_18(bytes));
+    for chunk in 0..2 {
+        let nibbles = four_blocks::<18>(bytes, 72 * chunk + 2);
+        store_codes(unit, 2 * chunk, _mm512_shuffle_epi8(table(&IQ4_CODES), low_nibbles(nibbles)));
+        store_codes(unit, 2 * chunk + 1, _mm512_shuffle_epi8(table(&IQ4_CODES), high_nibbles(nibbles)));
+    }
+} }
+
+avx512! { fn mxfp4(bytes: &[u8; 136], unit: &mut WeightUnit) {
+    unit.scales[0] = std::array::from_fn(|i| hob_quant::e8m0_half_to_f32(bytes[17 * i]));
+    for chunk in 0..2 {
+        let nibbles = four_blocks::<17>(bytes, 68 * chunk + 1);
+        store_codes(unit, 2 * chunk, _mm512_shuffle_epi8(table(&FP4_CODES), low_nibbles(nibbles)));
+        store_codes(unit, 2 * chunk + 1, _mm512_shuffle_epi8(table(&FP4_CODES), high_nibbles(nibbles)));
+    }
+} }
+
+avx512! { fn q4_1(bytes: &[u8; 160], unit: &mut WeightUnit) {
+    store8(&mut unit.scales[0], eight_halves::<20>(bytes, 0));
+    store8(&mut unit.mins[0], negated(eight_halves::<20>(bytes, 2)));
+    for chunk in 0..2 {
+        let nibbles = four_blocks::<20>(bytes, 80 * chunk + 4);
+        store_codes(unit, 2 * chunk, low_nibbles(nibbles));
+        store_codes(unit, 2 * chunk + 1, high_nibbles(nibbles));
+    }
+} }
+
+avx512! { fn negated(values: __m256) -> __m256 {
+    _mm256_xor_ps(values, _mm256_set1_ps(-0.0))
+} }
+
+avx512! {
+/// Nibbles and fifth bits of 32-column blocks: the bits of a block are a u32, its columns in order.
+fn five_bits<const STRIDE: usize>(bytes: &[u8], bits_at: usize, unit: &mut WeightUnit) {
+    for chunk in 0..2 {
+        let base = 4 * STRIDE * chunk + bits_at;
+        let nibbles = four_blocks::<STRIDE>(bytes, base + 4);
+        let (mut first, mut second) = (0u64, 0u64);
+        for i in 0..4 {
+            let bits = u64::from(u32::from_le_bytes(*at(bytes, base + STRIDE * i)));
+            first |= (bits & 0xffff) << (16 * i);
+            second |= (bits >> 16) << (16 * i);
+        }
+        let sixteen = _mm512_set1_epi8(16);
+        let (low, high) = (low_nibbles(nibbles), high_nibbles(nibbles));
+        store_codes(unit, 2 * chunk, _mm512_mask_add_epi8(low, first, low, sixteen));
+        store_codes(unit, 2 * chunk + 1, _mm512_mask_add_epi8(high, second, high, sixteen));
+    }
+} }
+
+avx512! { fn q5_0(bytes: &[u8; 176], unit: &mut WeightUnit) {
+    store8(&mut unit.scales[0], eight_halves::<22>(bytes, 0));
+    five_bits::<22>(bytes, 2, unit);
+} }
+
+avx512! { fn q5_1(bytes: &[u8; 192], unit: &mut WeightUnit) {
+    store8(&mut unit.scales[0], eight_halves::<24>(bytes, 0));
+    store8(&mut unit.mins[0], negated(eight_halves::<24>(bytes, 2)));
+    five_bits::<24>(bytes, 4, unit);
+} }
+
+avx512! { fn q8_0(bytes: &[u8; 272], unit: &mut WeightUnit) {
+    store8(&mut unit.scales[0], eight_halves::<34>(bytes, 0));
+    let sign = _mm512_set1_epi8(-128);
+    for chunk in 0..2 {
+        for half in 0..2 {
+            let codes = four_blocks::<34>(bytes, 136 * chunk + 2 + 16 * half);
+            store_codes(unit, 2 * chunk + half, _mm512_xor_si512(codes, sign));
+        }
+    }
+} }
+
+avx512! {
+/// Splits vectors of [a b | c d] 16-byte runs: `low` holds halves of two groups, `high` those of the two others.
+/// `groups` tells whether they alternate (low, high, low, high) or not (low, low, high, high).
+fn store_halves<const ALTERNATE: bool>(unit: &mut WeightUnit, chunk: usize, low: __m512i, high: __m512i) {
+    let (first, second) = if ALTERNATE {
+        (_mm512_setr_epi64(0, 1, 8, 9, 4, 5, 12, 13), _mm512_setr_epi64(2, 3, 10, 11, 6, 7, 14, 15))
+    } else {
+        (_mm512_setr_epi64(0, 1, 4, 5, 8, 9, 12, 13), _mm512_setr_epi64(2, 3, 6, 7, 10, 11, 14, 15))
+    };
+    store_codes(unit, 2 * chunk, _mm512_permutex2var_epi64(low, first, high));
+    store_codes(unit, 2 * chunk + 1, _mm512_permutex2var_epi64(low, second, high));
+} }
+
+avx512! {
+/// Scales and minima of Q4_K and Q5_K: six bits each, spread over twelve bytes so that words can be masked together.
+fn k_steps(bytes: &[u8], unit: &mut WeightUnit) {
+    let word = |i: usize| u32::from_le_bytes(*at(bytes, 4 + 4 * i));
+    let (a, b, c) = (word(0), word(1), word(2));
+    let scales = u64::from(a & 0x3f3f_3f3f) | u64::from((c & 0x0f0f_0f0f) | ((a >> 2) & 0x3030_3030)) << 32;
+    let mins = u64::from(b & 0x3f3f_3f3f) | u64::from(((c >> 4) & 0x0f0f_0f0f) | ((b >> 2) & 0x3030_3030)) << 32;
+    let d = _mm_cvtph_ps(_mm_cvtsi32_si128(i32::from_le_bytes(*at(bytes, 0))));
+    let floats = |packed: u64| _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(packed as i64)));
+    let (d, dmin) = (_mm256_broadcastss_ps(d), _mm256_broadcastss_ps(_mm_movehdup_ps(d)));
+    store8(&mut unit.scales[0], _mm256_mul_ps(floats(scales), d));
+    store8(&mut unit.mins[0], _mm256_mul_ps(floats(mins), dmin));
+} }
+
+avx512! { fn q4_k(bytes: &[u8; 144], unit: &mut WeightUnit) {
+    k_steps(bytes, unit);
+    for chunk in 0..2 {
+        let nibbles = load64(at(bytes, 16 + 64 * chunk));
+        store_halves::<true>(unit, chunk, low_nibbles(nibbles), high_nibbles(nibbles));
+    }
+} }
+
+avx512! {
+/// Adds `value` where bit `4 * chunk + k` of a column's byte is set, `k` being the group in the chunk.
+fn add_bit(unit: &mut WeightUnit, chunk: usize, bits: &[u8; 32], value: i8) {
+    let lane = |k: u32| 0x0101_0101 << (4 * chunk as u32 + k);
+    let of_lane = _mm_setr_epi32(lane(0), lane(1), lane(2), lane(3));
+    let wanted = _mm512_permutexvar_epi32(
+        _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3),
+        _mm512_castsi128_si512(of_lane),
+    );
+    for half in 0..2 {
+        let bits = _mm512_broadcast_i32x4(load16(at(bits, 16 * half)));
+        let codes = load64(at(&unit.codes, 64 * (2 * chunk + half)));
+        let set = _mm512_test_epi8_mask(bits, wanted);
+        store_codes(unit, 2 * chunk + half, _mm512_mask_add_epi8(codes, set, codes, _mm512_set1_epi8(value)));
+    }
+} }
+
+avx512! { fn q5_k(bytes: &[u8; 176], unit: &mut WeightUnit) {
+    k_steps(bytes, unit);
+    for chunk in 0..2 {
+        let nibbles = load64(at(bytes, 48 + 64 * chunk));
+        store_halves::<true>(unit, chunk, low_nibbles(nibbles), high_nibbles(nibbles));
+        add_bit(unit, chunk, at(bytes, 16), 16);
+    }
+} }
+
+avx512! {
+/// Sixteen signed bytes, one per run, as floats in the order of scales per half group.
+fn run_floats(bytes: __m128i) -> __m512 {
+    let even_then_odd = _mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
+    _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_shuffle_epi8(bytes, even_then_odd)))
+} }
+
+avx512! { fn splat_f16(bytes: &[u8; 2]) -> __m512 {
+    let half = _mm_cvtsi32_si128(i32::from(u16::from_le_bytes(*bytes)));
+    _mm512_broadcastss_ps(_mm_cvtph_ps(half))
+} }
+
+avx512! {
+/// Bits `2k, 2k + 1` of 16 bytes, for the groups `k` of a chunk, moved up by `UP`. Rotating 32-bit lanes keeps the two
+/// bits in their byte; what else comes along is masked.
+fn pairs<const UP: i32>(bytes: &[u8; 16]) -> __m512i {
+    let turn = |k: i32| (UP - 2 * k).rem_euclid(32);
+    let of_lane = _mm_setr_epi32(turn(0), turn(1), turn(2), turn(3));
+    let turns = _mm512_permutexvar_epi32(
+        _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3),
+        _mm512_castsi128_si512(of_lane),
+    );
+    let turned = _mm512_rolv_epi32(_mm512_broadcast_i32x4(load16(bytes)), turns);
+    _mm512_and_si512(turned, _mm512_set1_epi8(3 << UP))
+} }
+
+avx512! { fn q2_k(bytes: &[u8; 84], unit: &mut WeightUnit) {
+    let packed = load16(at(bytes, 0));
+    let (low, high) = (
+        _mm_and_si128(packed, _mm_set1_epi8(15)),
+        _mm_and_si128(_mm_srli_epi16::<4>(packed), _mm_set1_epi8(15)),
+    );
+    store16(&mut unit.scales, _mm512_mul_ps(run_floats(low), splat_f16(at(bytes, 80))));
+    store16(&mut unit.mins, _mm512_mul_ps(run_floats(high), splat_f16(at(bytes, 82))));
+    for part in 0..4 {
+        store_codes(unit, part, pairs::<0>(at(bytes, 16 + 16 * part)));
+    }
+} }
+
+avx512! { fn q3_k(bytes: &[u8; 110], unit: &mut WeightUnit) {
+    let scales = hob_quant::q3_k_scales(at(bytes, 96)).map(|s| s as u8);
+    store16(&mut unit.scales, _mm512_mul_ps(run_floats(load16(&scales)), splat_f16(at(bytes, 108))));
+    for chunk in 0..2 {
+        for half in 0..2 {
+            store_codes(unit, 2 * chunk + half, pairs::<0>(at(bytes, 32 + 32 * chunk + 16 * half)));
+        }
+        add_bit(unit, chunk, at(bytes, 0), 4);
+    }
+} }
+
+avx512! { fn q6_k(bytes: &[u8; 210], unit: &mut WeightUnit) {
+    store16(&mut unit.scales, _mm512_mul_ps(run_floats(load16(at(bytes, 192))), splat_f16(at(bytes, 208))));
+    for chunk in 0..2 {
+        let nibbles = load64(at(bytes, 64 * chunk));
+        store_halves::<false>(unit, chunk, low_nibbles(nibbles), high_nibbles(nibbles));
+        for half in 0..2 {
+            let low = load64(at(&unit.codes, 64 * (2 * chunk + half)));
+            let high = pairs::<4>(at(bytes, 128 + 32 * chunk + 16 * half));
+            store_codes(unit, 2 * chunk + half, _mm512_or_si512(low, high));
+        }
+    }
+} }
+
+avx512! { fn iq4_xs(bytes: &[u8; 136], unit: &mut WeightUnit) {
+    let scales = hob_quant::iq4_xs_scales(at(bytes, 2), at(bytes, 4));
+    let scales = _mm_cvtsi64_si128(i64::from_le_bytes(scales.map(|s| s as u8)));
+    let d = _mm512_castps512_ps256(splat_f16(at(bytes, 0)));
+    store8(&mut unit.scales[0], _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(scales)), d));
+    for chunk in 0..2 {
+        let nibbles = load64(at(bytes, 8 + 64 * chunk));
+        store_codes(unit, 2 * chunk, _mm512_shuffle_epi8(table(&IQ4_CODES), low_nibbles(nibbles)));
+        store_codes(unit, 2 * chunk + 1, _mm512_shuffle_epi8(table(&IQ4_CODES), high_nibbles(nibbles)));
+    }
+} }
+
+avx512! { fn tq2_0(bytes: &[u8; 66], unit: &mut WeightUnit) {
+    store8(&mut unit.scales[0], _mm512_castps512_ps256(splat_f16(at(bytes, 64))));
+    for part in 0..4 {
+        store_codes(unit, part, pairs::<0>(at(bytes, 16 * part)));
+    }
+} }

@@ -1,0 +1,99 @@
+//! Which kernel a layer gets, with its activations in the form that kernel reads, cut into chunks of rows.
+
+use super::activations::{Activations, Order, Steps};
+use super::finish::Finish;
+use super::{blocks, float, scalar};
+use crate::matrix::Storage;
+use crate::{Compute, Cpu, Isa, Linear, Matrix, Projection};
+use hob_quant::TensorType;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// Weight bytes of one chunk of work: enough that claiming it costs nothing beside the work, few enough that stealing
+/// evens out a core that another process keeps busy.
+const CHUNK_BYTES: usize = 64 << 10;
+
+/// Chunks are whole panels of rows.
+const CHUNK_ROWS: usize = 32;
+
+/// The input of a call in every form asked for so far.
+pub(super) struct Inputs<'a> {
+    cpu: &'a Cpu,
+    x: &'a [f32],
+    tokens: usize,
+    quantised: Vec<(Steps, Order, Arc<Activations>)>,
+}
+
+impl<'a> Inputs<'a> {
+    pub(super) fn new(cpu: &'a Cpu, x: &'a [f32], tokens: usize) -> Self {
+        Self { cpu, x, tokens, quantised: Vec::new() }
+    }
+
+    fn quantised(&mut self, steps: Steps, order: Order) -> Arc<Activations> {
+        if let Some((.., found)) = self.quantised.iter().find(|(s, o, _)| (*s, *o) == (steps, order)) {
+            return Arc::clone(found);
+        }
+        let (cpu, cols) = (self.cpu, self.x.len() / self.tokens);
+        let made =
+            Arc::new(Activations::quantise(cpu.isa, &cpu.pool, self.x, self.tokens, cols, steps, order));
+        self.quantised.push((steps, order, Arc::clone(&made)));
+        made
+    }
+
+    /// The values themselves, rounded to the layer's trained range if it has one.
+    fn float(&self, input_scale: Option<f32>) -> Cow<'a, [f32]> {
+        match input_scale {
+            Some(scale) => self.x.iter().map(|&x| scalar::round_to_range(x, scale)).collect(),
+            None => Cow::Borrowed(self.x),
+        }
+    }
+}
+
+/// The kernel, with the activations in the form it reads.
+enum Kernel<'a> {
+    Float(Cow<'a, [f32]>),
+    Blocks(TensorType, Arc<Activations>),
+}
+
+/// One layer's share of a call.
+pub(super) struct Task<'a> {
+    weight: &'a Matrix,
+    kernel: Kernel<'a>,
+    chunk_rows: usize,
+    finish: Finish<'a>,
+}
+
+impl<'a> Task<'a> {
+    pub(super) fn plan(inputs: &mut Inputs<'a>, job: &'a mut Projection<'_>) -> Self {
+        let linear = job.linear;
+        let weight = &linear.weight;
+        assert_eq!(inputs.x.len(), inputs.tokens * weight.cols(), "x is [T, in]");
+        let kernel = choose(inputs, linear);
+        let row_bytes = (weight.byte_len() / weight.rows().max(1)).max(1);
+        let chunk_rows = (CHUNK_BYTES / row_bytes).max(1).next_multiple_of(CHUNK_ROWS);
+        Self { weight, kernel, chunk_rows, finish: Finish::new(linear, inputs.tokens, job.out) }
+    }
+
+    pub(super) fn chunks(&self) -> usize {
+        self.weight.rows().div_ceil(self.chunk_rows)
+    }
+
+    pub(super) fn run(&self, isa: Isa, chunk: usize) {
+        let rows = chunk * self.chunk_rows..((chunk + 1) * self.chunk_rows).min(self.weight.rows());
+        match &self.kernel {
+            Kernel::Float(x) => float::project(isa, self.weight, rows, x, &self.finish),
+            Kernel::Blocks(ty, x) => blocks::project(isa, *ty, self.weight, rows, x, &self.finish),
+        }
+    }
+}
+
+fn choose<'a>(inputs: &mut Inputs<'a>, linear: &Linear) -> Kernel<'a> {
+    let fast = inputs.cpu.compute == Compute::Fast;
+    match linear.weight.storage() {
+        Storage::Blocks { ty, .. } if fast && blocks::is_supported(*ty) => {
+            let steps = linear.input_scale.map_or(Steps::Group, Steps::Fixed);
+            Kernel::Blocks(*ty, inputs.quantised(steps, Order::Halves))
+        }
+        _ => Kernel::Float(inputs.float(linear.input_scale)),
+    }
+}
