@@ -1,0 +1,235 @@
+//! Speed of linear layers: read rate for one token, multiply-accumulates per second for many, each beside what this
+//! machine reaches in a loop that only reads or only multiplies, measured in the same run.
+//!
+//! `cargo bench -p hob-kernels --bench linear -- [THREADS] [FORMAT...]`; `HOB_ISA` picks the instruction set.
+#![allow(unsafe_code, reason = "the peak rates are loops of single instructions")]
+#![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+#![allow(clippy::unwrap_used, reason = "a failed benchmark has nobody to report to but its reader")]
+
+use hob_kernels::{CodeBits, Compute, Cpu, Isa, Linear, Matrix, Pool, Projection, ScaleType, Scales};
+use hob_quant::TensorType;
+use std::hint::black_box;
+use std::time::Instant;
+
+/// Bytes of weights for the one-token rows: several times any cache.
+const STREAM_BYTES: usize = 160 << 20;
+
+const FORMATS: [&str; 21] = [
+    "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS",
+    "TQ1_0", "TQ2_0", "MXFP4", "F16", "BF16", "F32", "int2", "int4", "int8",
+];
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
+    let threads = arguments.first().and_then(|a| a.parse().ok()).unwrap_or(1);
+    let wanted: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
+    let cpu = Cpu::new(threads, Compute::Fast);
+    let pool = Pool::new(threads);
+    println!("{} threads, {}; one dispatch {:.2} us", threads, cpu.isa(), dispatch_us(&pool));
+    println!("read loop {:.1} GB/s, dot peak {:.0} GMAC/s", read_rate(&pool), dot_peak(&pool, cpu.isa()));
+    println!("{:8} {:>12} {:>5} {:>9} {:>9} {:>8}", "format", "shape", "T", "GB/s", "GMAC/s", "of peak");
+    for format in FORMATS.into_iter().filter(|f| wanted.is_empty() || wanted.contains(f)) {
+        one_token(&cpu, &pool, format);
+        for tokens in [4, 8, 16, 32] {
+            many_tokens(&cpu, &pool, format, 2048, 2048, tokens);
+        }
+        many_tokens(&cpu, &pool, format, 2048, 2048, 512);
+        many_tokens(&cpu, &pool, format, 2048, 8192, 512);
+    }
+}
+
+fn one_token(cpu: &Cpu, pool: &Pool, format: &str) {
+    let cols = 2048;
+    let sample = linear(format, 32, cols).weight.byte_len();
+    let rows = (STREAM_BYTES / sample * 32).next_multiple_of(32);
+    let linear = linear(format, rows, cols);
+    let x = values(cols);
+    let mut out = vec![0.0; rows];
+    let (mut best, mut read) = (0.0f64, 0.0f64);
+    for _ in 0..7 {
+        read = read.max(read_rate(pool));
+        let seconds = seconds_of(|| {
+            cpu.project(&x, 1, &mut [Projection { linear: &linear, out: &mut out }]);
+        });
+        best = best.max(linear.weight.byte_len() as f64 / seconds / 1e9);
+    }
+    let macs = best / linear.weight.byte_len() as f64 * (rows * cols) as f64;
+    println!(
+        "{format:8} {:>12} {:>5} {best:>9.1} {macs:>9.1} {:>7.0}%",
+        format!("{rows}x{cols}"),
+        1,
+        100.0 * best / read
+    );
+}
+
+fn many_tokens(cpu: &Cpu, pool: &Pool, format: &str, rows: usize, cols: usize, tokens: usize) {
+    let linear = linear(format, rows, cols);
+    let x = values(cols * tokens);
+    let mut out = vec![0.0; rows * tokens];
+    let (mut best, mut peak) = (0.0f64, 0.0f64);
+    for _ in 0..5 {
+        peak = peak.max(dot_peak(pool, cpu.isa()));
+        let seconds = seconds_of(|| {
+            cpu.project(&x, tokens, &mut [Projection { linear: &linear, out: &mut out }]);
+        });
+        best = best.max((rows * cols * tokens) as f64 / seconds / 1e9);
+    }
+    println!(
+        "{format:8} {:>12} {tokens:>5} {:>9} {best:>9.1} {:>7.0}%",
+        format!("{rows}x{cols}"),
+        "",
+        100.0 * best / peak
+    );
+}
+
+/// Seconds of one call, from as many calls as fill a few milliseconds.
+fn seconds_of(mut call: impl FnMut()) -> f64 {
+    let (start, mut calls) = (Instant::now(), 0);
+    while calls == 0 || start.elapsed().as_secs_f64() < 0.02 {
+        call();
+        calls += 1;
+    }
+    start.elapsed().as_secs_f64() / f64::from(calls)
+}
+
+fn values(len: usize) -> Vec<f32> {
+    let mut state = 1u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f32 / (1u32 << 24) as f32 - 0.5
+    };
+    (0..len).map(|_| (0..4).map(|_| next()).sum()).collect()
+}
+
+/// A layer of that format. 32 distinct rows are repeated: the values do not change the speed.
+fn linear(format: &str, rows: usize, cols: usize) -> Linear {
+    let bits = match format {
+        "int2" => Some(CodeBits::Two),
+        "int4" => Some(CodeBits::Four),
+        "int8" => Some(CodeBits::Eight),
+        _ => None,
+    };
+    let repeat =
+        |bytes: Vec<u8>| -> Vec<u8> { bytes.iter().copied().cycle().take(bytes.len() / 32 * rows).collect() };
+    if let Some(bits) = bits {
+        let codes = values(32 * bits.row_bytes(cols)).iter().map(|v| (v * 256.0) as i32 as u8).collect();
+        let bytes = repeat(codes).into();
+        let scales = 0.01f32.to_le_bytes().repeat(rows).into();
+        let weight = Matrix::from_codes(
+            bits,
+            rows,
+            cols,
+            bytes,
+            Scales { bytes: scales, ty: ScaleType::F32, groups: 1 },
+        );
+        return Linear { input_scale: Some(0.02), output_scale: Some(0.05), ..Linear::new(weight.unwrap()) };
+    }
+    let ty = TensorType::from_name(format).unwrap();
+    let mut bytes = vec![0; 32 * ty.row_bytes(cols).unwrap()];
+    hob_quant::quantize_row(ty, &values(32 * cols), &mut bytes).unwrap();
+    Linear::new(Matrix::from_blocks(ty, rows, cols, repeat(bytes).into()).unwrap())
+}
+
+fn dispatch_us(pool: &Pool) -> f64 {
+    let chunks = pool.threads();
+    1e6 * (0..5)
+        .map(|_| {
+            let start = Instant::now();
+            (0..2000).for_each(|_| {
+                pool.run(chunks, &|chunk| {
+                    black_box(chunk);
+                })
+            });
+            start.elapsed().as_secs_f64() / 2000.0
+        })
+        .fold(f64::INFINITY, f64::min)
+}
+
+/// GB/s of a loop that only reads, spread over the pool.
+fn read_rate(pool: &Pool) -> f64 {
+    use std::sync::OnceLock;
+    static DATA: OnceLock<Vec<u64>> = OnceLock::new();
+    let data = DATA.get_or_init(|| (0..STREAM_BYTES as u64 / 8).collect());
+    let chunk = 1 << 13;
+    let seconds = seconds_of(|| {
+        pool.run(data.len() / chunk, &|i| {
+            let mut lanes = [0u64; 32];
+            for values in data[i * chunk..][..chunk].as_chunks::<32>().0 {
+                lanes.iter_mut().zip(values).for_each(|(lane, v)| *lane ^= v);
+            }
+            black_box(lanes);
+        });
+    });
+    STREAM_BYTES as f64 / seconds / 1e9
+}
+
+/// GMAC/s of a loop of the level's best dot instruction, on all threads of the pool.
+fn dot_peak(pool: &Pool, isa: Isa) -> f64 {
+    const ROUNDS: usize = 100_000;
+    let per_round = dot_macs(isa);
+    let chunks = pool.threads();
+    let seconds = seconds_of(|| pool.run(chunks, &|_| dots(isa, ROUNDS)));
+    (chunks * ROUNDS * per_round) as f64 / seconds / 1e9
+}
+
+/// Multiply-accumulates in one round of [`dots`].
+fn dot_macs(isa: Isa) -> usize {
+    match isa {
+        Isa::Avx512 => 16 * 64,
+        Isa::Avx2 => 8 * 32,
+        _ => 16,
+    }
+}
+
+fn dots(isa: Isa, rounds: usize) {
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: `Cpu::new` refused this level if the machine lacks it.
+        Isa::Avx512 => unsafe { x86_64::dots_avx512(rounds) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: `Cpu::new` refused this level if the machine lacks it.
+        Isa::Avx2 => unsafe { x86_64::dots_avx2(rounds) },
+        _ => {
+            let mut lanes = [1i32; 16];
+            for i in 0..rounds {
+                lanes
+                    .iter_mut()
+                    .for_each(|lane| *lane = lane.wrapping_add(lane.wrapping_mul(black_box(i) as i32)));
+            }
+            black_box(lanes);
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86_64 {
+    use std::arch::x86_64::*;
+    use std::hint::black_box;
+
+    #[target_feature(enable = "avx512f,avx512vnni")]
+    pub(super) fn dots_avx512(rounds: usize) {
+        let (w, x) = (_mm512_set1_epi32(black_box(0x0102_0304)), _mm512_set1_epi32(black_box(0x0101_0101)));
+        let mut sums = [_mm512_setzero_si512(); 16];
+        for _ in 0..rounds {
+            for sum in &mut sums {
+                *sum = _mm512_dpbusd_epi32(*sum, w, x);
+            }
+        }
+        black_box(sums);
+    }
+
+    /// The AVX2 way: pairs in 16 bits, then pairs of those in 32, then the sum.
+    #[target_feature(enable = "avx2")]
+    pub(super) fn dots_avx2(rounds: usize) {
+        let (w, x) = (_mm256_set1_epi32(black_box(0x0102_0304)), _mm256_set1_epi32(black_box(0x0101_0101)));
+        let ones = _mm256_set1_epi16(black_box(1));
+        let mut sums = [_mm256_setzero_si256(); 8];
+        for _ in 0..rounds {
+            for sum in &mut sums {
+                let pairs = _mm256_maddubs_epi16(_mm256_or_si256(w, *sum), x);
+                *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(pairs, ones));
+            }
+        }
+        black_box(sums);
+    }
+}
