@@ -138,6 +138,8 @@ impl Walk<'_> {
             match key.as_str() {
                 "uniqueItems" if *value == Value::Bool(false) => self.remove(at()),
                 k if IGNORED.contains(&k) => self.remove(at()),
+                "then" | "else" if !members.contains_key("if") => self.remove(at()),
+                "minContains" | "maxContains" if !members.contains_key("contains") => self.remove(at()),
                 k if UNSUPPORTED.contains(&k) => return Err(unsupported(&at(), k)),
                 "$schema" => self.remove(at()),
                 "format" => self.format(at(), value)?,
@@ -150,7 +152,7 @@ impl Walk<'_> {
                         "`additionalItems` beside `prefixItems` mixes drafts; use `items`",
                     ));
                 }
-                k if COUNTS.contains(&k) => self.count(&at(), value)?,
+                k if COUNTS.contains(&k) => self.count(at(), value)?,
                 k if INNER.contains(&k) || INNER_LISTS.contains(&k) || INNER_MAPS.contains(&k) => {
                     self.inner(at(), value)?;
                 }
@@ -202,13 +204,18 @@ impl Walk<'_> {
         lark::check_regex(KIND, text, self.limits).map_err(|(_, e)| e.at(KIND, pointer(at)))
     }
 
-    fn count(&self, at: &Path, value: &Value) -> Result<()> {
+    /// Bounds a count, and writes `2.0` as the `2` that llguidance insists on.
+    fn count(&mut self, at: Path, value: &Value) -> Result<()> {
         match value.as_f64() {
             Some(n) if n > self.limits.repeat_max as f64 => {
-                Err(over_budget(KIND, pointer(at), "repetitions", self.limits.repeat_max))
+                return Err(over_budget(KIND, pointer(&at), "repetitions", self.limits.repeat_max));
             }
-            _ => Ok(()),
+            Some(n) if n >= 0.0 && n.fract() == 0.0 => {
+                drop(self.edits.insert(at, Some(Value::from(n as u64))))
+            }
+            _ => {}
         }
+        Ok(())
     }
 
     fn reference(&mut self, path: &Path, at: Path, value: &Value) -> Result<()> {

@@ -62,6 +62,15 @@ fn members_that_mean_nothing_are_no_obstacle() {
 }
 
 #[test]
+fn counts_may_be_written_as_fractions_and_halves_of_conditions_ignored() {
+    let c =
+        schema(json!({"type": "string", "maxLength": 2.0, "then": false, "else": false, "minContains": 3}))
+            .unwrap();
+    assert!(accepts(&c, b"\"ab\"") && !accepts(&c, b"\"abc\""));
+    assert!(schema(json!({"type": "string", "maxLength": 2.5})).is_err());
+}
+
+#[test]
 fn a_schema_cannot_loosen_its_own_enforcement() {
     let schema_with = |guidance: Value| json!({"x-guidance": guidance, "type": "string", "format": "int32", "maxLength": 3});
     for guidance in [json!({"lenient": true}), json!({"whitespace_pattern": "x*"}), json!("nonsense")] {
