@@ -92,7 +92,7 @@ fn open(target: Target, path: &Path, subject: Option<&dyn Subject>) -> Result<bo
 }
 
 fn render_greeting(source: &str) -> Result<String, String> {
-    let messages = serde_json::json!([{"role": "user", "content": "Hello!"}]);
+    let messages = [serde_json::json!({"role": "user", "content": "Hello!"})];
     crate::suites::chat_templates::render(source, &messages)
 }
 

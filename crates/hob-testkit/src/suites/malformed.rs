@@ -78,7 +78,7 @@ fn targets(case: &Case, engine: bool) -> Vec<Target> {
         "gguf" if case.semantic => model.into_iter().collect(),
         "gguf" => vec![Target::Gguf],
         "safetensors" => vec![Target::Safetensors],
-        "chat_template" => Vec::new(),
+        "chat_template" => vec![Target::Template],
         _ => model.into_iter().collect(),
     }
 }
