@@ -309,3 +309,57 @@ fn gated(b: &mut Binder<'_>, spec: &ModelSpec, i: usize, width: usize) -> Result
     };
     Ok(GatedWeights { gate, up, down: b.linear(&name("ffn_down"))? })
 }
+
+impl Model {
+    /// Every matrix that a token's decoding reads whole (an embedding that is also the head counts once).
+    pub fn matrices(&self) -> Vec<&Matrix> {
+        let mut all: Vec<&Matrix> = Vec::new();
+        all.extend(self.head.iter().map(|h| &h.weight));
+        all.extend(self.per_layer.iter().map(|p| &p.project.weight));
+        for layer in &self.layers {
+            let a = &layer.attention;
+            all.extend([&a.q.weight, &a.output.weight]);
+            all.extend(a.k.iter().chain(&a.v).map(|l| &l.weight));
+            match &layer.ffn {
+                FfnWeights::Gated(w) => w.extend(&mut all),
+                FfnWeights::Plain { up, down } => all.extend([&up.weight, &down.weight]),
+                FfnWeights::DenseAndExperts { dense, experts } => {
+                    dense.extend(&mut all);
+                    all.push(&experts.router.weight);
+                    experts.experts.iter().for_each(|e| e.extend(&mut all));
+                }
+            }
+            all.extend(layer.per_layer.iter().flat_map(|p| [&p.gate.weight, &p.project.weight]));
+        }
+        all
+    }
+
+    /// Bytes of weights that stay in memory while the model runs: all matrices but tables gathered row by row.
+    pub fn touched_bytes(&self) -> u64 {
+        let own_embedding = !matches!(self.spec.output, OutputSpec::Logits { tied: true, .. });
+        let embedding = if own_embedding { self.embedding.byte_len() as u64 } else { 0 };
+        embedding + self.matrices().iter().map(|m| m.byte_len() as u64).sum::<u64>()
+    }
+
+    /// Bytes of working buffers for a step of `tokens` tokens, estimated from the widest layer.
+    pub fn working_bytes(&self, tokens: usize) -> u64 {
+        let widest = |layer: &crate::spec::LayerSpec| {
+            let a = &layer.attention;
+            let ffn = match &layer.ffn {
+                Ffn::Gated { width, .. } | Ffn::DenseAndExperts { width, .. } => 2 * width,
+                Ffn::Plain { width, .. } => *width,
+            };
+            ffn.max(2 * a.heads * a.head_dim + 2 * a.kv_heads * a.head_dim)
+        };
+        let inner = self.spec.layers.iter().map(widest).max().unwrap_or(0);
+        let per_layer = self.spec.per_layer.map_or(0, |p| p.width * self.spec.layers.len());
+        let floats = tokens * (3 * self.spec.hidden + inner + per_layer) + self.spec.vocab;
+        4 * floats as u64
+    }
+}
+
+impl GatedWeights {
+    fn extend<'a>(&'a self, all: &mut Vec<&'a Matrix>) {
+        all.extend([&self.gate.weight, &self.up.weight, &self.down.weight]);
+    }
+}

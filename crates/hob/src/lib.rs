@@ -1,1 +1,46 @@
-//! (skeleton)
+//! Small language models on this machine: text in, text out.
+//!
+//! [`LanguageModel::open`] takes a GGUF file or a Hugging Face directory. From it come chats ([`Chat`]), plain
+//! continuations ([`LanguageModel::complete`]) and embeddings ([`LanguageModel::embed`]). Nothing here reads a clock, the
+//! environment or the network.
+//!
+//! ```no_run
+//! use hob::{AnswerOptions, ChatOptions, LanguageModel, Options, Piece};
+//!
+//! fn main() -> Result<(), hob::Error> {
+//!     let model = LanguageModel::open("model.gguf".as_ref(), &Options::default())?;
+//!     let mut chat = model.chat(ChatOptions::default());
+//!     chat.say("Why is the sky blue?");
+//!     let mut answer = chat.answer(&mut AnswerOptions::default())?;
+//!     while let Some(piece) = answer.next()? {
+//!         if let Piece::Text(text) = piece {
+//!             print!("{text}");
+//!         }
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! Read `model.rs` first, then `chat.rs` and `answer.rs`.
+
+mod answer;
+mod chat;
+mod describe;
+mod error;
+mod model;
+mod options;
+mod thought;
+mod vocabulary;
+
+pub use answer::{Answer, Piece, Reply};
+pub use chat::Chat;
+pub use describe::{Description, MemoryEstimate};
+pub use error::Error;
+pub use hob_engine::constraint::Grammar;
+pub use hob_engine::sampling::{DryConfig, Mirostat, SamplerConfig, TokenLogprob, Window};
+pub use hob_engine::{FinishReason, OnFull, Prefilled, Progress};
+pub use hob_kernels::{Compute, KvType};
+pub use hob_model::spec::Pooling;
+pub use hob_tokenizer::{EncodeOptions, LocalTime, Tokenizer};
+pub use model::LanguageModel;
+pub use options::{AnswerOptions, ChatOptions, Options};

@@ -1,0 +1,40 @@
+//! What can go wrong between a path and an answer.
+
+/// Everything this library reports instead of answering.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file or directory cannot be read as a model.
+    #[error(transparent)]
+    Format(#[from] hob_format::Error),
+    /// The contents are no model that Hob runs.
+    #[error(transparent)]
+    Model(#[from] hob_model::Error),
+    /// The tokenizer or the chat template is damaged or unknown.
+    #[error(transparent)]
+    Tokenizer(#[from] hob_tokenizer::Error),
+    /// The run itself failed.
+    #[error(transparent)]
+    Engine(#[from] hob_engine::Error),
+    /// The model brings no tokenizer.
+    #[error("this model has no tokenizer: expected {expected}; only token ids can be used with it")]
+    NoTokenizer {
+        /// Where one would be.
+        expected: &'static str,
+    },
+    /// The tokenizer has ids that the weights lack.
+    #[error(
+        "the tokenizer has {tokens} tokens and the model's embedding {vocab} rows; are the two from one model?"
+    )]
+    VocabularyMismatch {
+        /// Tokens of the tokenizer.
+        tokens: usize,
+        /// Rows of the embedding.
+        vocab: usize,
+    },
+    /// A chat was asked of a model without a template.
+    #[error(
+        "this model has no chat template: it continues text. Give a text to continue, or a template of your own"
+    )]
+    NoTemplate,
+}

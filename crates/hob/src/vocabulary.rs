@@ -1,0 +1,122 @@
+//! From a model's files to its tokenizer, template and recommended sampling.
+
+use crate::Error;
+use hob_engine::sampling::SamplerConfig;
+use hob_format::{Gguf, HfModel, Metadata, ModelFiles};
+use hob_tokenizer::{GgufVocab, Tokenizer};
+use serde_json::Value;
+
+/// Tokens a vocabulary may have; published ones stay under 300,000.
+const TOKENS_MAX: usize = 1 << 22;
+
+pub(crate) fn tokenizer(files: &ModelFiles) -> Result<Tokenizer, Error> {
+    match files {
+        ModelFiles::Gguf(gguf) => from_gguf(gguf),
+        ModelFiles::Hf(model) => from_directory(model),
+    }
+}
+
+fn from_directory(model: &HfModel) -> Result<Tokenizer, Error> {
+    let config = model.tokenizer_config.as_ref();
+    if let Some(json) = &model.tokenizer_json {
+        return Ok(Tokenizer::from_hf(json, config)?);
+    }
+    match &model.tokenizer_model {
+        Some(sentencepiece) => Ok(Tokenizer::from_sentencepiece(sentencepiece, config)?),
+        None => Err(Error::NoTokenizer { expected: "tokenizer.json or tokenizer.model in the directory" }),
+    }
+}
+
+fn from_gguf(gguf: &Gguf) -> Result<Tokenizer, Error> {
+    let m = &gguf.metadata;
+    let Some(model) = m.str("tokenizer.ggml.model")? else {
+        return Err(Error::NoTokenizer { expected: "tokenizer.ggml.model in the file's metadata" });
+    };
+    let strings =
+        |key: &str| -> Result<Option<Vec<&[u8]>>, Error> { Ok(m.strings(key)?.map(Iterator::collect)) };
+    let id = |role: &str| -> Result<Option<u32>, Error> {
+        let id = m.usize(&format!("tokenizer.ggml.{role}_token_id"))?;
+        // An id that does not fit cannot be in the vocabulary either; the tokenizer says so.
+        Ok(id.map(|id| u32::try_from(id).unwrap_or(u32::MAX)))
+    };
+    let flag = |name: &str| m.bool(&format!("tokenizer.ggml.{name}"));
+    Ok(Tokenizer::from_gguf(GgufVocab {
+        name: m.str("general.name")?,
+        model,
+        pre: m.str("tokenizer.ggml.pre")?,
+        tokens: strings("tokenizer.ggml.tokens")?.unwrap_or_default(),
+        scores: m.f32s("tokenizer.ggml.scores", TOKENS_MAX)?,
+        token_types: token_types(m)?,
+        merges: strings("tokenizer.ggml.merges")?,
+        bos: id("bos")?,
+        eos: id("eos")?,
+        eot: id("eot")?,
+        eom: id("eom")?,
+        unk: id("unknown")?,
+        sep: id("seperator")?,
+        pad: id("padding")?,
+        cls: id("cls")?,
+        mask: id("mask")?,
+        add_bos: flag("add_bos_token")?,
+        add_eos: flag("add_eos_token")?,
+        add_space_prefix: flag("add_space_prefix")?,
+        remove_extra_whitespaces: flag("remove_extra_whitespaces")?,
+        lowercase: flag("normalizer.lowercase")?,
+    })?)
+}
+
+fn token_types(m: &Metadata) -> Result<Option<Vec<i32>>, Error> {
+    let types = m.usizes("tokenizer.ggml.token_type", TOKENS_MAX)?;
+    Ok(types.map(|list| list.into_iter().map(|t| i32::try_from(t).unwrap_or(i32::MAX)).collect()))
+}
+
+/// The chat template the files carry.
+pub(crate) fn template(files: &ModelFiles) -> Result<Option<String>, Error> {
+    Ok(match files {
+        ModelFiles::Gguf(gguf) => gguf.metadata.str("tokenizer.chat_template")?.map(str::to_string),
+        ModelFiles::Hf(model) => model.chat_template.clone(),
+    })
+}
+
+/// End-of-generation ids that `generation_config.json` or `config.json` list beside the tokenizer's own.
+pub(crate) fn listed_end_ids(files: &ModelFiles) -> Vec<u32> {
+    let ModelFiles::Hf(model) = files else { return Vec::new() };
+    let configs = [model.generation_config.as_ref(), Some(&model.config), model.config.get("text_config")];
+    let listed = configs.into_iter().flatten().find_map(|c| c.get("eos_token_id").filter(|v| !v.is_null()));
+    match listed {
+        Some(Value::Array(ids)) => ids.iter().filter_map(id_of).collect(),
+        Some(single) => id_of(single).into_iter().collect(),
+        None => Vec::new(),
+    }
+}
+
+fn id_of(value: &Value) -> Option<u32> {
+    value.as_u64().and_then(|id| u32::try_from(id).ok())
+}
+
+/// The publisher's recommendation (`generation_config.json`, `general.sampling.*`), else temperature 0.7 with top-p 0.95.
+pub(crate) fn recommended_sampling(files: &ModelFiles) -> SamplerConfig {
+    let mut config = SamplerConfig::default();
+    let number = |hf: &str, gguf: &str| -> Option<f64> {
+        match files {
+            ModelFiles::Gguf(file) => {
+                let key = format!("general.sampling.{gguf}");
+                let whole = || file.metadata.usize(&key).ok().flatten().map(|n| n as f64);
+                file.metadata.f32(&key).ok().flatten().map(f64::from).or_else(whole)
+            }
+            ModelFiles::Hf(model) => model.generation_config.as_ref()?.get(hf)?.as_f64(),
+        }
+    };
+    config.temperature = number("temperature", "temp").unwrap_or(0.7) as f32;
+    if let Some(k) = number("top_k", "top_k").filter(|k| *k >= 0.0) {
+        config.top_k = k as u32;
+    }
+    config.top_p = number("top_p", "top_p").unwrap_or(0.95) as f32;
+    if let Some(p) = number("min_p", "min_p") {
+        config.min_p = p as f32;
+    }
+    if let Some(penalty) = number("repetition_penalty", "penalty_repeat") {
+        config.repeat_penalty = penalty as f32;
+    }
+    config
+}
