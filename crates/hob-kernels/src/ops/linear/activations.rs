@@ -171,7 +171,7 @@ struct Step {
 }
 
 /// Adding this to a float of magnitude below 2^22 rounds it half to even and leaves the integer in the low bits.
-const ROUND: f32 = 12_582_912.0;
+pub(super) const ROUND: f32 = 12_582_912.0;
 
 impl Step {
     #[inline(always)]

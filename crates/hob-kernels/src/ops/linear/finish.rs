@@ -1,7 +1,7 @@
 //! What happens to a sum on its way out: bias, output range, and its place in `[T, out]`.
 #![allow(unsafe_code)]
 
-use super::scalar::round_to_range;
+use super::activations::ROUND;
 use crate::{DisjointMut, Linear};
 use std::ops::Range;
 
@@ -47,5 +47,28 @@ impl<'a> Finish<'a> {
     /// Stores empty sums for `rows`.
     pub(super) fn fill_empty(&self, rows: Range<usize>) {
         (0..self.tokens).for_each(|token| rows.clone().for_each(|row| self.put(token, row, 0.0)));
+    }
+}
+
+/// `clamp(round_half_even(y / step), -128, 127) * step`, in operations that every CPU has as vectors: the bounds are
+/// integers, so clamping first changes nothing, and then the sum with `ROUND` has no room for a fraction.
+#[inline(always)]
+fn round_to_range(y: f32, step: f32) -> f32 {
+    ((y / step).clamp(-128.0, 127.0) + ROUND - ROUND) * step
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn rounding_is_the_definition() {
+        let halves = (-600..600).map(|i| i as f32 / 4.0);
+        let others = [f32::INFINITY, f32::NEG_INFINITY, f32::MAX, 1e-40, 127.49999, -128.5, 0.49999997];
+        for y in halves.chain(others) {
+            for step in [1.0, 0.5, 0.3] {
+                let expected = super::super::scalar::round_to_range(y, step);
+                assert_eq!(super::round_to_range(y, step), expected, "{y} {step}");
+            }
+        }
+        assert!(super::round_to_range(f32::NAN, 1.0).is_nan());
     }
 }

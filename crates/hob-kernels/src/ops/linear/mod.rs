@@ -5,10 +5,11 @@
 //! both compute modes. Otherwise *exact* multiplies f32 activations with decoded weights (f32 sums), and *fast* quantises
 //! activations to 8 bits. Source of the ranges' rounding: the mobile Gemma 4 checkpoints (half to even).
 //!
-//! Read `task.rs` for which kernel a layer gets, then the kernel: `float.rs`, `blocks.rs`.
+//! Read `task.rs` for which kernel a layer gets, then the kernel: `float.rs`, `blocks.rs`, `codes.rs`.
 
 mod activations;
 mod blocks;
+mod codes;
 mod finish;
 mod float;
 mod scalar;

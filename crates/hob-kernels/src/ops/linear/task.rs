@@ -2,7 +2,7 @@
 
 use super::activations::{Activations, Order, Steps};
 use super::finish::Finish;
-use super::{blocks, float, scalar};
+use super::{blocks, codes, float, scalar};
 use crate::matrix::Storage;
 use crate::{Compute, Cpu, Isa, Linear, Matrix, Projection};
 use hob_quant::TensorType;
@@ -53,6 +53,7 @@ impl<'a> Inputs<'a> {
 enum Kernel<'a> {
     Float(Cow<'a, [f32]>),
     Blocks(TensorType, Arc<Activations>),
+    Codes(codes::Weights<'a>, codes::Input),
 }
 
 /// One layer's share of a call.
@@ -83,16 +84,25 @@ impl<'a> Task<'a> {
         match &self.kernel {
             Kernel::Float(x) => float::project(isa, self.weight, rows, x, &self.finish),
             Kernel::Blocks(ty, x) => blocks::project(isa, *ty, self.weight, rows, x, &self.finish),
+            Kernel::Codes(weights, input) => codes::project(isa, weights, rows, input, &self.finish),
         }
     }
 }
 
-fn choose<'a>(inputs: &mut Inputs<'a>, linear: &Linear) -> Kernel<'a> {
+fn choose<'a>(inputs: &mut Inputs<'a>, linear: &'a Linear) -> Kernel<'a> {
     let fast = inputs.cpu.compute == Compute::Fast;
     match linear.weight.storage() {
         Storage::Blocks { ty, .. } if fast && blocks::is_supported(*ty) => {
             let steps = linear.input_scale.map_or(Steps::Group, Steps::Fixed);
             Kernel::Blocks(*ty, inputs.quantised(steps, Order::Halves))
+        }
+        // A trained input range makes integers of both sides, so exact and fast are one.
+        Storage::Codes { bits, scales, .. }
+            if scales.groups == 1 && (fast || linear.input_scale.is_some()) =>
+        {
+            let steps = linear.input_scale.map_or(Steps::Row, Steps::Fixed);
+            let weights = codes::Weights { matrix: &linear.weight, bits: *bits, scales };
+            Kernel::Codes(weights, codes::Input::new(inputs.quantised(steps, codes::order(*bits))))
         }
         _ => Kernel::Float(inputs.float(linear.input_scale)),
     }
