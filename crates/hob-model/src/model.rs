@@ -1,6 +1,7 @@
 //! A model: its description and its weights, ready to run.
 
 use crate::ffn::project;
+use crate::names::HfNames;
 use crate::rope::RopeSpec;
 use crate::spec::{Ffn, KvSource, ModelSpec, OutputSpec, QkNorm};
 use crate::weights::{Binder, NormWeights};
@@ -14,6 +15,8 @@ const HEAD_SAMPLES: usize = 64;
 /// A loaded model. Weights stay in the mapped file; loading reads settings, norms and nothing else.
 pub struct Model {
     pub(crate) spec: ModelSpec,
+    /// Naming of the checkpoint; `None` for GGUF files.
+    names: Option<(&'static HfNames, &'static str)>,
     family: &'static str,
     pub(crate) embedding: Matrix,
     pub(crate) positions: Option<Matrix>,
@@ -99,6 +102,7 @@ impl Model {
         let spec = (family.spec)(&config)?;
         let mut b = Binder::new(&config, family.names, &spec);
         let model = Self {
+            names: b.names(),
             family: family.name,
             embedding: b.matrix("token_embd")?,
             positions: spec.embedding.positions.map(|_| b.matrix("position_embd")).transpose()?,
@@ -311,34 +315,56 @@ fn gated(b: &mut Binder<'_>, spec: &ModelSpec, i: usize, width: usize) -> Result
 }
 
 impl Model {
-    /// Every matrix that a token's decoding reads whole (an embedding that is also the head counts once).
-    pub fn matrices(&self) -> Vec<&Matrix> {
-        let mut all: Vec<&Matrix> = Vec::new();
-        all.extend(self.head.iter().map(|h| &h.weight));
-        all.extend(self.per_layer.iter().map(|p| &p.project.weight));
-        for layer in &self.layers {
+    /// Every linear layer with its GGUF stem (`blk.0.attn_q`, `output`), in the order a token meets them.
+    pub fn linears(&self) -> Vec<(String, &Linear)> {
+        let mut all: Vec<(String, &Linear)> = Vec::new();
+        if let Some(p) = &self.per_layer {
+            all.push(("per_layer_model_proj".into(), &p.project));
+        }
+        for (i, layer) in self.layers.iter().enumerate() {
+            let mut add = |name: &str, linear| all.push((format!("blk.{i}.{name}"), linear));
             let a = &layer.attention;
-            all.extend([&a.q.weight, &a.output.weight]);
-            all.extend(a.k.iter().chain(&a.v).map(|l| &l.weight));
+            add("attn_q", &a.q);
+            a.k.iter().for_each(|k| add("attn_k", k));
+            a.v.iter().for_each(|v| add("attn_v", v));
+            add("attn_output", &a.output);
             match &layer.ffn {
-                FfnWeights::Gated(w) => w.extend(&mut all),
-                FfnWeights::Plain { up, down } => all.extend([&up.weight, &down.weight]),
+                FfnWeights::Gated(w) => w.list("", &mut add),
+                FfnWeights::Plain { up, down } => {
+                    add("ffn_up", up);
+                    add("ffn_down", down);
+                }
                 FfnWeights::DenseAndExperts { dense, experts } => {
-                    dense.extend(&mut all);
-                    all.push(&experts.router.weight);
-                    experts.experts.iter().for_each(|e| e.extend(&mut all));
+                    dense.list("", &mut add);
+                    add("ffn_gate_inp", &experts.router);
+                    experts.experts.iter().enumerate().for_each(|(e, w)| w.list(&format!(".{e}"), &mut add));
                 }
             }
-            all.extend(layer.per_layer.iter().flat_map(|p| [&p.gate.weight, &p.project.weight]));
+            if let Some(p) = &layer.per_layer {
+                add("inp_gate", &p.gate);
+                add("proj", &p.project);
+            }
         }
+        all.extend(self.head.iter().map(|h| ("output".into(), h)));
         all
+    }
+
+    /// The linear layer that the file calls `module` (`model.layers.0.self_attn.q_proj`, or a GGUF stem).
+    pub fn linear(&self, module: &str) -> Option<&Linear> {
+        let named = |stem: &str| match self.names {
+            Some((names, prefix)) => {
+                names.tensor(&format!("{stem}.weight"), prefix) == format!("{module}.weight")
+            }
+            None => stem == module,
+        };
+        self.linears().into_iter().find(|(stem, _)| named(stem)).map(|(_, linear)| linear)
     }
 
     /// Bytes of weights that stay in memory while the model runs: all matrices but tables gathered row by row.
     pub fn touched_bytes(&self) -> u64 {
         let own_embedding = !matches!(self.spec.output, OutputSpec::Logits { tied: true, .. });
         let embedding = if own_embedding { self.embedding.byte_len() as u64 } else { 0 };
-        embedding + self.matrices().iter().map(|m| m.byte_len() as u64).sum::<u64>()
+        embedding + self.linears().iter().map(|(_, l)| l.weight.byte_len() as u64).sum::<u64>()
     }
 
     /// Bytes of working buffers for a step of `tokens` tokens, estimated from the widest layer.
@@ -359,7 +385,9 @@ impl Model {
 }
 
 impl GatedWeights {
-    fn extend<'a>(&'a self, all: &mut Vec<&'a Matrix>) {
-        all.extend([&self.gate.weight, &self.up.weight, &self.down.weight]);
+    fn list<'a>(&'a self, suffix: &str, add: &mut impl FnMut(&str, &'a Linear)) {
+        for (name, linear) in [("ffn_gate", &self.gate), ("ffn_up", &self.up), ("ffn_down", &self.down)] {
+            add(&format!("{name}{suffix}"), linear);
+        }
     }
 }

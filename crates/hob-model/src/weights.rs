@@ -34,6 +34,11 @@ impl<'a> Binder<'a> {
         Self { table, names, shapes, claimed: HashSet::new() }
     }
 
+    /// Naming of the checkpoint; `None` for GGUF files.
+    pub fn names(&self) -> Option<(&'static HfNames, &'static str)> {
+        self.names
+    }
+
     /// The file's name for one of ours.
     fn file_name(&self, name: &str) -> String {
         match self.names {

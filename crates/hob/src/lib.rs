@@ -42,5 +42,5 @@ pub use hob_engine::{FinishReason, OnFull, Prefilled, Progress};
 pub use hob_kernels::{Compute, KvType};
 pub use hob_model::spec::Pooling;
 pub use hob_tokenizer::{EncodeOptions, LocalTime, Tokenizer};
-pub use model::LanguageModel;
+pub use model::{LanguageModel, open_tokenizer};
 pub use options::{AnswerOptions, ChatOptions, Options};

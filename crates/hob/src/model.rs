@@ -148,6 +148,14 @@ impl LanguageModel {
     }
 }
 
+/// The tokenizer of the file or directory at `path`, which may hold nothing else.
+///
+/// # Errors
+/// What is wrong with the file, or [`Error::NoTokenizer`].
+pub fn open_tokenizer(path: &Path) -> Result<Tokenizer, Error> {
+    vocabulary::tokenizer(&hob_format::open(path)?)
+}
+
 fn engine_config(options: &Options) -> EngineConfig {
     let available = || std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
     let default_kv = if options.compute == Compute::Exact { KvType::F32 } else { KvType::F16 };
