@@ -160,22 +160,24 @@ fn row(x: &[f32], steps: Steps, order: Order, units: &mut [Unit]) {
 
 /// The largest magnitude, as the bits of an f32: for non-negative floats, and NaN above all, bits order like values.
 #[inline(always)]
-fn largest_bits(x: &[f32]) -> u32 {
+pub(super) fn largest_bits(x: &[f32]) -> u32 {
     x.iter().fold(0, |largest, x| largest.max(x.to_bits() & 0x7fff_ffff))
 }
 
+/// A step and what to multiply with to count in it.
 #[derive(Clone, Copy)]
-struct Step {
-    step: f32,
-    inverse: f32,
+pub(super) struct Step {
+    pub step: f32,
+    pub inverse: f32,
 }
 
 /// Adding this to a float of magnitude below 2^22 rounds it half to even and leaves the integer in the low bits.
 pub(super) const ROUND: f32 = 12_582_912.0;
 
 impl Step {
+    /// The step that makes the largest magnitude code 127; NaN when that is no number.
     #[inline(always)]
-    fn of(largest_bits: u32) -> Self {
+    pub(super) fn of(largest_bits: u32) -> Self {
         let largest = f32::from_bits(largest_bits);
         if largest_bits >= f32::INFINITY.to_bits() {
             Self { step: f32::NAN, inverse: 0.0 }

@@ -15,8 +15,9 @@ mod unpack;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
-use super::activations::Activations;
+use super::activations::{Activations, UNIT};
 use super::finish::Finish;
+use super::panel::round_to_one_scale;
 use crate::{Isa, Matrix};
 use hob_quant::TensorType;
 use std::ops::Range;
@@ -50,8 +51,23 @@ pub(super) fn project(
     }
 }
 
+/// Unpacks one unit and rounds it to one scale, which is returned: the bytes of a panel of `panel.rs`.
+pub(super) fn round_unit(isa: Isa, ty: TensorType, bytes: &[u8], codes: &mut [u8; UNIT]) -> f32 {
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => x86_64::round_avx512(ty, bytes, codes),
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => x86_64::round_avx2(ty, bytes, codes),
+        _ => {
+            let mut unit = format::WeightUnit::ZERO;
+            unpack::unpack(ty, bytes, &mut unit);
+            round_to_one_scale(ty, &unit, codes)
+        }
+    }
+}
+
 /// Unpacks one unit with the variant that `isa` uses.
-#[cfg_attr(not(test), expect(dead_code))]
+#[cfg(test)]
 pub(super) fn unpack_unit(isa: Isa, ty: TensorType, bytes: &[u8], unit: &mut format::WeightUnit) {
     match isa {
         #[cfg(target_arch = "x86_64")]

@@ -5,13 +5,14 @@
 //! both compute modes. Otherwise *exact* multiplies f32 activations with decoded weights (f32 sums), and *fast* quantises
 //! activations to 8 bits. Source of the ranges' rounding: the mobile Gemma 4 checkpoints (half to even).
 //!
-//! Read `task.rs` for which kernel a layer gets, then the kernel: `float.rs`, `blocks.rs`, `codes.rs`.
+//! Read `task.rs` for which kernel a layer gets, then the kernel: `float.rs`, `blocks.rs`, `codes.rs` (few tokens), `panel.rs` (many).
 
 mod activations;
 mod blocks;
 mod codes;
 mod finish;
 mod float;
+mod panel;
 mod scalar;
 mod task;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::activations::{Activations, Order, Steps};
 use super::finish::Finish;
+use super::panel::{self, Packed, Source};
 use super::{blocks, codes, float, scalar};
 use crate::matrix::Storage;
 use crate::{Compute, Cpu, Isa, Linear, Matrix, Projection};
@@ -16,17 +17,21 @@ const CHUNK_BYTES: usize = 64 << 10;
 /// Chunks are whole panels of rows.
 const CHUNK_ROWS: usize = 32;
 
+/// Tokens from which unpacking weights into panels pays.
+pub(super) const PANEL_TOKENS: usize = 16;
+
 /// The input of a call in every form asked for so far.
 pub(super) struct Inputs<'a> {
     cpu: &'a Cpu,
     x: &'a [f32],
     tokens: usize,
     quantised: Vec<(Steps, Order, Arc<Activations>)>,
+    packed: Vec<(Steps, Order, Arc<Packed>)>,
 }
 
 impl<'a> Inputs<'a> {
     pub(super) fn new(cpu: &'a Cpu, x: &'a [f32], tokens: usize) -> Self {
-        Self { cpu, x, tokens, quantised: Vec::new() }
+        Self { cpu, x, tokens, quantised: Vec::new(), packed: Vec::new() }
     }
 
     fn quantised(&mut self, steps: Steps, order: Order) -> Arc<Activations> {
@@ -37,6 +42,16 @@ impl<'a> Inputs<'a> {
         let made =
             Arc::new(Activations::quantise(cpu.isa, &cpu.pool, self.x, self.tokens, cols, steps, order));
         self.quantised.push((steps, order, Arc::clone(&made)));
+        made
+    }
+
+    fn packed(&mut self, steps: Steps, order: Order) -> Arc<Packed> {
+        if let Some((.., found)) = self.packed.iter().find(|(s, o, _)| (*s, *o) == (steps, order)) {
+            return Arc::clone(found);
+        }
+        let input = codes::Input::new(self.quantised(steps, order));
+        let made = Arc::new(Packed::new(self.cpu.isa, &self.cpu.pool, input.x, input.tokens));
+        self.packed.push((steps, order, Arc::clone(&made)));
         made
     }
 
@@ -54,6 +69,7 @@ enum Kernel<'a> {
     Float(Cow<'a, [f32]>),
     Blocks(TensorType, Arc<Activations>),
     Codes(codes::Weights<'a>, codes::Input),
+    Panel(Source<'a>, Arc<Packed>),
 }
 
 /// One layer's share of a call.
@@ -71,7 +87,10 @@ impl<'a> Task<'a> {
         assert_eq!(inputs.x.len(), inputs.tokens * weight.cols(), "x is [T, in]");
         let kernel = choose(inputs, linear);
         let row_bytes = (weight.byte_len() / weight.rows().max(1)).max(1);
-        let chunk_rows = (CHUNK_BYTES / row_bytes).max(1).next_multiple_of(CHUNK_ROWS);
+        let chunk_rows = match inputs.tokens >= PANEL_TOKENS {
+            true => CHUNK_ROWS,
+            false => (CHUNK_BYTES / row_bytes).max(1).next_multiple_of(CHUNK_ROWS),
+        };
         Self { weight, kernel, chunk_rows, finish: Finish::new(linear, inputs.tokens, job.out) }
     }
 
@@ -84,6 +103,7 @@ impl<'a> Task<'a> {
         match &self.kernel {
             Kernel::Float(x) => float::project(isa, self.weight, rows, x, &self.finish),
             Kernel::Blocks(ty, x) => blocks::project(isa, *ty, self.weight, rows, x, &self.finish),
+            Kernel::Panel(source, x) => panel::project(isa, source, rows, x, &self.finish),
             Kernel::Codes(weights, input) => codes::project(isa, weights, rows, input, &self.finish),
         }
     }
@@ -91,8 +111,16 @@ impl<'a> Task<'a> {
 
 fn choose<'a>(inputs: &mut Inputs<'a>, linear: &'a Linear) -> Kernel<'a> {
     let fast = inputs.cpu.compute == Compute::Fast;
+    let many = inputs.tokens >= PANEL_TOKENS;
     match linear.weight.storage() {
         Storage::Blocks { ty, .. } if fast && blocks::is_supported(*ty) => {
+            if many {
+                let steps = linear.input_scale.map_or(Steps::Unit, Steps::Fixed);
+                return Kernel::Panel(
+                    Source::Blocks(*ty, &linear.weight),
+                    inputs.packed(steps, Order::Halves),
+                );
+            }
             let steps = linear.input_scale.map_or(Steps::Group, Steps::Fixed);
             Kernel::Blocks(*ty, inputs.quantised(steps, Order::Halves))
         }
@@ -102,7 +130,11 @@ fn choose<'a>(inputs: &mut Inputs<'a>, linear: &'a Linear) -> Kernel<'a> {
         {
             let steps = linear.input_scale.map_or(Steps::Row, Steps::Fixed);
             let weights = codes::Weights { matrix: &linear.weight, bits: *bits, scales };
-            Kernel::Codes(weights, codes::Input::new(inputs.quantised(steps, codes::order(*bits))))
+            let order = codes::order(*bits);
+            if many && linear.weight.cols() <= codes::MAX_COLS {
+                return Kernel::Panel(Source::Codes(weights), inputs.packed(steps, order));
+            }
+            Kernel::Codes(weights, codes::Input::new(inputs.quantised(steps, order)))
         }
         _ => Kernel::Float(inputs.float(linear.input_scale)),
     }

@@ -3,7 +3,7 @@
 use hob_quant::TensorType;
 
 /// Columns of a weight unit; 1 to 8 blocks of a format.
-pub(super) use crate::ops::linear::activations::UNIT;
+pub(in crate::ops::linear) use crate::ops::linear::activations::UNIT;
 
 /// 256 columns of one row: `value = scale * (code - offset) - min`, the offset being the format's.
 ///
@@ -18,23 +18,23 @@ pub(in crate::ops::linear) struct WeightUnit {
 }
 
 impl WeightUnit {
-    pub(super) const ZERO: WeightUnit =
+    pub(in crate::ops::linear) const ZERO: WeightUnit =
         WeightUnit { codes: [0; UNIT], scales: [[0.0; 8]; 2], mins: [[0.0; 8]; 2] };
 
     /// Stores the 16 codes of columns `16 * run ..`.
     #[inline(always)]
-    pub(super) fn put_run(&mut self, run: usize, codes: [u8; 16]) {
+    pub(in crate::ops::linear) fn put_run(&mut self, run: usize, codes: [u8; 16]) {
         let place = 4 * (run / 8 * 2 + run % 2) + run % 8 / 2;
         self.codes.as_chunks_mut::<16>().0[place] = codes;
     }
 }
 
 /// Bytes of the largest unit (Q8_0).
-pub(super) const MAX_UNIT_BYTES: usize = 272;
+pub(in crate::ops::linear) const MAX_UNIT_BYTES: usize = 272;
 
 /// The shape of a format's units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Format {
+pub(in crate::ops::linear) struct Format {
     /// What is taken from each code; a power of two or zero.
     pub offset: u8,
     /// Scales (and minima) belong to 16 columns rather than 32.
@@ -48,7 +48,7 @@ pub(super) struct Format {
 }
 
 /// The format of `ty`'s units; `None` for plain floats and integers.
-pub(super) const fn format(ty: TensorType) -> Option<Format> {
+pub(in crate::ops::linear) const fn format(ty: TensorType) -> Option<Format> {
     use TensorType as T;
     let (offset, halves, mins) = match ty {
         T::Q4_0 => (8, false, false),

@@ -9,8 +9,9 @@ mod unpack_avx512;
 use super::format::{Format, MAX_UNIT_BYTES, WeightUnit, format};
 use crate::Matrix;
 use crate::isa::{Avx2, Avx512};
-use crate::ops::linear::activations::{Activations, Unit};
+use crate::ops::linear::activations::{Activations, UNIT, Unit};
 use crate::ops::linear::finish::Finish;
+use crate::ops::linear::panel::round_to_one_scale;
 use hob_quant::TensorType;
 use std::ops::Range;
 
@@ -45,7 +46,7 @@ macro_rules! with_format {
 
 /// The loops, once per instruction set: `$step` adds one unit's products to the sums of `T` tokens.
 macro_rules! block_kernel {
-    ($entry:ident, $unpack_entry:ident, $isa:ident, $module:ident, $unpacker:ident, $features:literal) => {
+    ($entry:ident, $round_entry:ident, $unpack_entry:ident, $isa:ident, $module:ident, $unpacker:ident, $features:literal) => {
         pub(super) fn $entry(
             ty: TensorType,
             weight: &Matrix,
@@ -130,6 +131,23 @@ macro_rules! block_kernel {
             unsafe { dispatch(ty, weight, rows, x, finish) }
         }
 
+        pub(super) fn $round_entry(ty: TensorType, bytes: &[u8], codes: &mut [u8; UNIT]) -> f32 {
+            #[target_feature(enable = $features)]
+            fn one<const F: usize>(bytes: &[u8], codes: &mut [u8; UNIT]) -> f32 {
+                let mut unit = WeightUnit::ZERO;
+                $unpacker::unpack::<F>(bytes, &mut unit);
+                round_to_one_scale(const { type_of::<F>() }, &unit, codes)
+            }
+            #[target_feature(enable = $features)]
+            fn dispatch(ty: TensorType, bytes: &[u8], codes: &mut [u8; UNIT]) -> f32 {
+                with_format!(ty, one(bytes, codes))
+            }
+            let _proof = $isa::detect().expect("the level was checked when the Cpu was made");
+            // SAFETY: the token exists only where these features do.
+            unsafe { dispatch(ty, bytes, codes) }
+        }
+
+        #[cfg(test)]
         pub(super) fn $unpack_entry(ty: TensorType, bytes: &[u8], unit: &mut WeightUnit) {
             #[target_feature(enable = $features)]
             fn one<const F: usize>(bytes: &[u8], unit: &mut WeightUnit) {
@@ -148,10 +166,11 @@ macro_rules! block_kernel {
 
 block_kernel!(
     avx512,
+    round_avx512,
     unpack_avx512,
     Avx512,
     avx512,
     unpack_avx512,
     "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni"
 );
-block_kernel!(avx2, unpack_avx2, Avx2, avx2, unpack_avx2, "avx2,fma,f16c");
+block_kernel!(avx2, round_avx2, unpack_avx2, Avx2, avx2, unpack_avx2, "avx2,fma,f16c");

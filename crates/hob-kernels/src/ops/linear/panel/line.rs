@@ -1,0 +1,131 @@
+//! Where a panel's bytes come from: 256 codes of a row, rounded to one scale if the format has several.
+
+use super::{Lines, ROWS};
+use crate::ops::linear::activations::{ROUND, Step, UNIT, largest_bits};
+use crate::ops::linear::blocks::format::{MAX_UNIT_BYTES, WeightUnit, format};
+use crate::ops::linear::codes::{self, Token, Weights};
+use crate::ops::linear::{blocks, codes as channel};
+use crate::{CodeBits, Isa, Matrix};
+use hob_quant::TensorType;
+use std::ops::Range;
+
+/// What is in the middle of the range of rounded codes.
+const OFFSET: i32 = 128;
+
+/// Weights that can be made into panels.
+pub(in crate::ops::linear) enum Source<'a> {
+    /// A block format with an unpacker; activations are in its order.
+    Blocks(TensorType, &'a Matrix),
+    /// Channel-wise integers; activations are in their order.
+    Codes(Weights<'a>),
+}
+
+impl Source<'_> {
+    /// Whether sums stay integers to the end.
+    pub(super) fn is_integer(&self) -> bool {
+        matches!(self, Source::Codes(_))
+    }
+
+    /// What panel codes are above their values.
+    pub(super) fn offset(&self) -> i32 {
+        match self {
+            Source::Blocks(..) => OFFSET,
+            Source::Codes(w) => channel::offset(w.bits),
+        }
+    }
+
+    /// The layer's value of an integer sum.
+    pub(super) fn scaled(&self, row: usize, token: Token, sum: i32) -> f32 {
+        match self {
+            Source::Blocks(..) => unreachable!("block formats are summed as floats"),
+            Source::Codes(w) => w.scaled(row, token, sum),
+        }
+    }
+
+    /// Unpacks unit `unit` of `rows`; rows that a panel lacks become zeros.
+    pub(super) fn fill(&self, isa: Isa, rows: Range<usize>, unit: usize, lines: &mut Lines) {
+        for (r, codes) in lines.codes.iter_mut().enumerate().take(ROWS) {
+            let row = rows.start + r;
+            if row >= rows.end {
+                codes.fill(self.offset() as u8);
+                lines.scales[r] = 0.0;
+                continue;
+            }
+            match self {
+                Source::Blocks(ty, matrix) => {
+                    let bytes = format(*ty).expect("checked when the kernel was chosen").bytes;
+                    with_unit(matrix.row_bytes(row), bytes, unit, |bytes| {
+                        lines.scales[r] = blocks::round_unit(isa, *ty, bytes, codes);
+                    });
+                }
+                Source::Codes(w) => {
+                    let bytes = UNIT * w.bits.bits() / 8;
+                    with_unit(w.matrix.row_bytes(row), bytes, unit, |bytes| {
+                        unpack_codes(w.bits, bytes, codes);
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// Calls `with` for the bytes of unit `unit`, filled up with zeros past the row's end. The activations there are zero.
+#[inline(always)]
+fn with_unit(row: &[u8], bytes: usize, unit: usize, with: impl FnOnce(&[u8])) {
+    let stored = &row[unit * bytes..];
+    if stored.len() >= bytes {
+        with(&stored[..bytes]);
+    } else {
+        let mut padded = [0u8; MAX_UNIT_BYTES];
+        padded[..stored.len()].copy_from_slice(stored);
+        with(&padded[..bytes]);
+    }
+}
+
+/// Stored codes with their offset, in the order of `codes::order`, which makes each field of bytes a run.
+fn unpack_codes(bits: CodeBits, bytes: &[u8], out: &mut [u8; UNIT]) {
+    debug_assert_eq!(codes::order(bits).place(0), 0);
+    match bits {
+        CodeBits::Eight => out.iter_mut().zip(bytes).for_each(|(code, byte)| *code = byte ^ 0x80),
+        CodeBits::Four => {
+            for (out, bytes) in out.as_chunks_mut::<128>().0.iter_mut().zip(bytes.as_chunks::<64>().0) {
+                for i in 0..64 {
+                    out[i] = bytes[i] & 15;
+                    out[64 + i] = bytes[i] >> 4;
+                }
+            }
+        }
+        CodeBits::Two => {
+            for (field, out) in out.as_chunks_mut::<64>().0.iter_mut().enumerate() {
+                out.iter_mut().zip(bytes).for_each(|(code, byte)| *code = (byte >> (2 * field)) & 3);
+            }
+        }
+    }
+}
+
+/// Rounds an unpacked unit to one scale, which is returned; codes are stored with [`OFFSET`].
+#[inline(always)]
+pub(in crate::ops::linear) fn round_to_one_scale(
+    ty: TensorType,
+    unit: &WeightUnit,
+    out: &mut [u8; UNIT],
+) -> f32 {
+    let format = format(ty).expect("checked when the kernel was chosen");
+    let mut values = [0f32; UNIT];
+    let runs = values.as_chunks_mut::<16>().0.iter_mut().zip(unit.codes.as_chunks::<16>().0);
+    for (place, (values, codes)) in runs.enumerate() {
+        let (group, half) = (place / 8 * 4 + place % 4, if format.halves { place / 4 % 2 } else { 0 });
+        let (scale, min) = (unit.scales[half][group], unit.mins[half][group]);
+        for (value, code) in values.iter_mut().zip(codes) {
+            *value = scale * f32::from(i16::from(*code) - i16::from(format.offset)) - min;
+        }
+    }
+    let step = Step::of(largest_bits(&values));
+    for (code, value) in out.iter_mut().zip(&values) {
+        *code = ((value * step.inverse + ROUND).to_bits() as u8).wrapping_add(OFFSET as u8);
+    }
+    if step.step.is_nan() {
+        out.fill(OFFSET as u8);
+    }
+    step.step
+}

@@ -1,0 +1,130 @@
+//! The panel product against exact arithmetic and against its scalar twin.
+
+use super::line::round_to_one_scale;
+use crate::ops::linear::activations::UNIT;
+use crate::ops::linear::blocks::format::{WeightUnit, format};
+use crate::ops::linear::blocks::unpack_unit;
+use crate::ops::linear::task::PANEL_TOKENS;
+use crate::ops::linear::tests::{Random, blocks, magnitudes, reference, run};
+use crate::{Compute, Cpu, Isa, Linear};
+use hob_quant::TensorType;
+
+fn types() -> impl Iterator<Item = TensorType> {
+    TensorType::ALL.iter().copied().filter(|&ty| format(ty).is_some() && ty.can_quantize())
+}
+
+#[test]
+fn variants_agree_and_stay_within_the_rounding_of_both_sides() {
+    let mut random = Random(10);
+    for ty in types() {
+        for (rows, cols) in [(1, 256), (31, 256), (33, 512), (70, 1024), (40, 64), (65, 288)] {
+            if cols % ty.block_size() != 0 {
+                continue;
+            }
+            let linear = Linear::new(blocks(ty, rows, cols, &mut random));
+            for tokens in [PANEL_TOKENS, PANEL_TOKENS + 1, 33] {
+                let x = &random.normals(tokens * cols + 1)[1..];
+                check(&linear, x, tokens, ty);
+            }
+        }
+    }
+}
+
+fn check(linear: &Linear, x: &[f32], tokens: usize, ty: TensorType) {
+    let (rows, cols) = (linear.weight.rows(), linear.weight.cols());
+    let exact = reference(linear, x, tokens);
+    let magnitude = magnitudes(linear, x, tokens);
+    let twin = run(&Cpu::with_isa(1, Compute::Fast, Isa::Scalar), linear, x, tokens);
+    for isa in Isa::available() {
+        let found = run(&Cpu::with_isa(1, Compute::Fast, isa), linear, x, tokens);
+        assert_eq!(found, run(&Cpu::with_isa(3, Compute::Fast, isa), linear, x, tokens), "{isa}: threads");
+        for (i, (y, e)) in found.iter().zip(&exact).enumerate() {
+            let (t, row) = (i / rows, i % rows);
+            // Integers are equal; each unit's product is rounded twice, and each sum once.
+            let order = f32::EPSILON * 4.0 * (cols as f32 / 256.0) * (magnitude[i] + e.abs());
+            assert!((y - twin[i]).abs() <= order, "{isa} {ty}: {y} for the twin's {}", twin[i]);
+            let bound = rounding_bound(linear, row, &x[t * cols..][..cols]);
+            assert!((y - e).abs() <= bound + order, "{isa} {ty} {rows}x{cols} T={tokens}: {y} for {e}");
+        }
+    }
+}
+
+/// `|w| dx + |x| dw + dw dx` summed over the columns, `d` being half a step: a 254th of the unit's largest magnitude.
+fn rounding_bound(linear: &Linear, row: usize, x: &[f32]) -> f32 {
+    let mut w = vec![0.0; linear.weight.cols()];
+    linear.weight.dequantize_row(row, &mut w);
+    let largest = |v: &[f32]| v.iter().fold(0f32, |m, v| m.max(v.abs()));
+    let units = w.chunks(UNIT).zip(x.chunks(UNIT));
+    let unit = |(w, x): (&[f32], &[f32])| {
+        let (dw, dx) = (largest(w) / 254.0, largest(x) / 254.0);
+        w.iter().zip(x).map(|(w, x)| w.abs() * dx + x.abs() * dw + dw * dx).sum::<f32>()
+    };
+    units.map(unit).sum::<f32>() * 1.001
+}
+
+#[test]
+fn every_variant_rounds_units_alike() {
+    let mut random = Random(11);
+    for ty in types() {
+        for _ in 0..20 {
+            let mut bytes = vec![0; ty.row_bytes(UNIT).unwrap()];
+            hob_quant::quantize_row(ty, &random.normals(UNIT), &mut bytes).unwrap();
+            let mut unit = WeightUnit::ZERO;
+            unpack_unit(Isa::Scalar, ty, &bytes, &mut unit);
+            let mut expected = [0; UNIT];
+            let scale = round_to_one_scale(ty, &unit, &mut expected);
+            for isa in Isa::available() {
+                let mut found = [0; UNIT];
+                assert_eq!(
+                    crate::ops::linear::blocks::round_unit(isa, ty, &bytes, &mut found),
+                    scale,
+                    "{isa} {ty}"
+                );
+                assert_eq!(found, expected, "{isa} {ty}");
+            }
+        }
+    }
+}
+
+#[test]
+fn bad_numbers_stay_visible_and_alone() {
+    let mut random = Random(12);
+    let tokens = PANEL_TOKENS + 3;
+    for isa in Isa::available() {
+        for ty in [TensorType::Q4_0, TensorType::Q6_K] {
+            let linear = Linear::new(blocks(ty, 5, 512, &mut random));
+            let cpu = Cpu::with_isa(1, Compute::Fast, isa);
+            for bad in [f32::NAN, f32::INFINITY] {
+                let mut x = random.normals(tokens * 512);
+                x[512 + 300] = bad;
+                let found = run(&cpu, &linear, &x, tokens);
+                assert!(found[5..10].iter().all(|y| y.is_nan()), "{isa} {ty} {bad}");
+                assert!(found[..5].iter().chain(&found[10..]).all(|y| y.is_finite()), "{isa} {ty} {bad}");
+            }
+        }
+    }
+}
+
+/// Relative RMS error of products with normal weights and activations; printed with `--nocapture` for the report.
+#[test]
+fn error_on_normal_values_is_about_one_percent() {
+    let mut random = Random(13);
+    let (rows, cols, tokens) = (64, 1024, 32);
+    let cpu = Cpu::new(1, Compute::Fast);
+    for ty in types() {
+        let linear = Linear::new(blocks(ty, rows, cols, &mut random));
+        let x = random.normals(tokens * cols);
+        let exact = reference(&linear, &x, tokens);
+        let power: f64 = exact.iter().map(|e| f64::from(*e).powi(2)).sum();
+        let error_of = |found: &[f32]| {
+            let error: f64 = found.iter().zip(&exact).map(|(y, e)| f64::from(y - e).powi(2)).sum();
+            100.0 * (error / power).sqrt()
+        };
+        let many = error_of(&run(&cpu, &linear, &x, tokens));
+        let mut few = Vec::new();
+        x.chunks(cols).for_each(|x| few.extend(run(&cpu, &linear, x, 1)));
+        println!("{ty}: panel {many:.2} %, one token {:.2} %", error_of(&few));
+        // Uniform rounding errors of both sides: step^2 / 12 with steps of 1/127 of a largest value near 3.5 sigma.
+        assert!(many < 1.6 && error_of(&few) < 0.8, "{ty}");
+    }
+}
