@@ -46,6 +46,15 @@ impl KvData {
         }
     }
 
+    /// The address of element `at`, for prefetching.
+    pub(crate) fn address(&self, at: usize) -> *const u8 {
+        match self {
+            KvData::F32(data) => data[at..].as_ptr().cast(),
+            KvData::F16(data) => data[at..].as_ptr().cast(),
+            KvData::Q8 { codes, .. } => codes[at..].as_ptr().cast(),
+        }
+    }
+
     pub(super) fn write_key(&mut self, head: usize, slot: usize, x: &[f32]) {
         let base = head * x.len() * PAGE_POSITIONS + slot;
         match self {

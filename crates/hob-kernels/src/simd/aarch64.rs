@@ -64,6 +64,10 @@ impl Simd for Neon {
         unsafe { vst1q_f32(to[..4].as_mut_ptr(), x) }
     }
 
+    /// The intrinsic is not stable yet, and these cores' own prefetchers follow a page's layout.
+    #[inline(always)]
+    fn prefetch(self, _address: *const u8) {}
+
     instructions! {
         splat(x: f32) -> float32x4_t { vdupq_n_f32(x) }
         add(a: float32x4_t, b: float32x4_t) -> float32x4_t { vaddq_f32(a, b) }

@@ -53,6 +53,9 @@ pub(crate) trait Simd: Copy {
     /// The inverse of [`Simd::unzip`].
     fn zip(self, even: Self::F, odd: Self::F) -> (Self::F, Self::F);
 
+    /// Hints that the line at `address` is needed soon, in the second-level cache. Reads nothing, so any address will do.
+    fn prefetch(self, address: *const u8);
+
     /// The largest lane; lanes that are NaN count as the smallest.
     #[inline(always)]
     fn largest(self, x: Self::F) -> f32 {

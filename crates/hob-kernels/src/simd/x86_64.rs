@@ -74,6 +74,12 @@ impl Simd for Avx2 {
         unsafe { _mm256_storeu_ps(to[..8].as_mut_ptr(), x) }
     }
 
+    #[inline(always)]
+    fn prefetch(self, address: *const u8) {
+        // SAFETY: a prefetch reads nothing and does not fault, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(address.cast()) }
+    }
+
     instructions! {
         splat(x: f32) -> __m256 { _mm256_set1_ps(x) }
         add(a: __m256, b: __m256) -> __m256 { _mm256_add_ps(a, b) }
@@ -137,6 +143,12 @@ impl Simd for Avx512 {
     fn store(self, x: __m512, to: &mut [f32]) {
         // SAFETY: the slice has 16 elements, and this store needs no alignment.
         unsafe { _mm512_storeu_ps(to[..16].as_mut_ptr(), x) }
+    }
+
+    #[inline(always)]
+    fn prefetch(self, address: *const u8) {
+        // SAFETY: a prefetch reads nothing and does not fault, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(address.cast()) }
     }
 
     instructions! {

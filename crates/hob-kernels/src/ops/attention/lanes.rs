@@ -1,6 +1,6 @@
 //! Every vector level: a tile of query rows over a run of pages, then the merging of runs.
 
-use super::operand::{Operand, Visit, keys, values};
+use super::operand::{Operand, Visit, key_start, keys, value_start, values};
 use super::product::{Left, Target, product};
 use super::{AttentionShape, Mask, Query};
 use crate::PAGE_POSITIONS;
@@ -106,7 +106,8 @@ impl Kernel for Attend<'_> {
             let kv = rows.query.kv;
             let (page, first) = (&kv.pages[index], kv.first + index * PAGE_POSITIONS);
             let slots = within(&any, first);
-            let mut scores = Scores { s, rows, scores: &mut scratch.scores };
+            let ahead = value_start(page, rows.kv_head);
+            let mut scores = Scores { s, rows, scores: &mut scratch.scores, ahead };
             keys(s, page, rows.kv_head, &mut scratch.scales, &mut scores);
             for r in 0..rows.count() {
                 let row = &mut scratch.scores[r * PAGE_POSITIONS..][..PAGE_POSITIONS];
@@ -115,7 +116,9 @@ impl Kernel for Attend<'_> {
                 weigh(s, rows.shape, within(&rows.seen(r), first), row, (largest, total, sum));
             }
             let (scores, sum) = (&scratch.scores, &mut scratch.chunk.sum);
-            let mut weighted = Weighted { s, rows: rows.count(), slots, scores, sum, columns };
+            let next = kv.pages.get(index + 1).unwrap_or(page);
+            let ahead = key_start(next, rows.kv_head);
+            let mut weighted = Weighted { s, rows: rows.count(), slots, scores, sum, columns, ahead };
             values(s, page, rows.kv_head, &mut scratch.scales, &mut weighted);
         }
     }
@@ -132,13 +135,14 @@ struct Scores<'a, S> {
     s: S,
     rows: &'a Rows<'a>,
     scores: &'a mut [f32],
+    ahead: *const u8,
 }
 
 impl<S: Simd> Visit for Scores<'_, S> {
     #[inline(always)]
-    fn visit<B: Operand>(&mut self, operand: B, first: usize, columns: usize) {
+    fn visit<B: Operand>(&mut self, operand: B, first: usize, columns: usize, offset: usize) {
         let rows = self.rows;
-        let left = Left { rows: rows.count(), at: |r| rows.row(r) };
+        let left = Left { rows: rows.count(), at: |r| rows.row(r), ahead: self.ahead.wrapping_add(offset) };
         let mut to = Target { out: self.scores, stride: PAGE_POSITIONS, first, add: false };
         product(self.s, left, operand, 0, columns, &mut to);
     }
@@ -151,13 +155,15 @@ struct Weighted<'a, S> {
     scores: &'a [f32],
     sum: &'a mut [f32],
     columns: usize,
+    ahead: *const u8,
 }
 
 impl<S: Simd> Visit for Weighted<'_, S> {
     #[inline(always)]
-    fn visit<B: Operand>(&mut self, operand: B, first: usize, columns: usize) {
+    fn visit<B: Operand>(&mut self, operand: B, first: usize, columns: usize, offset: usize) {
         let (scores, slots) = (self.scores, self.slots.clone());
-        let left = Left { rows: self.rows, at: |r| &scores[r * PAGE_POSITIONS..][slots.clone()] };
+        let at = |r| &scores[r * PAGE_POSITIONS..][slots.clone()];
+        let left = Left { rows: self.rows, at, ahead: self.ahead.wrapping_add(offset) };
         let mut to = Target { out: self.sum, stride: self.columns, first, add: true };
         product(self.s, left, operand, self.slots.start, columns, &mut to);
     }

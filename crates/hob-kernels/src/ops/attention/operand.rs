@@ -9,6 +9,8 @@ use half::f16;
 pub(super) trait Operand: Copy {
     /// The columns from `column` on in `row`.
     fn load<S: Simd>(self, s: S, row: usize, column: usize) -> S::F;
+    /// Bytes of a row.
+    fn row_bytes(self) -> usize;
 }
 
 #[derive(Clone, Copy)]
@@ -45,12 +47,22 @@ impl Operand for Floats<'_> {
     fn load<S: Simd>(self, s: S, row: usize, column: usize) -> S::F {
         s.load(&self.data[row * self.width + column..])
     }
+
+    #[inline(always)]
+    fn row_bytes(self) -> usize {
+        4 * self.width
+    }
 }
 
 impl Operand for Halves<'_> {
     #[inline(always)]
     fn load<S: Simd>(self, s: S, row: usize, column: usize) -> S::F {
         s.load_f16(&self.data[row * self.width + column..])
+    }
+
+    #[inline(always)]
+    fn row_bytes(self) -> usize {
+        2 * self.width
     }
 }
 
@@ -60,6 +72,11 @@ impl Operand for KeyCodes<'_> {
         let scales = s.load(&self.scales[row / Q8_GROUP * PAGE_POSITIONS + column..]);
         s.mul(s.load_i8(&self.codes[row * PAGE_POSITIONS + column..]), scales)
     }
+
+    #[inline(always)]
+    fn row_bytes(self) -> usize {
+        PAGE_POSITIONS
+    }
 }
 
 impl Operand for ValueCodes<'_> {
@@ -68,12 +85,28 @@ impl Operand for ValueCodes<'_> {
         let scale = self.scales[row * self.groups + self.first_group + column / Q8_GROUP];
         s.mul(s.load_i8(&self.codes[row * self.width + column..]), s.splat(scale))
     }
+
+    #[inline(always)]
+    fn row_bytes(self) -> usize {
+        self.width
+    }
 }
 
 /// What to do with an operand of whichever type.
 pub(super) trait Visit {
-    /// `operand` has `columns` columns that start at column `first` of the head.
-    fn visit<B: Operand>(&mut self, operand: B, first: usize, columns: usize);
+    /// `operand` has `columns` columns that start at column `first` of the head, and lies `offset` bytes into the data
+    /// of its head.
+    fn visit<B: Operand>(&mut self, operand: B, first: usize, columns: usize, offset: usize);
+}
+
+/// Where the keys of `head` begin.
+pub(super) fn key_start(page: &KvPage, head: usize) -> *const u8 {
+    page.k.address(head * page.shape().head_dim * PAGE_POSITIONS)
+}
+
+/// Where the values of `head` begin.
+pub(super) fn value_start(page: &KvPage, head: usize) -> *const u8 {
+    page.v.address(head * value_columns(page.shape().head_dim) * PAGE_POSITIONS)
 }
 
 /// Visits the transposed keys of `head`. `scales` is room for decoded scales.
@@ -82,11 +115,11 @@ pub(super) fn keys<S: Simd>(s: S, page: &KvPage, head: usize, scales: &mut Vec<f
     let len = page.shape().head_dim * PAGE_POSITIONS;
     let (at, width) = (head * len, PAGE_POSITIONS);
     match &page.k {
-        KvData::F32(data) => visit.visit(Floats { data: &data[at..at + len], width }, 0, width),
-        KvData::F16(data) => visit.visit(Halves { data: &data[at..at + len], width }, 0, width),
+        KvData::F32(data) => visit.visit(Floats { data: &data[at..at + len], width }, 0, width, 0),
+        KvData::F16(data) => visit.visit(Halves { data: &data[at..at + len], width }, 0, width, 0),
         KvData::Q8 { codes, scales: packed, groups } => {
             decode(s, &packed[head * groups * PAGE_POSITIONS..][..groups * PAGE_POSITIONS], scales);
-            visit.visit(KeyCodes { codes: &codes[at..at + len], scales }, 0, width);
+            visit.visit(KeyCodes { codes: &codes[at..at + len], scales }, 0, width, 0);
         }
     }
 }
@@ -106,14 +139,24 @@ pub(super) fn values<S: Simd>(
     }
     for first in (0..columns).step_by(PANEL) {
         let width = PANEL.min(columns - first);
-        let (at, len) = ((head * columns + first) * PAGE_POSITIONS, width * PAGE_POSITIONS);
+        let (offset, len) = (first * PAGE_POSITIONS, width * PAGE_POSITIONS);
+        let at = head * columns * PAGE_POSITIONS + offset;
         match &page.v {
-            KvData::F32(data) => visit.visit(Floats { data: &data[at..at + len], width }, first, width),
-            KvData::F16(data) => visit.visit(Halves { data: &data[at..at + len], width }, first, width),
+            KvData::F32(data) => {
+                visit.visit(Floats { data: &data[at..at + len], width }, first, width, 4 * offset);
+            }
+            KvData::F16(data) => {
+                visit.visit(Halves { data: &data[at..at + len], width }, first, width, 2 * offset);
+            }
             KvData::Q8 { codes, groups, .. } => {
                 let first_group = first / Q8_GROUP;
                 let codes = &codes[at..at + len];
-                visit.visit(ValueCodes { codes, width, scales, groups: *groups, first_group }, first, width);
+                visit.visit(
+                    ValueCodes { codes, width, scales, groups: *groups, first_group },
+                    first,
+                    width,
+                    offset,
+                );
             }
         }
     }

@@ -7,10 +7,16 @@
 use super::operand::Operand;
 use crate::simd::Simd;
 
+/// Bytes that one prefetch brings.
+const CACHE_LINE: usize = 64;
+
 /// The left side: `at(r)` is row `r`.
 pub(super) struct Left<F> {
     pub rows: usize,
     pub at: F,
+    /// Data to prefetch while the right side is read for the first time: as many bytes of it per row of the right side as
+    /// such a row has. A page is a few kilobytes in each of many places, where the hardware's own prefetching ends too soon.
+    pub ahead: *const u8,
 }
 
 /// Where the product goes: row `r` from `r * stride + first` on; added to what is there if `add`.
@@ -90,7 +96,14 @@ fn tile<'a, S: Simd, B: Operand, const R: usize, const C: usize>(
             }
         }
     }
+    let first_visit = first_row == 0 && column == 0;
     for i in 0..rows[0].len() {
+        if first_visit {
+            let bytes = b.row_bytes();
+            for line in (0..bytes).step_by(CACHE_LINE) {
+                s.prefetch(a.ahead.wrapping_add((skip + i) * bytes + line));
+            }
+        }
         let mut vectors = [s.splat(0.0); C];
         for c in 0..C {
             vectors[c] = b.load(s, skip + i, column + c * S::LANES);
