@@ -61,7 +61,7 @@ pub(crate) fn tanh<S: Simd>(s: S, x: S::F) -> S::F {
 #[inline(always)]
 pub(crate) fn erf<S: Simd>(s: S, x: S::F) -> S::F {
     const NEAR: [f32; 7] = [
-        1.128_379_2,
+        std::f32::consts::FRAC_2_SQRT_PI,
         -0.376_126_06,
         0.112_834_3,
         -0.026_848_592,
@@ -70,7 +70,7 @@ pub(crate) fn erf<S: Simd>(s: S, x: S::F) -> S::F {
         7.647_119_5e-5,
     ];
     const FAR: [f32; 6] =
-        [0.001_822_477_3, 0.259_700_65, 0.396_801_94, -0.064_460_4, 0.636_679_83, -0.230_801_6];
+        [0.001_822_477_3, 0.259_700_65, 0.396_801_94, -0.064_460_4, 0.636_679_8, -0.230_801_6];
     let magnitude = s.abs(x);
     let square = s.mul(x, x);
     let near = s.mul(x, polynomial(s, square, NEAR));

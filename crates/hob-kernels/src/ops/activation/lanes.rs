@@ -81,7 +81,7 @@ fn silu<S: Simd>(s: S, x: S::F) -> S::F {
 /// `(1 + tanh z) / 2` is the logistic function of `2 z`, which spares the subtraction that `tanh` needs.
 #[inline(always)]
 fn gelu_tanh<S: Simd>(s: S, x: S::F) -> S::F {
-    const TWICE_SQRT_2_OVER_PI: f32 = 1.595_769_1;
+    const TWICE_SQRT_2_OVER_PI: f32 = 1.595_769_2;
     let cubic = s.mul_add(s.mul(x, x), s.splat(0.044_715), s.splat(1.0));
     s.mul(x, math::sigmoid(s, s.mul(s.mul(x, s.splat(TWICE_SQRT_2_OVER_PI)), cubic)))
 }

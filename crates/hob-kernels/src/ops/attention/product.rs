@@ -77,6 +77,7 @@ fn blocks<'a, S: Simd, B: Operand, const C: usize>(
     }
 }
 
+#[expect(clippy::needless_range_loop, reason = "r, i and c are the indices of the formula")]
 #[inline(always)]
 fn tile<'a, S: Simd, B: Operand, const R: usize, const C: usize>(
     s: S,
