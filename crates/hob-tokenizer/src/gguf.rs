@@ -10,8 +10,8 @@ use crate::hash::PairTable;
 use crate::model::bpe::{Bpe, Scored};
 use crate::model::wordpiece::WordPiece;
 use crate::model::{Fallback, Model};
-use crate::normalize::{Bert, Step};
-use crate::special::SpecialTokens;
+use crate::normalize::{Accents, Bert, Step};
+use crate::special::{self, SpecialTokens};
 use crate::split::{self, Matcher, Split};
 use crate::tokenizer::Tokenizer;
 use crate::vocab::{Kind, Vocab};
@@ -127,7 +127,9 @@ impl GgufVocab<'_> {
     }
 
     fn kind(&self, id: usize) -> Kind {
-        self.token_types.as_ref().map_or(Kind::Normal, |types| Kind::from_gguf(types[id]))
+        let kind = self.token_types.as_ref().map_or(Kind::Normal, |types| Kind::from_gguf(types[id]));
+        // Files exist that list the end of a turn among the user's own tokens (Phi-3's `</s>`).
+        if kind == Kind::UserDefined && special::ends_text(self.tokens[id]) { Kind::Control } else { kind }
     }
 
     /// `decoded`: texts are written in the byte alphabet.
@@ -302,7 +304,8 @@ impl GgufVocab<'_> {
         let frame = (cls.into_iter().collect(), sep.into_iter().collect());
         let mut tokenizer = self.tokenizer(vocab, false, model, frame);
         let lowercase = self.lowercase.unwrap_or(true);
-        let bert = Bert { clean_text: true, space_ideographs: true, strip_accents: lowercase, lowercase };
+        let accents = if lowercase { Accents::StripAll } else { Accents::Keep };
+        let bert = Bert { clean_text: true, space_ideographs: true, accents, lowercase };
         tokenizer.normalizer = vec![Step::Bert(bert)];
         tokenizer.splits = vec![
             Split::removed(Matcher::Char(split::is_space)),

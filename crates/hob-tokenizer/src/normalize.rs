@@ -43,8 +43,19 @@ pub(crate) enum Step {
 pub(crate) struct Bert {
     pub clean_text: bool,
     pub space_ideographs: bool,
-    pub strip_accents: bool,
+    pub accents: Accents,
     pub lowercase: bool,
+}
+
+/// What the BERT normaliser does with accents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Accents {
+    Keep,
+    /// Decomposes and drops nonspacing marks, as the original does.
+    Strip,
+    /// Keeps the first character of each decomposition and drops marks of all kinds, as llama.cpp does for GGUF
+    /// files. It differs from `Strip` for Hangul and for Indic vowel signs.
+    StripAll,
 }
 
 /// Runs all steps. `first` says that the text is the beginning of the input.
@@ -104,8 +115,13 @@ impl Bert {
             let spaced = |c: char| if unicode::is_ideograph(c) { [' ', c, ' '] } else { ['\0', c, '\0'] };
             out = out.chars().flat_map(spaced).filter(|c| *c != '\0').collect();
         }
-        if self.strip_accents {
-            out = out.nfd().filter(|c| !unicode::is_nonspacing_mark(*c)).collect();
+        match self.accents {
+            Accents::Keep => {}
+            Accents::Strip => out = out.nfd().filter(|c| !unicode::is_nonspacing_mark(*c)).collect(),
+            Accents::StripAll => {
+                let firsts = out.chars().filter_map(|c| c.nfd().next());
+                out = firsts.filter(|c| unicode::flags(*c) & MARK == 0).collect();
+            }
         }
         if self.lowercase { lowercase(&out) } else { out }
     }
@@ -140,7 +156,8 @@ mod tests {
 
     #[test]
     fn bert_cleans_spaces_ideographs_and_strips() {
-        let bert = Bert { clean_text: true, space_ideographs: true, strip_accents: true, lowercase: true };
+        let bert =
+            Bert { clean_text: true, space_ideographs: true, accents: Accents::Strip, lowercase: true };
         assert_eq!(run(Step::Bert(bert), "Hé\u{0}\u{200D}l\tLO日本"), "hel lo 日  本 ");
     }
 

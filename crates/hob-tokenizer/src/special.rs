@@ -52,6 +52,11 @@ const OTHER_ENDS: [&str; 10] = [
     "[e~[",
 ];
 
+/// Whether a token of this name ends something whatever its file says.
+pub(crate) fn ends_text(name: &[u8]) -> bool {
+    name == b"</s>" || TURN_ENDS.iter().chain(&OTHER_ENDS).any(|known| known.as_bytes() == name)
+}
+
 impl SpecialTokens {
     /// Fills `eot` and `eom` by name where the file does not give them.
     pub(crate) fn complete_by_name(&mut self, id_of: impl Fn(&str) -> Option<u32>) {

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::Error;
 use crate::decode::{DecodeRules, Joiner};
-use crate::normalize::{Bert, Step};
+use crate::normalize::{Accents, Bert, Step};
 use crate::split::{Behavior, Matcher, Split, Words, is_bert_punctuation, is_space};
 
 /// Nesting of `Sequence` components that is followed.
@@ -282,7 +282,7 @@ fn bert(c: &Component<'_>) -> Result<Bert, Error> {
     Ok(Bert {
         clean_text: c.flag("clean_text", true)?,
         space_ideographs: c.flag("handle_chinese_chars", true)?,
-        strip_accents: c.flag("strip_accents", lowercase)?,
+        accents: if c.flag("strip_accents", lowercase)? { Accents::Strip } else { Accents::Keep },
         lowercase,
     })
 }

@@ -4,6 +4,7 @@
 //! input, and with limits on work, output and nesting.
 
 mod detect;
+mod none;
 mod python;
 
 use std::fmt;
@@ -86,6 +87,7 @@ impl ChatTemplate {
         env.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
         env.set_recursion_limit(RECURSION_MAX);
         env.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        none::teach(&mut env);
         env.add_filter("tojson", tojson);
         env.add_function("raise_exception", raise_exception);
         env.add_template_owned("chat", without_generation_tags(source)).map_err(|e| failure(&e))?;
@@ -116,7 +118,7 @@ impl ChatTemplate {
                 Err(minijinja::Error::new(ErrorKind::InvalidOperation, "the time of day is not known here"))
             }
         });
-        let (context, bytes) = context(input)?;
+        let (context, bytes) = context(input);
         env.set_fuel(Some(FUEL_BASE + FUEL_PER_BYTE * bytes as u64));
         let template = env.get_template("chat").map_err(|e| failure(&e))?;
         template.render(context).map_err(|e| failure(&e))
@@ -124,27 +126,30 @@ impl ChatTemplate {
 }
 
 /// The variables of the template, and the size of the conversation.
-fn context(input: &TemplateInput<'_>) -> Result<(Value, usize), Error> {
-    let list = |items: Option<&[Json]>| match items {
-        Some(items) if !items.is_empty() => Json::Array(items.to_vec()),
-        _ => Json::Null,
+fn context(input: &TemplateInput<'_>) -> (Value, usize) {
+    let mut bytes = 0;
+    let mut list = |items: &[Json]| {
+        bytes += items.iter().map(python::size).sum::<usize>();
+        Value::from(Serde(items))
     };
-    let mut context = Map::new();
-    context.insert("messages".to_owned(), Json::Array(input.messages.to_vec()));
-    context.insert("tools".to_owned(), list(input.tools));
-    context.insert("documents".to_owned(), list(input.documents));
-    context.insert("add_generation_prompt".to_owned(), Json::Bool(input.add_generation_prompt));
-    for (name, token) in [("bos_token", input.bos_token), ("eos_token", input.eos_token)] {
-        if let Some(token) = token {
-            context.insert(name.to_owned(), Json::String(token.to_owned()));
-        }
-    }
+    let mut optional = |items: Option<&[Json]>| match items {
+        Some(items) if !items.is_empty() => list(items),
+        _ => none::python_none(),
+    };
+    let (tools, documents) = (optional(input.tools), optional(input.documents));
+    let mut pairs = vec![
+        ("tools", tools),
+        ("documents", documents),
+        ("messages", list(input.messages)),
+        ("add_generation_prompt", Value::from(input.add_generation_prompt)),
+    ];
+    pairs.extend(input.bos_token.map(|token| ("bos_token", Value::from(token))));
+    pairs.extend(input.eos_token.map(|token| ("eos_token", Value::from(token))));
     for (name, value) in input.extra.into_iter().flatten() {
-        context.insert(name.clone(), value.clone());
+        bytes += python::size(value);
+        pairs.push((name, Value::from(Serde(value))));
     }
-    let context = Json::Object(context);
-    let bytes = python::size(&context);
-    Ok((Value::from(Serde(&context)), bytes))
+    (Value::from_pairs(pairs), bytes)
 }
 
 /// `{% generation %}` only tells trainers which part is the model's; what it encloses is rendered as it is.
@@ -272,7 +277,7 @@ mod tests {
             "{% if messages %}{{ messages[0].content }}",
             "{% set ns = namespace(s='xxxxxxxxxxxxxxxx') %}{% for i in range(60) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}",
             "{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}{% endfor %}{% endfor %}{% endfor %}",
-            "{% set ns = namespace(l=[1]) %}{% for i in range(60) %}{% set ns.l = ns.l + ns.l %}{% endfor %}{{ ns.l | tojson }}",
+            "{{ ([[1] * 1000] * 1000000) | tojson }}",
             "{% include 'other' %}",
         ] {
             let error = render(source).unwrap_err();

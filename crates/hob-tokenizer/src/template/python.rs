@@ -4,6 +4,8 @@ use minijinja::value::{Value, ValueKind};
 use minijinja::{Error, ErrorKind, State};
 use serde_json::Value as Json;
 
+use super::none::is_none;
+
 /// The time of day where the user is, broken down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LocalTime {
@@ -159,6 +161,7 @@ impl JsonWriter<'_> {
             ValueKind::String => self.string(value.as_str().unwrap_or_default())?,
             ValueKind::Seq | ValueKind::Iterable => self.list(value, depth)?,
             ValueKind::Map => self.map(value, depth)?,
+            _ if is_none(value) => self.out.push_str("null"),
             _ => {
                 let reason = format!("tojson: a value of type {} has no JSON form", value.kind());
                 return Err(Error::new(ErrorKind::InvalidOperation, reason));
