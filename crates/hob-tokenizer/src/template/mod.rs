@@ -4,6 +4,7 @@
 //! input, and with limits on work, output and nesting.
 
 mod detect;
+mod markup;
 mod none;
 mod python;
 
@@ -88,9 +89,11 @@ impl ChatTemplate {
         env.set_recursion_limit(RECURSION_MAX);
         env.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
         none::teach(&mut env);
+        markup::teach(&mut env);
         env.add_filter("tojson", tojson);
         env.add_function("raise_exception", raise_exception);
-        env.add_template_owned("chat", without_generation_tags(source)).map_err(|e| failure(&e))?;
+        env.add_template_owned("chat", markup::rewrite(&without_generation_tags(source)))
+            .map_err(|e| failure(&e))?;
         Ok(Self { env, source: source.to_owned() })
     }
 

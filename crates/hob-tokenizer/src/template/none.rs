@@ -6,8 +6,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use minijinja::Environment;
-use minijinja::value::{Object, ObjectRepr, Value, ValueKind};
+use minijinja::value::{Object, ObjectRepr, Rest, Value, ValueKind, ValueOrKwargs};
+use minijinja::{Environment, State, filters};
 
 /// A `None` that cannot be iterated.
 #[derive(Debug)]
@@ -39,6 +39,7 @@ pub(super) fn is_none(value: &Value) -> bool {
 
 /// Replaces the tests that would tell the two kinds of none apart, or take `none` for a list.
 pub(super) fn teach(env: &mut Environment<'_>) {
+    teach_filters(env);
     env.add_test("none", |value: &Value| is_none(value));
     env.add_test("iterable", |value: &Value| {
         matches!(
@@ -49,4 +50,28 @@ pub(super) fn teach(env: &mut Environment<'_>) {
     env.add_test("sequence", |value: &Value| {
         matches!(value.kind(), ValueKind::String | ValueKind::Seq | ValueKind::Map | ValueKind::Iterable)
     });
+}
+
+/// Python's filters over lists pass over whatever is false.
+fn teach_filters(env: &mut Environment<'_>) {
+    env.add_filter("hob_map", filters::map);
+    env.add_filter("hob_select", filters::select);
+    env.add_filter("hob_selectattr", filters::selectattr);
+    env.add_filter("hob_reject", filters::reject);
+    env.add_filter("hob_rejectattr", filters::rejectattr);
+    for (name, original) in [
+        ("map", "hob_map"),
+        ("select", "hob_select"),
+        ("selectattr", "hob_selectattr"),
+        ("reject", "hob_reject"),
+        ("rejectattr", "hob_rejectattr"),
+    ] {
+        env.add_filter(name, move |state: &mut State<'_, '_>, value: Value, rest: Rest<ValueOrKwargs>| {
+            if is_none(&value) {
+                return Ok(Value::from(Vec::<Value>::new()));
+            }
+            let arguments: Vec<Value> = std::iter::once(value).chain(rest.into_values()).collect();
+            state.apply_filter(original, &arguments)
+        });
+    }
 }
