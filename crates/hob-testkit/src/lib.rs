@@ -9,6 +9,7 @@
 pub mod alloc;
 pub mod compare;
 mod error;
+pub mod facade;
 pub mod probe;
 pub mod report;
 pub mod shared;

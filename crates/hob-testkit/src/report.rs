@@ -17,39 +17,60 @@ pub struct Report {
 }
 
 impl Report {
-    /// An empty report; with a filter only cases whose full name contains it run.
+    /// An empty report. A filter with a slash names cases from the left (`models/gemma4_e2b/hf`, the suite's name may be
+    /// left out); one without is looked for anywhere in their names.
     pub fn new(suite: &'static str, filter: Option<&str>) -> Self {
-        Self { suite, filter: filter.map(str::to_owned), passed: 0, failed: 0, skipped: 0, left_out: 0 }
+        let filter =
+            filter.map(|filter| filter.strip_prefix(&format!("{suite}/")).unwrap_or(filter).to_owned());
+        Self { suite, filter, passed: 0, failed: 0, skipped: 0, left_out: 0 }
     }
 
-    /// Whether `name` passes the filter. For work that serves several cases and is worth avoiding.
+    /// Whether a case below `name` may pass the filter. For work that serves several cases and is worth avoiding.
     pub fn wants(&self, name: &str) -> bool {
-        let full = format!("{}/{name}", self.suite);
-        self.filter.as_deref().is_none_or(|filter| full.contains(filter) || filter.starts_with(&full))
-    }
-
-    /// Runs one case. A panic counts as a failure and does not end the run.
-    pub fn case(&mut self, name: &str, check: impl FnOnce() -> Result<(), String>) {
-        let full = format!("{}/{name}", self.suite);
-        if self.filter.as_deref().is_none_or(|filter| full.contains(filter)) {
-            self.case_always(name, check);
+        match &self.filter {
+            Some(filter) if filter.contains('/') => filter.starts_with(name) || name.starts_with(filter),
+            _ => true,
         }
     }
 
-    /// Like [`Report::case`], whatever the filter says: for what other cases need.
-    pub fn case_always(&mut self, name: &str, check: impl FnOnce() -> Result<(), String>) {
-        let full = format!("{}/{name}", self.suite);
-        let outcome =
-            catch_unwind(AssertUnwindSafe(check)).unwrap_or_else(|panic| Err(panic_message(&*panic)));
+    fn selects(&self, name: &str) -> bool {
+        match &self.filter {
+            Some(filter) if filter.contains('/') => name.starts_with(filter),
+            Some(filter) => name.contains(filter) || self.suite.contains(filter),
+            None => true,
+        }
+    }
+
+    /// Runs one case if the filter selects it. A panic counts as a failure and does not end the run.
+    pub fn case(&mut self, name: &str, check: impl FnOnce() -> Result<(), String>) {
+        if self.selects(name) {
+            self.count(name, guarded(check));
+        }
+    }
+
+    /// Does what later cases need, whatever the filter says, and counts as a case where it is selected.
+    pub fn prepare<T>(&mut self, name: &str, work: impl FnOnce() -> Result<T, String>) -> Option<T> {
+        let outcome = guarded(work);
+        let (value, outcome) = match outcome {
+            Ok(value) => (Some(value), Ok(())),
+            Err(message) => (None, Err(message)),
+        };
+        if self.selects(name) {
+            self.count(name, outcome);
+        }
+        value
+    }
+
+    fn count(&mut self, name: &str, outcome: Result<(), String>) {
         match outcome {
             Ok(()) => self.passed += 1,
-            Err(message) => self.fail(&full, &message),
+            Err(message) => self.fail(&format!("{}/{name}", self.suite), &message),
         }
     }
 
     /// Counts a case that cannot run here.
     pub fn skip(&mut self, name: &str, reason: &str) {
-        if self.wants(name) {
+        if self.wants(name) && (self.filter.is_none() || self.selects(name)) {
             println!("SKIP {}/{name}: {reason}", self.suite);
             self.skipped += 1;
         }
@@ -73,6 +94,10 @@ impl Report {
         println!("{:<15} {counts}", self.suite);
         counts
     }
+}
+
+fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(panic_message(&*panic)))
 }
 
 /// What a panic said, for reports.
@@ -128,11 +153,23 @@ mod tests {
     }
 
     #[test]
-    fn the_filter_matches_full_names() {
-        let mut report = Report::new("demo", Some("demo/a/x"));
-        assert!(report.wants("a") && !report.wants("b"));
-        report.case("a/x", || Ok(()));
-        report.case("a/y", || Err("not run".to_owned()));
+    fn a_filter_with_a_slash_names_cases_from_the_left() {
+        for filter in ["demo/a/x", "a/x"] {
+            let mut report = Report::new("demo", Some(filter));
+            assert!(report.wants("a") && !report.wants("b"));
+            report.case("a/x/1", || Ok(()));
+            report.case("a/y", || Err("not selected".to_owned()));
+            assert_eq!(report.prepare("a/load", || Ok(7)), Some(7));
+            assert_eq!(report.finish(), Counts { passed: 1, failed: 0, skipped: 0 });
+        }
+    }
+
+    #[test]
+    fn a_filter_without_a_slash_is_looked_for_anywhere() {
+        let mut report = Report::new("demo", Some("greedy"));
+        assert!(report.wants("a"));
+        report.case("a/greedy", || Ok(()));
+        report.case("a/logits", || Err("not selected".to_owned()));
         assert_eq!(report.finish(), Counts { passed: 1, failed: 0, skipped: 0 });
     }
 }

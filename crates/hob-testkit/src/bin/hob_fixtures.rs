@@ -5,6 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::Parser;
 use hob_testkit::{
     alloc::CountingAllocator,
+    facade::HobSubject,
     probe::{self, Target},
     shared::shared_or_skip,
     subject::Subject,
@@ -21,7 +22,7 @@ struct Args {
     /// Folder with `models/`, `tokenizers/`, `chat_templates/`, `gguf_types/` and `malformed/` [default: ../shared/fixtures]
     #[arg(long)]
     root: Option<PathBuf>,
-    /// Only cases whose name (`suite/case`) contains this
+    /// Only some cases: `models/gemma4_e2b/hf` names them from the left, a word without a slash anywhere
     #[arg(long)]
     filter: Option<String>,
     /// Suites to run; all when none is named
@@ -45,7 +46,7 @@ fn main() -> ExitCode {
 
 /// The engine under test.
 fn subject() -> Option<Box<dyn Subject>> {
-    None
+    Some(Box::new(HobSubject))
 }
 
 fn run(args: &Args) -> Result<ExitCode, String> {

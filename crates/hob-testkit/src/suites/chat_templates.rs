@@ -104,8 +104,11 @@ pub fn render(source: &str, messages: &[Value]) -> Result<String, String> {
     template.render(&input).map_err(|error| error.to_string())
 }
 
-/// `2026-07-26T12:34:56`; the time of day may be missing.
-fn local_time(text: &str) -> Result<LocalTime, String> {
+/// A time such as `2026-07-26T12:34:56`; the time of day may be missing.
+///
+/// # Errors
+/// A message when it is not that.
+pub fn local_time(text: &str) -> Result<LocalTime, String> {
     let parts = text.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u16>);
     let parts = parts
         .collect::<Result<Vec<_>, _>>()

@@ -19,7 +19,7 @@ use crate::{
 pub struct Run<'a> {
     /// The folder that holds `models/`, `tokenizers/`, `chat_templates/`, `gguf_types/` and `malformed/`.
     pub root: &'a Path,
-    /// Only cases whose full name (`suite/case`) contains this.
+    /// Only some cases, see [`Report::new`].
     pub filter: Option<&'a str>,
     /// The engine under test; the cases that need one are skipped without it.
     pub subject: Option<&'a dyn Subject>,

@@ -66,12 +66,7 @@ fn load(run: Run<'_>, path: &Path, name: &str, report: &mut Report) -> Option<Bo
         report.skip(name, "no engine is linked in");
         return None;
     };
-    let mut loaded = None;
-    report.case_always(&format!("{name}/load"), || {
-        loaded = Some(subject.load_tokenizer(path)?);
-        Ok(())
-    });
-    loaded
+    report.prepare(&format!("{name}/load"), || subject.load_tokenizer(path))
 }
 
 fn check_lines(

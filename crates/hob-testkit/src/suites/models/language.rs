@@ -2,7 +2,7 @@
 
 use super::{Family, GREEDY_MARGIN_MIN, HIDDEN_RELATIVE_MAX, LOGITS_ABS_MAX, expected::Prompt, mobile};
 use crate::{
-    compare::{require_close, require_greedy, require_rows_close},
+    compare::{argmax, require_close, require_greedy, require_rows_close},
     report::Report,
     subject::{ModelUnderTest, Rows},
 };
@@ -33,7 +33,21 @@ pub fn check(
     report.case(&format!("{name}/greedy"), || {
         let found = model.greedy(&prompt.ids, prompt.greedy_ids.len())?;
         require_greedy(&prompt.greedy_ids, &prompt.greedy_margins, &found, GREEDY_MARGIN_MIN)
+            .map_err(|message| format!("{message}; {}", without_cache(prompt, &found, model)))
     });
+}
+
+/// What a pass over everything at once picks where cached decoding went wrong: tells the cache from the model.
+fn without_cache(prompt: &Prompt, found: &[u32], model: &mut dyn ModelUnderTest) -> String {
+    let same = prompt.greedy_ids.iter().zip(found).take_while(|(expected, found)| expected == found).count();
+    let ids = [&prompt.ids[..], &prompt.greedy_ids[..same]].concat();
+    match model.logits(&ids) {
+        Ok(logits) => match logits.row(ids.len() - 1) {
+            Some(row) => format!("without the cache: {}", argmax(row)),
+            None => "without the cache: no logits".to_owned(),
+        },
+        Err(error) => format!("without the cache: {error}"),
+    }
 }
 
 fn check_logits(family: &Family<'_>, prompt: &Prompt, found: &Rows) -> Result<(), String> {

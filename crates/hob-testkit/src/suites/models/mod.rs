@@ -127,12 +127,7 @@ fn load(
     if !report.wants(&name) {
         return None;
     }
-    let mut loaded = None;
-    report.case_always(&format!("{name}/load"), || {
-        loaded = Some(subject.load(path)?);
-        Ok(())
-    });
-    loaded
+    report.prepare(&format!("{name}/load"), || subject.load(path))
 }
 
 fn check_prompts(
