@@ -300,6 +300,13 @@ impl<'a> Config<'a> {
         crate::weights::read_vector(tensor, expected_len).map(Some)
     }
 
+    /// The id of a token of a GGUF file's vocabulary.
+    pub fn token_id(&self, text: &str) -> Option<u32> {
+        let Source::Gguf(gguf) = self.source else { return None };
+        let mut tokens = gguf.metadata.strings("tokenizer.ggml.tokens").ok().flatten()?;
+        tokens.position(|token| token == text.as_bytes()).and_then(|id| u32::try_from(id).ok())
+    }
+
     /// Context length the model was trained for.
     pub fn context(&self) -> Result<usize, Error> {
         self.usize(Key("context_length", "max_position_embeddings"))

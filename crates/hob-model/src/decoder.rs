@@ -10,7 +10,7 @@ use crate::model::{LayerWeights, Model};
 use crate::spec::{AttentionSpec, KvSource, OutputSpec, QkNorm};
 use crate::weights::NormWeights;
 use crate::{StepError, spec::NormKind};
-use hob_kernels::{AttentionShape, Cpu, Projection, RopeAngles};
+use hob_kernels::{AttentionJob, AttentionShape, Cpu, Projection, RopeAngles};
 
 /// New tokens of one sequence.
 pub struct Step<'a> {
@@ -117,7 +117,7 @@ impl Model {
         let mut row = vec![0.0; d];
         let ids = steps.iter().flat_map(|s| s.tokens);
         for ((x, &id), at) in x.chunks_exact_mut(d).zip(ids).zip(&batch.rows) {
-            self.embedding.dequantize_row(id as usize, x);
+            self.embedding.dequantize_row(self.spec.embedding.row(id), x);
             if let Some(positions) = &self.positions {
                 positions.dequantize_row(at.position, &mut row);
                 x.iter_mut().zip(&row).for_each(|(x, p)| *x += p);
@@ -144,7 +144,7 @@ impl Model {
         let mut row = vec![0.0; width];
         let root = (spec.width as f32).sqrt();
         for (p, &id) in p.chunks_exact_mut(width).zip(steps.iter().flat_map(|s| s.tokens)) {
-            weights.table.dequantize_row(id as usize, &mut row);
+            weights.table.dequantize_row(self.spec.embedding.row(id), &mut row);
             p.iter_mut().zip(&row).for_each(|(p, t)| *p = (*p + t * root) * std::f32::consts::FRAC_1_SQRT_2);
         }
         p
@@ -249,11 +249,19 @@ impl Model {
         };
         let row = spec.heads * spec.head_dim;
         let mut out = vec![0.0; q.len()];
-        for (step, part) in steps.iter().zip(&batch.parts).filter(|(_, p)| p.count > 0) {
-            let range = part.start * row..(part.start + part.count) * row;
-            let view = step.kv.view(owner, step.tokens.len());
-            cpu.attention(&shape, spec.mask, &q[range.clone()], part.first_position, view, &mut out[range]);
+        let mut rest = &mut out[..];
+        let mut jobs = Vec::with_capacity(steps.len());
+        for (step, part) in steps.iter().zip(&batch.parts) {
+            let (own, others) = rest.split_at_mut(part.count * row);
+            rest = others;
+            jobs.push(AttentionJob {
+                q: &q[part.start * row..][..own.len()],
+                first_position: part.first_position,
+                kv: step.kv.view(owner, step.tokens.len()),
+                out: own,
+            });
         }
+        cpu.attention_batch(&shape, spec.mask, &mut jobs);
         project(cpu, &w.output, &out, tokens)
     }
 

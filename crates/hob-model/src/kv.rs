@@ -123,12 +123,18 @@ impl SequenceKv {
         let layer = &mut self.layers[layer];
         let shape = layer.shape.expect("only layers with keys of their own store any");
         let row = shape.kv_heads * shape.head_dim;
-        for (t, (k, v)) in k.chunks_exact(row).zip(v.chunks_exact(row)).enumerate() {
-            let offset = base + t - layer.first;
-            if offset / PAGE_POSITIONS == layer.pages.len() {
+        let count = k.len() / row;
+        let mut done = 0;
+        while done < count {
+            let offset = base + done - layer.first;
+            let (page, slot) = (offset / PAGE_POSITIONS, offset % PAGE_POSITIONS);
+            if page == layer.pages.len() {
                 layer.pages.push(Arc::new(KvPage::new(shape)));
             }
-            Arc::make_mut(&mut layer.pages[offset / PAGE_POSITIONS]).write(offset % PAGE_POSITIONS, k, v);
+            let fits = (PAGE_POSITIONS - slot).min(count - done);
+            let part = done * row..(done + fits) * row;
+            Arc::make_mut(&mut layer.pages[page]).write_rows(slot, fits, &k[part.clone()], &v[part]);
+            done += fits;
         }
     }
 

@@ -59,6 +59,22 @@ pub struct EmbeddingSpec {
     pub token_types: Option<usize>,
     /// Norm right after the sum.
     pub norm: Option<Norm>,
+    /// Tokens that mark where images and sound go: without those they are embedded as the padding token.
+    pub placeholders: Vec<u32>,
+    /// The padding token.
+    pub padding: u32,
+}
+
+impl EmbeddingSpec {
+    /// Token embeddings and nothing else.
+    pub fn plain(scale: f32) -> Self {
+        Self { scale, positions: None, token_types: None, norm: None, placeholders: Vec::new(), padding: 0 }
+    }
+
+    /// The row of the embedding table that stands for `id`.
+    pub fn row(&self, id: u32) -> usize {
+        if self.placeholders.contains(&id) { self.padding as usize } else { id as usize }
+    }
 }
 
 /// A norm over the last axis.

@@ -67,10 +67,10 @@ pub(super) fn spec(c: &Config<'_>) -> Result<ModelSpec, Error> {
         hidden: b.hidden,
         context,
         embedding: EmbeddingSpec {
-            scale: 1.0,
             positions: Some(context),
             token_types: types,
             norm: Some(norm),
+            ..EmbeddingSpec::plain(1.0)
         },
         ropes: Vec::new(),
         rope_layout: RopeLayout::Halves,

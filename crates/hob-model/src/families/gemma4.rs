@@ -9,7 +9,8 @@ use crate::config::Key;
 use crate::names::{HfNames, LLAMA_NAMES};
 use crate::rope::{RopeScaling, RopeSpec};
 use crate::spec::{
-    AttentionSpec, Experts, Ffn, KvSource, LayerNorms, ModelSpec, OutputSpec, PerLayerSpec, QkNorm,
+    AttentionSpec, EmbeddingSpec, Experts, Ffn, KvSource, LayerNorms, ModelSpec, OutputSpec, PerLayerSpec,
+    QkNorm,
 };
 use crate::{Config, Error};
 use hob_kernels::{Activation, Mask};
@@ -67,7 +68,10 @@ pub(super) fn spec(c: &Config<'_>) -> Result<ModelSpec, Error> {
     let own = layers - shared;
     let mut s = c.base()?;
     s.ropes = ropes(c, heads.full)?;
-    s.embedding.scale = (s.hidden as f32).sqrt();
+    s.embedding = EmbeddingSpec {
+        placeholders: placeholders(c, s.vocab),
+        ..EmbeddingSpec::plain((s.hidden as f32).sqrt())
+    };
     s.output = OutputSpec::Logits {
         tied: c.tied()?,
         softcap: c.opt_f32(Key("final_logit_softcapping", "final_logit_softcapping"))?,
@@ -103,6 +107,19 @@ pub(super) fn spec(c: &Config<'_>) -> Result<ModelSpec, Error> {
 
 fn wrong(key: &str, expected: &str, found: impl ToString) -> Error {
     Error::Setting { key: key.into(), expected: expected.into(), found: found.to_string() }
+}
+
+/// Where images, sound and video go. Checkpoints list the ids beside the language model's settings, GGUF files only have the
+/// tokens' texts. Their embedding is that of token 0, the padding, as in the published code.
+fn placeholders(c: &Config<'_>, vocab: usize) -> Vec<u32> {
+    let inside = |id: u64| u32::try_from(id).ok().filter(|&id| (id as usize) < vocab);
+    match c.hf() {
+        Some(hf) => ["image_token_id", "audio_token_id", "video_token_id"]
+            .iter()
+            .filter_map(|field| inside(hf.config.get(field)?.as_u64()?))
+            .collect(),
+        None => ["<|image|>", "<|audio|>", "<|video|>"].iter().filter_map(|text| c.token_id(text)).collect(),
+    }
 }
 
 /// The last layers read the keys and values of the last own-KV layer of their kind.

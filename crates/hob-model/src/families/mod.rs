@@ -146,7 +146,7 @@ impl Config<'_> {
             vocab: self.vocab()?,
             hidden: b.hidden,
             context: self.context()?,
-            embedding: EmbeddingSpec { scale: 1.0, positions: None, token_types: None, norm: None },
+            embedding: EmbeddingSpec::plain(1.0),
             ropes: vec![self.rope(&layers[0].attention)?],
             rope_layout: RopeLayout::Halves,
             layers,

@@ -61,7 +61,7 @@ pub(super) fn spec(c: &Config<'_>) -> Result<ModelSpec, Error> {
         vocab: c.vocab()?,
         hidden: b.hidden,
         context: c.context()?,
-        embedding: EmbeddingSpec { scale: 1.0, positions: None, token_types: None, norm: Some(norm) },
+        embedding: EmbeddingSpec { norm: Some(norm), ..EmbeddingSpec::plain(1.0) },
         ropes: ropes(c, b.head_dim)?,
         rope_layout: RopeLayout::Halves,
         layers: (0..b.layers).map(layer).collect(),
