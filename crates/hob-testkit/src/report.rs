@@ -91,7 +91,10 @@ impl Report {
             println!("FAIL {}: and {} more; use --filter to see others", self.suite, self.left_out);
         }
         let counts = Counts { passed: self.passed, failed: self.failed, skipped: self.skipped };
-        println!("{:<15} {counts}", self.suite);
+        // A filter that is about another suite leaves nothing to say here.
+        if self.filter.is_none() || counts != Counts::default() {
+            println!("{:<15} {counts}", self.suite);
+        }
         counts
     }
 }

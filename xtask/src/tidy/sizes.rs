@@ -17,11 +17,13 @@ pub fn check(repo: &Repo) -> Vec<Violation> {
             let message = format!("expected at most {FILE_LINES_MAX} lines, found {lines}; split the file");
             found.push(Violation::new(&file.path, message));
         }
-        for function in functions(masked) {
-            if function.lines > FUNCTION_LINES_MAX {
+        let functions = functions(masked);
+        for function in &functions {
+            let lines = own_lines(function, &functions);
+            if lines > FUNCTION_LINES_MAX {
                 let message = format!(
-                    "fn {} has {} lines, at most {FUNCTION_LINES_MAX} are allowed; give its parts names",
-                    function.name, function.lines
+                    "fn {} has {lines} lines, at most {FUNCTION_LINES_MAX} are allowed; give its parts names",
+                    function.name
                 );
                 found.push(Violation::new(format!("{}:{}", file.path, function.line), message));
             }
@@ -36,7 +38,22 @@ struct Function {
     lines: usize,
 }
 
-/// Functions with bodies, found by matching braces in code without comments and literals.
+/// Lines of a function without those of the functions declared inside it, which have names of their own.
+fn own_lines(function: &Function, all: &[Function]) -> usize {
+    let end = function.line + function.lines;
+    let mut own = function.lines;
+    let mut at = function.line;
+    for inner in all.iter().filter(|inner| inner.line > function.line && inner.line + inner.lines < end) {
+        // Sorted by line, so what lies inside another inner function starts before its end.
+        if inner.line > at {
+            own -= inner.lines;
+            at = inner.line + inner.lines - 1;
+        }
+    }
+    own
+}
+
+/// Functions with bodies in order of lines, found by matching braces in code without comments and literals.
 fn functions(masked: &Masked) -> Vec<Function> {
     let code = masked.code.as_bytes();
     let mut found = Vec::new();
@@ -113,6 +130,16 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].place, "crates/a/src/lib.rs:2");
         assert!(found[0].message.starts_with("fn long has 71 lines"), "{}", found[0].message);
+    }
+
+    #[test]
+    fn named_inner_functions_count_for_themselves() {
+        let inner = |body: usize| format!("    fn inner() {{\n{}    }}\n", "x();\n".repeat(body));
+        let outer = |inner: String| format!("fn outer() {{\n{inner}{inner}{}}}\n", "y();\n".repeat(60));
+        assert_eq!(check(&repo(&outer(inner(60)))), []);
+        assert_eq!(check(&repo(&outer(inner(69)))).len(), 2);
+        let deep = format!("fn outer() {{\n{}{}}}\n", inner(10), "y();\n".repeat(69));
+        assert_eq!(check(&repo(&deep)).len(), 1);
     }
 
     #[test]
