@@ -1,0 +1,287 @@
+//! Speed of a model on this machine: prefill and decode, alone and as fractions of the limits in `machine.rs`.
+
+use std::path::Path;
+use std::time::Instant;
+
+use hob_kernels::{Cpu, KvType};
+use hob_model::{Model, SequenceKv, Step, Wanted};
+use serde::Serialize;
+
+pub use crate::machine::Speed;
+use crate::random::Random;
+use crate::{Error, Limits, Traffic};
+
+/// Tokens of a prompt that run together, as the engine's scheduler cuts them.
+const CHUNK_TOKENS: usize = 512;
+
+/// What to measure.
+#[derive(Clone, Debug)]
+pub struct Bench {
+    /// Prompt lengths.
+    pub prompts: Vec<usize>,
+    /// Positions stored before decoding starts, and tokens decoded then.
+    pub decodes: Vec<(usize, usize)>,
+    /// Runs before the ones that count.
+    pub warmups: usize,
+    /// Runs that count.
+    pub repeats: usize,
+    /// Element type of the cache.
+    pub kv: KvType,
+}
+
+impl Default for Bench {
+    fn default() -> Self {
+        Self { prompts: vec![512], decodes: vec![(16, 64)], warmups: 1, repeats: 5, kv: KvType::F16 }
+    }
+}
+
+/// Speed of a prompt's prefill, logits of its last token included.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Prefill {
+    /// Length of the prompt.
+    pub tokens: usize,
+    /// Tokens a second.
+    pub tokens_s: Speed,
+    /// Billions of multiply-accumulates with weights a second that these are.
+    pub gmacs: f64,
+    /// The share of the 8-bit dot peak, median to median.
+    pub of_int8_peak: Option<f64>,
+    /// The share of the bf16 dot peak.
+    pub of_bf16_peak: Option<f64>,
+}
+
+/// Speed of decoding, one token at a time.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Decode {
+    /// Positions stored at the start.
+    pub depth: usize,
+    /// Tokens decoded.
+    pub tokens: usize,
+    /// Tokens a second.
+    pub tokens_s: Speed,
+    /// Bytes of weights and cache that a token reads, halfway.
+    pub bytes: u64,
+    /// Gigabytes a second that these are.
+    pub gb_s: f64,
+    /// The share of the measured read bandwidth, median to median.
+    pub of_bandwidth: Option<f64>,
+}
+
+/// Everything measured of one model.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// Threads that worked.
+    pub threads: usize,
+    /// Instruction-set level.
+    pub isa: &'static str,
+    /// What a token costs at least.
+    pub traffic: Traffic,
+    /// One entry per prompt length.
+    pub prefill: Vec<Prefill>,
+    /// One entry per depth and length.
+    pub decode: Vec<Decode>,
+    /// Memory of this process afterwards.
+    pub memory: Option<Memory>,
+}
+
+/// Runs `bench` on a loaded model. `limits` gives the fractions; measure it with the same number of threads, just before.
+///
+/// # Errors
+/// [`Error::NotGenerative`], and what the model refuses.
+pub fn measure(
+    model: &Model,
+    traffic: Traffic,
+    cpu: &Cpu,
+    bench: &Bench,
+    limits: Option<&Limits>,
+) -> Result<Report, Error> {
+    if !model.spec().is_generative() {
+        return Err(Error::NotGenerative);
+    }
+    let prefill = bench
+        .prompts
+        .iter()
+        .map(|&n| prefill(model, &traffic, cpu, bench, limits, n))
+        .collect::<Result<_, _>>()?;
+    let decode = bench
+        .decodes
+        .iter()
+        .map(|&(d, n)| decode(model, &traffic, cpu, bench, limits, d, n))
+        .collect::<Result<_, _>>()?;
+    Ok(Report {
+        threads: cpu.threads(),
+        isa: cpu.isa().name(),
+        traffic,
+        prefill,
+        decode,
+        memory: memory_use(),
+    })
+}
+
+fn prefill(
+    model: &Model,
+    traffic: &Traffic,
+    cpu: &Cpu,
+    bench: &Bench,
+    limits: Option<&Limits>,
+    tokens: usize,
+) -> Result<Prefill, Error> {
+    let prompt = prompt(model, tokens);
+    let rates = repeated(bench, || {
+        let start = Instant::now();
+        let mut kv = empty(model, bench.kv, tokens);
+        feed(model, cpu, &prompt, &mut kv)?;
+        Ok(tokens as f64 / start.elapsed().as_secs_f64())
+    })?;
+    let tokens_s = Speed::of(rates);
+    let gmacs = traffic.prefill_macs(tokens) as f64 / tokens as f64 * tokens_s.median / 1e9;
+    let share = |peak: &Option<crate::Peak>| peak.as_ref().map(|p| gmacs / p.gmacs.median);
+    Ok(Prefill {
+        tokens,
+        tokens_s,
+        gmacs,
+        of_int8_peak: limits.and_then(|l| share(&l.int8)),
+        of_bf16_peak: limits.and_then(|l| share(&l.bf16)),
+    })
+}
+
+fn decode(
+    model: &Model,
+    traffic: &Traffic,
+    cpu: &Cpu,
+    bench: &Bench,
+    limits: Option<&Limits>,
+    depth: usize,
+    tokens: usize,
+) -> Result<Decode, Error> {
+    let depth = depth.max(1);
+    let prompt = prompt(model, depth);
+    let mut filled = empty(model, bench.kv, depth + tokens);
+    let first = feed(model, cpu, &prompt, &mut filled)?;
+    let rates = repeated(bench, || {
+        // Clones share pages until one of them writes, and the copy of a page costs less than a token.
+        let (mut kv, mut next) = (filled.clone(), first);
+        let start = Instant::now();
+        for _ in 0..tokens {
+            next = feed(model, cpu, &[next], &mut kv)?;
+        }
+        Ok(tokens as f64 / start.elapsed().as_secs_f64())
+    })?;
+    let tokens_s = Speed::of(rates);
+    let bytes = traffic.weight_bytes + traffic.cache_bytes(depth + tokens / 2, element_bits(bench.kv));
+    let gb_s = bytes as f64 * tokens_s.median / 1e9;
+    let of_bandwidth = limits.map(|l| gb_s / l.read_gb_s.median);
+    Ok(Decode { depth, tokens, tokens_s, bytes, gb_s, of_bandwidth })
+}
+
+fn element_bits(kv: KvType) -> f64 {
+    match kv {
+        KvType::F32 => 32.0,
+        KvType::F16 => 16.0,
+        // A 16-bit scale per 32 elements.
+        KvType::Q8 => 8.5,
+    }
+}
+
+fn repeated(bench: &Bench, mut run: impl FnMut() -> Result<f64, Error>) -> Result<Vec<f64>, Error> {
+    for _ in 0..bench.warmups {
+        run()?;
+    }
+    (0..bench.repeats.max(1)).map(|_| run()).collect()
+}
+
+/// Random tokens: speed does not depend on them.
+fn prompt(model: &Model, tokens: usize) -> Vec<u32> {
+    let mut random = Random::new(0, tokens as u64);
+    (0..tokens.max(1)).map(|_| random.below(model.spec().vocab as u32)).collect()
+}
+
+fn empty(model: &Model, kv: KvType, positions: usize) -> SequenceKv {
+    let long = model.switch_length().is_some_and(|limit| positions > limit);
+    SequenceKv::new(model.spec(), kv, long)
+}
+
+/// Runs `tokens` and picks the likeliest next one.
+fn feed(model: &Model, cpu: &Cpu, tokens: &[u32], kv: &mut SequenceKv) -> Result<u32, Error> {
+    let mut hidden = Vec::new();
+    let mut chunks = tokens.chunks(CHUNK_TOKENS).peekable();
+    while let Some(tokens) = chunks.next() {
+        let wanted = if chunks.peek().is_some() { Wanted::Nothing } else { Wanted::Last };
+        hidden = model.forward(cpu, &mut [Step { tokens, kv: &mut *kv, wanted }], None)?;
+    }
+    let logits = model.logits(cpu, &hidden);
+    let top = logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(id, _)| id);
+    Ok(top as u32)
+}
+
+/// How long a model takes to its first token.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Start {
+    /// Seconds to open the file and build the model.
+    pub load_s: f64,
+    /// Seconds from the beginning of that to the first generated token.
+    pub first_token_s: f64,
+}
+
+/// Opens the model at `path` and generates one token after a prompt of `prompt_tokens`.
+///
+/// Without process start and tokenizer, which the caller's program adds.
+///
+/// # Errors
+/// What opening, loading and running refuse.
+pub fn time_to_first_token(path: &Path, cpu: &Cpu, prompt_tokens: usize) -> Result<Start, Error> {
+    let start = Instant::now();
+    let files = hob_format::open(path)?;
+    let model = Model::load(&files)?;
+    let load_s = start.elapsed().as_secs_f64();
+    if !model.spec().is_generative() {
+        return Err(Error::NotGenerative);
+    }
+    let prompt = prompt(&model, prompt_tokens);
+    feed(&model, cpu, &prompt, &mut empty(&model, KvType::F16, prompt.len()))?;
+    Ok(Start { load_s, first_token_s: start.elapsed().as_secs_f64() })
+}
+
+/// Memory of this process, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Memory {
+    /// The most that was resident at once, mapped files included.
+    pub resident_peak: u64,
+    /// What is resident now and not backed by a file.
+    pub resident_anonymous: u64,
+    /// What is resident now of mapped files.
+    pub resident_file: u64,
+}
+
+/// This process's memory; `None` where the system does not tell (only Linux does here).
+pub fn memory_use() -> Option<Memory> {
+    parse_status(&std::fs::read_to_string("/proc/self/status").ok()?)
+}
+
+fn parse_status(status: &str) -> Option<Memory> {
+    let bytes = |name: &str| -> Option<u64> {
+        let line = status.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(':'))?;
+        line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+    };
+    Some(Memory {
+        resident_peak: bytes("VmHWM")?,
+        resident_anonymous: bytes("RssAnon")?,
+        resident_file: bytes("RssFile")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_read_from_the_status_text() {
+        let text = "Name:\thob\nVmHWM:\t    2048 kB\nVmRSS:\t 9 kB\nRssAnon:\t 3 kB\nRssFile:\t 4 kB\n";
+        let memory = parse_status(text).unwrap();
+        assert_eq!(
+            (memory.resident_peak, memory.resident_anonymous, memory.resident_file),
+            (2048 << 10, 3 << 10, 4 << 10)
+        );
+        assert!(parse_status("VmHWM: lots").is_none());
+    }
+}
