@@ -34,11 +34,11 @@ mod vocabulary;
 
 pub use answer::{Answer, Piece, Reply};
 pub use chat::Chat;
-pub use describe::{Description, MemoryEstimate};
+pub use describe::{ChatSupport, Description, MemoryEstimate};
 pub use error::Error;
 pub use hob_engine::constraint::Grammar;
 pub use hob_engine::sampling::{DryConfig, Mirostat, SamplerConfig, TokenLogprob, Window};
-pub use hob_engine::{FinishReason, OnFull, Prefilled, Progress};
+pub use hob_engine::{FinishReason, OnFull, Prefilled, Progress, Session};
 pub use hob_kernels::{Compute, KvType};
 pub use hob_model::spec::Pooling;
 pub use hob_tokenizer::{EncodeOptions, LocalTime, Tokenizer};

@@ -25,10 +25,6 @@ impl ThoughtSplitter {
         Self { markers, thinking, held: String::new(), trim_start: thinking }
     }
 
-    /// Whether the stream stands inside a thought.
-    pub fn is_thinking(&self) -> bool {
-        self.thinking
-    }
 
     /// Takes a piece of the stream in; returns what is decided by now.
     pub fn push(&mut self, text: &str) -> Vec<Part> {
