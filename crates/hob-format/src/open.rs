@@ -12,6 +12,7 @@ const EXPECTED: &str = "a GGUF file or a Hugging Face directory";
 
 /// An opened model in either form.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "one of them per model, and matched on everywhere")]
 pub enum ModelFiles {
     /// A GGUF file or split set.
     Gguf(Gguf),

@@ -10,7 +10,7 @@ use hob_base::SharedBytes;
 use serde_json::Value;
 
 use crate::mapping::Mapping;
-use crate::safetensors::open_sharded;
+use crate::safetensors::{check_unused, open_sharded};
 use crate::{Error, SafeTensors, TensorTable, json};
 
 pub use sentence::SentenceModule;
@@ -85,10 +85,11 @@ impl HfModel {
 /// `model.safetensors`, else the shards of the index, as transformers looks for them.
 fn open_weights(dir: &Path) -> Result<TensorTable, Error> {
     let single = dir.join("model.safetensors");
+    let index = dir.join("model.safetensors.index.json");
     if single.is_file() {
+        check_unused(&index)?;
         return Ok(SafeTensors::open(&single)?.tensors);
     }
-    let index = dir.join("model.safetensors.index.json");
     if index.is_file() {
         return open_sharded(&index);
     }

@@ -1,6 +1,6 @@
 //! Models in several safetensors files, listed by `model.safetensors.index.json`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::Deserialize;
@@ -20,31 +20,39 @@ struct Index {
     weight_map: BTreeMap<String, String>,
 }
 
+/// The index at `path`, if there is one: between one and [`SHARDS_MAX`] shards, all named by plain file names.
+fn read_index(path: &Path) -> Result<Option<Index>, Error> {
+    let expected = "an index: {\"weight_map\": {\"TENSOR\": \"FILE\", ...}}";
+    let Some(index) = json::read_optional::<Index>(path, INDEX_BYTES_MAX, expected)? else { return Ok(None) };
+    let file = path.display().to_string();
+    let shards: BTreeSet<&str> = index.weight_map.values().map(String::as_str).collect();
+    if shards.is_empty() || shards.len() > SHARDS_MAX {
+        let expected = format!("1 to {SHARDS_MAX} shard files");
+        return Err(Error::malformed(&file, "weight_map", expected, shards.len()));
+    }
+    if let Some(bad) = shards.iter().find(|name| !is_plain_name(name)) {
+        let expected = "shards named by plain file names ending in .safetensors";
+        return Err(Error::malformed(&file, "weight_map", expected, format!("\"{}\"", shown(bad))));
+    }
+    Ok(Some(index))
+}
+
+/// Refuses a directory whose index, though a single file makes it unnecessary, names what it may not.
+pub(crate) fn check_unused(path: &Path) -> Result<(), Error> {
+    read_index(path).map(drop)
+}
+
 /// All shards that the index at `path` names, which lie beside it.
 pub(crate) fn open_sharded(path: &Path) -> Result<TensorTable, Error> {
     let file = path.display().to_string();
-    let expected = "an index: {\"weight_map\": {\"TENSOR\": \"FILE\", ...}}";
-    let index: Option<Index> = json::read_optional(path, INDEX_BYTES_MAX, expected)?;
     let dir = path.parent().unwrap_or(Path::new(""));
-    let Some(index) = index else {
+    let Some(index) = read_index(path)? else {
         let wanted = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         return Err(Error::Missing { dir: dir.to_owned(), wanted, hint: "download the model's index" });
     };
     let mut shards: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (tensor, shard) in &index.weight_map {
         shards.entry(shard).or_default().push(tensor);
-    }
-    if shards.is_empty() || shards.len() > SHARDS_MAX {
-        return Err(Error::malformed(
-            &file,
-            "weight_map",
-            format!("1 to {SHARDS_MAX} shard files"),
-            shards.len(),
-        ));
-    }
-    if let Some(bad) = shards.keys().find(|name| !is_plain_name(name)) {
-        let expected = "shards named by plain file names ending in .safetensors";
-        return Err(Error::malformed(&file, "weight_map", expected, format!("\"{}\"", shown(bad))));
     }
     let mut tables = Vec::new();
     for (shard, listed) in shards {

@@ -14,7 +14,7 @@ use crate::mapping::Mapping;
 use crate::reader::Reader;
 use crate::{Error, Tensor, TensorTable};
 
-pub(crate) use index::open_sharded;
+pub(crate) use index::{check_unused, open_sharded};
 
 /// Largest header, as in the format's reference reader.
 const HEADER_BYTES_MAX: u64 = 100_000_000;
