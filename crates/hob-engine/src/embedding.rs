@@ -1,7 +1,7 @@
 //! One vector for a whole text.
 
 use crate::{Engine, Error, Result};
-use hob_model::spec::{OutputSpec, Pooling};
+use hob_model::spec::Pooling;
 use hob_model::{Step, Wanted};
 
 impl Engine {
@@ -12,15 +12,11 @@ impl Engine {
     /// [`Error::WrongKind`] for a generative model without a stated `pooling`; tokens or positions the model lacks.
     pub fn embed(&self, ids: &[u32], pooling: Option<Pooling>) -> Result<Vec<f32>> {
         let model = self.model();
-        let pooling = match (pooling, &model.spec().output) {
-            (Some(pooling), _) => pooling,
-            (None, OutputSpec::Embedding { pooling }) => *pooling,
-            _ => {
-                return Err(Error::WrongKind {
-                    is: "generates text",
-                    wanted: "an embedding without a stated pooling",
-                });
-            }
+        let Some(pooling) = pooling.or_else(|| model.pooling()) else {
+            return Err(Error::WrongKind {
+                is: "generates text",
+                wanted: "an embedding without a stated pooling",
+            });
         };
         if ids.is_empty() {
             return Err(Error::EmptyPrompt);

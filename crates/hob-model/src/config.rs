@@ -364,26 +364,26 @@ impl<'a> Config<'a> {
 }
 
 impl Config<'_> {
-    /// How an encoder's positions become one vector: as the file or the directory's modules say, else `default`.
-    pub fn pooling(&self, default: Pooling) -> Result<Pooling, Error> {
+    /// How positions become one vector, where the file or the directory's modules say so.
+    pub fn pooling(&self) -> Result<Option<Pooling>, Error> {
         let key = Key("pooling_type", "");
         match self.opt_usize(key)? {
-            Some(1) => return Ok(Pooling::Mean),
-            Some(2) => return Ok(Pooling::First),
-            Some(3) => return Ok(Pooling::Last),
+            Some(1) => return Ok(Some(Pooling::Mean)),
+            Some(2) => return Ok(Some(Pooling::First)),
+            Some(3) => return Ok(Some(Pooling::Last)),
             Some(n) if n > 3 => return Err(self.wrong(key, "mean (1), cls (2) or last (3)", n)),
             _ => {}
         }
         let modules = self.hf().map_or(&[][..], |hf| &hf.sentence_modules);
         let Some(config) = modules.iter().find(|m| m.kind == "Pooling").and_then(|m| m.config.as_ref())
         else {
-            return Ok(default);
+            return Ok(None);
         };
         let on = |field: &str| config.get(field).and_then(Value::as_bool).unwrap_or(false);
         match (on("pooling_mode_mean_tokens"), on("pooling_mode_cls_token"), on("pooling_mode_lasttoken")) {
-            (true, false, false) => Ok(Pooling::Mean),
-            (false, true, false) => Ok(Pooling::First),
-            (false, false, true) => Ok(Pooling::Last),
+            (true, false, false) => Ok(Some(Pooling::Mean)),
+            (false, true, false) => Ok(Some(Pooling::First)),
+            (false, false, true) => Ok(Some(Pooling::Last)),
             _ => Err(Error::Setting {
                 key: "pooling module".into(),
                 expected: "one of mean, cls and last token".into(),

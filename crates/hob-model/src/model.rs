@@ -3,7 +3,7 @@
 use crate::ffn::project;
 use crate::names::HfNames;
 use crate::rope::RopeSpec;
-use crate::spec::{Ffn, KvSource, ModelSpec, OutputSpec, QkNorm};
+use crate::spec::{Ffn, KvSource, ModelSpec, OutputSpec, Pooling, QkNorm};
 use crate::weights::{Binder, NormWeights};
 use crate::{Config, Error, families};
 use hob_format::ModelFiles;
@@ -27,6 +27,7 @@ pub struct Model {
     pub(crate) head: Option<Linear>,
     pub(crate) per_layer: Option<PerLayerWeights>,
     pub(crate) layers: Vec<LayerWeights>,
+    pooling: Option<Pooling>,
     /// Layers an embedding model applies to the pooled vector.
     dense: Vec<Linear>,
     /// Per kind of rotary embedding: within and beyond its switch length.
@@ -111,6 +112,7 @@ impl Model {
             final_norm: b.norm("output_norm", spec.final_norm)?,
             head: None,
             dense: dense(&config)?,
+            pooling: config.pooling()?,
             per_layer: per_layer(&mut b, &spec)?,
             layers: (0..spec.layers.len()).map(|i| layer(&mut b, &spec, i)).collect::<Result<_, _>>()?,
             ropes: spec.ropes.iter().map(|r: &RopeSpec| [r.table(false), r.table(true)]).collect(),
@@ -134,6 +136,14 @@ impl Model {
     /// The length at which a sequence must be computed anew with other rotary frequencies, if the model has one.
     pub fn switch_length(&self) -> Option<usize> {
         self.spec.ropes.iter().find_map(RopeSpec::switch_length)
+    }
+
+    /// How positions become one vector: stated by the file, or usual in the family; `None` for plain text generators.
+    pub fn pooling(&self) -> Option<Pooling> {
+        match self.spec.output {
+            OutputSpec::Embedding { pooling } => Some(pooling),
+            OutputSpec::Logits { .. } => self.pooling,
+        }
     }
 
     /// The layers an embedding model applies to its pooled vector, in order.

@@ -138,19 +138,22 @@ impl<'a> Binder<'a> {
     /// Integer codes with a table of scales: the mobile Gemma format in both containers, and compressed-tensors in general.
     fn codes(&mut self, tensor: &'a Tensor, module: &str, rows: usize, cols: usize) -> Result<Matrix, Error> {
         let stored = tensor.bytes.len() / rows.max(1);
-        let bits = match tensor.dtype {
-            Dtype::Block(TensorType::I8) => Some(CodeBits::Eight),
-            // A row's width in bytes tells its codes' width; a whole number of 32-bit words where they are packed so.
-            _ => [CodeBits::Two, CodeBits::Four].into_iter().find(|b| b.row_bytes(cols) == stored),
+        // A row's width in bytes tells its codes' width, whatever words they are packed in.
+        let fits = |b: &CodeBits| b.row_bytes(cols) == stored && tensor.shape.first() == Some(&rows);
+        let bits =
+            [CodeBits::Two, CodeBits::Four, CodeBits::Eight].into_iter().find(fits).ok_or_else(|| {
+                tensor_error(
+                    tensor,
+                    format!("[{rows}, {cols}] codes of 2, 4 or 8 bits"),
+                    format!("{:?}", tensor.shape),
+                )
+            })?;
+        let plain = tensor.dtype == Dtype::Block(TensorType::I8);
+        let bytes = match bits {
+            // Packed 8-bit codes are stored plus 128. The kernels take signed bytes: this one form is copied.
+            CodeBits::Eight if !plain => tensor.bytes.iter().map(|b| b ^ 0x80).collect::<Vec<u8>>().into(),
+            _ => tensor.bytes.clone(),
         };
-        let bits = bits.filter(|b| tensor.shape.first() == Some(&rows) && b.row_bytes(cols) == stored);
-        let bits = bits.ok_or_else(|| {
-            tensor_error(
-                tensor,
-                format!("[{rows}, {cols}] codes of 2, 4 or 8 bits"),
-                format!("{:?}", tensor.shape),
-            )
-        })?;
         if self.table.get(&format!("{module}.weight_zero_point")).is_some() {
             return Err(tensor_error(tensor, "symmetric codes".into(), "codes with zero points"));
         }
@@ -166,7 +169,7 @@ impl<'a> Binder<'a> {
         };
         let groups = scale.shape.iter().skip(1).product::<usize>();
         let scales = Scales { bytes: scale.bytes.clone(), ty, groups };
-        Matrix::from_codes(bits, rows, cols, tensor.bytes.clone(), scales)
+        Matrix::from_codes(bits, rows, cols, bytes, scales)
             .map_err(|e| tensor_error(scale, format!("a [{rows}, groups] table for {cols} columns"), e))
     }
 

@@ -76,7 +76,7 @@ pub(super) fn spec(c: &Config<'_>) -> Result<ModelSpec, Error> {
         rope_layout: RopeLayout::Halves,
         layers: (0..b.layers).map(layer).collect(),
         final_norm: None,
-        output: OutputSpec::Embedding { pooling: c.pooling(Pooling::First)? },
+        output: OutputSpec::Embedding { pooling: c.pooling()?.unwrap_or(Pooling::First) },
         per_layer: None,
         fused: Fused::default(),
     })

@@ -65,7 +65,7 @@ pub(super) fn gemma3(c: &Config<'_>) -> Result<ModelSpec, Error> {
         || c.opt_bool(Key("", "use_bidirectional_attention"))?.unwrap_or(false);
     s.ropes = ropes(c, &s)?;
     if embedding {
-        s.output = OutputSpec::Embedding { pooling: c.pooling(Pooling::Mean)? };
+        s.output = OutputSpec::Embedding { pooling: c.pooling()?.unwrap_or(Pooling::Mean) };
     }
     Ok(s.each_attention(|i, a| {
         a.qk_norm = Some(QkNorm::PerHead(norm));

@@ -66,7 +66,7 @@ pub(super) fn spec(c: &Config<'_>) -> Result<ModelSpec, Error> {
         rope_layout: RopeLayout::Halves,
         layers: (0..b.layers).map(layer).collect(),
         final_norm: Some(norm),
-        output: OutputSpec::Embedding { pooling: c.pooling(Pooling::Mean)? },
+        output: OutputSpec::Embedding { pooling: c.pooling()?.unwrap_or(Pooling::Mean) },
         per_layer: None,
         fused: Fused { qkv: true, gate_up: true },
     })
