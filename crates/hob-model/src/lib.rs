@@ -14,6 +14,7 @@ mod model;
 mod names;
 pub mod rope;
 pub mod spec;
+mod stated_bits;
 mod weights;
 
 pub use config::{Config, Key};

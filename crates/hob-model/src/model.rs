@@ -101,7 +101,7 @@ impl Model {
         let config = Config::new(files)?;
         let family = families::find(&config)?;
         let spec = (family.spec)(&config)?;
-        let mut b = Binder::new(&config, family.names, &spec);
+        let mut b = Binder::new(&config, family.names, &spec)?;
         let model = Self {
             names: b.names(),
             family: family.name,

@@ -2,6 +2,7 @@
 
 use crate::names::HfNames;
 use crate::spec::{ModelSpec, Norm, NormKind};
+use crate::stated_bits::StatedBits;
 use crate::{Config, Error};
 use half::{bf16, f16};
 use hob_format::{Dtype, Tensor, TensorTable};
@@ -23,15 +24,16 @@ pub(crate) struct Binder<'a> {
     /// Naming of checkpoints; `None` for GGUF files.
     names: Option<(&'static HfNames, &'static str)>,
     shapes: HashMap<String, Vec<usize>>,
+    stated_bits: Option<StatedBits>,
     claimed: HashSet<String>,
 }
 
 impl<'a> Binder<'a> {
-    pub fn new(c: &Config<'a>, names: &'static HfNames, spec: &ModelSpec) -> Self {
+    pub fn new(c: &Config<'a>, names: &'static HfNames, spec: &ModelSpec) -> Result<Self, Error> {
         let table = c.tensors();
         let names = (!c.is_gguf()).then(|| (names, names.prefix(table)));
         let shapes = spec.tensors().into_iter().map(|t| (t.name, t.shape)).collect();
-        Self { table, names, shapes, claimed: HashSet::new() }
+        Ok(Self { table, names, shapes, stated_bits: StatedBits::read(c)?, claimed: HashSet::new() })
     }
 
     /// Naming of the checkpoint; `None` for GGUF files.
@@ -148,6 +150,12 @@ impl<'a> Binder<'a> {
                     format!("{:?}", tensor.shape),
                 )
             })?;
+        if let Some(stated) =
+            self.stated_bits.as_ref().and_then(|s| s.of(module)).filter(|&s| s != bits.bits() as u64)
+        {
+            let found = format!("rows of {stored} bytes, which are {}-bit codes", bits.bits());
+            return Err(tensor_error(tensor, format!("{stated}-bit codes, as config.json states"), found));
+        }
         let plain = tensor.dtype == Dtype::Block(TensorType::I8);
         let bytes = match bits {
             // Packed 8-bit codes are stored plus 128. The kernels take signed bytes: this one form is copied.
