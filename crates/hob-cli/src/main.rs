@@ -1,2 +1,60 @@
-//! (skeleton)
-fn main() {}
+//! `hob`: small language models on this machine, from a terminal.
+//!
+//! One file per command. Results go to standard output; everything else (progress, notices, errors) to standard error,
+//! so that output can be piped. A command returns an error or nothing; `fail.rs` turns that into the exit code.
+//!
+//! Read `cli.rs` first, then `chat/mod.rs`.
+
+#![allow(clippy::disallowed_methods, reason = "the composition root reads files, clocks and the environment")]
+
+mod bench;
+mod chat;
+mod cli;
+mod context;
+mod doctor;
+mod embed;
+mod eval;
+mod fail;
+mod generated;
+mod input;
+mod logits;
+mod open;
+mod out;
+mod platform;
+mod progress;
+mod prompt_template;
+mod sampling;
+mod show;
+mod signals;
+mod tokenize;
+
+use clap::{CommandFactory, Parser};
+use cli::{Cli, Command};
+use std::process::ExitCode;
+use std::time::Instant;
+
+fn main() -> ExitCode {
+    // The closest to the start of the process that every system offers.
+    let started = Instant::now();
+    fail::exit_code(run(Cli::parse(), started))
+}
+
+fn run(cli: Cli, started: Instant) -> anyhow::Result<()> {
+    let Some(command) = cli.command else {
+        return out::text(&Cli::command().render_help().to_string());
+    };
+    match command {
+        Command::Chat(args) => chat::run(*args, started),
+        Command::Show(args) => show::run(&args),
+        Command::Embed(args) => embed::run(&args),
+        Command::Tokenize(args) => tokenize::tokenize(&args),
+        Command::Detokenize(args) => tokenize::detokenize(&args),
+        Command::Template(args) => prompt_template::run(&args),
+        Command::Logits(args) => logits::run(&args),
+        Command::Eval { what } => eval::run(&what),
+        Command::Bench(args) => bench::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Completions { shell } => generated::completions(shell),
+        Command::Man { out } => generated::man(out.as_deref()),
+    }
+}

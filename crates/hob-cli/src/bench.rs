@@ -1,0 +1,230 @@
+//! `hob bench`: how fast a model runs, and how close that is to what the machine can do.
+
+use crate::fail::usage;
+use crate::open::{self, RunArgs};
+use crate::progress::Progress;
+use crate::{out, signals};
+use anyhow::Context;
+use clap::Args;
+use hob_base::{Bytes, Count};
+use hob_eval::{Bench, Limits, Report, Start, Traffic, synthetic};
+use hob_kernels::{Compute, Cpu, KvType};
+use hob_model::Model;
+use serde_json::json;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+/// Seed of synthetic weights: the same command writes the same file.
+const SEED: u64 = 1;
+
+/// Arguments of `hob bench`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  hob bench model.gguf
+  hob bench --synthetic llama-3.2-1b:Q4_0
+  hob bench --synthetic gemma-4-e2b:mobile --out /tmp/e2b --write-only")]
+pub struct BenchArgs {
+    /// GGUF file or model directory
+    #[arg(conflicts_with_all = ["synthetic", "list"])]
+    pub model: Option<PathBuf>,
+    /// Write a model of published shapes with random weights, and measure that
+    #[arg(long, value_name = "NAME:TYPE")]
+    pub synthetic: Option<String>,
+    /// Where to keep the synthetic model [default: a temporary folder, removed afterwards]
+    #[arg(long, value_name = "PATH", requires = "synthetic")]
+    pub out: Option<PathBuf>,
+    /// Write the synthetic model and measure nothing
+    #[arg(long, requires = "out")]
+    pub write_only: bool,
+    /// List the shapes that --synthetic knows
+    #[arg(long)]
+    pub list: bool,
+    /// Length of the prompt; may be repeated
+    #[arg(long, value_name = "N", default_value = "512", value_parser = clap::value_parser!(u32).range(1..))]
+    pub prompt: Vec<u32>,
+    /// Tokens to decode
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
+    pub tokens: u32,
+    /// Positions in the cache before decoding starts
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..))]
+    pub depth: u32,
+    /// Runs that count, after one that does not
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub repeat: u32,
+    /// Do not measure what the machine can do (saves some seconds and half a gigabyte)
+    #[arg(long)]
+    pub no_limits: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+    /// How the model runs.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// Runs the command.
+pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
+    if args.list {
+        return list(args.json);
+    }
+    match (&args.model, &args.synthetic) {
+        (Some(path), _) => measure(path, args),
+        (None, Some(wish)) => with_synthetic(wish, args),
+        (None, None) => {
+            Err(usage("which model? Give the path of one, or --synthetic NAME:TYPE (see --list)"))
+        }
+    }
+}
+
+fn list(as_json: bool) -> anyhow::Result<()> {
+    let names: Vec<&str> = synthetic::shape_names().collect();
+    if as_json { out::json(&names) } else { out::text(&(names.join("\n") + "\n")) }
+}
+
+fn with_synthetic(wish: &str, args: &BenchArgs) -> anyhow::Result<()> {
+    let (name, weights) = wish.split_once(':').ok_or_else(|| {
+        usage(format!("--synthetic: expected NAME:TYPE as in llama-3.2-1b:Q4_0, found {wish:?}"))
+    })?;
+    let plan = synthetic::plan(name, weights).map_err(|e| usage(format!("--synthetic: {e}")))?;
+    if let Some(path) = &args.out {
+        write(&plan, path)?;
+        return if args.write_only { Ok(()) } else { measure(path, args) };
+    }
+    let folder = TemporaryFolder::new()?;
+    let path = folder.0.join(plan.file_name());
+    write(&plan, &path)?;
+    measure(&path, args)
+}
+
+fn write(plan: &synthetic::Plan, path: &Path) -> anyhow::Result<()> {
+    let shown = path.display().to_string();
+    eprint(&format!(
+        "writing {} ({}, {} parameters, random weights) to {shown}\n",
+        plan.name(),
+        Bytes(plan.tensor_bytes()),
+        Count(plan.spec().parameters())
+    ));
+    let mut progress = Progress::start();
+    synthetic::write(plan, path, SEED, &mut |done, total| {
+        let line = || format!("written {} of {}", Bytes(done), Bytes(total));
+        progress.update(line, || json!({"event": "write", "done": done, "total": total}));
+    })?;
+    Ok(())
+}
+
+/// Notices of progress; a closed standard error is no reason to stop.
+fn eprint(text: &str) {
+    let _ = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
+}
+
+/// A folder that goes when it is dropped or Ctrl-C is pressed.
+struct TemporaryFolder(PathBuf);
+
+impl TemporaryFolder {
+    fn new() -> anyhow::Result<Self> {
+        let path = std::env::temp_dir().join(format!("hob-bench-{}", std::process::id()));
+        std::fs::create_dir(&path)
+            .with_context(|| format!("cannot make {}; --out names another place", path.display()))?;
+        let removed = path.clone();
+        signals::clean_up(move || drop(std::fs::remove_dir_all(&removed)))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for TemporaryFolder {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            crate::fail::note(&format!("{}: cannot remove: {error}; delete it by hand", self.0.display()));
+        }
+    }
+}
+
+fn measure(path: &Path, args: &BenchArgs) -> anyhow::Result<()> {
+    open::note_pin();
+    let cpu = Cpu::new(args.run.thread_count(), args.run.compute());
+    let explain = |e: hob_format::Error| open::explain(e.into(), path);
+    // First of all, while nothing is warm but the file.
+    let start = hob_eval::time_to_first_token(path, &cpu, 8).map_err(|e| match e {
+        hob_eval::Error::Format(e) => explain(e),
+        other => other.into(),
+    })?;
+    let files = hob_format::open(path).map_err(explain)?;
+    let model = Model::load(&files)?;
+    let traffic = Traffic::new(&files, model.spec())?;
+    let limits = (!args.no_limits).then(|| Limits::measure(cpu.threads()));
+    forget_peak();
+    let default_kv = if args.run.compute() == Compute::Exact { KvType::F32 } else { KvType::F16 };
+    let bench = Bench {
+        prompts: args.prompt.iter().map(|&n| n as usize).collect(),
+        decodes: vec![(args.depth as usize, args.tokens as usize)],
+        repeats: args.repeat as usize,
+        kv: args.run.kv().unwrap_or(default_kv),
+        ..Bench::default()
+    };
+    let report = hob_eval::measure(&model, traffic, &cpu, &bench, limits.as_ref())?;
+    if args.json {
+        let compute = open::compute_name(cpu.compute());
+        return out::json(&json!({
+            "model": path.display().to_string(), "family": model.family(), "parameters": model.spec().parameters(),
+            "compute": compute, "start": start, "limits": limits, "report": report,
+        }));
+    }
+    let title = format!(
+        "model      {} ({}, {} parameters)\n",
+        path.display(),
+        model.family(),
+        Count(model.spec().parameters())
+    );
+    out::text(&(title + &table(&report, limits.as_ref(), start, open::compute_name(cpu.compute()))))
+}
+
+/// Sets the peak of resident memory back to what is resident now, as Linux offers: the half gigabyte that measuring the
+/// machine takes is not the model's. Where this fails the peak reported is merely too large.
+fn forget_peak() {
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+}
+
+fn table(report: &Report, limits: Option<&Limits>, start: Start, compute: &str) -> String {
+    let mut t = String::new();
+    let _ = writeln!(t, "runs with  {} threads, {}, {compute} compute", report.threads, report.isa);
+    if let Some(l) = limits {
+        let _ = write!(t, "machine    reads {:.1} GB/s", l.read_gb_s.median);
+        for (name, peak) in [("int8", &l.int8), ("bf16", &l.bf16), ("f32", &l.f32)] {
+            if let Some(p) = peak {
+                let _ = write!(t, "; {name} {:.0} GMAC/s ({})", p.gmacs.median, p.instruction);
+            }
+        }
+        t.push_str(" (measured now)\n");
+    }
+    let percent = |share: Option<f64>, of: &str| {
+        share.map_or(String::new(), |s| format!(", {:.0} % of {of}", 100.0 * s))
+    };
+    for p in &report.prefill {
+        let of = percent(p.of_int8_peak, "the int8 peak");
+        let _ = writeln!(
+            t,
+            "prefill    {:.1} tokens/s (best {:.1}) of a prompt of {}: {:.1} GMAC/s{of}",
+            p.tokens_s.median, p.tokens_s.best, p.tokens, p.gmacs
+        );
+    }
+    for d in &report.decode {
+        let of = percent(d.of_bandwidth, "the read bandwidth");
+        let _ = writeln!(
+            t,
+            "decode     {:.1} tokens/s (best {:.1}), {} tokens after {}: {:.1} GB/s{of}",
+            d.tokens_s.median, d.tokens_s.best, d.tokens, d.depth, d.gb_s
+        );
+    }
+    let _ = writeln!(
+        t,
+        "start      {:.1} ms to load, {:.1} ms to a first token",
+        1e3 * start.load_s,
+        1e3 * start.first_token_s
+    );
+    if let Some(m) = report.memory {
+        let (peak, own) = (Bytes(m.resident_peak), Bytes(m.resident_anonymous));
+        let _ = writeln!(t, "memory     {peak} at most, {own} beyond mapped files at the end");
+    }
+    t
+}

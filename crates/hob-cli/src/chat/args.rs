@@ -1,0 +1,145 @@
+//! The flags of `hob chat`.
+
+use crate::context::ContextArg;
+use crate::fail::usage;
+use crate::input;
+use crate::open::RunArgs;
+use crate::sampling::SamplingArgs;
+use clap::{Args, ValueEnum};
+use hob::Grammar;
+use std::path::{Path, PathBuf};
+
+/// Arguments of `hob chat`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Without PROMPT and with a terminal, a conversation starts; /help lists its commands. With PROMPT or piped input there is
+one answer: text to standard output, everything else to standard error. Piped input given beside PROMPT is its context.
+
+  hob chat model.gguf
+  hob chat model.gguf \"Why is the sky blue?\" --temp 0
+  git diff | hob chat model.gguf \"Write a commit message for this change\"")]
+pub struct ChatArgs {
+    /// GGUF file or model directory
+    pub model: Option<PathBuf>,
+    /// Question, or text to continue with --raw
+    pub prompt: Option<String>,
+    /// Instructions that stand before the conversation
+    #[arg(short, long, value_name = "TEXT")]
+    pub system: Option<String>,
+    /// Text file to append to the prompt, with its name; may be repeated
+    #[arg(short, long, value_name = "PATH")]
+    pub file: Vec<PathBuf>,
+    /// Continue the text as it is, without the model's chat template
+    #[arg(long)]
+    pub raw: bool,
+    /// Tokens the conversation may hold, and what happens then: error or shift (drop the oldest); N, shift, or N,shift
+    #[arg(long, value_name = "N,POLICY", default_value = "error", hide_default_value = true)]
+    pub context: ContextArg,
+    /// Show the thoughts of a thinking model also where output is piped (to standard error)
+    #[arg(long)]
+    pub show_thoughts: bool,
+    /// Print speed, time to first token, tokens and memory to standard error
+    #[arg(long)]
+    pub stats: bool,
+    /// Print one JSON document instead of text
+    #[arg(long)]
+    pub json: bool,
+    /// With --json: report the log-probability of each token and of the N likeliest
+    #[arg(long, value_name = "N", requires = "json")]
+    pub logprobs: Option<u32>,
+    /// Keep what is typed out of the history file
+    #[arg(long)]
+    pub no_history: bool,
+    /// How answers are shaped.
+    #[command(flatten)]
+    pub shape: ShapeArgs,
+    /// How answers are drawn.
+    #[command(flatten)]
+    pub answer: AnswerArgs,
+    /// How the model runs.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// What the answer must look like.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Shape of the answer")]
+#[group(multiple = false)]
+pub struct ShapeArgs {
+    /// JSON that fits a schema, given as a file or written out
+    #[arg(long, value_name = "FILE|JSON")]
+    pub json_schema: Option<String>,
+    /// Text that matches a regular expression
+    #[arg(long, value_name = "REGEX")]
+    pub regex: Option<String>,
+    /// Text of a grammar: a .gbnf or .lark file
+    #[arg(long, value_name = "FILE")]
+    pub grammar: Option<PathBuf>,
+}
+
+/// What may change from answer to answer; also the names that `/set` takes.
+#[derive(Args, Clone, Debug, Default)]
+pub struct AnswerArgs {
+    /// Longest answer, in tokens
+    #[arg(long, value_name = "N", value_parser = parse_max_tokens)]
+    pub max_tokens: Option<usize>,
+    /// Text that ends the answer and is not part of it; may be repeated
+    #[arg(long, value_name = "TEXT")]
+    pub stop: Vec<String>,
+    /// Ask a thinking model to think first, or not [default: auto, as its template does by itself]
+    #[arg(long, value_enum)]
+    pub think: Option<Think>,
+    /// How tokens are drawn.
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
+}
+
+/// Values of `--think`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Think {
+    On,
+    Off,
+    Auto,
+}
+
+impl AnswerArgs {
+    /// Whether the model is asked to think, where it has a choice.
+    pub fn think(&self) -> Option<bool> {
+        match self.think? {
+            Think::On => Some(true),
+            Think::Off => Some(false),
+            Think::Auto => None,
+        }
+    }
+}
+
+fn parse_max_tokens(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err(format!("expected a number of tokens of at least 1, found {text:?}")),
+        Ok(n) => Ok(n),
+    }
+}
+
+impl ShapeArgs {
+    /// The grammar asked for, if any.
+    pub fn grammar(&self) -> anyhow::Result<Option<Grammar>> {
+        if let Some(schema) = &self.json_schema {
+            return Ok(Some(Grammar::json_schema(input::json_or_file(schema)?)));
+        }
+        if let Some(regex) = &self.regex {
+            return Ok(Some(Grammar::Regex(regex.clone())));
+        }
+        self.grammar.as_deref().map(read_grammar).transpose()
+    }
+}
+
+fn read_grammar(path: &Path) -> anyhow::Result<Grammar> {
+    match path.extension().and_then(|e| e.to_str()) {
+        Some("gbnf") => Ok(Grammar::Gbnf(input::text(path)?)),
+        Some("lark") => Ok(Grammar::lark(input::text(path)?)),
+        _ => Err(usage(format!(
+            "--grammar {}: expected a file named .gbnf or .lark; the name says how to read it",
+            path.display()
+        ))),
+    }
+}

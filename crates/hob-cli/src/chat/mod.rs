@@ -1,0 +1,167 @@
+//! `hob chat`: a conversation on a terminal, or one answer for a pipe.
+
+mod args;
+mod commands;
+mod editor;
+mod print;
+mod prompt;
+mod repl;
+mod stats;
+mod talk;
+mod turn;
+
+pub use args::ChatArgs;
+
+use crate::context::{self, Context};
+use crate::fail::{Stop, note, usage};
+use crate::{open, out, platform, signals};
+use anyhow::{anyhow, bail};
+use args::AnswerArgs;
+use hob::{ChatOptions, Grammar, LanguageModel, Piece};
+use print::Printer;
+use prompt::Prompt;
+use stats::Facts;
+use std::io::{self, IsTerminal, Write};
+use std::time::Instant;
+use talk::Talk;
+use turn::{Request, Turn};
+
+const NO_MODEL: &str = "\
+which model? Give the path of a GGUF file or of a Hugging Face directory:
+
+    hob chat path/to/model.gguf
+
+GGUF files of Llama, Gemma, Qwen, Phi, Mistral, SmolLM and other families are published on huggingface.co; one that another
+program has downloaded (LM Studio, GPT4All, llama.cpp) works where it lies.";
+
+/// A model, a conversation with it, and how its answers are wanted.
+struct Desk {
+    model: LanguageModel,
+    talk: Talk,
+    context: Context,
+    grammar: Option<Grammar>,
+    answer: AnswerArgs,
+    logprobs: Option<u32>,
+    is_raw: bool,
+    /// Seed of the first answer; each further one counts up.
+    seed: u64,
+    answers: u64,
+}
+
+/// Runs the command. `started` is when the process started.
+pub fn run(args: ChatArgs, started: Instant) -> anyhow::Result<()> {
+    let Some(path) = &args.model else { return Err(usage(NO_MODEL)) };
+    let grammar = args.shape.grammar()?;
+    let mut prompt = Prompt::read(args.prompt.clone(), &args.file)?;
+    let interactive = prompt.text.is_none() && io::stdin().is_terminal();
+    if interactive && args.json {
+        return Err(usage("--json gives one document for one answer; add a PROMPT or pipe one in"));
+    }
+    if !interactive {
+        prompt.read_pipe()?;
+        if prompt.is_empty() {
+            return Err(usage("no prompt: give one after MODEL, or pipe one into standard input"));
+        }
+    }
+    signals::catch()?;
+    let model = open::model(path, &args.run)?;
+    let mut desk = Desk::new(model, &args, grammar)?;
+    if interactive { repl::run(&mut desk, prompt, &args) } else { desk.answer_once(&prompt, &args, started) }
+}
+
+impl Desk {
+    fn new(model: LanguageModel, args: &ChatArgs, grammar: Option<Grammar>) -> anyhow::Result<Self> {
+        if !model.engine().model().spec().is_generative() {
+            bail!("this model makes vectors and writes no text; use `hob embed` with it");
+        }
+        model.tokenizer()?;
+        let is_raw = args.raw || model.template().is_none();
+        if is_raw && !args.raw {
+            note(
+                "this model has no chat template, so it continues your text as it stands (--raw says that this is meant)",
+            );
+        }
+        let seed = args.answer.sampling.seed.unwrap_or_else(platform::seed_from_clock);
+        // Checked before the prompt is computed, which can take long.
+        args.answer.sampling.config(&model, seed)?;
+        let context = context::choose(&model, args.context.positions);
+        context::warnings(&model, context).iter().for_each(|w| note(w));
+        let on_full = talk::on_full(&model, args.system.as_deref(), is_raw, args.context.shift)?;
+        let now = (!is_raw).then(platform::now);
+        let think = args.answer.think();
+        let options = ChatOptions { context: Some(context.positions), on_full, think, now };
+        let mut talk = Talk::new(&model, options, is_raw);
+        if let Some(system) = &args.system {
+            talk.set_system(Some(system))?;
+        }
+        let (answer, logprobs) = (args.answer.clone(), args.logprobs);
+        let desk = Self { model, talk, context, grammar, answer, logprobs, is_raw, seed, answers: 0 };
+        desk.check_think();
+        Ok(desk)
+    }
+
+    /// Says so when a wish about thinking has no effect.
+    fn check_think(&self) {
+        let knows = self.model.template().is_some_and(|t| t.has_thinking_switch());
+        if self.answer.think().is_some() && (self.is_raw || !knows) {
+            note("--think has no effect: this model's template has no switch for thinking");
+        }
+    }
+
+    /// Seed of the answer given next.
+    fn next_seed(&self) -> u64 {
+        self.seed.wrapping_add(self.answers)
+    }
+
+    /// Lets the model answer; `take` gets each piece.
+    fn turn(&mut self, take: &mut dyn FnMut(&Piece) -> anyhow::Result<()>) -> anyhow::Result<Turn> {
+        let mut sampler = self.answer.sampling.config(&self.model, self.next_seed())?;
+        sampler.logprobs = self.logprobs;
+        let request = Request {
+            sampler,
+            grammar: self.grammar.clone(),
+            max_tokens: self.answer.max_tokens,
+            stop: self.answer.stop.clone(),
+        };
+        let turn = turn::run(&mut self.talk, request, take)?;
+        self.answers += 1;
+        Ok(turn)
+    }
+
+    /// Figures about the last turn, whose wait began at `since`.
+    fn facts(&self, since: Instant) -> Facts<'_> {
+        let used = self.talk.session().tokens().len();
+        let seed = self.next_seed().wrapping_sub(1);
+        Facts { model: &self.model, since, context: self.context, used, seed }
+    }
+
+    fn answer_once(&mut self, prompt: &Prompt, args: &ChatArgs, started: Instant) -> anyhow::Result<()> {
+        self.talk.say(&if self.is_raw { prompt.raw() } else { prompt.message() });
+        let mut printer = Printer::new(args.show_thoughts);
+        let mut take = |piece: &Piece| if args.json { Ok(()) } else { printer.piece(piece) };
+        let turn = self.turn(&mut take).map_err(|e| self.explain(e, prompt))?;
+        if args.json {
+            out::json(&stats::document(&turn, &self.facts(started))?)?;
+        } else {
+            printer.end()?;
+        }
+        print::notices(&turn, self.context.positions, self.grammar.is_some());
+        if args.stats {
+            writeln!(io::stderr(), "{}", stats::lines(&turn, &self.facts(started)))?;
+        }
+        if turn.interrupted {
+            return Err(Stop::Interrupted.into());
+        }
+        Ok(())
+    }
+
+    /// Adds to an error what the library cannot know: which part of the prompt was how long.
+    fn explain(&self, error: anyhow::Error, prompt: &Prompt) -> anyhow::Error {
+        match error.downcast_ref::<hob::Error>() {
+            Some(hob::Error::Engine(hob_engine::Error::PromptTooLong { .. })) => {
+                anyhow!("{error}: --context N or --context shift{}", prompt.sizes(&self.model))
+            }
+            _ => error,
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The conversation on a terminal.
+
+use super::commands::{self, After};
+use super::editor::{Input, LineEditor};
+use super::print::{self, Printer};
+use super::prompt::Prompt;
+use super::turn::Turn;
+use super::{ChatArgs, Desk, stats};
+use crate::fail::{note, note_error};
+use crate::out;
+use anyhow::bail;
+use hob_base::Count;
+use std::io::{self, Write};
+use std::time::Instant;
+
+/// A conversation and what has to be remembered between its turns.
+struct Repl<'d> {
+    desk: &'d mut Desk,
+    /// Files of the command line, which go with the first message.
+    pending: Prompt,
+    show_stats: bool,
+    printer: Printer,
+    /// The last turn and when its wait began.
+    last: Option<(Turn, Instant)>,
+}
+
+/// Talks until the user leaves.
+pub fn run(desk: &mut Desk, pending: Prompt, args: &ChatArgs) -> anyhow::Result<()> {
+    let mut editor = LineEditor::new(!args.no_history)?;
+    banner(desk, &pending)?;
+    let printer = Printer::new(args.show_thoughts);
+    let mut repl = Repl { desk, pending, show_stats: args.stats, printer, last: None };
+    loop {
+        match editor.read()? {
+            Input::End => return Ok(()),
+            Input::Cancelled => writeln!(io::stderr(), "(Ctrl-D or /exit leaves)")?,
+            Input::Text(text) if text.trim().is_empty() => {}
+            Input::Text(text) => match repl.input(&text) {
+                Ok(After::Exit) => return Ok(()),
+                Ok(_) => {}
+                // The terminal itself has gone.
+                Err(error) if error.is::<io::Error>() => return Err(error),
+                Err(error) => note_error(&error.to_string()),
+            },
+        }
+    }
+}
+
+fn banner(desk: &Desk, pending: &Prompt) -> anyhow::Result<()> {
+    let d = desk.model.describe();
+    let name = d.name.as_deref().map_or(String::new(), |name| format!("{}, ", out::harmless(name)));
+    let parameters = Count(d.parameters);
+    writeln!(io::stderr(), "{name}{} with {parameters} parameters. Context: {}.", d.family, desk.context)?;
+    let turn = if desk.is_raw { "Type a text and the model continues it" } else { "Type a message" };
+    writeln!(io::stderr(), "{turn}; /help lists commands, Ctrl-D leaves.")?;
+    for (name, text) in &pending.files {
+        writeln!(io::stderr(), "Your first message will bring {name} ({} bytes).", text.len())?;
+    }
+    Ok(())
+}
+
+impl Repl<'_> {
+    fn input(&mut self, text: &str) -> anyhow::Result<After> {
+        let after = match text.strip_prefix('/') {
+            Some(rest) if rest.starts_with('/') => self.say(rest)?,
+            Some(_) => commands::run(self.desk, text.trim_end())?,
+            None => self.say(text)?,
+        };
+        match after {
+            // `say` has answered already.
+            After::Go | After::Exit => {}
+            After::Regenerate => self.regenerate()?,
+            After::Stats => self.stats()?,
+        }
+        Ok(after)
+    }
+
+    fn say(&mut self, text: &str) -> anyhow::Result<After> {
+        let prompt = Prompt { text: Some(text.to_string()), ..self.pending.clone() };
+        self.answer(Some(&prompt))?;
+        self.pending = Prompt::default();
+        Ok(After::Go)
+    }
+
+    /// Gives the last answer anew. If that comes to nothing, the old one stays.
+    fn regenerate(&mut self) -> anyhow::Result<()> {
+        let before = self.desk.talk.to_json();
+        if !self.desk.talk.retract() {
+            bail!("there is no answer to give anew yet");
+        }
+        let result = self.answer(None);
+        let is_empty = self.last.as_ref().is_none_or(|(turn, _)| turn.reply.text.is_empty());
+        if result.is_err() || is_empty {
+            self.desk.talk.load(&before)?;
+        }
+        result
+    }
+
+    /// Answers `prompt`, or the last message again. After an error the conversation is as before.
+    fn answer(&mut self, prompt: Option<&Prompt>) -> anyhow::Result<()> {
+        let since = Instant::now();
+        let mark = self.desk.talk.mark();
+        if let Some(prompt) = prompt {
+            self.desk.talk.say(&if self.desk.is_raw { prompt.raw() } else { prompt.message() });
+        }
+        let printer = &mut self.printer;
+        let result = self.desk.turn(&mut |piece| printer.piece(piece));
+        self.printer.end()?;
+        let turn = match result {
+            Ok(turn) => turn,
+            Err(error) => {
+                self.desk.talk.rewind(mark);
+                return Err(self.desk.explain(error, prompt.unwrap_or(&Prompt::default())));
+            }
+        };
+        if turn.interrupted {
+            let nothing = turn.reply.text.is_empty() && turn.reply.thought.is_empty();
+            note(if nothing {
+                "stopped before the answer began; the message is taken back"
+            } else {
+                "stopped"
+            });
+        }
+        print::notices(&turn, self.desk.context.positions, self.desk.grammar.is_some());
+        self.last = Some((turn, since));
+        if self.show_stats { self.stats() } else { Ok(()) }
+    }
+
+    fn stats(&self) -> anyhow::Result<()> {
+        match &self.last {
+            Some((turn, since)) => {
+                writeln!(io::stderr(), "{}", stats::lines(turn, &self.desk.facts(*since)))?;
+            }
+            None => writeln!(io::stderr(), "No answer yet. Context: {}.", self.desk.context)?,
+        }
+        Ok(())
+    }
+}

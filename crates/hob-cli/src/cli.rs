@@ -1,0 +1,71 @@
+//! The command line as a whole: commands, and what every help text says about exit codes.
+
+use crate::{bench, chat, doctor, embed, eval, logits, prompt_template, show, tokenize};
+use clap::{Parser, Subcommand};
+use clap_complete::Shell;
+use std::path::PathBuf;
+
+const AFTER_HELP: &str = "\
+MODEL is a GGUF file (any part of a split one), a Hugging Face directory, or a directory with one GGUF file in it.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+Environment: HOB_HOME (folder for data), HOB_ISA (pins an instruction set, see `hob doctor`), NO_COLOR.";
+
+/// Small language models on this machine, offline.
+#[derive(Debug, Parser)]
+#[command(name = "hob", version, after_help = AFTER_HELP, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Chat with a model, or get one answer when a prompt or standard input is given
+    Chat(Box<chat::ChatArgs>),
+    /// Show what a model is: family, size, settings, tensors, memory it needs
+    Show(show::ShowArgs),
+    /// Turn text into a vector
+    Embed(embed::EmbedArgs),
+    /// Print the token ids of a text
+    Tokenize(tokenize::TokenizeArgs),
+    /// Print the text of token ids
+    Detokenize(tokenize::DetokenizeArgs),
+    /// Print the exact text that a model's chat template makes of a conversation
+    Template(prompt_template::TemplateArgs),
+    /// Print the scores of every next token, for testing
+    Logits(logits::LogitsArgs),
+    /// Measure quality: perplexity, or divergence from another model
+    Eval {
+        /// What to measure.
+        #[command(subcommand)]
+        what: eval::Eval,
+    },
+    /// Measure speed, and how close it is to this machine's limits
+    Bench(bench::BenchArgs),
+    /// Say what this machine offers, what is used of it and why
+    Doctor(doctor::DoctorArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page, or write all pages into a folder
+    Man {
+        /// Folder for the pages of all commands; made if absent
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

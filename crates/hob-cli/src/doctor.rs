@@ -1,0 +1,203 @@
+//! `hob doctor`: what the machine offers, what is used of it, why, and what to do about what is not.
+
+use crate::{open, out, platform};
+use clap::Args;
+use hob_base::Bytes;
+use hob_eval::Limits;
+use hob_kernels::Isa;
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// Free memory below which even small models are slow.
+const LITTLE_MEMORY: u64 = 1 << 30;
+
+/// Arguments of `hob doctor`.
+#[derive(Args, Debug)]
+pub struct DoctorArgs {
+    /// Leave out the measurements, which take a few seconds and half a gigabyte
+    #[arg(long)]
+    pub quick: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How a finding is to be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    Ok,
+    Note,
+    Problem,
+}
+
+/// One line of the report.
+#[derive(Debug, Serialize)]
+struct Finding {
+    name: &'static str,
+    status: Status,
+    text: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advice: Option<String>,
+    /// The same for programs, where there is more to say than a sentence.
+    #[serde(skip_serializing_if = "Value::is_null")]
+    data: Value,
+}
+
+impl Finding {
+    fn ok(name: &'static str, text: impl Into<String>) -> Self {
+        Self { name, status: Status::Ok, text: text.into(), advice: None, data: Value::Null }
+    }
+
+    fn but(self, status: Status, advice: impl Into<String>) -> Self {
+        Self { status, advice: Some(advice.into()), ..self }
+    }
+
+    fn with(self, data: Value) -> Self {
+        Self { data, ..self }
+    }
+}
+
+/// Runs the command.
+pub fn run(args: &DoctorArgs) -> anyhow::Result<()> {
+    let mut findings = vec![program(), processor(), instructions(), cores(), memory()];
+    let enough = platform::memory().is_none_or(|m| m.available > LITTLE_MEMORY);
+    if !args.quick && enough {
+        findings.push(speed());
+    }
+    findings.push(data_folder());
+    if args.json {
+        return out::json(&findings);
+    }
+    let mut text = String::new();
+    for f in &findings {
+        let status = format!("{:?}", f.status).to_lowercase();
+        text += &format!("{status:<8} {:<13} {}\n", f.name, f.text);
+        if let Some(advice) = &f.advice {
+            text += &format!("{:22} -> {advice}\n", "");
+        }
+    }
+    out::text(&text)
+}
+
+fn program() -> Finding {
+    let (version, os, arch) = (env!("CARGO_PKG_VERSION"), std::env::consts::OS, std::env::consts::ARCH);
+    let finding = Finding::ok("program", format!("hob {version} for {os} on {arch}"))
+        .with(json!({"version": version, "os": os, "arch": arch}));
+    if cfg!(debug_assertions) {
+        return finding
+            .but(Status::Note, "this is a development build and slow; build with `cargo build --release`");
+    }
+    finding
+}
+
+fn processor() -> Finding {
+    Finding::ok("processor", platform::processor().unwrap_or_else(|| "name unknown on this system".into()))
+}
+
+fn instructions() -> Finding {
+    let used = Isa::detect();
+    let available = Isa::available();
+    let names: Vec<&str> = available.iter().map(|isa| isa.name()).collect();
+    let pin = std::env::var("HOB_ISA").ok();
+    let why = match (&pin, open::pin_problem()) {
+        (Some(_), None) => "HOB_ISA pins it",
+        _ => "it is the best of them",
+    };
+    let text = format!("{} found; {used} is used: {why}", names.join(" "));
+    let finding = Finding::ok("instructions", text).with(json!({
+        "available": names, "used": used.name(), "pin": pin, "extensions": extensions(),
+    }));
+    if let Some(problem) = open::pin_problem() {
+        return finding.but(Status::Problem, format!("{problem}; correct or unset it"));
+    }
+    if available.last() != Some(&used) {
+        return finding.but(Status::Note, "a better level is there; unset HOB_ISA to use it");
+    }
+    if used == Isa::Scalar {
+        return finding.but(
+            Status::Problem,
+            "no vector instructions that Hob knows; models run many times slower than they could",
+        );
+    }
+    finding
+}
+
+/// Extensions that matter for low-precision arithmetic, as the system reports them.
+fn extensions() -> Vec<&'static str> {
+    let mut found = Vec::new();
+    #[cfg(target_arch = "x86_64")]
+    {
+        macro_rules! look {
+            ($($name:tt)*) => { $(if std::is_x86_feature_detected!($name) { found.push($name); })* };
+        }
+        look!("avx2" "fma" "f16c" "avx512f" "avx512bw" "avx512vl" "avx512dq" "avx512vnni" "avx512bf16" "avx512fp16");
+    }
+    #[cfg(target_arch = "aarch64")]
+    {
+        macro_rules! look {
+            ($($name:tt)*) => { $(if std::arch::is_aarch64_feature_detected!($name) { found.push($name); })* };
+        }
+        look!("neon" "dotprod" "i8mm" "bf16" "sve" "sve2");
+    }
+    found
+}
+
+fn cores() -> Finding {
+    let count = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    Finding::ok("cores", format!("{count} usable; that many threads are the default (--threads)"))
+        .with(json!({"usable": count}))
+}
+
+fn memory() -> Finding {
+    let Some(m) = platform::memory() else {
+        let finding = Finding::ok("memory", "unknown on this system");
+        return finding
+            .but(Status::Note, "contexts are not fitted to free memory here; choose one with --context");
+    };
+    let limit = if m.is_limited { " (the limit of this container)" } else { "" };
+    let finding = Finding::ok("memory", format!("{} free of {}{limit}", Bytes(m.available), Bytes(m.total)))
+        .with(json!({"available": m.available, "total": m.total, "is_limited": m.is_limited}));
+    if m.available < LITTLE_MEMORY {
+        return finding
+            .but(Status::Note, "little for a model; close other programs, or choose one below 1 GB");
+    }
+    finding
+}
+
+fn speed() -> Finding {
+    let limits = Limits::measure(std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get));
+    let mut text = format!("reads {:.1} GB/s", limits.read_gb_s.median);
+    for (name, peak) in [("int8", &limits.int8), ("bf16", &limits.bf16), ("f32", &limits.f32)] {
+        if let Some(p) = peak {
+            text += &format!("; {name} {:.0} GMAC/s ({})", p.gmacs.median, p.instruction);
+        }
+    }
+    text += " (measured now, all cores)";
+    Finding::ok("speed", text).with(json!(limits))
+}
+
+fn data_folder() -> Finding {
+    let Some(dir) = platform::data_dir() else {
+        let finding = Finding::ok("data", "no folder for data is known");
+        return finding.but(Status::Problem, "set HOB_HOME to a folder; without one there is no history");
+    };
+    let (path, source) = (dir.path.display().to_string(), dir.source);
+    let data = json!({"path": path, "source": source});
+    if !dir.path.exists() {
+        return Finding::ok("data", format!("{path} ({source}), made when first needed")).with(data);
+    }
+    let finding = Finding::ok("data", format!("{path} ({source})")).with(data);
+    match try_write(&dir.path) {
+        Ok(()) => finding,
+        Err(error) => finding
+            .but(Status::Problem, format!("cannot write there: {error}; set HOB_HOME to another folder")),
+    }
+}
+
+fn try_write(dir: &Path) -> std::io::Result<()> {
+    let probe = dir.join(format!(".probe-{}", std::process::id()));
+    std::fs::write(&probe, b"")?;
+    std::fs::remove_file(&probe)
+}

@@ -1,0 +1,73 @@
+//! `hob eval`: how good a model is, by its own scores of a text.
+
+mod kl;
+mod perplexity;
+
+use crate::input;
+use crate::open::RunArgs;
+use clap::{Args, Subcommand};
+use hob::{EncodeOptions, KvType, LanguageModel};
+use hob_eval::Windows;
+use std::path::PathBuf;
+
+/// What to measure.
+#[derive(Debug, Subcommand)]
+pub enum Eval {
+    /// How well a model predicts a text: exp of the mean negative log-likelihood
+    Perplexity(perplexity::PerplexityArgs),
+    /// How far a model's predictions are from those of a reference, such as the same model unquantised
+    Kl(kl::KlArgs),
+}
+
+/// What both measurements read.
+#[derive(Args, Debug)]
+pub struct TextArgs {
+    /// Text to score
+    #[arg(short, long, value_name = "TEXT")]
+    pub file: PathBuf,
+    /// Tokens of a window; the second half of each is scored
+    #[arg(long, value_name = "N", default_value_t = 512, value_parser = parse_context)]
+    pub context: usize,
+    /// Windows to score at most [default: all]
+    #[arg(long, value_name = "N")]
+    pub chunks: Option<usize>,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+    /// How models run.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+fn parse_context(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|n| *n >= 4)
+        .ok_or_else(|| format!("expected a number of tokens of at least 4, found {text:?}"))
+}
+
+/// Runs the command.
+pub fn run(what: &Eval) -> anyhow::Result<()> {
+    match what {
+        Eval::Perplexity(args) => perplexity::run(args),
+        Eval::Kl(args) => kl::run(args),
+    }
+}
+
+impl TextArgs {
+    /// The tokens of the text for `model`.
+    fn tokens(&self, model: &LanguageModel, text: &str) -> anyhow::Result<Vec<u32>> {
+        Ok(model.tokenizer()?.encode(text, EncodeOptions { add_special: true, parse_special: false }))
+    }
+
+    fn text(&self) -> anyhow::Result<String> {
+        input::text(&self.file)
+    }
+
+    /// How the tokens are cut for `model`.
+    fn windows(&self, model: &LanguageModel) -> anyhow::Result<Windows> {
+        let bos = model.tokenizer()?.framing().0.first().copied();
+        let kv: KvType = model.engine().config().kv;
+        Ok(Windows { length: self.context, bos, count_max: self.chunks, kv })
+    }
+}

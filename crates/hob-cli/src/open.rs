@@ -1,0 +1,131 @@
+//! Opening a model as the command line asks.
+
+use crate::fail;
+use anyhow::anyhow;
+use clap::{Args, ValueEnum};
+use hob::{Compute, KvType, LanguageModel, Options};
+use hob_kernels::Isa;
+use std::io::ErrorKind;
+use std::path::Path;
+
+/// How to run a model.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Running")]
+pub struct RunArgs {
+    /// Threads to compute with [default: all the machine offers]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// Exact keeps activations in 32 bits; fast rounds them to 8
+    #[arg(long, value_enum, default_value_t)]
+    pub compute: ComputeArg,
+    /// Type of cached keys and values [default: f16, or f32 with --compute exact]
+    #[arg(long, value_enum)]
+    pub kv: Option<KvArg>,
+}
+
+/// Values of `--compute`.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub enum ComputeArg {
+    Exact,
+    #[default]
+    Fast,
+}
+
+/// Values of `--kv`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum KvArg {
+    F16,
+    Q8,
+    F32,
+}
+
+impl RunArgs {
+    /// The same for the library.
+    pub fn options(&self) -> Options {
+        Options { threads: self.threads(), compute: self.compute(), kv: self.kv(), ..Options::default() }
+    }
+
+    /// Threads, 0 for all.
+    pub fn threads(&self) -> usize {
+        self.threads.map_or(0, usize::from)
+    }
+
+    /// Threads as a number.
+    pub fn thread_count(&self) -> usize {
+        let all = || std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+        self.threads.map_or_else(all, usize::from)
+    }
+
+    /// Representation of activations.
+    pub fn compute(&self) -> Compute {
+        match self.compute {
+            ComputeArg::Exact => Compute::Exact,
+            ComputeArg::Fast => Compute::Fast,
+        }
+    }
+
+    /// Element type of the cache, if one was asked for.
+    pub fn kv(&self) -> Option<KvType> {
+        self.kv.map(|kv| match kv {
+            KvArg::F16 => KvType::F16,
+            KvArg::Q8 => KvType::Q8,
+            KvArg::F32 => KvType::F32,
+        })
+    }
+}
+
+/// What `--compute` calls it.
+pub fn compute_name(compute: Compute) -> &'static str {
+    match compute {
+        Compute::Exact => "exact",
+        Compute::Fast => "fast",
+    }
+}
+
+/// Opens the model at `path`.
+pub fn model(path: &Path, run: &RunArgs) -> anyhow::Result<LanguageModel> {
+    note_pin();
+    LanguageModel::open(path, &run.options()).map_err(|e| explain(e, path))
+}
+
+/// Adds what to do where the library cannot know how it was asked.
+pub fn explain(error: hob::Error, path: &Path) -> anyhow::Error {
+    match &error {
+        hob::Error::Format(hob_format::Error::Io { source, .. }) => {
+            anyhow!("{error}; {}", advice(source.kind(), path))
+        }
+        hob::Error::Engine(hob_engine::Error::SamplerOption { .. }) => fail::usage(error.to_string()),
+        _ => error.into(),
+    }
+}
+
+fn advice(kind: ErrorKind, path: &Path) -> &'static str {
+    match kind {
+        ErrorKind::NotFound if path.extension().is_none() => {
+            "give the path of a GGUF file or of a model's directory (models have no names here yet)"
+        }
+        ErrorKind::NotFound => "check the path",
+        ErrorKind::PermissionDenied => "check who may read it (`ls -l`)",
+        _ => "is the disk all right?",
+    }
+}
+
+/// Says so when `HOB_ISA` asks for something that cannot be had, as the engine silently takes the best there is.
+pub fn note_pin() {
+    if let Some(problem) = pin_problem() {
+        fail::note(&format!("{problem}; computing with {}", Isa::detect()));
+    }
+}
+
+/// What is wrong with `HOB_ISA`, if anything.
+pub fn pin_problem() -> Option<String> {
+    let pin = std::env::var_os("HOB_ISA")?.to_string_lossy().into_owned();
+    let names = |list: &[Isa]| list.iter().map(|isa| isa.name()).collect::<Vec<_>>().join(" ");
+    match Isa::from_name(&pin) {
+        None => Some(format!("HOB_ISA: expected one of {}, found {pin:?}", names(&Isa::ALL))),
+        Some(isa) if !isa.is_available() => {
+            Some(format!("HOB_ISA: this machine has {}, not {pin}", names(&Isa::available())))
+        }
+        Some(_) => None,
+    }
+}

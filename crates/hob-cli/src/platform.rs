@@ -1,0 +1,112 @@
+//! What differs between systems: where data lives, how much memory is free, what time it is.
+
+use hob::LocalTime;
+use std::path::PathBuf;
+
+/// Where Hob keeps its data, and what decided that.
+pub struct DataDir {
+    /// The folder; it may not exist yet.
+    pub path: PathBuf,
+    /// `HOB_HOME`, `hob-data beside the program` or `platform default`.
+    pub source: &'static str,
+}
+
+/// The data folder: `HOB_HOME`, a `hob-data` folder beside the program, or the platform's place for such data.
+pub fn data_dir() -> Option<DataDir> {
+    let env = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    if let Some(path) = env("HOB_HOME") {
+        return Some(DataDir { path, source: "HOB_HOME" });
+    }
+    let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("hob-data")));
+    if let Some(path) = beside.filter(|p| p.is_dir()) {
+        return Some(DataDir { path, source: "hob-data beside the program" });
+    }
+    let base = if cfg!(windows) {
+        env("LOCALAPPDATA")
+    } else if cfg!(target_os = "macos") {
+        env("HOME").map(|home| home.join("Library/Application Support"))
+    } else {
+        // The XDG specification says to ignore relative paths.
+        let xdg = env("XDG_DATA_HOME").filter(|p| p.is_absolute());
+        xdg.or_else(|| env("HOME").map(|home| home.join(".local/share")))
+    };
+    base.map(|base| DataDir { path: base.join("hob"), source: "platform default" })
+}
+
+/// Memory of the machine, or of the container this runs in, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
+    /// All of it.
+    pub total: u64,
+    /// What can be had without swapping.
+    pub available: u64,
+    /// Whether a control group sets the limit rather than the machine.
+    pub is_limited: bool,
+}
+
+/// Memory, where the system tells (Linux does).
+pub fn memory() -> Option<Memory> {
+    let machine = parse_meminfo(&std::fs::read_to_string("/proc/meminfo").ok()?)?;
+    let number = |path: &str| std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
+    let limit = number("/sys/fs/cgroup/memory.max").filter(|limit| *limit < machine.total);
+    let used = number("/sys/fs/cgroup/memory.current");
+    Some(match (limit, used) {
+        (Some(limit), Some(used)) => {
+            // Pages of files count as used but can be had back.
+            let stat = std::fs::read_to_string("/sys/fs/cgroup/memory.stat").unwrap_or_default();
+            let files = stat.lines().find_map(|l| l.strip_prefix("file ")?.parse::<u64>().ok()).unwrap_or(0);
+            let free = limit.saturating_sub(used.saturating_sub(files));
+            Memory { total: limit, available: free.min(machine.available), is_limited: true }
+        }
+        _ => machine,
+    })
+}
+
+fn parse_meminfo(text: &str) -> Option<Memory> {
+    let kilobytes = |name: &str| -> Option<u64> {
+        let line = text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(':'))?;
+        line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+    };
+    Some(Memory { total: kilobytes("MemTotal")?, available: kilobytes("MemAvailable")?, is_limited: false })
+}
+
+/// The processor's name, where the system tells.
+pub fn processor() -> Option<String> {
+    let info = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = info.lines().find_map(|l| l.strip_prefix("model name"))?;
+    Some(line.split_once(':')?.1.trim().to_string())
+}
+
+/// The time of day here, for templates that print the date.
+pub fn now() -> LocalTime {
+    let now = jiff::ZonedDateTime::now();
+    let small = |n: i8| u8::try_from(n).unwrap_or(0);
+    LocalTime {
+        year: now.year().into(),
+        month: small(now.month()),
+        day: small(now.day()),
+        hour: small(now.hour()),
+        minute: small(now.minute()),
+        second: small(now.second()),
+    }
+}
+
+/// A seed that differs from run to run.
+pub fn seed_from_clock() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    // Microseconds stay below 2^53, so that every JSON reader gives the seed back exactly.
+    u64::try_from(since.as_micros()).unwrap_or(0) % (1 << 53)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn meminfo_is_read() {
+        let memory =
+            parse_meminfo("MemTotal:       2048 kB\nMemFree: 1 kB\nMemAvailable:    1024 kB\n").unwrap();
+        assert_eq!((memory.total, memory.available), (2 << 20, 1 << 20));
+        assert!(parse_meminfo("MemTotal: many").is_none());
+    }
+}

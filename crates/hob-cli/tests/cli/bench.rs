@@ -1,0 +1,62 @@
+//! Speed and machine reports: their shape, never their figures.
+
+use crate::{hob, program, stories};
+use serde_json::Value;
+
+#[test]
+fn a_bench_reports_speed_and_start() {
+    let Some(model) = stories() else { return };
+    let small = [
+        "bench",
+        &model,
+        "--prompt",
+        "16",
+        "--tokens",
+        "4",
+        "--repeat",
+        "1",
+        "--threads",
+        "1",
+        "--no-limits",
+    ];
+    let d = hob(&[&small[..], &["--json"]].concat(), b"").json();
+    assert_eq!(d["report"]["prefill"][0]["tokens"], 16);
+    assert!(d["report"]["decode"][0]["tokens_s"]["median"].as_f64().unwrap() > 0.0, "{d}");
+    assert!(d["start"]["first_token_s"].as_f64().unwrap() > 0.0);
+    let text = hob(&small, b"").ok();
+    assert!(text.contains("prefill    ") && text.contains("decode     "), "{text}");
+}
+
+#[test]
+fn synthetic_shapes_are_listed_and_checked() {
+    let list = hob(&["bench", "--list"], b"").ok();
+    assert!(list.lines().any(|name| name == "llama-3.2-1b"), "{list}");
+    let run = hob(&["bench", "--synthetic", "llama-9"], b"");
+    assert!(run.code == Some(2) && run.stderr.contains("NAME:TYPE"), "{}", run.stderr);
+    let run = hob(&["bench", "--synthetic", "llama-9:Q4_0"], b"");
+    assert!(run.code == Some(2) && run.stderr.contains("llama-3.2-1b"), "{}", run.stderr);
+}
+
+#[test]
+fn the_doctor_names_what_is_used_and_why() {
+    let findings = hob(&["doctor", "--quick", "--json"], b"").json();
+    let names: Vec<&str> = findings.as_array().unwrap().iter().map(|f| f["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["program", "processor", "instructions", "cores", "memory", "data"]);
+    let text = hob(&["doctor", "--quick"], b"").ok();
+    assert!(text.contains("is used: it is the best of them") || text.contains("HOB_ISA pins it"), "{text}");
+}
+
+#[test]
+fn a_wrong_pin_is_reported() {
+    let output = program().args(["doctor", "--quick", "--json"]).env("HOB_ISA", "mmx").output().unwrap();
+    let findings: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let finding = findings.as_array().unwrap().iter().find(|f| f["name"] == "instructions").unwrap();
+    assert_eq!(finding["status"], "problem");
+    assert!(finding["advice"].as_str().unwrap().contains("\"mmx\""));
+    let Some(model) = stories() else { return };
+    let args = ["chat", &model, "Once", "--raw", "--max-tokens", "1"];
+    let output =
+        program().args(args).env("HOB_ISA", "mmx").stdin(std::process::Stdio::null()).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("HOB_ISA: expected one of scalar"), "{stderr}");
+}

@@ -1,0 +1,57 @@
+//! Help texts, word for word. After a change run with `HOB_BLESS=1` and read the difference.
+
+use crate::hob;
+use std::path::Path;
+
+fn matches_snapshot(name: &str, args: &[&str]) {
+    let shown = hob(args, b"").ok();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/cli/snapshots/{name}.txt"));
+    if std::env::var_os("HOB_BLESS").is_some() {
+        std::fs::write(&path, &shown).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(shown, expected, "{} differs; HOB_BLESS=1 accepts the new text", path.display());
+}
+
+#[test]
+fn every_command_explains_itself() {
+    matches_snapshot("hob", &[]);
+    for command in [
+        "chat",
+        "show",
+        "embed",
+        "tokenize",
+        "detokenize",
+        "template",
+        "logits",
+        "eval",
+        "bench",
+        "doctor",
+        "completions",
+        "man",
+    ] {
+        matches_snapshot(command, &[command, "--help"]);
+    }
+    matches_snapshot("eval-perplexity", &["eval", "perplexity", "--help"]);
+    matches_snapshot("eval-kl", &["eval", "kl", "--help"]);
+}
+
+#[test]
+fn manual_and_completions_cover_all_commands() {
+    let page = hob(&["man"], b"").ok();
+    assert!(page.contains(".TH hob 1"), "{page}");
+    let folder = tempfile::tempdir().unwrap();
+    hob(&["man", "--out", folder.path().to_str().unwrap()], b"").ok();
+    for page in ["hob.1", "hob-chat.1", "hob-eval-kl.1", "hob-doctor.1"] {
+        assert!(folder.path().join(page).is_file(), "{page} is missing");
+    }
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = hob(&["completions", shell], b"").ok();
+        assert!(script.contains("detokenize"), "{shell} lacks a command");
+    }
+}
+
+#[test]
+fn the_version_is_told() {
+    assert_eq!(hob(&["--version"], b"").ok(), concat!("hob ", env!("CARGO_PKG_VERSION"), "\n"));
+}
