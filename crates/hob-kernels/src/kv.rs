@@ -33,7 +33,7 @@ pub enum KvType {
     F32,
     /// The default. Magnitudes beyond 65504 are stored as 65504.
     F16,
-    /// 8-bit codes with an f16 scale per 32 elements: off by at most 1/253 of the largest magnitude among them.
+    /// 8-bit codes with an f16 scale per 32 elements: off by at most 1/253 of the largest magnitude among them, plus 4e-6.
     Q8,
 }
 
