@@ -85,6 +85,17 @@ impl ScaleType {
     fn bytes(self) -> usize {
         if self == ScaleType::F32 { 4 } else { 2 }
     }
+
+    /// The value of entry `index` of a table.
+    #[inline]
+    pub(crate) fn read(self, table: &[u8], index: usize) -> f32 {
+        let b = &table[index * self.bytes()..][..self.bytes()];
+        match self {
+            ScaleType::F32 => f32::from_le_bytes([b[0], b[1], b[2], b[3]]),
+            ScaleType::F16 => f16::from_le_bytes([b[0], b[1]]).to_f32(),
+            ScaleType::BF16 => bf16::from_le_bytes([b[0], b[1]]).to_f32(),
+        }
+    }
 }
 
 /// A `[rows, groups]` table of scales; a group is `cols / groups` consecutive columns.
@@ -104,13 +115,7 @@ impl Scales {
     /// The scale of `group` in `row`.
     #[inline]
     pub fn get(&self, row: usize, group: usize) -> f32 {
-        let at = (row * self.groups + group) * self.ty.bytes();
-        let b = &self.bytes[at..at + self.ty.bytes()];
-        match self.ty {
-            ScaleType::F32 => f32::from_le_bytes([b[0], b[1], b[2], b[3]]),
-            ScaleType::F16 => f16::from_le_bytes([b[0], b[1]]).to_f32(),
-            ScaleType::BF16 => bf16::from_le_bytes([b[0], b[1]]).to_f32(),
-        }
+        self.ty.read(&self.bytes, row * self.groups + group)
     }
 
     fn slice(&self, rows: Range<usize>) -> Option<Self> {
@@ -264,17 +269,30 @@ impl Matrix {
         match &self.storage {
             Storage::Blocks { ty, .. } => hob_quant::dequantize_row(*ty, self.row_bytes(row), out),
             Storage::Codes { bits, scales, .. } => {
-                let mut codes = vec![0i8; self.cols];
-                bits.unpack_row(self.row_bytes(row), &mut codes);
                 let width = self.cols / scales.groups;
-                for (group, (out, codes)) in out.chunks_mut(width).zip(codes.chunks(width)).enumerate() {
-                    let scale = scales.get(row, group);
-                    out.iter_mut().zip(codes).for_each(|(o, &c)| *o = f32::from(c) * scale);
+                let piece = CODE_PIECE / bits.bits();
+                let (table, first) = (&*scales.bytes, row * scales.groups);
+                let pieces = self.row_bytes(row).chunks(CODE_PIECE / 8).zip(out.chunks_mut(piece));
+                for (index, (bytes, out)) in pieces.enumerate() {
+                    let mut codes = [0i8; CODE_PIECE / 2];
+                    bits.unpack_row(bytes, &mut codes[..out.len()]);
+                    let (mut done, start) = (0, index * piece);
+                    while done < out.len() {
+                        let group = (start + done) / width;
+                        let end = ((group + 1) * width - start).min(out.len());
+                        let scale = scales.ty.read(table, first + group);
+                        let values = codes[done..end].iter().map(|&code| f32::from(code) * scale);
+                        out[done..end].iter_mut().zip(values).for_each(|(out, value)| *out = value);
+                        done = end;
+                    }
                 }
             }
         }
     }
 }
+
+/// Bits of codes that are unpacked at a time: a per-layer-embedding row is looked up for each token and must not allocate.
+const CODE_PIECE: usize = 2048;
 
 fn expect_len(row: usize, rows: usize, bytes: &SharedBytes) -> Result<(), MatrixError> {
     let expected = row.checked_mul(rows).ok_or(MatrixError::Shape { cols: row, multiple_of: 1 })?;

@@ -61,7 +61,7 @@ pub(super) fn round_unit(isa: Isa, ty: TensorType, bytes: &[u8], codes: &mut [u8
         _ => {
             let mut unit = format::WeightUnit::ZERO;
             unpack::unpack(ty, bytes, &mut unit);
-            round_to_one_scale(ty, &unit, codes)
+            round_to_one_scale(format::format(ty).expect("checked when the kernel was chosen"), &unit, codes)
         }
     }
 }

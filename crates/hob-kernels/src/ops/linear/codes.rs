@@ -16,7 +16,8 @@ mod x86_64;
 
 use super::activations::{Activations, Order, UNIT};
 use super::finish::Finish;
-use crate::{CodeBits, Isa, Matrix, Scales};
+use crate::matrix::Storage;
+use crate::{CodeBits, Isa, Matrix, ScaleType};
 use std::ops::Range;
 
 /// Columns that are certain not to overflow an i32.
@@ -67,25 +68,47 @@ impl Input {
     }
 }
 
-/// One layer's weights as this kernel sees them.
+/// One layer's weights as this kernel sees them; the bytes are looked up once, since views of a file cost a call.
 pub(super) struct Weights<'a> {
-    pub matrix: &'a Matrix,
+    bytes: &'a [u8],
+    row_bytes: usize,
+    pub cols: usize,
     pub bits: CodeBits,
-    pub scales: &'a Scales,
+    scales: &'a [u8],
+    scale_type: ScaleType,
 }
 
-impl Weights<'_> {
-    /// The layer's value for an integer sum.
+impl<'a> Weights<'a> {
+    /// `None` when the codes have several scales per row.
+    pub(super) fn new(matrix: &'a Matrix) -> Option<Self> {
+        match matrix.storage() {
+            Storage::Codes { bits, bytes, scales } if scales.groups == 1 => Some(Self {
+                bytes,
+                row_bytes: bits.row_bytes(matrix.cols()),
+                cols: matrix.cols(),
+                bits: *bits,
+                scales: &scales.bytes,
+                scale_type: scales.ty,
+            }),
+            _ => None,
+        }
+    }
+
     #[inline(always)]
-    pub(super) fn scaled(&self, row: usize, token: Token, sum: i32) -> f32 {
-        sum as f32 * (token.step * self.scales.get(row, 0))
+    pub(super) fn row(&self, row: usize) -> &'a [u8] {
+        &self.bytes[row * self.row_bytes..][..self.row_bytes]
+    }
+
+    #[inline(always)]
+    pub(super) fn scale(&self, row: usize) -> f32 {
+        self.scale_type.read(self.scales, row)
     }
 }
 
 /// Multiplies `rows` with all tokens.
 pub(super) fn project(isa: Isa, w: &Weights<'_>, rows: Range<usize>, input: &Input, finish: &Finish<'_>) {
     match isa {
-        _ if w.matrix.cols() > MAX_COLS => scalar(w, rows, input, finish),
+        _ if w.cols > MAX_COLS => scalar(w, rows, input, finish),
         #[cfg(target_arch = "x86_64")]
         Isa::Avx512 => x86_64::avx512(w, rows, input, finish),
         #[cfg(target_arch = "x86_64")]
@@ -96,10 +119,10 @@ pub(super) fn project(isa: Isa, w: &Weights<'_>, rows: Range<usize>, input: &Inp
 
 /// The scalar twin, in 64 bits.
 fn scalar(w: &Weights<'_>, rows: Range<usize>, input: &Input, finish: &Finish<'_>) {
-    let (cols, order) = (w.matrix.cols(), order(w.bits));
+    let (cols, order) = (w.cols, order(w.bits));
     let mut codes = vec![0i8; cols];
     for row in rows {
-        w.bits.unpack_row(w.matrix.row_bytes(row), &mut codes);
+        w.bits.unpack_row(w.row(row), &mut codes);
         for (t, token) in input.tokens.iter().enumerate() {
             let units = codes.chunks(UNIT).zip(input.x.token(t));
             let products = units.flat_map(|(codes, x)| {
@@ -107,7 +130,7 @@ fn scalar(w: &Weights<'_>, rows: Range<usize>, input: &Input, finish: &Finish<'_
                 codes.iter().enumerate().map(move |(column, &code)| i64::from(code) * x(column))
             });
             let sum: i64 = products.sum();
-            finish.put(t, row, sum as f32 * (token.step * w.scales.get(row, 0)));
+            finish.put(t, row, sum as f32 * (token.step * w.scale(row)));
         }
     }
 }

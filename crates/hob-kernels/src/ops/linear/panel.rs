@@ -88,6 +88,7 @@ fn panel(
     if exact {
         integers.clear();
         integers.resize(sums, [0; ROWS]);
+        floats.resize(1, [0.0; ROWS]);
     } else {
         floats.clear();
         floats.resize(sums, [0.0; ROWS]);
@@ -102,11 +103,11 @@ fn panel(
     }
     for (index, token) in tokens.enumerate() {
         if exact {
-            let row_sums: [f32; ROWS] = std::array::from_fn(|r| match rows.start + r < rows.end {
-                true => source.scaled(rows.start + r, x.token(token), integers[index][r]),
-                false => 0.0,
-            });
-            finish.put_run(token, rows.start, &row_sums[..rows.len()]);
+            let step = x.token(token).step;
+            let values =
+                integers[index].iter().zip(&lines.scales).map(|(&sum, scale)| sum as f32 * (step * scale));
+            floats[0].iter_mut().zip(values).for_each(|(out, value)| *out = value);
+            finish.put_run(token, rows.start, &floats[0][..rows.len()]);
         } else {
             finish.put_run(token, rows.start, &floats[index][..rows.len()]);
         }

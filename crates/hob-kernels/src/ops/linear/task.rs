@@ -17,8 +17,11 @@ const CHUNK_BYTES: usize = 64 << 10;
 /// Chunks are whole panels of rows.
 const CHUNK_ROWS: usize = 32;
 
-/// Tokens from which unpacking weights into panels pays.
-pub(super) const PANEL_TOKENS: usize = 16;
+/// Tokens from which rounding block formats into panels costs less than it saves (measured with AVX-512).
+pub(super) const PANEL_TOKENS: usize = 24;
+
+/// The same for integer codes, whose panels need no rounding: one tile of tokens.
+const PANEL_TOKENS_CODES: usize = 12;
 
 /// The input of a call in every form asked for so far.
 pub(super) struct Inputs<'a> {
@@ -87,9 +90,9 @@ impl<'a> Task<'a> {
         assert_eq!(inputs.x.len(), inputs.tokens * weight.cols(), "x is [T, in]");
         let kernel = choose(inputs, linear);
         let row_bytes = (weight.byte_len() / weight.rows().max(1)).max(1);
-        let chunk_rows = match inputs.tokens >= PANEL_TOKENS {
-            true => CHUNK_ROWS,
-            false => (CHUNK_BYTES / row_bytes).max(1).next_multiple_of(CHUNK_ROWS),
+        let chunk_rows = match &kernel {
+            Kernel::Panel(..) => CHUNK_ROWS,
+            _ => (CHUNK_BYTES / row_bytes).max(1).next_multiple_of(CHUNK_ROWS),
         };
         Self { weight, kernel, chunk_rows, finish: Finish::new(linear, inputs.tokens, job.out) }
     }
@@ -111,10 +114,9 @@ impl<'a> Task<'a> {
 
 fn choose<'a>(inputs: &mut Inputs<'a>, linear: &'a Linear) -> Kernel<'a> {
     let fast = inputs.cpu.compute == Compute::Fast;
-    let many = inputs.tokens >= PANEL_TOKENS;
     match linear.weight.storage() {
         Storage::Blocks { ty, .. } if fast && blocks::is_supported(*ty) => {
-            if many {
+            if inputs.tokens >= PANEL_TOKENS {
                 let steps = linear.input_scale.map_or(Steps::Unit, Steps::Fixed);
                 return Kernel::Panel(
                     Source::Blocks(*ty, &linear.weight),
@@ -125,13 +127,13 @@ fn choose<'a>(inputs: &mut Inputs<'a>, linear: &'a Linear) -> Kernel<'a> {
             Kernel::Blocks(*ty, inputs.quantised(steps, Order::Halves))
         }
         // A trained input range makes integers of both sides, so exact and fast are one.
-        Storage::Codes { bits, scales, .. }
-            if scales.groups == 1 && (fast || linear.input_scale.is_some()) =>
-        {
+        Storage::Codes { .. } if fast || linear.input_scale.is_some() => {
+            let Some(weights) = codes::Weights::new(&linear.weight) else {
+                return Kernel::Float(inputs.float(linear.input_scale));
+            };
             let steps = linear.input_scale.map_or(Steps::Row, Steps::Fixed);
-            let weights = codes::Weights { matrix: &linear.weight, bits: *bits, scales };
-            let order = codes::order(*bits);
-            if many && linear.weight.cols() <= codes::MAX_COLS {
+            let order = codes::order(weights.bits);
+            if inputs.tokens >= PANEL_TOKENS_CODES && weights.cols <= codes::MAX_COLS {
                 return Kernel::Panel(Source::Codes(weights), inputs.packed(steps, order));
             }
             Kernel::Codes(weights, codes::Input::new(inputs.quantised(steps, order)))

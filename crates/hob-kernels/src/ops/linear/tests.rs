@@ -115,3 +115,29 @@ fn check_exact(isa: Isa, linear: &Linear, random: &mut Random) {
         }
     }
 }
+
+#[test]
+fn rows_of_codes_decode_in_pieces() {
+    let mut random = Random(14);
+    for bits in [CodeBits::Two, CodeBits::Four, CodeBits::Eight] {
+        for (cols, groups) in [(1, 1), (5, 5), (1023, 1), (1024, 4), (5000, 8), (8960, 35)] {
+            let matrix = codes(bits, 3, cols, groups, &mut random);
+            let crate::matrix::Storage::Codes { scales, .. } = matrix.storage() else {
+                panic!("made of codes")
+            };
+            let (mut row, mut whole) = (vec![f32::NAN; cols], vec![0i8; cols]);
+            for index in 0..3 {
+                matrix.dequantize_row(index, &mut row);
+                bits.unpack_row(matrix.row_bytes(index), &mut whole);
+                for (column, value) in row.iter().enumerate() {
+                    let scale = scales.get(index, column / (cols / groups));
+                    assert_eq!(
+                        *value,
+                        f32::from(whole[column]) * scale,
+                        "{bits:?} {cols}/{groups} [{column}]"
+                    );
+                }
+            }
+        }
+    }
+}

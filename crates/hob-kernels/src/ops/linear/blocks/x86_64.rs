@@ -3,6 +3,7 @@
 
 mod avx2;
 mod avx512;
+mod round;
 mod unpack_avx2;
 mod unpack_avx512;
 
@@ -11,7 +12,7 @@ use crate::Matrix;
 use crate::isa::{Avx2, Avx512};
 use crate::ops::linear::activations::{Activations, UNIT, Unit};
 use crate::ops::linear::finish::Finish;
-use crate::ops::linear::panel::round_to_one_scale;
+use crate::ops::linear::panel as portable;
 use hob_quant::TensorType;
 use std::ops::Range;
 
@@ -46,7 +47,7 @@ macro_rules! with_format {
 
 /// The loops, once per instruction set: `$step` adds one unit's products to the sums of `T` tokens.
 macro_rules! block_kernel {
-    ($entry:ident, $round_entry:ident, $unpack_entry:ident, $isa:ident, $module:ident, $unpacker:ident, $features:literal) => {
+    ($entry:ident, $round_entry:ident, $unpack_entry:ident, $isa:ident, $module:ident, $unpacker:ident, $rounder:ident, $features:literal) => {
         pub(super) fn $entry(
             ty: TensorType,
             weight: &Matrix,
@@ -65,8 +66,7 @@ macro_rules! block_kernel {
                 while token < x.tokens {
                     let rows = rows.clone();
                     token += match x.tokens - token {
-                        8.. => some_tokens::<F, 8>(weight, rows, x, token, finish),
-                        4..8 => some_tokens::<F, 4>(weight, rows, x, token, finish),
+                        4.. => some_tokens::<F, 4>(weight, rows, x, token, finish),
                         2..4 => some_tokens::<F, 2>(weight, rows, x, token, finish),
                         _ => some_tokens::<F, 1>(weight, rows, x, token, finish),
                     };
@@ -136,7 +136,7 @@ macro_rules! block_kernel {
             fn one<const F: usize>(bytes: &[u8], codes: &mut [u8; UNIT]) -> f32 {
                 let mut unit = WeightUnit::ZERO;
                 $unpacker::unpack::<F>(bytes, &mut unit);
-                round_to_one_scale(const { type_of::<F>() }, &unit, codes)
+                $rounder::round_to_one_scale(const { format_of::<F>() }, &unit, codes)
             }
             #[target_feature(enable = $features)]
             fn dispatch(ty: TensorType, bytes: &[u8], codes: &mut [u8; UNIT]) -> f32 {
@@ -171,6 +171,7 @@ block_kernel!(
     Avx512,
     avx512,
     unpack_avx512,
+    round,
     "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni"
 );
-block_kernel!(avx2, round_avx2, unpack_avx2, Avx2, avx2, unpack_avx2, "avx2,fma,f16c");
+block_kernel!(avx2, round_avx2, unpack_avx2, Avx2, avx2, unpack_avx2, portable, "avx2,fma,f16c");

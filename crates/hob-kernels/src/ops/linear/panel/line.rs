@@ -2,9 +2,9 @@
 
 use super::{Lines, ROWS};
 use crate::ops::linear::activations::{ROUND, Step, UNIT, largest_bits};
-use crate::ops::linear::blocks::format::{MAX_UNIT_BYTES, WeightUnit, format};
-use crate::ops::linear::codes::{self, Token, Weights};
-use crate::ops::linear::{blocks, codes as channel};
+use crate::ops::linear::blocks;
+use crate::ops::linear::blocks::format::{Format, MAX_UNIT_BYTES, WeightUnit, format};
+use crate::ops::linear::codes::{self, Weights};
 use crate::{CodeBits, Isa, Matrix};
 use hob_quant::TensorType;
 use std::ops::Range;
@@ -30,15 +30,7 @@ impl Source<'_> {
     pub(super) fn offset(&self) -> i32 {
         match self {
             Source::Blocks(..) => OFFSET,
-            Source::Codes(w) => channel::offset(w.bits),
-        }
-    }
-
-    /// The layer's value of an integer sum.
-    pub(super) fn scaled(&self, row: usize, token: Token, sum: i32) -> f32 {
-        match self {
-            Source::Blocks(..) => unreachable!("block formats are summed as floats"),
-            Source::Codes(w) => w.scaled(row, token, sum),
+            Source::Codes(w) => codes::offset(w.bits),
         }
     }
 
@@ -60,9 +52,8 @@ impl Source<'_> {
                 }
                 Source::Codes(w) => {
                     let bytes = UNIT * w.bits.bits() / 8;
-                    with_unit(w.matrix.row_bytes(row), bytes, unit, |bytes| {
-                        unpack_codes(w.bits, bytes, codes);
-                    });
+                    with_unit(w.row(row), bytes, unit, |bytes| unpack_codes(w.bits, bytes, codes));
+                    lines.scales[r] = w.scale(row);
                 }
             }
         }
@@ -106,11 +97,10 @@ fn unpack_codes(bits: CodeBits, bytes: &[u8], out: &mut [u8; UNIT]) {
 /// Rounds an unpacked unit to one scale, which is returned; codes are stored with [`OFFSET`].
 #[inline(always)]
 pub(in crate::ops::linear) fn round_to_one_scale(
-    ty: TensorType,
+    format: Format,
     unit: &WeightUnit,
     out: &mut [u8; UNIT],
 ) -> f32 {
-    let format = format(ty).expect("checked when the kernel was chosen");
     let mut values = [0f32; UNIT];
     let runs = values.as_chunks_mut::<16>().0.iter_mut().zip(unit.codes.as_chunks::<16>().0);
     for (place, (values, codes)) in runs.enumerate() {

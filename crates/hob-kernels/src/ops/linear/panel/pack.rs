@@ -57,7 +57,12 @@ impl Packed {
         packed
     }
 
-    fn laid_out<C: Copy + Default + Send>(&self, pool: &Pool, tiles: usize, code: fn(i8) -> C) -> Vec<C> {
+    fn laid_out<C: Copy + Default + Send>(
+        &self,
+        pool: &Pool,
+        tiles: usize,
+        code: impl Fn(i8) -> C + Sync,
+    ) -> Vec<C> {
         let tile_len = UNIT * self.tile;
         let mut out = vec![C::default(); self.source.width * tiles * tile_len];
         pool.for_each_part(&mut out, tile_len, &|part, out| {
@@ -69,7 +74,7 @@ impl Packed {
                 }
                 let codes = self.source.token(token)[unit].codes.as_chunks::<4>().0;
                 let quads = out.as_chunks_mut::<4>().0.iter_mut().skip(t).step_by(self.tile);
-                quads.zip(codes).for_each(|(quad, codes)| *quad = codes.map(code));
+                quads.zip(codes).for_each(|(quad, codes)| *quad = codes.map(&code));
             }
         });
         out

@@ -72,7 +72,7 @@ fn every_variant_rounds_units_alike() {
             let mut unit = WeightUnit::ZERO;
             unpack_unit(Isa::Scalar, ty, &bytes, &mut unit);
             let mut expected = [0; UNIT];
-            let scale = round_to_one_scale(ty, &unit, &mut expected);
+            let scale = round_to_one_scale(format(ty).unwrap(), &unit, &mut expected);
             for isa in Isa::available() {
                 let mut found = [0; UNIT];
                 assert_eq!(

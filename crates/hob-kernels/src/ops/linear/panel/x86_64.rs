@@ -30,7 +30,12 @@ pub(super) fn avx512(
     unsafe {
         transpose(codes, panel);
         for (index, tile) in tiles.enumerate() {
-            tile_avx512(offset, panel, x.bytes(unit, tile), x.marks(unit, tile), index * TOKENS, out);
+            let (bytes, marks, first) = (x.bytes(unit, tile), x.marks(unit, tile), index * TOKENS);
+            match x.tokens() - tile * TOKENS {
+                9.. => tile_avx512::<12>(offset, panel, bytes, marks, first, out),
+                5..9 => tile_avx512::<8>(offset, panel, bytes, marks, first, out),
+                _ => tile_avx512::<4>(offset, panel, bytes, marks, first, out),
+            }
         }
     }
 }
@@ -91,8 +96,9 @@ fn transpose16(r: [__m512i; 16]) -> [__m512i; 16] {
     out
 }
 
+/// The first `N` tokens of a tile.
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
-fn tile_avx512(
+fn tile_avx512<const N: usize>(
     offset: i32,
     panel: &[[u8; 64]],
     x: &[i8],
@@ -104,11 +110,11 @@ fn tile_avx512(
     let x = &x.as_chunks::<4>().0.as_chunks::<TOKENS>().0[..QUADS];
     let marks: &[(f32, i32); TOKENS] = marks.try_into().expect("a tile's tokens");
     // Starting from the zero point's share, `-offset * sum(x)`, makes the sums those of signed codes.
-    let mut sums: [[__m512i; 2]; TOKENS] =
+    let mut sums: [[__m512i; 2]; N] =
         std::array::from_fn(|t| [_mm512_set1_epi32(offset.wrapping_mul(marks[t].1)); 2]);
     for quad in 0..QUADS {
         let rows = [load64(&panel[2 * quad]), load64(&panel[2 * quad + 1])];
-        for t in 0..TOKENS {
+        for t in 0..N {
             let values = _mm512_set1_epi32(i32::from_ne_bytes(x[quad][t].map(|v| v as u8)));
             sums[t][0] = _mm512_dpbusd_epi32(sums[t][0], rows[0], values);
             sums[t][1] = _mm512_dpbusd_epi32(sums[t][1], rows[1], values);
@@ -116,7 +122,7 @@ fn tile_avx512(
     }
     match out {
         Sums::Integers(out) => {
-            for (t, out) in out[first..first + TOKENS].iter_mut().enumerate() {
+            for (t, out) in out[first..first + N].iter_mut().enumerate() {
                 for (out, sum) in out.as_chunks_mut::<16>().0.iter_mut().zip(sums[t]) {
                     // SAFETY: 64 readable and writable bytes; neither access needs alignment.
                     unsafe {
@@ -127,7 +133,7 @@ fn tile_avx512(
             }
         }
         Sums::Floats(out, scales) => {
-            for (t, out) in out[first..first + TOKENS].iter_mut().enumerate() {
+            for (t, out) in out[first..first + N].iter_mut().enumerate() {
                 let step = _mm512_set1_ps(marks[t].0);
                 let parts = out.as_chunks_mut::<16>().0.iter_mut().zip(scales.as_chunks::<16>().0);
                 for ((out, scales), sum) in parts.zip(sums[t]) {
@@ -195,16 +201,14 @@ fn tile_avx2(panel: &[[u8; 32]], x: &[i16], marks: &[(f32, i32)], first: usize, 
                     let [a, b] = x[quad][t][pair];
                     let both = u32::from(a as u16) | u32::from(b as u16) << 16;
                     let values = _mm256_set1_epi32(both as i32);
-                    for part in 0..2 {
-                        let products = _mm256_madd_epi16(rows[part], values);
-                        sums[t][part] = _mm256_add_epi32(sums[t][part], products);
-                    }
+                    sums[t][0] = _mm256_add_epi32(sums[t][0], _mm256_madd_epi16(rows[0], values));
+                    sums[t][1] = _mm256_add_epi32(sums[t][1], _mm256_madd_epi16(rows[1], values));
                 }
             }
         }
-        for t in 0..TOKENS_AVX2 {
-            for part in 0..2 {
-                add_avx2(out, first + t, 16 * side + 8 * part, marks[t].0, sums[t][part]);
+        for (t, sums) in sums.into_iter().enumerate() {
+            for (part, sum) in sums.into_iter().enumerate() {
+                add_avx2(out, first + t, 16 * side + 8 * part, marks[t].0, sum);
             }
         }
     }
