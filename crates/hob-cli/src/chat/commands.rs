@@ -14,9 +14,9 @@ pub const NAMES: [&str; 10] =
     ["/help", "/system", "/set", "/save", "/load", "/clear", "/regenerate", "/stats", "/exit", "/quit"];
 
 const HELP: &str = "\
-/system [TEXT]     show the instructions before the conversation, or replace them (/system - removes them)
+/system [TEXT]     show the instructions that come first, or replace them (- removes them)
 /set               show what can be set and how it stands
-/set NAME VALUE    change how answers are drawn: temp, top-k, seed, max-tokens, think ... as on the command line
+/set NAME VALUE    change how answers are drawn (temp, seed, max-tokens, think ...)
 /save FILE         write the conversation into a file
 /load FILE         go on with a saved one
 /clear             forget the conversation, keep the instructions
