@@ -160,3 +160,32 @@ fn the_number_of_threads_changes_no_bit() {
         }
     }
 }
+
+/// Every quantised copy of `name`.
+fn quantised_copies(name: &str) -> Vec<(String, Model)> {
+    let Some(root) = fixtures() else { return Vec::new() };
+    let mut paths: Vec<_> = std::fs::read_dir(root.join(name)).unwrap().map(|d| d.unwrap().path()).collect();
+    paths.retain(|p| p.extension().is_some_and(|e| e == "gguf"));
+    paths.sort();
+    let load = |path: PathBuf| {
+        let model = Model::load(&hob_format::open(&path).unwrap()).unwrap();
+        (path.file_stem().unwrap().to_string_lossy().into_owned(), model)
+    };
+    paths.into_iter().map(load).collect()
+}
+
+/// These nets are small and chaotic under 8-bit activations, so the bound only catches blunders (a wrong scale, a swapped
+/// nibble): the fixtures' README calls 0.05 to 0.1 of the standard deviation normal.
+#[test]
+fn eight_bit_activations_stay_near_exact_ones_in_every_format() {
+    for (name, model) in quantised_copies("llama_kquant").into_iter().chain(quantised_copies("qwen3")) {
+        let tokens: Vec<u32> = (0..40).map(|i| (i * 37 + 11) % model.spec().vocab as u32).collect();
+        let exact = all_logits(&Cpu::new(1, Compute::Exact), &model, &tokens);
+        let fast = all_logits(&Cpu::new(1, Compute::Fast), &model, &tokens);
+        let rms = |x: &mut dyn Iterator<Item = f32>| (x.map(|v| v * v).sum::<f32>() / exact.len() as f32).sqrt();
+        let spread = rms(&mut exact.iter().copied());
+        let error = rms(&mut exact.iter().zip(&fast).map(|(a, b)| a - b)) / spread;
+        assert!(error < 0.2, "{name}: {error} of the logits' spread");
+        eprintln!("{name}: {error:.4} of the logits' spread");
+    }
+}
