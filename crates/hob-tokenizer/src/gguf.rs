@@ -8,6 +8,7 @@ use crate::decode::{DecodeRules, Joiner};
 use crate::error::Error;
 use crate::hash::PairTable;
 use crate::model::bpe::{Bpe, Scored};
+use crate::model::merge_list::MergeReader;
 use crate::model::wordpiece::WordPiece;
 use crate::model::{Fallback, Model};
 use crate::normalize::{Accents, Bert, Step};
@@ -191,11 +192,11 @@ impl GgufVocab<'_> {
             let at = merge.iter().skip(1).position(|b| *b == b' ').map(|at| at + 1);
             let Some(at) = at else {
                 let token = String::from_utf8_lossy(merge).chars().take(100).collect();
-                return Err(Error::UnknownMerge { index: reader.index, token });
+                return Err(Error::UnknownMerge { index: reader.count(), token });
             };
             reader.add(&merge[..at], &merge[at + 1..])?;
         }
-        Ok(reader.table)
+        reader.finish()
     }
 
     fn frame(&self, add_bos: bool, add_eos: bool) -> (Vec<u32>, Vec<u32>) {
@@ -249,14 +250,11 @@ impl GgufVocab<'_> {
             fallback: Fallback { bytes: true, unk: self.unk, fuse: true },
             ignore_merges: false,
         });
-        let separate_line_feeds = !mixes_line_feeds(&self.tokens);
         // Gemma 4 is not usable without BOS, and early files say it needs none.
         let frame = (self.bos.into_iter().collect(), self.frame(true, false).1);
         let mut tokenizer = self.tokenizer(vocab, false, model, frame);
         tokenizer.normalizer = vec![Step::Replace { from: " ".to_owned(), to: SPACE_MARK.to_owned() }];
-        if separate_line_feeds {
-            tokenizer.splits = vec![Split::isolated(Matcher::LineFeeds)];
-        }
+        tokenizer.splits = split::between_words(&tokenizer.vocab);
         tokenizer.decode = sentencepiece_decoding(false);
         Ok(tokenizer.finish())
     }
@@ -270,6 +268,7 @@ impl GgufVocab<'_> {
         let space_prefix = self.add_space_prefix.unwrap_or(true);
         tokenizer.normalizer =
             sentencepiece_normalizer(space_prefix, self.remove_extra_whitespaces.unwrap_or(false))?;
+        tokenizer.splits = split::between_words(&tokenizer.vocab);
         tokenizer.decode = sentencepiece_decoding(space_prefix);
         Ok(tokenizer.finish())
     }
@@ -328,11 +327,6 @@ pub(crate) fn check_scores(scores: &[f32]) -> Result<(), Error> {
     }
 }
 
-/// Whether some token holds a line feed next to something else, so that text cannot be cut at line feeds.
-pub(crate) fn mixes_line_feeds(tokens: &[&[u8]]) -> bool {
-    tokens.iter().any(|text| text.contains(&b'\n') && text.iter().any(|byte| *byte != b'\n'))
-}
-
 /// How SentencePiece models rewrite text.
 pub(crate) fn sentencepiece_normalizer(
     space_prefix: bool,
@@ -359,56 +353,5 @@ pub(crate) fn sentencepiece_decoding(space_prefix: bool) -> DecodeRules {
         byte_fallback: true,
         strip_start: space_prefix.then_some((' ', 1)),
         joiner: Joiner::Nothing,
-    }
-}
-
-/// Turns merges written as texts into rules about ids.
-pub(crate) struct MergeReader<'v> {
-    vocab: &'v Vocab,
-    /// Tokens that ordinary text cannot become, but that a rule may name all the same.
-    added: &'v AddedTokens,
-    /// Texts are written in the byte alphabet.
-    decoded: bool,
-    pub table: PairTable,
-    pub index: usize,
-    /// The token that the last merge made: lists go through the tokens in order, so it or its successor is the
-    /// likely result of the next merge.
-    last: u32,
-    pair: Vec<u8>,
-}
-
-impl<'v> MergeReader<'v> {
-    pub(crate) fn new(vocab: &'v Vocab, added: &'v AddedTokens, decoded: bool, count: usize) -> Self {
-        let table = PairTable::with_capacity(count);
-        Self { vocab, added, decoded, table, index: 0, last: 0, pair: Vec::new() }
-    }
-
-    pub(crate) fn add(&mut self, left: &[u8], right: &[u8]) -> Result<(), Error> {
-        self.pair.clear();
-        self.append(left);
-        let split = self.pair.len();
-        self.append(right);
-        let find = |text: &[u8], written: &[u8]| {
-            self.vocab.find(text).or_else(|| self.added.find(written)).ok_or_else(|| Error::UnknownMerge {
-                index: self.index,
-                token: String::from_utf8_lossy(written).chars().take(100).collect(),
-            })
-        };
-        let left_id = find(&self.pair[..split], left)?;
-        let right_id = find(&self.pair[split..], right)?;
-        let guess = |id: u32| (id as usize) < self.vocab.len() && self.vocab.text(id) == self.pair;
-        let merged = match [self.last, self.last + 1].into_iter().find(|id| guess(*id)) {
-            Some(id) => id,
-            None => find(&self.pair, &[left, right].concat())?,
-        };
-        self.last = merged;
-        self.index += 1;
-        self.table.push(left_id, right_id, merged)
-    }
-
-    fn append(&mut self, written: &[u8]) {
-        if !self.decoded || !alphabet::decode_into(written, &mut self.pair) {
-            self.pair.extend_from_slice(written);
-        }
     }
 }

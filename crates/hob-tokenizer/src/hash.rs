@@ -74,6 +74,19 @@ impl TextIndex {
         Err(collides())
     }
 
+    /// The slot where a look-up of `text` begins.
+    pub(crate) fn slot_of(&self, text: &[u8]) -> u32 {
+        self.place(text).0 as u32
+    }
+
+    /// Turns slots into the ids that stand there, in a loop whose memory accesses overlap.
+    pub(crate) fn guess(&self, slots: &mut [u32]) {
+        for slot in slots {
+            let entry = self.slots.get(*slot as usize).copied().unwrap_or(0);
+            *slot = (entry & 0x00FF_FFFF).saturating_sub(1);
+        }
+    }
+
     pub(crate) fn get<'v>(&self, text: &[u8], text_of: impl Fn(u32) -> &'v [u8]) -> Option<u32> {
         if self.slots.is_empty() {
             return None;
@@ -94,7 +107,7 @@ impl TextIndex {
 
     fn place(&self, text: &[u8]) -> (usize, u32) {
         let hash = hash_bytes(text);
-        ((hash >> 8) as usize & (self.slots.len() - 1), (hash as u32 & 0xFF) << 24)
+        ((hash >> 8) as usize & self.slots.len().wrapping_sub(1), (hash as u32 & 0xFF) << 24)
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
@@ -131,6 +144,11 @@ impl PairTable {
             slot = (slot + 1) & (self.slots.len() - 1);
         }
         Err(collides())
+    }
+
+    /// Begins the memory accesses that adding these pairs waits for; the result means nothing.
+    pub(crate) fn approach(&self, pairs: &[[u32; 3]]) -> u32 {
+        pairs.iter().fold(0, |seen, pair| seen ^ self.slots[self.place(pair[0], pair[1])])
     }
 
     /// Rank (lower merges first) and merged id of a pair.

@@ -129,6 +129,29 @@ impl Vocab {
         self.index.get(text, |id| self.text(id))
     }
 
+    /// The slot where a look-up of `text` begins, for [`approach`](Self::approach).
+    pub(crate) fn slot_of(&self, text: &[u8]) -> u32 {
+        self.index.slot_of(text)
+    }
+
+    /// Begins the memory accesses that [`find`](Self::find) waits for, for many texts at once: each loop touches one
+    /// table for all of them, so that their cache misses overlap instead of following one another. The result means
+    /// nothing; a caller that keeps it keeps the compiler from dropping the accesses.
+    pub(crate) fn approach(&self, slots: &mut [u32]) -> u8 {
+        self.index.guess(slots);
+        for id in slots.iter_mut() {
+            *id = (*id as usize).checked_sub(1).map_or(0, |before| self.ends[before]);
+        }
+        slots.iter().fold(0, |seen, start| seen ^ self.arena.get(*start as usize).copied().unwrap_or(0))
+    }
+
+    /// Whether some token that ordinary text can become satisfies `is_such`.
+    pub(crate) fn any_text(&self, is_such: impl Fn(&[u8]) -> bool) -> bool {
+        (0..self.len() as u32)
+            .filter(|id| matches!(self.kind(*id), Kind::Normal | Kind::UserDefined | Kind::Unused))
+            .any(|id| is_such(self.text(id)))
+    }
+
     /// The token that stands for one byte.
     pub(crate) fn byte_id(&self, byte: u8) -> Option<u32> {
         Some(self.byte_ids[usize::from(byte)]).filter(|id| *id != NONE)

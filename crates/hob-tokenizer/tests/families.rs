@@ -1,4 +1,5 @@
 //! The model fixtures' tokenizers, from every form in which they come.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 

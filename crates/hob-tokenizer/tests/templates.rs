@@ -1,4 +1,5 @@
 //! Published chat templates over recorded conversations, rendered by transformers.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 

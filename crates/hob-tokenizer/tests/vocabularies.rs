@@ -1,4 +1,5 @@
 //! Every line of the shared tokenizer fixtures, made with the original tokenizers.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 

@@ -10,13 +10,15 @@ use super::file::{AddedToken, Entries, File, Merges, Model as FileModel};
 use crate::added::AddedTokens;
 use crate::alphabet;
 use crate::decode::Joiner;
-use crate::gguf::{MergeReader, check_scores};
+use crate::gguf::check_scores;
 use crate::hash::PairTable;
 use crate::model::bpe::Bpe;
+use crate::model::merge_list::MergeReader;
 use crate::model::unigram::Unigram;
 use crate::model::wordpiece::WordPiece;
 use crate::model::{Fallback, Model};
 use crate::normalize;
+use crate::split;
 use crate::vocab::{Kind, NONE, Vocab, byte_token};
 use crate::{Error, Tokenizer};
 
@@ -44,6 +46,9 @@ pub(super) fn build(file: File, config: &Config) -> Result<Tokenizer, Error> {
     let (added, added_normalized) = added(&listed, &parts);
     let model = model(&file.model, &vocab, &added, &parts, special.unk)?;
     check_frame(&parts, vocab.len())?;
+    if matches!(&model, Model::Bpe(bpe) if !bpe.byte_level) {
+        parts.splits.extend(split::between_words(&vocab));
+    }
     let mut tokenizer = Tokenizer {
         vocab,
         byte_level: parts.byte_level,
@@ -230,7 +235,7 @@ fn merges(
     for merge in 0..count {
         reader.add(texts.get(2 * merge).as_bytes(), texts.get(2 * merge + 1).as_bytes())?;
     }
-    Ok(reader.table)
+    reader.finish()
 }
 
 fn unigram(file: &FileModel, vocab: &Vocab) -> Result<Model, Error> {

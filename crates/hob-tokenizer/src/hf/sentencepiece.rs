@@ -11,6 +11,7 @@ use crate::model::bpe::Scored;
 use crate::model::unigram::Unigram;
 use crate::model::{Fallback, Model};
 use crate::special::SpecialTokens;
+use crate::split;
 use crate::vocab::{Kind, Vocab};
 use crate::{Error, Tokenizer};
 
@@ -59,7 +60,7 @@ pub(super) fn build(bytes: &[u8], config: &Config) -> Result<Tokenizer, Error> {
         byte_level: false,
         added_normalized: AddedTokens::new([]),
         normalizer: sentencepiece_normalizer(file.space_prefix, file.remove_extra_spaces)?,
-        splits: Vec::new(),
+        splits: if file.model_type == 2 { split::between_words(&vocab) } else { Vec::new() },
         model,
         prefix: special.bos.filter(|_| config.add_bos.unwrap_or(true)).into_iter().collect(),
         suffix: special.eos.filter(|_| config.add_eos.unwrap_or(false)).into_iter().collect(),

@@ -2,6 +2,7 @@
 
 pub(crate) mod bpe;
 pub(crate) mod merge;
+pub(crate) mod merge_list;
 pub(crate) mod unigram;
 pub(crate) mod wordpiece;
 

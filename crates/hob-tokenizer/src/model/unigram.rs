@@ -37,10 +37,11 @@ impl Unigram {
             let score_here = best[at].0;
             let char_end = at + c.len_utf8();
             let mut char_known = false;
-            for end in char_end..=piece.len().min(at + self.token_bytes_max) {
+            let longest = piece.len().min(at + self.token_bytes_max);
+            for (end, slot) in best.iter_mut().enumerate().take(longest + 1).skip(char_end) {
                 let Some(id) = vocab.find(&piece.as_bytes()[at..end]) else { continue };
                 char_known |= end == char_end;
-                offer(&mut best[end], score_here + f64::from(self.scores[id as usize]), id, at);
+                offer(slot, score_here + f64::from(self.scores[id as usize]), id, at);
             }
             if !char_known {
                 offer(&mut best[char_end], score_here + f64::from(self.unknown_score), NONE, at);

@@ -13,6 +13,7 @@ pub(crate) use words::Words;
 
 use crate::Error;
 use crate::unicode::{self, PUNCTUATION};
+use crate::vocab::Vocab;
 
 /// What becomes of a match; the names are those of `tokenizer.json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
@@ -37,6 +38,8 @@ pub(crate) enum Matcher {
     Pattern(Box<fancy_regex::Regex>),
     /// Runs of line feeds.
     LineFeeds,
+    /// A run of `▁` with what follows up to the next one.
+    MarkedWords,
 }
 
 /// Steps one search may take back; past it the rest of the text stays one piece.
@@ -77,6 +80,12 @@ impl Matcher {
                 Some(start..start + literal.len())
             }
             Self::Pattern(regex) => find_pattern(regex, text, from),
+            Self::MarkedWords => {
+                let rest = text.get(from..).filter(|rest| !rest.is_empty())?;
+                let word = rest.find(|c| c != SPACE_MARK).unwrap_or(rest.len());
+                let end = rest[word..].find(SPACE_MARK).map_or(rest.len(), |at| word + at);
+                Some(from..from + end)
+            }
             Self::LineFeeds => {
                 let start = from + text[from..].find('\n')?;
                 let len = text[start..].find(|c| c != '\n').unwrap_or(text.len() - start);
@@ -159,6 +168,40 @@ impl Joiner<'_> {
             _ => self.out.push(stretch),
         }
     }
+}
+
+/// SentencePiece's stand-in for a space.
+const SPACE_MARK: char = '▁';
+
+/// Splits for a vocabulary whose model runs over whole texts: where no token reaches over a boundary, cutting there
+/// changes nothing but makes the pieces short.
+pub(crate) fn between_words(vocab: &Vocab) -> Vec<Split> {
+    let mark = "▁".as_bytes();
+    let reaches_over = |text: &[u8]| {
+        let mut after_word = false;
+        let mut rest = text;
+        while !rest.is_empty() {
+            if rest.starts_with(mark) {
+                if after_word {
+                    return true;
+                }
+                rest = &rest[mark.len()..];
+            } else {
+                after_word = true;
+                rest = &rest[1..];
+            }
+        }
+        false
+    };
+    let mixes_line_feeds = |text: &[u8]| text.contains(&b'\n') && text.iter().any(|byte| *byte != b'\n');
+    let mut splits = Vec::new();
+    if !vocab.any_text(mixes_line_feeds) {
+        splits.push(Split::isolated(Matcher::LineFeeds));
+    }
+    if !vocab.any_text(reaches_over) {
+        splits.push(Split::isolated(Matcher::MarkedWords));
+    }
+    splits
 }
 
 /// White space, for [`Matcher::Char`].

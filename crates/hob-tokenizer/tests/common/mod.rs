@@ -2,7 +2,8 @@
 #![allow(
     dead_code,
     clippy::disallowed_methods,
-    reason = "tests read fixtures, and not every suite uses every helper"
+    clippy::unwrap_used,
+    reason = "tests read fixtures and may panic, and not every suite uses every helper"
 )]
 
 use std::collections::HashMap;
