@@ -85,6 +85,11 @@ fn exact_mode_is_within_rounding_of_the_reference() {
             let linear = Linear::new(Matrix::from_f32(rows, cols, &random.normals(rows * cols)));
             check_exact(isa, &linear, &mut random);
         }
+        for ty in [TensorType::F16, TensorType::BF16] {
+            for (rows, cols) in SHAPES {
+                check_exact(isa, &Linear::new(blocks(ty, rows, cols, &mut random)), &mut random);
+            }
+        }
         for ty in [TensorType::F16, TensorType::BF16, TensorType::Q4_0, TensorType::Q6_K] {
             check_exact(isa, &Linear::new(blocks(ty, 37, 512, &mut random)), &mut random);
         }

@@ -109,8 +109,8 @@ macro_rules! code_kernel {
             #[target_feature(enable = $features)]
             fn unit<const B: usize, const T: usize>(stored: &[u8], x: &[&Unit; T], sums: &mut [$vector; T]) {
                 for (part, stored) in stored.as_chunks::<$bytes>().0.iter().enumerate() {
-                    // SAFETY: a prefetch reads nothing and never faults, wherever it points.
-                    unsafe { _mm_prefetch::<_MM_HINT_T0>(stored.as_ptr().wrapping_add(AHEAD_BYTES).cast()) };
+                    // A prefetch reads nothing and never faults, wherever it points.
+                    _mm_prefetch::<_MM_HINT_T0>(stored.as_ptr().wrapping_add(AHEAD_BYTES).cast());
                     $add_bytes::<B, T>(stored, part * $bytes, x, sums);
                 }
             }
