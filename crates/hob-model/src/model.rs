@@ -370,11 +370,10 @@ impl Model {
         self.linears().into_iter().find(|(stem, _)| named(stem)).map(|(_, linear)| linear)
     }
 
-    /// Bytes of weights that stay in memory while the model runs: all matrices but tables gathered row by row.
+    /// Bytes of weights that stay in memory while the model runs: all matrices that are multiplied with. Of embedding tables
+    /// only the rows of tokens in use are read.
     pub fn touched_bytes(&self) -> u64 {
-        let own_embedding = !matches!(self.spec.output, OutputSpec::Logits { tied: true, .. });
-        let embedding = if own_embedding { self.embedding.byte_len() as u64 } else { 0 };
-        embedding + self.linears().iter().map(|(_, l)| l.weight.byte_len() as u64).sum::<u64>()
+        self.linears().iter().map(|(_, l)| l.weight.byte_len() as u64).sum()
     }
 
     /// Bytes of working buffers for a step of `tokens` tokens, estimated from the widest layer.

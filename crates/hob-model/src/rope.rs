@@ -110,8 +110,10 @@ impl RopeSpec {
         // The pair that makes `turns` turns within the original context.
         let pair =
             |turns: f32| r * (original / (turns * std::f32::consts::TAU)).ln() / (2.0 * self.theta.ln());
-        let low = pair(beta_fast).floor().clamp(0.0, r - 1.0);
-        let high = pair(beta_slow).ceil().clamp(0.0, r - 1.0);
+        // A file may say that nothing turns.
+        let last = (r - 1.0).max(0.0);
+        let low = pair(beta_fast).floor().clamp(0.0, last);
+        let high = pair(beta_slow).ceil().clamp(0.0, last);
         let span = if high > low { high - low } else { 0.001 };
         base.iter()
             .enumerate()
@@ -274,5 +276,25 @@ fn unknown(key: &str, found: &str) -> Error {
         key: key.into(),
         expected: "default, linear, llama3, yarn, longrope or proportional".into(),
         found: format!("{found:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_width_of_nothing_has_no_frequencies() {
+        let yarn = RopeScaling::Yarn {
+            factor: 4.0,
+            original: 64.0,
+            beta_fast: 32.0,
+            beta_slow: 1.0,
+            amplitude: 1.0,
+        };
+        for scaling in [RopeScaling::None, RopeScaling::Proportional { pairs: 3 }, yarn] {
+            let spec = RopeSpec { theta: 10_000.0, width: 0, scaling };
+            assert!(spec.table(false).frequencies.is_empty());
+        }
     }
 }

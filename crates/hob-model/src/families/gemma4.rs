@@ -62,6 +62,10 @@ pub(super) fn spec(c: &Config<'_>) -> Result<ModelSpec, Error> {
     let shared = c.opt_usize(Key("attention.shared_kv_layers", "num_kv_shared_layers"))?.unwrap_or(0);
     let heads = HeadWidths::read(c, &base.kv_heads, base.head_dim, &sliding)?;
     let window = c.usize(Key("attention.sliding_window", "sliding_window"))?;
+    if let Some(bad) = heads.kv.iter().find(|&&k| !base.heads.is_multiple_of(k)) {
+        let expected = format!("a divisor of the {} query heads", base.heads);
+        return Err(wrong("num_global_key_value_heads", &expected, bad));
+    }
     if shared >= layers {
         return Err(wrong("shared key-value layers", &format!("fewer than {layers}"), shared));
     }
@@ -82,7 +86,8 @@ pub(super) fn spec(c: &Config<'_>) -> Result<ModelSpec, Error> {
     for (i, layer) in s.layers.iter_mut().enumerate() {
         let kv = kv_source(i, own, &sliding)?;
         layer.attention = AttentionSpec {
-            kv_heads: heads.kv[i],
+            // Who reads another layer's cache reads as many heads as are in it.
+            kv_heads: heads.kv[if let KvSource::Layer(owner) = kv { owner } else { i }],
             head_dim: if sliding[i] { heads.sliding } else { heads.full },
             scale: 1.0,
             mask: Mask::Causal { window: sliding[i].then_some(window) },
@@ -225,4 +230,55 @@ fn ropes(c: &Config<'_>, full: usize) -> Result<Vec<RopeSpec>, Error> {
             None => Ok(default(kind)),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use hob_format::{HfModel, ModelFiles, TensorTable};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn spec_with(changes: Value) -> Result<ModelSpec, Error> {
+        let mut config = json!({
+            "model_type": "gemma4_text", "hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 4,
+            "num_key_value_heads": 2, "head_dim": 8, "global_head_dim": 16, "intermediate_size": 48,
+            "vocab_size": 24, "max_position_embeddings": 256, "rms_norm_eps": 1e-5, "sliding_window": 16,
+            "layer_types": ["sliding_attention", "full_attention", "sliding_attention", "full_attention"],
+        });
+        for (key, value) in changes.as_object().unwrap() {
+            config[key] = value.clone();
+        }
+        let files = ModelFiles::Hf(HfModel {
+            dir: "test".into(),
+            config,
+            tensors: TensorTable::default(),
+            tokenizer_json: None,
+            tokenizer_model: None,
+            tokenizer_config: None,
+            generation_config: None,
+            special_tokens_map: None,
+            chat_template: None,
+            named_chat_templates: Default::default(),
+            sentence_modules: Vec::new(),
+        });
+        spec(&Config::new(&files)?)
+    }
+
+    #[test]
+    fn query_heads_share_key_heads_evenly_in_every_layer() {
+        for (global, fits) in [(1, true), (3, false), (8, false)] {
+            let read = spec_with(json!({"attention_k_eq_v": true, "num_global_key_value_heads": global}));
+            assert_eq!(read.is_ok(), fits, "{global}");
+        }
+        assert!(spec_with(json!({"per_layer_config": {"1": {"num_key_value_heads": 3}}})).is_err());
+    }
+
+    #[test]
+    fn a_layer_reads_as_many_heads_as_the_cache_it_borrows_has() {
+        let spec = spec_with(json!({"num_kv_shared_layers": 2, "num_key_value_heads": [2, 1, 4, 4]})).unwrap();
+        assert_eq!(spec.layers[2].attention.kv, KvSource::Layer(0));
+        let heads: Vec<usize> = spec.layers.iter().map(|l| l.attention.kv_heads).collect();
+        assert_eq!(heads, [2, 1, 2, 1]);
+    }
 }
