@@ -1,12 +1,17 @@
 //! What people hand in: files, standard input, arguments that are either JSON or the name of a file with JSON.
 
+use crate::fail::{note, usage};
 use anyhow::{Context, anyhow, bail};
 use serde_json::Value;
 use std::io::{self, IsTerminal, Read};
 use std::path::Path;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 
 /// Longest text taken in. No context holds as much; the limit keeps a mistaken pipe from filling memory.
 const TEXT_BYTES_MAX: u64 = 256 << 20;
+/// How long standard input is waited for without a word.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The text of the file at `path`; `-` is standard input.
 pub fn text(path: &Path) -> anyhow::Result<String> {
@@ -26,9 +31,23 @@ pub fn stdin() -> anyhow::Result<String> {
     utf8(limited(io::stdin().lock(), "standard input")?, "standard input")
 }
 
-/// Standard input if something is piped into it.
+/// Standard input if something is piped into it. Says so when that takes long: whoever starts a program with an open pipe
+/// and writes nothing would otherwise wait without knowing for what.
 pub fn piped() -> anyhow::Result<Option<String>> {
-    if io::stdin().is_terminal() { Ok(None) } else { stdin().map(Some) }
+    if io::stdin().is_terminal() {
+        return Ok(None);
+    }
+    let (done, waiting) = mpsc::channel::<()>();
+    std::thread::spawn(move || {
+        if waiting.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+            note(
+                "waiting for the end of standard input; start with `< /dev/null` if nothing is to come from there",
+            );
+        }
+    });
+    let text = stdin();
+    drop(done);
+    text.map(Some)
 }
 
 /// JSON from the file at `path`; `-` is standard input.
@@ -46,8 +65,7 @@ pub fn json_or_file(argument: &str) -> anyhow::Result<Value> {
 pub fn ids(arguments: &[String]) -> anyhow::Result<Vec<u32>> {
     let joined = if arguments == ["-"] { stdin()? } else { arguments.join(",") };
     let parse = |word: &str| {
-        word.parse()
-            .map_err(|_| crate::fail::usage(format!("expected token ids such as 1,2,3, found {word:?}")))
+        word.parse().map_err(|_| usage(format!("expected token ids such as 1,2,3, found {word:?}")))
     };
     let separator = |c: char| c == ',' || c.is_whitespace() || c == '[' || c == ']';
     joined.split(separator).filter(|w| !w.is_empty()).map(parse).collect()

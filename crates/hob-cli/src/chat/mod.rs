@@ -17,7 +17,7 @@ use crate::fail::{Stop, note, usage};
 use crate::{open, out, platform, signals};
 use anyhow::{anyhow, bail};
 use args::AnswerArgs;
-use hob::{ChatOptions, Grammar, LanguageModel, Piece};
+use hob::{ChatOptions, FinishReason, Grammar, LanguageModel, Piece};
 use print::Printer;
 use prompt::Prompt;
 use stats::Facts;
@@ -151,6 +151,12 @@ impl Desk {
         }
         if turn.interrupted {
             return Err(Stop::Interrupted.into());
+        }
+        if self.grammar.is_some() && turn.reply.finish != Some(FinishReason::Stop) {
+            // Whoever asked for a shape parses the output; half of it must not look like success.
+            bail!(
+                "the output ends before it has the shape asked for; give it more room (--max-tokens, --context) or a tighter shape"
+            );
         }
         Ok(())
     }

@@ -49,7 +49,8 @@ pub fn run(desk: &mut Desk, pending: Prompt, args: &ChatArgs) -> anyhow::Result<
 fn banner(desk: &Desk, pending: &Prompt) -> anyhow::Result<()> {
     let d = desk.model.describe();
     let facts = format!("{}, {} parameters", d.family, Count(d.parameters));
-    let model = d.name.as_deref().map_or_else(|| facts.clone(), |name| format!("{} ({facts})", out::harmless(name)));
+    let model =
+        d.name.as_deref().map_or_else(|| facts.clone(), |name| format!("{} ({facts})", out::harmless(name)));
     writeln!(io::stderr(), "{model}. Context: {}.", desk.context)?;
     let turn = if desk.is_raw { "Type a text and the model continues it" } else { "Type a message" };
     writeln!(io::stderr(), "{turn}; /help lists commands, Ctrl-D leaves.")?;

@@ -77,6 +77,26 @@ fn a_schema_holds_even_for_a_model_that_knows_nothing() {
 }
 
 #[test]
+fn half_a_shape_is_a_failure() {
+    let Some(model) = llama() else { return };
+    let run = hob(&["chat", &model, "Count", "--regex", "[0-9]{200}", "--max-tokens", "3"], b"");
+    assert_eq!(run.code, Some(1));
+    assert!(run.stderr.contains("ends before it has the shape asked for"), "{}", run.stderr);
+}
+
+#[test]
+fn thoughts_stay_out_of_pipes_unless_wanted() {
+    let Some(model) = crate::shared("fixtures/models/qwen3") else { return };
+    let args = ["chat", &model, "Well?", "--regex", "<think>hm</think>yes"];
+    let run = hob(&args, b"");
+    assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("yes\n", ""));
+    let run = hob(&[&args[..], &["--show-thoughts"]].concat(), b"");
+    assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("yes\n", "hm\n"));
+    let d = hob(&[&args[..], &["--json"]].concat(), b"").json();
+    assert_eq!((&d["text"], &d["thought"]), (&"yes".into(), &"hm".into()));
+}
+
+#[test]
 fn a_regex_and_a_grammar_file_hold() {
     let Some(model) = llama() else { return };
     let year = hob(&["chat", &model, "When?", "--regex", "[12][0-9]{3}"], b"").ok();
@@ -175,4 +195,28 @@ fn a_reader_may_leave_early() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
     assert_eq!(output.status.code(), Some(0));
+}
+
+/// Ctrl-C ends the answer; what was said is there, and the exit code tells.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_answer_keeps_what_was_said() {
+    use std::io::Read;
+    let Some(model) = stories() else { return };
+    // Without its end tokens the model goes on for ever.
+    let endless =
+        ["--context", "128,shift", "--logit-bias", "1=-1000", "--logit-bias", "2=-1000", "--seed", "1"];
+    let mut command = program();
+    command.args(["chat", &model, "Once upon a time", "--raw"]).args(endless);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut out = child.stdout.take().unwrap();
+    let mut said = vec![0; 40];
+    out.read_exact(&mut said).unwrap();
+    let killed = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    out.read_to_end(&mut said).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.ends_with(b"\n"), "the last line is ended");
 }

@@ -1,12 +1,17 @@
 //! The program from outside: arguments and standard input in, text and exit codes out.
 
-#![allow(clippy::disallowed_methods, reason = "tests run the program and read its snapshots")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests run the program and read its snapshots"
+)]
 
 mod bench;
 mod chat;
 mod errors;
 mod help;
 mod numbers;
+mod repl;
 mod text;
 
 use std::io::Write;

@@ -1,0 +1,70 @@
+//! A conversation on a terminal, which `script` of util-linux pretends to be.
+
+use crate::{program, stories};
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+/// Types `lines` into `hob chat ARGS` and returns what the terminal shows.
+fn typed(args: &str, home: &std::path::Path, lines: &[&str]) -> Option<String> {
+    let hob = program().get_program().to_string_lossy().into_owned();
+    let mut command = Command::new("script");
+    command.args(["-qec", &format!("'{hob}' chat {args}"), "/dev/null"]);
+    command.env("HOB_HOME", home).env("TERM", "dumb").stdin(Stdio::piped()).stdout(Stdio::piped());
+    let Ok(mut child) = command.spawn() else {
+        eprintln!("SKIPPED: this system has no `script` to make a terminal with");
+        return None;
+    };
+    let mut keys = child.stdin.take().unwrap();
+    for line in lines {
+        keys.write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+    // Ctrl-D at the prompt.
+    keys.write_all(b"\x04").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    Some(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[test]
+fn a_conversation_can_be_led_saved_and_taken_up_again() {
+    let Some(model) = stories() else { return };
+    let home = tempfile::tempdir().unwrap();
+    let talk = home.path().join("talk.json").display().to_string();
+    let args = format!("'{model}' --raw --temp 0 --max-tokens 8");
+    let lines = [
+        "Once upon\\",
+        " a time",
+        "/set max-tokens 4",
+        "/regenerate",
+        "/set top-p 2",
+        "/set nonsense 1",
+        "/stats",
+        &format!("/save {talk}"),
+        "/nonsense",
+    ];
+    let Some(screen) = typed(&args, home.path(), &lines) else { return };
+    for words in [
+        "Context: 512 tokens (all the model was trained for)",
+        "stopped after 8 tokens",
+        "stopped after 4 tokens",
+        "expected a number from 0 to 1, found 2",
+        "unexpected argument '--nonsense'",
+        "used of 512",
+        "Saved as ",
+        "/nonsense is no command",
+    ] {
+        assert!(screen.contains(words), "{words:?} in {screen}");
+    }
+    let saved: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&talk).unwrap()).unwrap();
+    assert!(saved["text"].as_str().unwrap().starts_with("Once upon\n a time"), "{saved}");
+    let history = std::fs::read_to_string(home.path().join("chat_history")).unwrap();
+    assert!(history.contains("/set max-tokens 4"), "{history}");
+
+    let Some(screen) = typed(&args, home.path(), &[&format!("/load {talk}"), "/help", "/exit"]) else {
+        return;
+    };
+    assert!(
+        screen.contains(" a time") && screen.contains("/regenerate        answer the last message anew"),
+        "{screen}"
+    );
+}
