@@ -39,6 +39,18 @@ fn padded<const E: u8, const LANES: usize>(row: &[u8]) -> [f32; LANES] {
     rest
 }
 
+fn put_all<const R: usize, const T: usize>(
+    at: &Tile,
+    totals: [[f32; T]; R],
+    put: &mut dyn FnMut(usize, usize, f32),
+) {
+    for (r, totals) in totals.iter().enumerate() {
+        for (t, total) in totals.iter().enumerate() {
+            put(at.row + r, at.token + t, *total);
+        }
+    }
+}
+
 /// One kernel body for both vector widths; `$tokens` fills the register file (rows x tokens sums, and the operands).
 macro_rules! float_kernel {
     ($entry:ident, $isa:ident, $features:literal, $lanes:literal, $tokens:literal,
@@ -48,54 +60,61 @@ macro_rules! float_kernel {
             fn all<const E: u8>(w: &[u8], x: &[f32], cols: usize, put: &mut dyn FnMut(usize, usize, f32)) {
                 let rows = w.len() / (cols * element_bytes(E));
                 each_tile(rows, x.len() / cols, TILE_ROWS, $tokens, |at: Tile| match (at.tall, at.wide) {
-                    (true, true) => tile::<E, TILE_ROWS, $tokens>(w, x, cols, &at, put),
-                    (true, false) => tile::<E, TILE_ROWS, 1>(w, x, cols, &at, put),
-                    (false, true) => tile::<E, 1, $tokens>(w, x, cols, &at, put),
-                    (false, false) => tile::<E, 1, 1>(w, x, cols, &at, put),
+                    (true, true) => put_all(&at, tile::<E, TILE_ROWS, $tokens>(w, x, cols, &at), put),
+                    (true, false) => put_all(&at, tile::<E, TILE_ROWS, 1>(w, x, cols, &at), put),
+                    (false, true) => put_all(&at, tile::<E, 1, $tokens>(w, x, cols, &at), put),
+                    (false, false) => put_all(&at, tile::<E, 1, 1>(w, x, cols, &at), put),
                 });
             }
 
-            #[inline]
+            // A function of its own, so that the sums have the registers to themselves.
+            #[inline(never)]
             #[target_feature(enable = $features)]
             fn tile<const E: u8, const R: usize, const T: usize>(
                 w: &[u8],
                 x: &[f32],
                 cols: usize,
                 at: &Tile,
-                put: &mut dyn FnMut(usize, usize, f32),
-            ) {
+            ) -> [[f32; T]; R] {
                 let (steps, size) = (cols / $lanes, const { element_bytes(E) });
                 let w: [&[u8]; R] = std::array::from_fn(|r| &w[(at.row + r) * cols * size..][..cols * size]);
                 let x: [&[f32]; T] = std::array::from_fn(|t| &x[(at.token + t) * cols..][..cols]);
                 let whole = x.map(|x| &x.as_chunks::<$lanes>().0[..steps]);
                 let mut sums = [[$zero(); T]; R];
                 for i in 0..steps {
-                    let x: [_; T] = std::array::from_fn(|t| $load(&whole[t][i]));
+                    // A plain loop: closures with vectors in them are not always inlined, and then sums live in memory.
+                    let mut values = [$zero(); T];
+                    for t in 0..T {
+                        values[t] = $load(&whole[t][i]);
+                    }
                     for r in 0..R {
-                        let stored = &w[r][i * $lanes * size..][..$lanes * size];
+                        // SAFETY: a row has `cols * size` bytes (sliced so above) and `i` counts its whole vectors.
+                        let stored =
+                            unsafe { w[r].get_unchecked(i * $lanes * size..(i + 1) * $lanes * size) };
                         _mm_prefetch::<_MM_HINT_T0>(stored.as_ptr().wrapping_add(AHEAD_BYTES).cast());
                         let w = $weights::<E>(stored);
                         for t in 0..T {
-                            sums[r][t] = $fma(w, x[t], sums[r][t]);
+                            sums[r][t] = $fma(w, values[t], sums[r][t]);
                         }
                     }
                 }
-                if steps * $lanes < cols {
-                    let rest = steps * $lanes;
-                    let x: [_; T] =
-                        std::array::from_fn(|t| $load(&padded::<F32, $lanes>(bytes_of(&x[t][rest..]))));
-                    for r in 0..R {
-                        let w = $load(&padded::<E, $lanes>(&w[r][rest * size..]));
-                        for t in 0..T {
-                            sums[r][t] = $fma(w, x[t], sums[r][t]);
+                let rest = steps * $lanes;
+                if rest < cols {
+                    for t in 0..T {
+                        let values = $load(&padded::<F32, $lanes>(bytes_of(&x[t][rest..])));
+                        for r in 0..R {
+                            let w = $load(&padded::<E, $lanes>(&w[r][rest * size..]));
+                            sums[r][t] = $fma(w, values, sums[r][t]);
                         }
                     }
                 }
-                for (r, sums) in sums.iter().enumerate() {
-                    for (t, sum) in sums.iter().enumerate() {
-                        put(at.row + r, at.token + t, $sum(*sum));
+                let mut totals = [[0f32; T]; R];
+                for r in 0..R {
+                    for t in 0..T {
+                        totals[r][t] = $sum(sums[r][t]);
                     }
                 }
+                totals
             }
 
             #[target_feature(enable = $features)]
@@ -118,7 +137,7 @@ macro_rules! float_kernel {
 float_kernel!(
     multiply_avx512,
     Avx512,
-    "avx2,fma,f16c,avx512f,avx512bw",
+    "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq",
     16,
     4,
     _mm512_setzero_ps,
@@ -148,7 +167,7 @@ fn load16(values: &[f32; 16]) -> __m512 {
 }
 
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq")]
 fn weights16<const E: u8>(stored: &[u8]) -> __m512 {
     assert_eq!(stored.len(), 16 * const { element_bytes(E) });
     if E == F32 {
