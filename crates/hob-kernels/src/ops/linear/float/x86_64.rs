@@ -88,9 +88,9 @@ macro_rules! float_kernel {
                         values[t] = $load(&whole[t][i]);
                     }
                     for r in 0..R {
+                        let range = i * $lanes * size..(i + 1) * $lanes * size;
                         // SAFETY: a row has `cols * size` bytes (sliced so above) and `i` counts its whole vectors.
-                        let stored =
-                            unsafe { w[r].get_unchecked(i * $lanes * size..(i + 1) * $lanes * size) };
+                        let stored = unsafe { w[r].get_unchecked(range) };
                         _mm_prefetch::<_MM_HINT_T0>(stored.as_ptr().wrapping_add(AHEAD_BYTES).cast());
                         let w = $weights::<E>(stored);
                         for t in 0..T {
