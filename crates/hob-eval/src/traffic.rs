@@ -22,10 +22,11 @@ pub struct Traffic {
     /// The same for a prompt token whose logits are not wanted: layers up to the last one that stores keys, of which only
     /// the key and value projections.
     pub prompt_macs: u64,
+    #[serde(skip)]
     layers: Vec<LayerCache>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct LayerCache {
     window: Option<usize>,
     /// Elements of a position's key and value together.
