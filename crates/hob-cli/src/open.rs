@@ -84,8 +84,13 @@ pub fn compute_name(compute: Compute) -> &'static str {
 
 /// Opens the model at `path`.
 pub fn model(path: &Path, run: &RunArgs) -> anyhow::Result<LanguageModel> {
+    with_options(path, &run.options())
+}
+
+/// Opens the model at `path` with options that the command line does not have.
+pub fn with_options(path: &Path, options: &Options) -> anyhow::Result<LanguageModel> {
     note_pin();
-    LanguageModel::open(path, &run.options()).map_err(|e| explain(e, path))
+    LanguageModel::open(path, options).map_err(|e| explain(e, path))
 }
 
 /// Adds what to do where the library cannot know how it was asked.

@@ -1,16 +1,19 @@
 //! Ctrl-C as a request that a running answer can honour.
 
+use crate::fail::note;
 use anyhow::Context;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
-static REQUESTED: AtomicBool = AtomicBool::new(false);
+/// How often Ctrl-C was pressed since [`forget`].
+static PRESSED: AtomicU32 = AtomicU32::new(0);
 
-/// From now on Ctrl-C asks instead of ending the process; asking twice without being heard ends it.
+/// From now on Ctrl-C asks instead of ending the process. An answer hears it between two tokens and a prompt between two
+/// chunks, which may take a moment; the third press ends the process all the same.
 pub fn catch() -> anyhow::Result<()> {
-    let asked = || {
-        if REQUESTED.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
+    let asked = || match PRESSED.fetch_add(1, Ordering::Relaxed) {
+        0 => {}
+        1 => note("still stopping; Ctrl-C once more ends the program"),
+        _ => std::process::exit(130),
     };
     ctrlc::set_handler(asked).context("cannot listen for Ctrl-C")
 }
@@ -26,10 +29,10 @@ pub fn clean_up(clean: impl Fn() + Send + 'static) -> anyhow::Result<()> {
 
 /// Whether Ctrl-C was pressed since [`forget`].
 pub fn is_requested() -> bool {
-    REQUESTED.load(Ordering::Relaxed)
+    PRESSED.load(Ordering::Relaxed) > 0
 }
 
 /// Begins something that Ctrl-C can stop.
 pub fn forget() {
-    REQUESTED.store(false, Ordering::Relaxed);
+    PRESSED.store(0, Ordering::Relaxed);
 }

@@ -79,7 +79,9 @@ impl Repl<'_> {
     fn say(&mut self, text: &str) -> anyhow::Result<After> {
         let prompt = Prompt { text: Some(text.to_string()), ..self.pending.clone() };
         self.answer(Some(&prompt))?;
-        self.pending = Prompt::default();
+        if self.last.as_ref().is_some_and(|(turn, _)| turn.is_answer()) {
+            self.pending = Prompt::default();
+        }
         Ok(After::Go)
     }
 
@@ -90,8 +92,8 @@ impl Repl<'_> {
             bail!("there is no answer to give anew yet");
         }
         let result = self.answer(None);
-        let is_empty = self.last.as_ref().is_none_or(|(turn, _)| turn.reply.text.is_empty());
-        if result.is_err() || is_empty {
+        let is_answer = self.last.as_ref().is_some_and(|(turn, _)| turn.is_answer());
+        if result.is_err() || !is_answer {
             self.desk.talk.load(&before)?;
         }
         result
@@ -114,13 +116,11 @@ impl Repl<'_> {
                 return Err(self.desk.explain(error, prompt.unwrap_or(&Prompt::default())));
             }
         };
-        if turn.interrupted {
-            let nothing = turn.reply.text.is_empty() && turn.reply.thought.is_empty();
-            note(if nothing {
-                "stopped before the answer began; the message is taken back"
-            } else {
-                "stopped"
-            });
+        match (turn.interrupted, turn.is_answer()) {
+            (true, true) => note("stopped"),
+            (true, false) => note("stopped before the answer began; the message is taken back"),
+            (false, false) => note("the model ended its answer at once; the message is taken back"),
+            (false, true) => {}
         }
         print::notices(&turn, self.desk.context.positions, self.desk.grammar.is_some());
         self.last = Some((turn, since));

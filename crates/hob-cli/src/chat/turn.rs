@@ -39,6 +39,13 @@ pub struct Turn {
     pub first: Option<Instant>,
 }
 
+impl Turn {
+    /// Whether anything was said; else the conversation is as it was before.
+    pub fn is_answer(&self) -> bool {
+        !self.reply.text.is_empty() || !self.reply.thought.is_empty()
+    }
+}
+
 /// Lets `talk` answer; `take` gets each piece. An error of `take` ends the turn.
 pub fn run(
     talk: &mut Talk,
@@ -64,7 +71,9 @@ fn answer(
     let mut progress = Progress::start();
     let mut watch = |p: hob::Progress| {
         let line = || format!("reading the prompt: {} of {} tokens", p.done, p.total);
-        progress.update(line, || json!({"event": "prefill", "done": p.done, "total": p.total}));
+        if p.done < p.total {
+            progress.update(line, || json!({"event": "prefill", "done": p.done, "total": p.total}));
+        }
         if signals::is_requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let mut options = AnswerOptions {

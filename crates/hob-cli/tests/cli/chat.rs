@@ -171,6 +171,15 @@ fn a_full_context_is_never_silent() {
 }
 
 #[test]
+fn an_empty_answer_is_spoken_of() {
+    let Some(model) = stories() else { return };
+    // The end token wins every draw.
+    let run = hob(&["chat", &model, "Once", "--raw", "--temp", "0", "--logit-bias", "2=1000"], b"");
+    assert!(run.stderr.contains("ended its answer at once"), "{}", run.stderr);
+    assert_eq!(run.ok(), "");
+}
+
+#[test]
 fn files_come_with_their_names() {
     let Some(model) = llama() else { return };
     let folder = tempfile::tempdir().unwrap();
