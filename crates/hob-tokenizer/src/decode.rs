@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::normalize::replaced_bytes_max;
 use crate::vocab::{Kind, Vocab, byte_token};
 
 /// How a vocabulary's texts become text for people.
@@ -45,8 +46,10 @@ impl DecodeRules {
             Kind::Normal | Kind::UserDefined | Kind::Unused => {}
         }
         let mut text = self.join(text);
+        let bytes_max = replaced_bytes_max(text.len());
         for (from, to) in &self.replace {
-            if let Some(replaced) = replace(&text, from.as_bytes(), to.as_bytes()) {
+            let room = bytes_max.saturating_sub(text.len());
+            if let Some(replaced) = replace(&text, from.as_bytes(), to.as_bytes(), room) {
                 text = Cow::Owned(replaced);
             }
         }
@@ -84,17 +87,21 @@ fn is_pulled_back(token: &[u8]) -> bool {
     starts.iter().any(|start| token.starts_with(start))
 }
 
-fn replace(text: &[u8], from: &[u8], to: &[u8]) -> Option<Vec<u8>> {
+/// `text` with `to` for `from`, as often as `room` bytes of `to` allow; `None` where `from` doesn't occur.
+fn replace(text: &[u8], from: &[u8], to: &[u8], room: usize) -> Option<Vec<u8>> {
     if from.is_empty() {
         return None;
     }
+    let count_max = room / to.len().max(1);
+    let mut count = 0;
     let find = |text: &[u8]| text.windows(from.len()).position(|w| w == from);
     let mut at = find(text)?;
     let (mut out, mut rest) = (Vec::with_capacity(text.len()), text);
-    loop {
+    while count < count_max {
         out.extend_from_slice(&rest[..at]);
         out.extend_from_slice(to);
         rest = &rest[at + from.len()..];
+        count += 1;
         match find(rest) {
             Some(next) => at = next,
             None => break,
@@ -110,8 +117,10 @@ mod tests {
 
     #[test]
     fn replacing_bytes() {
-        assert_eq!(replace("▁▁a▁".as_bytes(), "▁".as_bytes(), b" "), Some(b"  a ".to_vec()));
-        assert_eq!(replace(b"abc", b"x", b" "), None);
-        assert_eq!(replace(b"abc", b"", b" "), None);
+        let all = usize::MAX;
+        assert_eq!(replace("▁▁a▁".as_bytes(), "▁".as_bytes(), b" ", all), Some(b"  a ".to_vec()));
+        assert_eq!(replace(b"abc", b"x", b" ", all), None);
+        assert_eq!(replace(b"abc", b"", b" ", all), None);
+        assert_eq!(replace(b"aaaa", b"a", b"bb", 4), Some(b"bbbbaa".to_vec()));
     }
 }

@@ -58,11 +58,24 @@ pub(crate) enum Accents {
     StripAll,
 }
 
+/// How many times longer replacements may make a text (they say ` ` is `▁`, which is three times), and what short texts
+/// may grow to. A file can list replacements that double the text again and again; past this they find nothing more,
+/// since encoding has no way to fail.
+const GROWTH_MAX: usize = 64;
+const GROWN_BYTES: usize = 1 << 16;
+
+/// What replacements may make of a text.
+pub(crate) fn replaced_bytes_max(text_bytes: usize) -> usize {
+    GROWN_BYTES.saturating_add(text_bytes.saturating_mul(GROWTH_MAX))
+}
+
 /// Runs all steps. `first` says that the text is the beginning of the input.
 pub(crate) fn normalize<'t>(steps: &[Step], text: &'t str, first: bool) -> Cow<'t, str> {
+    let bytes_max = replaced_bytes_max(text.len());
     let mut text = Cow::Borrowed(text);
     for step in steps {
-        if let Some(changed) = step.run(&text, first) {
+        let room = bytes_max.saturating_sub(text.len());
+        if let Some(changed) = step.run(&text, first, room) {
             text = Cow::Owned(changed);
         }
     }
@@ -70,8 +83,8 @@ pub(crate) fn normalize<'t>(steps: &[Step], text: &'t str, first: bool) -> Cow<'
 }
 
 impl Step {
-    /// The text after this step, or `None` where it stays as it is.
-    fn run(&self, text: &str, first: bool) -> Option<String> {
+    /// The text after this step, or `None` where it stays as it is. Replacements may add `room` bytes.
+    fn run(&self, text: &str, first: bool, room: usize) -> Option<String> {
         match self {
             Self::Nfc if is_nfc_quick(text.chars()) == IsNormalized::Yes => None,
             Self::Nfc => Some(text.nfc().collect()),
@@ -89,9 +102,14 @@ impl Step {
                 let wanted = !text.is_empty() && !text.starts_with(prefix.as_str()) && (first || !first_only);
                 wanted.then(|| format!("{prefix}{text}"))
             }
-            Self::Replace { from, to } => text.contains(from.as_str()).then(|| text.replace(from, to)),
+            Self::Replace { from, to } => {
+                let count = room / to.len().max(1);
+                text.contains(from.as_str()).then(|| text.replacen(from, to, count))
+            }
             Self::ReplacePattern { from, to } => {
-                let replaced = from.try_replacen(text, 0, fancy_regex::NoExpand(to));
+                // A count of zero would mean all of them.
+                let count = Some(room / to.len().max(1)).filter(|count| *count > 0)?;
+                let replaced = from.try_replacen(text, count, fancy_regex::NoExpand(to));
                 replaced.ok().map(Cow::into_owned)
             }
             Self::Strip { left, right } => {
@@ -159,6 +177,18 @@ mod tests {
         let bert =
             Bert { clean_text: true, space_ideographs: true, accents: Accents::Strip, lowercase: true };
         assert_eq!(run(Step::Bert(bert), "Hé\u{0}\u{200D}l\tLO日本"), "hel lo 日  本 ");
+    }
+
+    #[test]
+    fn doubling_again_and_again_ends() {
+        let double = || Step::Replace { from: "a".into(), to: "aa".into() };
+        let pattern = Box::new(fancy_regex::Regex::new("a").unwrap());
+        let mut steps: Vec<Step> = (0..100).map(|_| double()).collect();
+        steps.push(Step::ReplacePattern { from: pattern, to: "b".repeat(1 << 16) });
+        let text = "a".repeat(100);
+        let grown = normalize(&steps, &text, true);
+        assert!((100..=replaced_bytes_max(text.len())).contains(&grown.len()), "{} bytes", grown.len());
+        assert_eq!(normalize(&steps[..3], &text, true).len(), 800);
     }
 
     #[test]
