@@ -182,7 +182,8 @@ fn eight_bit_activations_stay_near_exact_ones_in_every_format() {
         let tokens: Vec<u32> = (0..40).map(|i| (i * 37 + 11) % model.spec().vocab as u32).collect();
         let exact = all_logits(&Cpu::new(1, Compute::Exact), &model, &tokens);
         let fast = all_logits(&Cpu::new(1, Compute::Fast), &model, &tokens);
-        let rms = |x: &mut dyn Iterator<Item = f32>| (x.map(|v| v * v).sum::<f32>() / exact.len() as f32).sqrt();
+        let rms =
+            |x: &mut dyn Iterator<Item = f32>| (x.map(|v| v * v).sum::<f32>() / exact.len() as f32).sqrt();
         let spread = rms(&mut exact.iter().copied());
         let error = rms(&mut exact.iter().zip(&fast).map(|(a, b)| a - b)) / spread;
         assert!(error < 0.2, "{name}: {error} of the logits' spread");

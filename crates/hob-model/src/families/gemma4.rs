@@ -276,7 +276,8 @@ mod tests {
 
     #[test]
     fn a_layer_reads_as_many_heads_as_the_cache_it_borrows_has() {
-        let spec = spec_with(json!({"num_kv_shared_layers": 2, "num_key_value_heads": [2, 1, 4, 4]})).unwrap();
+        let spec =
+            spec_with(json!({"num_kv_shared_layers": 2, "num_key_value_heads": [2, 1, 4, 4]})).unwrap();
         assert_eq!(spec.layers[2].attention.kv, KvSource::Layer(0));
         let heads: Vec<usize> = spec.layers.iter().map(|l| l.attention.kv_heads).collect();
         assert_eq!(heads, [2, 1, 2, 1]);
