@@ -20,7 +20,7 @@ import peer
 HERE = os.path.dirname(os.path.abspath(__file__))
 SHARED = os.path.join(HERE, "..", "..", "shared")
 TEXT = os.path.join(SHARED, "data", "text", "wikitext2.test.raw.zst")
-HOB = os.path.join(HERE, "..", "target", "release", "hob") + " eval perplexity {model} --file {text} --window {window} --json"
+HOB = os.path.join(HERE, "..", "target", "release", "hob") + " eval perplexity {model} --file {text} --context {window} --json"
 # `general.file_type` of the copies to make.
 COPIES = {"Q4_0": 2, "Q4_1": 3, "Q5_0": 8, "Q5_1": 9}
 
@@ -60,7 +60,7 @@ def main():
         with open(path, "w", encoding="utf-8", newline="") as out:
             out.write(text)
         print("| model | scored tokens | llama.cpp | Hob | difference | allowed |\n|---|---|---|---|---|---|")
-        worst = True
+        agree = True
         for model in given.models or stories(folder):
             theirs = peer.perplexity(model, text, given.window, given.threads)
             ours = hob(given.hob, model, path, given.window)
@@ -68,13 +68,13 @@ def main():
             allowed = 0.1 if any(t in name.lower() for t in ("f16", "f32", "bf16")) else 0.5
             percent = 100 * (ours["perplexity"] / theirs["perplexity"] - 1)
             same = ours["tokens"] == theirs["tokens"] and abs(percent) <= allowed
-            worst = worst and same
+            agree = agree and same
             print(
                 f"| {name} | {ours['tokens']} | {theirs['perplexity']:.4f} | {ours['perplexity']:.4f} |"
                 f" {percent:+.4f} % | {allowed} %{'' if same else ': FAILS'} |",
                 flush=True,
             )
-    sys.exit(0 if worst else 1)
+    sys.exit(0 if agree else 1)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ import peer
 HERE = os.path.dirname(os.path.abspath(__file__))
 HOB = (
     os.path.join(HERE, "..", "target", "release", "hob")
-    + " bench {model} --threads {threads} --prompt {prompt} --decode {decode} --repeats {repeats} --no-limits --json"
+    + " bench {model} --threads {threads} --prompt {prompt} --tokens {decode} --repeat {repeats} --no-limits --json"
 )
 
 

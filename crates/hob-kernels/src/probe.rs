@@ -1,7 +1,7 @@
 //! Loops of nothing but multiply-accumulate instructions on registers: the rate at which this CPU could multiply if
 //! memory, packing and bookkeeping cost nothing. Kernels are judged as a fraction of it.
 //!
-//! The loops know no clock; `hob-eval` times them. Each keeps [`ACCUMULATORS`] independent sums, more than any CPU's
+//! The loops know no clock; `hob-eval` times them. Each keeps a dozen independent sums, more than any CPU's
 //! latency times issue width asks for, and few enough that sums and operands stay in registers.
 #![allow(unsafe_code, reason = "instructions beyond the baseline")]
 

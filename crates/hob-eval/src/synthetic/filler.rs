@@ -2,6 +2,9 @@
 //!
 //! Every code of the formats here is valid, so a block is random bytes with its scales overwritten. How large a scale must
 //! be for values of a wanted magnitude is measured by decoding a few blocks rather than worked out per format.
+//!
+//! Weights must average to zero: a matrix whose elements share an offset maps every vector towards the constant one, and
+//! after a few layers nothing else is left. Most codes reach one further below zero than above, hence the random signs.
 
 use half::{bf16, f16};
 use hob_quant::{TensorType, dequantize_row};
@@ -12,17 +15,15 @@ use crate::random::Random;
 const SAMPLE_BLOCKS: usize = 256;
 /// Different scales within a tensor, from 0.6 to 1.35 of the mean.
 const STEPS: usize = 16;
-/// Different values in tensors of floats.
-const FLOATS: usize = 4096;
+/// Entries of a table of floats or of packed codes; an entry takes 12 random bits.
+const ENTRIES: usize = 4096;
 
 /// Makes the bytes of one tensor, piece by piece.
 pub(super) enum Filler {
     /// Blocks whose scales are overwritten.
     Blocks { ty: TensorType, random: Random, scales: Scales },
-    /// Floats drawn from a table of their encodings.
-    Floats { random: Random, table: Vec<u8>, width: usize },
-    /// Any bytes: packed integer codes, whose scales are tensors of their own.
-    Bytes { random: Random },
+    /// Units drawn from a table of their encodings: floats, or bytes of packed codes.
+    Table { random: Random, table: Vec<u8>, width: usize },
 }
 
 /// The encodings of [`STEPS`] scales for each place where a block has one.
@@ -31,7 +32,10 @@ pub(super) struct Scales(Vec<(usize, [[u8; 2]; STEPS])>);
 impl Scales {
     /// Scales around `mean`.
     fn new(ty: TensorType, mean: f32) -> Self {
-        let jitter = |i: usize| mean * (0.6 + 0.05 * i as f32);
+        // Formats with an offset beside their scale are centred by that.
+        let centred = scale_fields(ty).len() > 1;
+        let sign = |i: usize| if centred || i % 4 < 2 { 1.0 } else { -1.0 };
+        let jitter = |i: usize| sign(i) * mean * (0.6 + 0.05 * i as f32);
         let encode =
             |multiple: f32| std::array::from_fn(|i| f16::from_f32(multiple * jitter(i)).to_le_bytes());
         Self(scale_fields(ty).iter().map(|&(at, multiple)| (at, encode(multiple))).collect())
@@ -92,22 +96,35 @@ impl Filler {
 
     /// Floats of type `ty`, uniform between `low` and `high`.
     pub fn floats(ty: TensorType, low: f32, high: f32, random: Random) -> Self {
-        let value = |i: usize| low + (high - low) * (i as f32 + 0.5) / FLOATS as f32;
-        let values = (0..FLOATS).map(value);
+        let value = |i: usize| low + (high - low) * (i as f32 + 0.5) / ENTRIES as f32;
+        let values = (0..ENTRIES).map(value);
         let table = match ty {
             TensorType::F16 => values.flat_map(|v| f16::from_f32(v).to_le_bytes()).collect(),
             TensorType::BF16 => values.flat_map(|v| bf16::from_f32(v).to_le_bytes()).collect(),
             _ => values.flat_map(f32::to_le_bytes).collect::<Vec<u8>>(),
         };
-        Self::Floats { random, table, width: ty.block_bytes() }
+        Self::Table { random, table, width: ty.block_bytes() }
+    }
+
+    /// Bytes of packed integer codes of `bits` bits, with an offset of `2^(bits - 1)` below 8; their mean is zero and
+    /// their root mean square [`code_rms`]. The lowest code of 4 and 8 bits is left out, as symmetric quantisers do.
+    pub fn codes(bits: u32, random: Random) -> Self {
+        let byte = |i: usize| match bits {
+            // Three bits choose a field: -2 once, -1 twice, 0 once, 1 four times.
+            2 => (0..4).fold(0, |byte, k| byte | [0, 1, 1, 2, 3, 3, 3, 3][i >> (3 * k) & 7] << (2 * k)),
+            // Six bits choose a nibble: each of -7..=7 four times, and 0 four times more.
+            4 => (0..2).fold(0, |byte, k| byte | nibble(i >> (6 * k) & 63) << (4 * k)),
+            _ if i < 4080 => ((i % 255) as i32 - 127) as u8,
+            _ => 0,
+        };
+        Self::Table { random, table: (0..ENTRIES).map(byte).collect(), width: 1 }
     }
 
     /// Bytes of a unit that pieces must be a multiple of.
     pub fn unit(&self) -> usize {
         match self {
             Self::Blocks { ty, .. } => ty.block_bytes(),
-            Self::Floats { width, .. } => *width,
-            Self::Bytes { .. } => 1,
+            Self::Table { width, .. } => *width,
         }
     }
 
@@ -118,10 +135,25 @@ impl Filler {
                 random.fill(piece);
                 patch(*ty, scales, random, piece);
             }
-            Self::Floats { random, table, width: 2 } => draw::<2>(random, table, piece),
-            Self::Floats { random, table, .. } => draw::<4>(random, table, piece),
-            Self::Bytes { random } => random.fill(piece),
+            Self::Table { random, table, width: 1 } => draw::<1>(random, table, piece),
+            Self::Table { random, table, width: 2 } => draw::<2>(random, table, piece),
+            Self::Table { random, table, .. } => draw::<4>(random, table, piece),
         }
+    }
+}
+
+/// A biased 4-bit code for six random bits.
+fn nibble(i: usize) -> u8 {
+    if i < 60 { 1 + (i % 15) as u8 } else { 8 }
+}
+
+/// Root mean square of the codes that [`Filler::codes`] makes.
+pub(super) fn code_rms(bits: u32) -> f32 {
+    match bits {
+        2 => 1.25f32.sqrt(),
+        4 => (4.0 * 280.0 / 64.0f32).sqrt(),
+        // The mean of the squares up to n is n (n + 1) / 3 over both signs.
+        _ => (127.0 * 128.0 / 3.0f32).sqrt(),
     }
 }
 
@@ -132,7 +164,7 @@ fn draw<const WIDTH: usize>(random: &mut Random, table: &[u8], piece: &mut [u8])
         if i % 5 == 0 {
             bits = random.next();
         }
-        *out = table[bits as usize % FLOATS];
+        *out = table[bits as usize % ENTRIES];
         bits >>= 12;
     }
 }
@@ -183,7 +215,7 @@ mod tests {
         ];
         for ty in all {
             let mut filler = Filler::weights(ty, 0.02, Random::new(1, 2));
-            let count = 64 * 256;
+            let count = 512 * 256;
             let mut bytes = vec![0; count / ty.block_size() * ty.block_bytes()];
             filler.fill(&mut bytes);
             let mut values = vec![0.0; count];
@@ -193,10 +225,27 @@ mod tests {
             // MXFP4 scales are powers of two, hence within sqrt(2).
             let near = if ty == MXFP4 { 0.5..1.5 } else { 0.9..1.1 };
             assert!(near.contains(&(rms / 0.02)), "{ty}: rms {rms}");
-            // TQ2_0 has a fourth code, 2, that its encoder leaves unused.
-            let offset = if ty == TQ2_0 { 0.5 } else { 0.15 };
-            assert!(mean.abs() < offset * rms, "{ty}: mean {mean}");
+            assert!(mean.abs() < 0.04 * rms, "{ty}: mean {mean}");
             assert!(values.iter().all(|v| v.is_finite()), "{ty}");
+        }
+    }
+
+    #[test]
+    fn packed_codes_are_centred() {
+        for bits in [2, 4, 8] {
+            let mut bytes = vec![0; 1 << 16];
+            Filler::codes(bits, Random::new(3, 4)).fill(&mut bytes);
+            let per_byte = 8 / bits;
+            let code = |byte: u8, k: u32| match bits {
+                8 => f32::from(byte as i8),
+                _ => f32::from((byte >> (bits * k)) & ((1 << bits) - 1)) - f32::from(1u8 << (bits - 1)),
+            };
+            let codes: Vec<f32> =
+                bytes.iter().flat_map(|&b| (0..per_byte).map(move |k| code(b, k))).collect();
+            let mean = codes.iter().sum::<f32>() / codes.len() as f32;
+            let rms = (codes.iter().map(|c| c * c).sum::<f32>() / codes.len() as f32).sqrt();
+            assert!((rms / code_rms(bits) - 1.0).abs() < 0.02, "{bits}: rms {rms}");
+            assert!(mean.abs() < 0.02 * rms, "{bits}: mean {mean}");
         }
     }
 }

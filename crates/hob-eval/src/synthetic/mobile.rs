@@ -13,6 +13,7 @@ use hob_model::{HfNames, ModelSpec};
 use hob_quant::TensorType;
 use serde_json::{Value, json};
 
+use super::filler::code_rms;
 use super::shapes::{Extra, Gemma4, Shape};
 use super::words::Vocabulary;
 use super::{Content, Entry, Form, MOBILE, Plan, content, each_piece, settings};
@@ -116,15 +117,9 @@ fn tensor(shape: &Shape, names: &HfNames, name: &str, dims: &[usize], list: &mut
         name: format!("{module}.{codes}"),
         dtype,
         shape: vec![rows, row_bytes],
-        content: Content::Codes,
+        content: Content::Codes(bits),
     });
-    // The root mean square of all codes of the width, equally likely.
-    let code_rms = match bits {
-        2 => 1.5f32.sqrt(),
-        4 => 21.5f32.sqrt(),
-        _ => 5461.5f32.sqrt(),
-    };
-    let step = 1.0 / ((cols / groups) as f32).sqrt() / code_rms;
+    let step = 1.0 / ((cols / groups) as f32).sqrt() / code_rms(bits);
     let scales = Content::Between { low: 0.8 * step, high: 1.2 * step };
     list.push(float(format!("{module}.{scale}"), TensorType::F32, &[rows, groups], scales));
     if !embedding {

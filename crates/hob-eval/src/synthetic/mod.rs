@@ -61,8 +61,8 @@ enum Content {
     Between { low: f32, high: f32 },
     /// Exactly these numbers.
     Values(Vec<f32>),
-    /// Random packed codes.
-    Codes,
+    /// Random packed codes of so many bits.
+    Codes(u32),
 }
 
 impl Entry {
@@ -73,9 +73,12 @@ impl Entry {
     fn filler(&self, seed: u64, stream: u64) -> Filler {
         let random = Random::new(seed, stream);
         match (self.dtype, &self.content) {
+            (_, Content::Codes(bits)) => Filler::codes(*bits, random),
             (Dtype::Block(ty), Content::Weights { rms }) => Filler::weights(ty, *rms, random),
             (Dtype::Block(ty), Content::Between { low, high }) => Filler::floats(ty, *low, *high, random),
-            _ => Filler::Bytes { random },
+            _ => unreachable!(
+                "only codes are of types that GGUF lacks, and fixed values are written as they are"
+            ),
         }
     }
 }

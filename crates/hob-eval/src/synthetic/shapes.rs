@@ -81,7 +81,7 @@ pub(super) struct Gemma4 {
 impl Gemma4 {
     /// Whether `layer` attends through the window.
     pub fn slides(&self, layer: usize) -> bool {
-        (layer + 1) % self.period != 0
+        !(layer + 1).is_multiple_of(self.period)
     }
 }
 
