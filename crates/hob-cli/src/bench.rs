@@ -153,7 +153,6 @@ fn measure(path: &Path, args: &BenchArgs) -> anyhow::Result<()> {
     let model = Model::load(&files)?;
     let traffic = Traffic::new(&files, model.spec())?;
     let limits = (!args.no_limits).then(|| Limits::measure(cpu.threads()));
-    forget_peak();
     let default_kv = if args.run.compute() == Compute::Exact { KvType::F32 } else { KvType::F16 };
     let bench = Bench {
         prompts: args.prompt.iter().map(|&n| n as usize).collect(),
@@ -179,23 +178,22 @@ fn measure(path: &Path, args: &BenchArgs) -> anyhow::Result<()> {
     out::text(&(title + &table(&report, limits.as_ref(), start, open::compute_name(cpu.compute()))))
 }
 
-/// Sets the peak of resident memory back to what is resident now, as Linux offers: the half gigabyte that measuring the
-/// machine takes is not the model's. Where this fails the peak reported is merely too large.
-fn forget_peak() {
-    let _ = std::fs::write("/proc/self/clear_refs", "5");
+/// What the machine can do, in a line.
+pub fn limits_line(limits: &Limits) -> String {
+    let mut line = format!("reads {:.1} GB/s", limits.read_gb_s.median);
+    for (name, peak) in [("int8", &limits.int8), ("bf16", &limits.bf16), ("f32", &limits.f32)] {
+        if let Some(p) = peak {
+            let _ = write!(line, "; {name} {:.0} GMAC/s ({})", p.gmacs.median, p.instruction);
+        }
+    }
+    line + " (measured now)"
 }
 
 fn table(report: &Report, limits: Option<&Limits>, start: Start, compute: &str) -> String {
     let mut t = String::new();
     let _ = writeln!(t, "runs with  {} threads, {}, {compute} compute", report.threads, report.isa);
     if let Some(l) = limits {
-        let _ = write!(t, "machine    reads {:.1} GB/s", l.read_gb_s.median);
-        for (name, peak) in [("int8", &l.int8), ("bf16", &l.bf16), ("f32", &l.f32)] {
-            if let Some(p) = peak {
-                let _ = write!(t, "; {name} {:.0} GMAC/s ({})", p.gmacs.median, p.instruction);
-            }
-        }
-        t.push_str(" (measured now)\n");
+        let _ = writeln!(t, "machine    {}", limits_line(l));
     }
     let percent = |share: Option<f64>, of: &str| {
         share.map_or(String::new(), |s| format!(", {:.0} % of {of}", 100.0 * s))

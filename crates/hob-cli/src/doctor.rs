@@ -168,13 +168,7 @@ fn memory() -> Finding {
 
 fn speed() -> Finding {
     let limits = Limits::measure(std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get));
-    let mut text = format!("reads {:.1} GB/s", limits.read_gb_s.median);
-    for (name, peak) in [("int8", &limits.int8), ("bf16", &limits.bf16), ("f32", &limits.f32)] {
-        if let Some(p) = peak {
-            text += &format!("; {name} {:.0} GMAC/s ({})", p.gmacs.median, p.instruction);
-        }
-    }
-    text += " (measured now, all cores)";
+    let text = crate::bench::limits_line(&limits) + ", with all cores";
     Finding::ok("speed", text).with(json!(limits))
 }
 

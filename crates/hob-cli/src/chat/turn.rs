@@ -3,7 +3,7 @@
 use super::talk::Talk;
 use crate::progress::Progress;
 use crate::signals;
-use hob::{AnswerOptions, Error, Grammar, Piece, Prefilled, Reply, SamplerConfig};
+use hob::{Answer, AnswerOptions, Error, Grammar, Piece, Prefilled, Reply, SamplerConfig};
 use serde_json::json;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -94,23 +94,25 @@ fn answer(
     };
     turn.prefill = began.elapsed();
     turn.prefilled = answer.prefilled();
-    let result = loop {
-        match answer.next() {
-            Ok(Some(piece)) => {
-                turn.first.get_or_insert_with(Instant::now);
-                if let Err(error) = take(&piece) {
-                    break Err(error);
-                }
-            }
-            Ok(None) => break Ok(()),
-            Err(error) => break Err(error.into()),
-        }
-        if signals::is_requested() {
-            turn.interrupted = true;
-            break Ok(());
-        }
-    };
+    let result = pass_on(&mut answer, take, turn);
     turn.decode = began.elapsed() - turn.prefill;
     turn.reply = answer.reply().clone();
     result
+}
+
+/// Hands out the pieces of an answer until it ends, `take` fails or Ctrl-C is pressed.
+fn pass_on(
+    answer: &mut Answer<'_>,
+    take: &mut dyn FnMut(&Piece) -> anyhow::Result<()>,
+    turn: &mut Turn,
+) -> anyhow::Result<()> {
+    while let Some(piece) = answer.next()? {
+        turn.first.get_or_insert_with(Instant::now);
+        take(&piece)?;
+        if signals::is_requested() {
+            turn.interrupted = true;
+            break;
+        }
+    }
+    Ok(())
 }

@@ -5,6 +5,7 @@ use crate::progress::Progress;
 use crate::{open, out};
 use anyhow::bail;
 use clap::Args;
+use hob_eval::Divergence;
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -35,7 +36,7 @@ pub fn run(args: &KlArgs) -> anyhow::Result<()> {
     let all = tokens.len() / windows.length;
     let planned = windows.count_max.map_or(all, |max| max.min(all));
     let mut progress = Progress::start();
-    let mut hear = |d: &hob_eval::Divergence| {
+    let mut hear = |d: &Divergence| {
         let done = d.reference.windows;
         let line = || format!("window {done} of {planned}: mean KL {:.6}", d.mean);
         progress.update(line, || json!({"event": "window", "done": done, "total": planned, "mean": d.mean}));
@@ -53,7 +54,11 @@ pub fn run(args: &KlArgs) -> anyhow::Result<()> {
     if args.text.json {
         return out::json(&d);
     }
-    out::text(&format!(
+    out::text(&lines(&d, windows.length))
+}
+
+fn lines(d: &Divergence, window: usize) -> String {
+    format!(
         "KL divergence  mean {:.6} ± {:.6}, median {:.6}, 99 % below {:.6}, max {:.6} nats\n\
          same top token {:.3} % ± {:.3}\n\
          perplexity     {:.4} (reference), {:.4} (compared)\n\
@@ -69,6 +74,6 @@ pub fn run(args: &KlArgs) -> anyhow::Result<()> {
         d.other.perplexity,
         d.reference.tokens,
         d.reference.windows,
-        windows.length
-    ))
+        window
+    )
 }
