@@ -2,6 +2,7 @@
 //!
 //! The full suites run in `cargo xtask fixtures`; these are the invariants that belong to the decoder.
 
+#![allow(clippy::unwrap_used, reason = "a test stops where its set-up fails")]
 #![allow(clippy::disallowed_methods, reason = "tests read fixtures")]
 
 use hob_format::{ModelFiles, SafeTensors};

@@ -1,4 +1,5 @@
 //! The runner as a program: exit codes and closing lines, over planted fixtures.
+#![allow(clippy::unwrap_used, reason = "a test stops where its set-up fails")]
 #![allow(clippy::disallowed_methods, reason = "writes fixtures into temporary folders")]
 
 use std::{

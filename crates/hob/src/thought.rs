@@ -25,7 +25,6 @@ impl ThoughtSplitter {
         Self { markers, thinking, held: String::new(), trim_start: thinking }
     }
 
-
     /// Takes a piece of the stream in; returns what is decided by now.
     pub fn push(&mut self, text: &str) -> Vec<Part> {
         self.held.push_str(text);

@@ -3,7 +3,7 @@
 //! Source: Devlin et al., arXiv:1810.04805; pooling as the embedding models' cards say.
 
 use crate::config::Key;
-use crate::names::{HfNames, LLAMA_NAMES};
+use crate::names::HfNames;
 use crate::spec::{
     AttentionSpec, EmbeddingSpec, Ffn, Fused, KvSource, LayerNorms, LayerSpec, ModelSpec, Norm, NormKind,
     OutputSpec, Pooling,
@@ -30,7 +30,6 @@ pub(super) static NAMES: HfNames = HfNames {
         ("layer_output_norm", "output.LayerNorm"),
     ],
     ignore: &["pooler.", "cls.", "embeddings.position_ids"],
-    ..LLAMA_NAMES
 };
 
 pub(super) fn spec(c: &Config<'_>) -> Result<ModelSpec, Error> {
