@@ -160,8 +160,9 @@ fn without_generation_tags(source: &str) -> String {
     let mut out = String::with_capacity(source.len());
     let mut rest = source;
     while let Some(start) = rest.find("{%") {
-        let Some(len) = rest[start..].find("%}") else { break };
-        let tag = &rest[start + 2..start + len];
+        // Behind both braces: `{%}` opens a tag without closing it.
+        let Some(end) = rest[start + 2..].find("%}").map(|len| start + 2 + len) else { break };
+        let tag = &rest[start + 2..end];
         let name = tag.trim_matches(['-', '+']).trim();
         out.push_str(&rest[..start]);
         let replacement = match name {
@@ -170,11 +171,11 @@ fn without_generation_tags(source: &str) -> String {
             _ => name,
         };
         if replacement == name {
-            out.push_str(&rest[start..start + len + 2]);
+            out.push_str(&rest[start..end + 2]);
         } else {
-            out.push_str(&rest[start..start + len + 2].replacen(name, replacement, 1));
+            out.push_str(&rest[start..end + 2].replacen(name, replacement, 1));
         }
-        rest = &rest[start + len + 2..];
+        rest = &rest[end + 2..];
     }
     out.push_str(rest);
     out
@@ -286,6 +287,12 @@ mod tests {
             let error = render(source).unwrap_err();
             assert!(matches!(error, Error::Template { .. }), "{source}: {error}");
         }
+    }
+
+    #[test]
+    fn braces_that_share_a_sign_are_no_tag() {
+        assert_eq!(without_generation_tags("a{%}b %}{% generation %}"), "a{%}b %}{% if true %}");
+        assert!(matches!(render("{%}"), Err(Error::Template { .. })));
     }
 
     #[test]
