@@ -60,7 +60,8 @@ impl Constraint {
         if self.finished || id as usize >= self.mask.len() {
             return refused;
         }
-        if self.eos.contains(&id) && self.can_end()? {
+        // A grammar may name an end-of-sequence token; it ends the answer there, too.
+        if self.eos.contains(&id) && (self.can_end()? || self.mask()?.is_allowed(id)) {
             self.finished = true;
         } else if self.matcher.is_stopped() {
             self.check_alive()?;

@@ -122,3 +122,17 @@ fn a_lark_grammar_with_named_schemas() {
     assert!(accepts(&call, b"weather:{\"city\":\"Oslo\"}"));
     assert!(!accepts(&call, b"weather:{\"town\":\"Oslo\"}"));
 }
+
+#[test]
+fn an_end_token_that_the_grammar_names_ends_the_answer() {
+    for (text, before) in [("start: \"a\" <|end|>", "a"), ("start: \"(\" start? \")\" | <|end|>", "(")] {
+        let mut c = compile(&Grammar::lark(text)).unwrap();
+        c.accept(u32::from(before.as_bytes()[0])).unwrap();
+        let can_end_alone = c.can_end().unwrap();
+        assert!(c.mask().unwrap().is_allowed(EOS) && !can_end_alone, "{text}");
+        c.accept(EOS).unwrap();
+        assert!(c.is_finished() && c.mask().unwrap().iter().next().is_none());
+        c.rollback(1).unwrap();
+        assert!(!c.is_finished() && c.mask().unwrap().is_allowed(EOS));
+    }
+}
