@@ -1,6 +1,7 @@
-//! The dot of one unit with AVX2: eight lanes of four products, a group of 32 columns being four lanes.
+//! The dot of one unit with AVX2: four products a lane, then all lanes of a group of 32 columns in one.
 
-use super::{Unit, WeightUnit, format_of};
+use super::{Unit, WeightUnit, format_of, type_of};
+use hob_quant::TensorType;
 use std::arch::x86_64::*;
 
 /// What a row and a token add up to.
@@ -30,52 +31,88 @@ pub(super) fn add_unit<const F: usize>(w: &WeightUnit, x: &Unit, sums: &mut Sums
             let sums_of_x = _mm256_mul_ps(_mm256_cvtepi32_ps(negative), steps);
             sums.mins = _mm256_fmadd_ps(load8(&w.mins[h]), sums_of_x, sums.mins);
         }
-        let shift = _mm_cvtsi32_si128(format.offset.max(1).trailing_zeros() as i32);
-        let starts = _mm256_sll_epi32(negative, shift);
-        for pair in 0..4 {
-            // Groups 2 * pair and 2 * pair + 1 lie side by side in the first and in the second 64 codes of a chunk.
-            let place = pair / 2 * 4 + pair % 2;
-            let spread = _mm256_add_epi32(
-                _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1),
-                _mm256_set1_epi32(2 * pair as i32),
-            );
-            let mut dots = dot::<F>(codes(w, place + 2 * h), values(x, place + 2 * h));
-            if !format.halves {
-                dots = _mm256_add_epi32(dots, dot::<F>(codes(w, place + 2), values(x, place + 2)));
-            }
-            if format.offset > 0 {
-                // offset * -sum(x), in the first of each group's four lanes.
-                let start = _mm256_permutevar8x32_epi32(starts, spread);
-                let first = _mm256_setr_epi32(-1, 0, 0, 0, -1, 0, 0, 0);
-                dots = _mm256_add_epi32(dots, _mm256_and_si256(start, first));
-            }
-            let scale = _mm256_permutevar8x32_ps(scales, spread);
-            sums.dots = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots), scale, sums.dots);
+        let mut dots = match const { type_of::<F>() } {
+            TensorType::Q8_0 => signed_dots(w, x),
+            _ => unsigned_dots::<F>(w, x, h),
+        };
+        if format.offset > 0 && !format.wide {
+            let shift = _mm_cvtsi32_si128(format.offset.trailing_zeros() as i32);
+            dots = _mm256_add_epi32(dots, _mm256_sll_epi32(negative, shift));
         }
+        sums.dots = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots), scales, sums.dots);
     }
 }
 
-/// Sums of four products in each lane. The 16-bit sums of pairs cannot saturate: codes are at most 63 (`2 * 63 * 128`)
-/// unless the format is wide, and then both sides are widened before they are multiplied.
+/// The dots of all eight groups, or of their halves `h`.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn dot<const F: usize>(codes: __m256i, values: __m256i) -> __m256i {
-    if const { format_of::<F>().wide } {
-        let low = _mm256_madd_epi16(
-            _mm256_cvtepu8_epi16(_mm256_castsi256_si128(codes)),
-            _mm256_cvtepi8_epi16(_mm256_castsi256_si128(values)),
-        );
-        let high = _mm256_madd_epi16(
-            _mm256_cvtepu8_epi16(_mm256_extracti128_si256::<1>(codes)),
-            _mm256_cvtepi8_epi16(_mm256_extracti128_si256::<1>(values)),
-        );
-        // [low0 low1 | high0 high1] pairwise: four products a lane, each group again in its own four lanes.
-        let low_group = _mm_hadd_epi32(_mm256_castsi256_si128(low), _mm256_extracti128_si256::<1>(low));
-        let high_group = _mm_hadd_epi32(_mm256_castsi256_si128(high), _mm256_extracti128_si256::<1>(high));
-        _mm256_set_m128i(high_group, low_group)
-    } else {
-        _mm256_madd_epi16(_mm256_maddubs_epi16(codes, values), _mm256_set1_epi16(1))
+fn unsigned_dots<const F: usize>(w: &WeightUnit, x: &Unit, h: usize) -> __m256i {
+    let format = const { format_of::<F>() };
+    let mut pairs = [_mm256_setzero_si256(); 4];
+    for (pair, dots) in pairs.iter_mut().enumerate() {
+        // Groups 2 * pair and 2 * pair + 1 lie side by side in the first and in the second 64 codes of a chunk.
+        let part = pair / 2 * 4 + pair % 2;
+        *dots = if format.halves {
+            quads(products::<F>(w, x, part + 2 * h))
+        } else if format.wide {
+            let second = quads(products::<F>(w, x, part + 2));
+            _mm256_add_epi32(quads(products::<F>(w, x, part)), second)
+        } else {
+            // Codes are at most 63, so that four products fit 16 bits: `4 * 63 * 128` is 32256.
+            quads(_mm256_add_epi16(products::<F>(w, x, part), products::<F>(w, x, part + 2)))
+        };
     }
+    let [a, b, c, d] = pairs;
+    // Lanes become groups 0 2 4 6 | 1 3 5 7.
+    let groups = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
+    _mm256_permutevar8x32_epi32(groups, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7))
+}
+
+/// Sums of two products in 16 bits. Wide codes (but those of Q8_0) stand for -127..=127, and a product of magnitudes
+/// with the sign moved to the weight stays below `2 * 127 * 128`.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn products<const F: usize>(w: &WeightUnit, x: &Unit, part: usize) -> __m256i {
+    let (codes, values) = (codes(w, part), values(x, part));
+    if const { format_of::<F>().wide } {
+        let codes = _mm256_xor_si256(codes, _mm256_set1_epi8(-128));
+        _mm256_maddubs_epi16(_mm256_abs_epi8(values), _mm256_sign_epi8(codes, values))
+    } else {
+        _mm256_maddubs_epi16(codes, values)
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn quads(pairs: __m256i) -> __m256i {
+    _mm256_madd_epi16(pairs, _mm256_set1_epi16(1))
+}
+
+/// The dots of all eight groups of codes that may stand for -128, which has no counterpart of the other sign: both sides
+/// are widened before they are multiplied.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn signed_dots(w: &WeightUnit, x: &Unit) -> __m256i {
+    let mut groups = [_mm256_setzero_si256(); 8];
+    let sign = _mm256_set1_epi8(-128);
+    for pair in 0..4 {
+        let part = pair / 2 * 4 + pair % 2;
+        for part in [part, part + 2] {
+            let (codes, values) = (_mm256_xor_si256(codes(w, part), sign), values(x, part));
+            let (low, high) = (_mm256_castsi256_si128(codes), _mm256_extracti128_si256::<1>(codes));
+            let (x_low, x_high) = (_mm256_castsi256_si128(values), _mm256_extracti128_si256::<1>(values));
+            let even = _mm256_madd_epi16(_mm256_cvtepi8_epi16(low), _mm256_cvtepi8_epi16(x_low));
+            let odd = _mm256_madd_epi16(_mm256_cvtepi8_epi16(high), _mm256_cvtepi8_epi16(x_high));
+            groups[2 * pair] = _mm256_add_epi32(groups[2 * pair], even);
+            groups[2 * pair + 1] = _mm256_add_epi32(groups[2 * pair + 1], odd);
+        }
+    }
+    let [a, b, c, d, e, f, g, h] = groups;
+    let first = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
+    let second = _mm256_hadd_epi32(_mm256_hadd_epi32(e, f), _mm256_hadd_epi32(g, h));
+    let (low, high) =
+        (_mm256_permute2x128_si256::<0x20>(first, second), _mm256_permute2x128_si256::<0x31>(first, second));
+    _mm256_add_epi32(low, high)
 }
 
 #[inline]

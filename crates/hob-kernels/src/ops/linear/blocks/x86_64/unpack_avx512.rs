@@ -1,5 +1,6 @@
 //! Unpackers for AVX-512: a chunk of 128 columns is two vectors, the first halves of its four groups and the second.
 
+use super::unpack_avx2::{self as avx2, at, eight_halves, k_steps, load16, negated, sized, store8};
 use super::{WeightUnit, type_of};
 use crate::ops::linear::blocks::unpack as portable;
 use hob_quant::TensorType;
@@ -24,15 +25,11 @@ pub(super) fn unpack<const F: usize>(bytes: &[u8], unit: &mut WeightUnit) {
         T::Q6_K => q6_k(sized(bytes), unit),
         T::IQ4_NL => iq4_nl(sized(bytes), unit),
         T::IQ4_XS => iq4_xs(sized(bytes), unit),
+        T::TQ1_0 => avx2::tq1_0(sized(bytes), unit),
         T::TQ2_0 => tq2_0(sized(bytes), unit),
         T::MXFP4 => mxfp4(sized(bytes), unit),
         other => portable::unpack(other, bytes, unit),
     }
-}
-
-#[inline(always)]
-fn sized<const N: usize>(bytes: &[u8]) -> &[u8; N] {
-    bytes.try_into().expect("a unit has its format's length")
 }
 
 macro_rules! avx512 {
@@ -49,20 +46,10 @@ avx512! { fn load64(bytes: &[u8; 64]) -> __m512i {
     unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
 } }
 
-avx512! { fn load16(bytes: &[u8; 16]) -> __m128i {
-    // SAFETY: 16 readable bytes; the load needs no alignment.
-    unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
-} }
-
 avx512! { fn store_codes(unit: &mut WeightUnit, part: usize, codes: __m512i) {
     let place = &mut unit.codes.as_chunks_mut::<64>().0[part];
     // SAFETY: 64 writable bytes; the store needs no alignment.
     unsafe { _mm512_storeu_si512(place.as_mut_ptr().cast(), codes) }
-} }
-
-avx512! { fn store8(place: &mut [f32; 8], values: __m256) {
-    // SAFETY: 32 writable bytes; the store needs no alignment.
-    unsafe { _mm256_storeu_ps(place.as_mut_ptr(), values) }
 } }
 
 avx512! {
@@ -71,11 +58,6 @@ fn store16(place: &mut [[f32; 8]; 2], values: __m512) {
     // SAFETY: 64 writable bytes; the store needs no alignment.
     unsafe { _mm512_storeu_ps(place.as_flattened_mut().as_mut_ptr(), values) }
 } }
-
-#[inline(always)]
-fn at<const N: usize>(bytes: &[u8], start: usize) -> &[u8; N] {
-    bytes[start..].first_chunk().expect("inside a unit")
-}
 
 avx512! {
 /// The 16 bytes at `start` in each of four blocks of `STRIDE` bytes.
@@ -92,14 +74,6 @@ avx512! { fn low_nibbles(v: __m512i) -> __m512i {
 
 avx512! { fn high_nibbles(v: __m512i) -> __m512i {
     _mm512_and_si512(_mm512_srli_epi16::<4>(v), _mm512_set1_epi8(15))
-} }
-
-avx512! {
-/// The f16 numbers at `start` in each of eight blocks of `STRIDE` bytes.
-fn eight_halves<const STRIDE: usize>(bytes: &[u8], start: usize) -> __m256 {
-    let words: [u16; 8] = std::array::from_fn(|i| u16::from_le_bytes(*at(bytes, start + STRIDE * i)));
-    // SAFETY: 16 readable bytes; the load needs no alignment.
-    _mm256_cvtph_ps(unsafe { _mm_loadu_si128(words.as_ptr().cast()) })
 } }
 
 avx512! { fn q4_0(bytes: &[u8; 144], unit: &mut WeightUnit) {
@@ -149,10 +123,6 @@ avx512! { fn q4_1(bytes: &[u8; 160], unit: &mut WeightUnit) {
         store_codes(unit, 2 * chunk, low_nibbles(nibbles));
         store_codes(unit, 2 * chunk + 1, high_nibbles(nibbles));
     }
-} }
-
-avx512! { fn negated(values: __m256) -> __m256 {
-    _mm256_xor_ps(values, _mm256_set1_ps(-0.0))
 } }
 
 avx512! {
@@ -207,20 +177,6 @@ fn store_halves<const ALTERNATE: bool>(unit: &mut WeightUnit, chunk: usize, low:
     };
     store_codes(unit, 2 * chunk, _mm512_permutex2var_epi64(low, first, high));
     store_codes(unit, 2 * chunk + 1, _mm512_permutex2var_epi64(low, second, high));
-} }
-
-avx512! {
-/// Scales and minima of Q4_K and Q5_K: six bits each, spread over twelve bytes so that words can be masked together.
-fn k_steps(bytes: &[u8], unit: &mut WeightUnit) {
-    let word = |i: usize| u32::from_le_bytes(*at(bytes, 4 + 4 * i));
-    let (a, b, c) = (word(0), word(1), word(2));
-    let scales = u64::from(a & 0x3f3f_3f3f) | u64::from((c & 0x0f0f_0f0f) | ((a >> 2) & 0x3030_3030)) << 32;
-    let mins = u64::from(b & 0x3f3f_3f3f) | u64::from(((c >> 4) & 0x0f0f_0f0f) | ((b >> 2) & 0x3030_3030)) << 32;
-    let d = _mm_cvtph_ps(_mm_cvtsi32_si128(i32::from_le_bytes(*at(bytes, 0))));
-    let floats = |packed: u64| _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(packed as i64)));
-    let (d, dmin) = (_mm256_broadcastss_ps(d), _mm256_broadcastss_ps(_mm_movehdup_ps(d)));
-    store8(&mut unit.scales[0], _mm256_mul_ps(floats(scales), d));
-    store8(&mut unit.mins[0], _mm256_mul_ps(floats(mins), dmin));
 } }
 
 avx512! { fn q4_k(bytes: &[u8; 144], unit: &mut WeightUnit) {
@@ -297,8 +253,8 @@ avx512! { fn q2_k(bytes: &[u8; 84], unit: &mut WeightUnit) {
 } }
 
 avx512! { fn q3_k(bytes: &[u8; 110], unit: &mut WeightUnit) {
-    let scales = hob_quant::q3_k_scales(at(bytes, 96)).map(|s| s as u8);
-    store16(&mut unit.scales, _mm512_mul_ps(run_floats(load16(&scales)), splat_f16(at(bytes, 108))));
+    let scales = run_floats(avx2::q3_k_scales(at(bytes, 96)));
+    store16(&mut unit.scales, _mm512_mul_ps(scales, splat_f16(at(bytes, 108))));
     for chunk in 0..2 {
         for half in 0..2 {
             store_codes(unit, 2 * chunk + half, pairs::<0>(at(bytes, 32 + 32 * chunk + 16 * half)));
