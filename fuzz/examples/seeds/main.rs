@@ -1,4 +1,8 @@
-//! Writes the seed corpus: small valid files of every value and element type. `cargo run --example seeds` in `fuzz/`.
+//! Writes the seed corpus: small valid inputs of every kind. `cargo run --example seeds` in `fuzz/`.
+//!
+//! Containers are written here, texts (tokenizers, templates, grammars, configurations) in `texts.rs`.
+
+mod texts;
 
 use std::path::Path;
 
@@ -28,7 +32,8 @@ fn main() -> Result<(), Error> {
     write_safetensors(&st.join("empty"), &[], &[])?;
     write_safetensors(&st.join("scalars"), &["U8", "I64", "BOOL"], &[])?;
     write_safetensors(&st.join("floats"), &["F32", "F16", "BF16", "F64", "F8_E4M3", "F8_E5M2"], &[2, 3])?;
-    write_safetensors(&st.join("nothing"), &["U16", "U32", "U64"], &[2, 0, 4])
+    write_safetensors(&st.join("nothing"), &["U16", "U32", "U64"], &[2, 0, 4])?;
+    texts::write(&corpus)
 }
 
 fn all_values() -> Metadata {
