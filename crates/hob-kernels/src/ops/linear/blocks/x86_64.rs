@@ -4,6 +4,7 @@
 mod avx2;
 mod avx512;
 mod round;
+mod round_avx2;
 mod unpack_avx2;
 mod unpack_avx512;
 
@@ -12,7 +13,6 @@ use crate::Matrix;
 use crate::isa::{Avx2, Avx512};
 use crate::ops::linear::activations::{Activations, UNIT, Unit};
 use crate::ops::linear::finish::Finish;
-use crate::ops::linear::panel as portable;
 use hob_quant::TensorType;
 use std::ops::Range;
 
@@ -174,4 +174,4 @@ block_kernel!(
     round,
     "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni"
 );
-block_kernel!(avx2, round_avx2, unpack_avx2, Avx2, avx2, unpack_avx2, portable, "avx2,fma,f16c");
+block_kernel!(avx2, round_avx2, unpack_avx2, Avx2, avx2, unpack_avx2, round_avx2, "avx2,fma,f16c");

@@ -176,14 +176,44 @@ pub(super) fn avx2(
 /// unsigned codes would saturate when added in pairs.
 #[target_feature(enable = "avx2")]
 fn widen(offset: i32, codes: &[[u8; UNIT]; ROWS], panel: &mut [[u8; 32]]) {
-    for (r, codes) in codes.iter().enumerate() {
-        let (part, lane) = (r / 8, r % 8);
-        for (pair, codes) in codes.as_chunks::<2>().0.iter().enumerate() {
-            let [a, b] = codes.map(|code| (i32::from(code) - offset) as i16);
-            let both = u32::from(a as u16) | u32::from(b as u16) << 16;
-            panel[4 * pair + part][4 * lane..4 * lane + 4].copy_from_slice(&both.to_ne_bytes());
+    let offset = _mm256_set1_epi16(offset as i16);
+    for (part, rows) in codes.as_chunks::<8>().0.iter().enumerate() {
+        for run in 0..UNIT / 16 {
+            let widened = std::array::from_fn(|r| {
+                // SAFETY: 16 readable bytes; the load needs no alignment.
+                let codes = unsafe { _mm_loadu_si128(rows[r].as_chunks::<16>().0[run].as_ptr().cast()) };
+                _mm256_sub_epi16(_mm256_cvtepu8_epi16(codes), offset)
+            });
+            for (pair, column) in transpose8(widened).into_iter().enumerate() {
+                let place = &mut panel[4 * (8 * run + pair) + part];
+                // SAFETY: 32 writable bytes; the store needs no alignment.
+                unsafe { _mm256_storeu_si256(place.as_mut_ptr().cast(), column) }
+            }
         }
     }
+}
+
+/// Transposes an 8 x 8 matrix of 32-bit elements: pairs, then quads within 128-bit lanes, then the lanes.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn transpose8(r: [__m256i; 8]) -> [__m256i; 8] {
+    // `quads[4 * g + c]`: rows 4g.. in each lane, column 4 * lane + c.
+    let mut quads = r;
+    for g in 0..2 {
+        let [a, b, c, d] = [r[4 * g], r[4 * g + 1], r[4 * g + 2], r[4 * g + 3]];
+        let (low_ab, high_ab) = (_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
+        let (low_cd, high_cd) = (_mm256_unpacklo_epi32(c, d), _mm256_unpackhi_epi32(c, d));
+        quads[4 * g] = _mm256_unpacklo_epi64(low_ab, low_cd);
+        quads[4 * g + 1] = _mm256_unpackhi_epi64(low_ab, low_cd);
+        quads[4 * g + 2] = _mm256_unpacklo_epi64(high_ab, high_cd);
+        quads[4 * g + 3] = _mm256_unpackhi_epi64(high_ab, high_cd);
+    }
+    let mut out = quads;
+    for c in 0..4 {
+        out[c] = _mm256_permute2x128_si256::<0x20>(quads[c], quads[4 + c]);
+        out[4 + c] = _mm256_permute2x128_si256::<0x31>(quads[c], quads[4 + c]);
+    }
+    out
 }
 
 #[target_feature(enable = "avx2,fma")]
