@@ -1,8 +1,12 @@
 //! Which instruction set the kernels use, found at run time.
 
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
+#[cfg(target_arch = "aarch64")]
+pub(crate) use aarch64::{Neon, NeonDot, NeonI8mm};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86_64::{Avx2, Avx512};
 
@@ -55,11 +59,11 @@ impl Isa {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => Avx512::detect().is_some(),
             #[cfg(target_arch = "aarch64")]
-            Isa::Neon => std::arch::is_aarch64_feature_detected!("neon"),
+            Isa::Neon => Neon::detect().is_some(),
             #[cfg(target_arch = "aarch64")]
-            Isa::NeonDot => Isa::Neon.is_available() && std::arch::is_aarch64_feature_detected!("dotprod"),
+            Isa::NeonDot => NeonDot::detect().is_some(),
             #[cfg(target_arch = "aarch64")]
-            Isa::NeonI8mm => Isa::NeonDot.is_available() && std::arch::is_aarch64_feature_detected!("i8mm"),
+            Isa::NeonI8mm => NeonI8mm::detect().is_some(),
             #[allow(unreachable_patterns, reason = "the levels of other architectures")]
             _ => false,
         }

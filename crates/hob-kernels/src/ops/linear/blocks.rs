@@ -7,6 +7,8 @@
 //! Error against exact arithmetic: activations are rounded by at most half a step of their group, so an output is off by
 //! at most `sum over i of |W[o, i]| * step(i) / 2`, and f32 rounding.
 
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
 mod dot;
 pub(super) mod format;
 #[cfg(test)]
@@ -41,6 +43,10 @@ pub(super) fn project(
         Isa::Avx512 => x86_64::avx512(ty, weight, rows, x, finish),
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => x86_64::avx2(ty, weight, rows, x, finish),
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon => aarch64::neon(ty, weight, rows, x, finish),
+        #[cfg(target_arch = "aarch64")]
+        Isa::NeonDot | Isa::NeonI8mm => aarch64::dotprod(ty, weight, rows, x, finish),
         _ => {
             let mut sums = vec![0.0; x.tokens];
             for row in rows {

@@ -9,6 +9,8 @@
 //!
 //! Source of the format: the mobile Gemma 4 checkpoints (`../shared/reference/gemma4_mobile.md`).
 
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
 #[cfg(test)]
 mod tests;
 #[cfg(target_arch = "x86_64")]
@@ -113,6 +115,10 @@ pub(super) fn project(isa: Isa, w: &Weights<'_>, rows: Range<usize>, input: &Inp
         Isa::Avx512 => x86_64::avx512(w, rows, input, finish),
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => x86_64::avx2(w, rows, input, finish),
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon => aarch64::neon(w, rows, input, finish),
+        #[cfg(target_arch = "aarch64")]
+        Isa::NeonDot | Isa::NeonI8mm => aarch64::dotprod(w, rows, input, finish),
         _ => scalar(w, rows, input, finish),
     }
 }

@@ -4,7 +4,11 @@
 //! token while the panel is in the L2 cache. Each sum runs over fixed lanes (column `i` in lane `i % lanes`) and a fixed
 //! tree at the end, so it depends neither on the panel, nor on the number of tokens, nor on the threads.
 
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
 mod portable;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod tile;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
@@ -70,7 +74,7 @@ fn stored_floats<'a>(isa: Isa, weight: &'a Matrix, rows: &Range<usize>) -> Optio
     let Storage::Blocks { ty, bytes } = weight.storage() else {
         return None;
     };
-    if !matches!(isa, Isa::Avx2 | Isa::Avx512) {
+    if isa == Isa::Scalar {
         return None;
     }
     let row_bytes = ty.row_bytes(weight.cols())?;
@@ -90,31 +94,9 @@ fn multiply(isa: Isa, w: Rows<'_>, x: &[f32], cols: usize, put: &mut dyn FnMut(u
         (Isa::Avx512, w) => x86_64::multiply_avx512(w, x, cols, put),
         #[cfg(target_arch = "x86_64")]
         (Isa::Avx2, w) => x86_64::multiply_avx2(w, x, cols, put),
+        #[cfg(target_arch = "aarch64")]
+        (Isa::Neon | Isa::NeonDot | Isa::NeonI8mm, w) => aarch64::multiply(w, x, cols, put),
         (_, Rows::F32(w)) => portable::multiply(w, x, cols, put),
         _ => unreachable!("stored floats are given only to kernels that read them"),
     }
-}
-
-/// Walks `[rows] x [tokens]` in tiles of at most `R x T`, the rest in single rows and tokens.
-#[inline(always)]
-fn each_tile(rows: usize, tokens: usize, tile_rows: usize, tile_tokens: usize, mut tile: impl FnMut(Tile)) {
-    let mut token = 0;
-    while token < tokens {
-        let wide = if token + tile_tokens <= tokens { tile_tokens } else { 1 };
-        let mut row = 0;
-        while row < rows {
-            let tall = if row + tile_rows <= rows { tile_rows } else { 1 };
-            tile(Tile { row, token, tall: tall > 1, wide: wide > 1 });
-            row += tall;
-        }
-        token += wide;
-    }
-}
-
-/// Where a tile lies, and whether it has several rows and several tokens.
-struct Tile {
-    row: usize,
-    token: usize,
-    tall: bool,
-    wide: bool,
 }

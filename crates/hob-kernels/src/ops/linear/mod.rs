@@ -7,6 +7,8 @@
 //!
 //! Read `task.rs` for which kernel a layer gets, then the kernel: `float.rs`, `blocks.rs`, `codes.rs` (few tokens), `panel.rs` (many).
 
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
 mod activations;
 mod blocks;
 mod codes;

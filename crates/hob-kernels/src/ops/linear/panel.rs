@@ -9,6 +9,8 @@
 //! Error against exact arithmetic, per product: half a step of the weight times the activation, and the reverse.
 //! The i32 sums of a unit are at most `256 * 255 * 128`, below 2^24: exact as integers and as floats.
 
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
 mod line;
 mod pack;
 mod scalar;
@@ -154,6 +156,13 @@ fn multiply(
         Isa::Avx512 => x86_64::avx512(offset, codes, panel, x, unit, tiles, out),
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => x86_64::avx2(offset, codes, panel, x, unit, tiles, out),
+        // A tile of these kernels' activations is one token: they lie as they were quantised.
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon => aarch64::neon(offset, codes, panel, x, unit, tiles, out),
+        #[cfg(target_arch = "aarch64")]
+        Isa::NeonDot => aarch64::dotprod(offset, codes, panel, x, unit, tiles, out),
+        #[cfg(target_arch = "aarch64")]
+        Isa::NeonI8mm => aarch64::i8mm(offset, codes, panel, x, unit, tiles, out),
         _ => scalar::multiply(offset, codes, x, unit, tiles, out),
     }
 }

@@ -2,18 +2,10 @@
 //! as they are loaded, which costs less than writing them down.
 #![allow(unsafe_code)]
 
-use super::{Rows, TILE_ROWS, Tile, each_tile};
+use super::tile::{BF16, F16, F32, Tile, each_tile, element_bytes, padded, put_all};
+use super::{Rows, TILE_ROWS};
 use crate::isa::{Avx2, Avx512};
 use std::arch::x86_64::*;
-
-/// The encodings a kernel loads, as constant parameters.
-const F32: u8 = 0;
-const F16: u8 = 1;
-const BF16: u8 = 2;
-
-const fn element_bytes(encoding: u8) -> usize {
-    if encoding == F32 { 4 } else { 2 }
-}
 
 /// How far ahead of the loads weights are fetched: four rows read in turn are a pattern that the CPU's own prefetchers
 /// follow badly.
@@ -23,32 +15,6 @@ const AHEAD_BYTES: usize = 2048;
 fn bytes_of(values: &[f32]) -> &[u8] {
     // SAFETY: floats are plain bytes without padding, and bytes may lie anywhere.
     unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) }
-}
-
-/// The last columns of a row, fewer than a vector, filled up with zeros.
-fn padded<const E: u8, const LANES: usize>(row: &[u8]) -> [f32; LANES] {
-    let mut rest = [0f32; LANES];
-    for (value, bytes) in rest.iter_mut().zip(row.chunks_exact(element_bytes(E))) {
-        *value = match *bytes {
-            [a, b] if E == F16 => hob_quant::f16_to_f32(u16::from_le_bytes([a, b])),
-            [a, b] => hob_quant::bf16_to_f32(u16::from_le_bytes([a, b])),
-            [a, b, c, d] => f32::from_le_bytes([a, b, c, d]),
-            _ => unreachable!("elements have two or four bytes"),
-        };
-    }
-    rest
-}
-
-fn put_all<const R: usize, const T: usize>(
-    at: &Tile,
-    totals: [[f32; T]; R],
-    put: &mut dyn FnMut(usize, usize, f32),
-) {
-    for (r, totals) in totals.iter().enumerate() {
-        for (t, total) in totals.iter().enumerate() {
-            put(at.row + r, at.token + t, *total);
-        }
-    }
 }
 
 /// One kernel body for both vector widths; `$tokens` fills the register file (rows x tokens sums, and the operands).

@@ -19,6 +19,7 @@ pub(in crate::ops::linear) struct Packed {
 }
 
 /// Quads of columns in a unit.
+#[cfg(target_arch = "x86_64")]
 pub(super) const QUADS: usize = UNIT / 4;
 
 impl Packed {
@@ -111,11 +112,13 @@ impl Packed {
     }
 
     /// A tile's codes, steps and negated sums in one unit.
+    #[cfg(target_arch = "x86_64")]
     #[inline]
     pub(super) fn bytes(&self, unit: usize, tile: usize) -> &[i8] {
         &self.bytes[(unit * self.all_tiles() + tile) * UNIT * self.tile..][..UNIT * self.tile]
     }
 
+    #[cfg(target_arch = "x86_64")]
     #[inline]
     pub(super) fn words(&self, unit: usize, tile: usize) -> &[i16] {
         &self.words[(unit * self.all_tiles() + tile) * UNIT * self.tile..][..UNIT * self.tile]
