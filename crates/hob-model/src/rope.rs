@@ -198,6 +198,9 @@ pub(crate) fn hf_scaling(c: &Config<'_>, block: &Value, mut spec: RopeSpec) -> R
     let needed =
         |field: &str| number(field)?.filter(|x| *x > 0.0).ok_or_else(|| missing(field, &Value::Null));
     if let Some(theta) = number("rope_theta")? {
+        if theta <= 0.0 {
+            return Err(missing("rope_theta", &theta.into()));
+        }
         spec.theta = theta;
     }
     let original = || -> Result<f32, Error> {

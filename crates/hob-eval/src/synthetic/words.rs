@@ -44,7 +44,58 @@ struct Style {
     assistant: &'static str,
 }
 
+/// Ids and texts of special tokens.
+type Special = &'static [(u32, &'static str)];
+
+const LLAMA_3: Special = &[
+    (128_000, "<|begin_of_text|>"),
+    (128_001, "<|end_of_text|>"),
+    (128_006, "<|start_header_id|>"),
+    (128_007, "<|end_header_id|>"),
+    (128_008, "<|eom_id|>"),
+    (128_009, "<|eot_id|>"),
+    (128_010, "<|python_tag|>"),
+];
+const QWEN: Special = &[(151_643, "<|endoftext|>"), (151_644, "<|im_start|>"), (151_645, "<|im_end|>")];
+const SMOL_LM: Special = &[(0, "<|endoftext|>"), (1, "<|im_start|>"), (2, "<|im_end|>")];
+const PHI_4: Special = &[
+    (199_999, "<|endoftext|>"),
+    (200_019, "<|assistant|>"),
+    (200_020, "<|end|>"),
+    (200_021, "<|user|>"),
+    (200_022, "<|system|>"),
+];
+const PHI_3: Special = &[
+    (0, "<unk>"),
+    (1, "<s>"),
+    (2, "</s>"),
+    (32_000, "<|endoftext|>"),
+    (32_001, "<|assistant|>"),
+    (32_006, "<|system|>"),
+    (32_007, "<|end|>"),
+    (32_010, "<|user|>"),
+];
+const GEMMA_3: Special = &[
+    (0, "<pad>"),
+    (1, "<eos>"),
+    (2, "<bos>"),
+    (3, "<unk>"),
+    (105, "<start_of_turn>"),
+    (106, "<end_of_turn>"),
+];
+const GEMMA_4: Special =
+    &[(0, "<pad>"), (1, "<eos>"), (2, "<bos>"), (3, "<unk>"), (4, "<|turn>"), (5, "<turn|>")];
+const BERT: Special = &[(0, "[PAD]"), (100, "[UNK]"), (101, "[CLS]"), (102, "[SEP]"), (103, "[MASK]")];
+
 fn style(words: Words) -> Style {
+    match words {
+        Words::Llama3 | Words::Qwen | Words::SmolLm | Words::Phi4 => byte_level(words),
+        Words::Phi3 | Words::Gemma3 | Words::Gemma4 | Words::Bert => marked_spaces(words),
+    }
+}
+
+/// Vocabularies over bytes.
+fn byte_level(words: Words) -> Style {
     let bpe = |pre, special, bos, eos, turn| Style {
         model: "gpt2",
         pre: Some(pre),
@@ -57,6 +108,23 @@ fn style(words: Words) -> Style {
         turn,
         assistant: "assistant",
     };
+    match words {
+        Words::Llama3 => bpe(
+            "llama-bpe",
+            LLAMA_3,
+            Some(128_000),
+            128_009,
+            ["<|start_header_id|>", "<|end_header_id|>\n\n", "<|eot_id|>"],
+        ),
+        Words::Qwen => bpe("qwen2", QWEN, None, 151_645, ["<|im_start|>", "\n", "<|im_end|>\n"]),
+        Words::SmolLm => bpe("smollm", SMOL_LM, None, 2, ["<|im_start|>", "\n", "<|im_end|>\n"]),
+        Words::Phi4 => bpe("gpt-4o", PHI_4, None, 199_999, ["<|", "|>", "<|end|>"]),
+        _ => unreachable!("the other vocabularies mark spaces"),
+    }
+}
+
+/// Vocabularies whose words begin with a mark for the space before them.
+fn marked_spaces(words: Words) -> Style {
     let marked = |model, special, bos, eos, unk, turn, assistant| Style {
         model,
         pre: (model != "gemma4").then_some("default"),
@@ -70,103 +138,13 @@ fn style(words: Words) -> Style {
         assistant,
     };
     match words {
-        Words::Llama3 => bpe(
-            "llama-bpe",
-            &[
-                (128_000, "<|begin_of_text|>"),
-                (128_001, "<|end_of_text|>"),
-                (128_006, "<|start_header_id|>"),
-                (128_007, "<|end_header_id|>"),
-                (128_008, "<|eom_id|>"),
-                (128_009, "<|eot_id|>"),
-                (128_010, "<|python_tag|>"),
-            ],
-            Some(128_000),
-            128_009,
-            ["<|start_header_id|>", "<|end_header_id|>\n\n", "<|eot_id|>"],
-        ),
-        Words::Qwen => bpe(
-            "qwen2",
-            &[(151_643, "<|endoftext|>"), (151_644, "<|im_start|>"), (151_645, "<|im_end|>")],
-            None,
-            151_645,
-            ["<|im_start|>", "\n", "<|im_end|>\n"],
-        ),
-        Words::SmolLm => bpe(
-            "smollm",
-            &[(0, "<|endoftext|>"), (1, "<|im_start|>"), (2, "<|im_end|>")],
-            None,
-            2,
-            ["<|im_start|>", "\n", "<|im_end|>\n"],
-        ),
-        Words::Phi4 => bpe(
-            "gpt-4o",
-            &[
-                (199_999, "<|endoftext|>"),
-                (200_019, "<|assistant|>"),
-                (200_020, "<|end|>"),
-                (200_021, "<|user|>"),
-                (200_022, "<|system|>"),
-            ],
-            None,
-            199_999,
-            ["<|", "|>", "<|end|>"],
-        ),
-        Words::Phi3 => marked(
-            "llama",
-            &[
-                (0, "<unk>"),
-                (1, "<s>"),
-                (2, "</s>"),
-                (32_000, "<|endoftext|>"),
-                (32_001, "<|assistant|>"),
-                (32_006, "<|system|>"),
-                (32_007, "<|end|>"),
-                (32_010, "<|user|>"),
-            ],
-            1,
-            32_000,
-            0,
-            ["<|", "|>\n", "<|end|>\n"],
-            "assistant",
-        ),
-        Words::Gemma3 => marked(
-            "llama",
-            &[
-                (0, "<pad>"),
-                (1, "<eos>"),
-                (2, "<bos>"),
-                (3, "<unk>"),
-                (105, "<start_of_turn>"),
-                (106, "<end_of_turn>"),
-            ],
-            2,
-            106,
-            3,
-            ["<start_of_turn>", "\n", "<end_of_turn>\n"],
-            "model",
-        ),
-        Words::Gemma4 => marked(
-            "gemma4",
-            &[(0, "<pad>"), (1, "<eos>"), (2, "<bos>"), (3, "<unk>"), (4, "<|turn>"), (5, "<turn|>")],
-            2,
-            1,
-            3,
-            ["<|turn>", "\n", "<turn|>\n"],
-            "model",
-        ),
-        Words::Bert => Style {
-            turn: ["", "", ""],
-            ..marked(
-                "bert",
-                &[(0, "[PAD]"), (100, "[UNK]"), (101, "[CLS]"), (102, "[SEP]"), (103, "[MASK]")],
-                101,
-                102,
-                100,
-                ["", "", ""],
-                "",
-            )
-        },
+        Words::Phi3 => marked("llama", PHI_3, 1, 32_000, 0, ["<|", "|>\n", "<|end|>\n"], "assistant"),
+        Words::Gemma3 => {
+            marked("llama", GEMMA_3, 2, 106, 3, ["<start_of_turn>", "\n", "<end_of_turn>\n"], "model")
+        }
+        Words::Gemma4 => marked("gemma4", GEMMA_4, 2, 1, 3, ["<|turn>", "\n", "<turn|>\n"], "model"),
+        Words::Bert => Style { turn: ["", "", ""], ..marked("bert", BERT, 101, 102, 100, ["", "", ""], "") },
+        _ => unreachable!("the other vocabularies are over bytes"),
     }
 }
 
