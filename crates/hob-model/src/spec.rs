@@ -300,6 +300,27 @@ pub struct BaseLayer {
     pub layers: usize,
 }
 
+impl BaseLayer {
+    /// Layer `i`'s attention where nothing is special: causal, rotary, scaled by the root of the head's width, no biases.
+    pub fn attention(&self, i: usize) -> AttentionSpec {
+        AttentionSpec {
+            heads: self.heads,
+            kv_heads: self.kv_heads[i],
+            head_dim: self.head_dim,
+            scale: 1.0 / (self.head_dim as f32).sqrt(),
+            softcap: None,
+            mask: Mask::Causal { window: None },
+            rope: Some(0),
+            qk_norm: None,
+            value_norm: None,
+            kv: KvSource::Own,
+            value_is_key: false,
+            qkv_bias: false,
+            output_bias: false,
+        }
+    }
+}
+
 /// A tensor that must be in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TensorSpec {

@@ -5,8 +5,8 @@
 use crate::config::Key;
 use crate::names::HfNames;
 use crate::spec::{
-    AttentionSpec, EmbeddingSpec, Ffn, Fused, KvSource, LayerNorms, LayerSpec, ModelSpec, Norm, NormKind,
-    OutputSpec, Pooling,
+    AttentionSpec, EmbeddingSpec, Ffn, Fused, LayerNorms, LayerSpec, ModelSpec, Norm, NormKind, OutputSpec,
+    Pooling,
 };
 use crate::{Config, Error};
 use hob_kernels::{Activation, Mask, RopeLayout};
@@ -38,19 +38,11 @@ pub(super) fn spec(c: &Config<'_>) -> Result<ModelSpec, Error> {
     let norm = Norm { kind: NormKind::Layer { bias: true }, eps, weight_offset: 0.0 };
     let layer = |i: usize| LayerSpec {
         attention: AttentionSpec {
-            heads: b.heads,
-            kv_heads: b.kv_heads[i],
-            head_dim: b.head_dim,
-            scale: 1.0 / (b.head_dim as f32).sqrt(),
-            softcap: None,
             mask: Mask::Bidirectional { reach: None },
             rope: None,
-            qk_norm: None,
-            value_norm: None,
-            kv: KvSource::Own,
-            value_is_key: false,
             qkv_bias: true,
             output_bias: true,
+            ..b.attention(i)
         },
         ffn: Ffn::Plain { width: b.ffn[i], act: Activation::GeluErf, bias: true },
         norms: LayerNorms::residual(norm),

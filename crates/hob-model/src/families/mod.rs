@@ -13,11 +13,10 @@ mod smollm3;
 use crate::config::Key;
 use crate::names::{HfNames, LLAMA_NAMES};
 use crate::spec::{
-    AttentionSpec, EmbeddingSpec, Ffn, Fused, KvSource, LayerNorms, LayerSpec, ModelSpec, Norm, NormKind,
-    OutputSpec,
+    AttentionSpec, EmbeddingSpec, Ffn, Fused, LayerNorms, LayerSpec, ModelSpec, Norm, NormKind, OutputSpec,
 };
 use crate::{Config, Error};
-use hob_kernels::{Activation, Mask, RopeLayout};
+use hob_kernels::{Activation, RopeLayout};
 
 /// One family: what files call it, how to describe it, and how its checkpoints name tensors.
 pub struct Family {
@@ -119,24 +118,9 @@ impl Config<'_> {
     pub(crate) fn base(&self) -> Result<ModelSpec, Error> {
         let b = self.base_layer()?;
         let norm = self.rms_norm(0.0)?;
-        let attention = |i: usize| AttentionSpec {
-            heads: b.heads,
-            kv_heads: b.kv_heads[i],
-            head_dim: b.head_dim,
-            scale: 1.0 / (b.head_dim as f32).sqrt(),
-            softcap: None,
-            mask: Mask::Causal { window: None },
-            rope: Some(0),
-            qk_norm: None,
-            value_norm: None,
-            kv: KvSource::Own,
-            value_is_key: false,
-            qkv_bias: false,
-            output_bias: false,
-        };
         let layers: Vec<LayerSpec> = (0..b.layers)
             .map(|i| LayerSpec {
-                attention: attention(i),
+                attention: b.attention(i),
                 ffn: Ffn::Gated { width: b.ffn[i], act: Activation::Silu },
                 norms: LayerNorms::pre(norm),
                 output_scale: false,

@@ -6,8 +6,8 @@ use crate::config::Key;
 use crate::names::{HfNames, LLAMA_NAMES};
 use crate::rope::{RopeScaling, RopeSpec};
 use crate::spec::{
-    AttentionSpec, EmbeddingSpec, Ffn, Fused, KvSource, LayerNorms, LayerSpec, ModelSpec, Norm, NormKind,
-    OutputSpec, Pooling,
+    AttentionSpec, EmbeddingSpec, Ffn, Fused, LayerNorms, LayerSpec, ModelSpec, Norm, NormKind, OutputSpec,
+    Pooling,
 };
 use crate::{Config, Error};
 use hob_kernels::{Activation, Mask, RopeLayout};
@@ -39,19 +39,9 @@ pub(super) fn spec(c: &Config<'_>) -> Result<ModelSpec, Error> {
     let window = c.opt_usize(Key("attention.sliding_window", "local_attention"))?.unwrap_or(128);
     let layer = |i: usize| LayerSpec {
         attention: AttentionSpec {
-            heads: b.heads,
-            kv_heads: b.kv_heads[i],
-            head_dim: b.head_dim,
-            scale: 1.0 / (b.head_dim as f32).sqrt(),
-            softcap: None,
             mask: Mask::Bidirectional { reach: sliding[i].then_some(window / 2) },
             rope: Some(usize::from(!sliding[i])),
-            qk_norm: None,
-            value_norm: None,
-            kv: KvSource::Own,
-            value_is_key: false,
-            qkv_bias: false,
-            output_bias: false,
+            ..b.attention(i)
         },
         ffn: Ffn::Gated { width: b.ffn[i], act: Activation::GeluErf },
         norms: LayerNorms { attention_in: (i > 0).then_some(norm), ..LayerNorms::pre(norm) },
