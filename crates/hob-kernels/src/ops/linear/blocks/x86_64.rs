@@ -14,6 +14,7 @@ use crate::isa::{Avx2, Avx512};
 use crate::ops::linear::activations::{Activations, UNIT, Unit};
 use crate::ops::linear::finish::Finish;
 use hob_quant::TensorType;
+use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 use std::ops::Range;
 
 /// The type whose index in `TensorType::ALL` is `F`: types themselves cannot be constant parameters yet.
@@ -25,6 +26,20 @@ const fn format_of<const F: usize>() -> Format {
     match format(type_of::<F>()) {
         Some(format) => format,
         None => panic!("this type has no units"),
+    }
+}
+
+/// How far ahead of its use a weight is asked for: the hardware's own prefetching stops at the end of a page of memory, and
+/// a core that reads 30 GB/s with 100 ns of latency has 3 KB under way.
+const AHEAD_BYTES: usize = 4096;
+
+/// Asks for the cache lines that lie [`AHEAD_BYTES`] behind the `bytes` bytes of `block`: the rows to come.
+#[inline]
+fn prefetch(block: &[u8], bytes: usize) {
+    for line in (0..bytes).step_by(64) {
+        let ahead = block.as_ptr().wrapping_add(AHEAD_BYTES + line);
+        // SAFETY: a prefetch is a hint about an address, which need not be readable.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(ahead.cast()) };
     }
 }
 
@@ -97,6 +112,7 @@ macro_rules! block_kernel {
                 let (whole, rest) = (row.len() / bytes, row.len() % bytes);
                 let x_whole = x.map(|x| &x[..whole]);
                 for (index, block) in row.chunks_exact(bytes).enumerate().take(whole) {
+                    prefetch(block, bytes);
                     let mut unit = WeightUnit::ZERO;
                     $unpacker::unpack::<F>(block, &mut unit);
                     for t in 0..T {
