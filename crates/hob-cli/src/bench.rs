@@ -88,6 +88,12 @@ fn with_synthetic(wish: &str, args: &BenchArgs) -> anyhow::Result<()> {
     })?;
     let plan = synthetic::plan(name, weights).map_err(|e| usage(format!("--synthetic: {e}")))?;
     if let Some(path) = &args.out {
+        if path.exists() {
+            return Err(usage(format!(
+                "--out: {} exists already and is left alone; give a new path",
+                path.display()
+            )));
+        }
         write(&plan, path)?;
         return if args.write_only { Ok(()) } else { measure(path, args) };
     }

@@ -103,6 +103,16 @@ fn fit(wanted: Context, available: u64, need: impl Fn(usize) -> u64) -> Context 
     if positions == wanted.positions { wanted } else { Context { positions, reason: Reason::Memory } }
 }
 
+/// Says so when `tokens` are more than the model was trained for.
+pub fn note_if_long(model: &LanguageModel, tokens: usize) {
+    let trained = model.engine().model().spec().context;
+    if tokens > trained {
+        crate::fail::note(&format!(
+            "{tokens} tokens are more than the {trained} this model was trained for; what it says of them is worth less"
+        ));
+    }
+}
+
 /// What the user should know about the choice before the model runs.
 pub fn warnings(model: &LanguageModel, context: Context) -> Vec<String> {
     let mut list = Vec::new();

@@ -1,9 +1,9 @@
 //! `hob embed`: text to a normalised vector.
 
 use crate::open::{self, RunArgs};
-use crate::{fail, input, out};
+use crate::{context, fail, input, out};
 use clap::{Args, ValueEnum};
-use hob::{LanguageModel, Pooling};
+use hob::{EncodeOptions, LanguageModel, Pooling};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -63,6 +63,8 @@ fn one(model: &LanguageModel, text: &str, name: Option<&str>, args: &EmbedArgs) 
         PoolingArg::Cls => Pooling::First,
         PoolingArg::Last => Pooling::Last,
     });
+    let options = EncodeOptions { add_special: true, parse_special: false };
+    context::note_if_long(model, model.tokenizer()?.encode(text, options).len());
     let vector = model.embed(text, pooling).map_err(|e| open::explain(e, &args.model))?;
     if args.json {
         return out::json_line(&json!({"file": name, "dimensions": vector.len(), "embedding": vector}));

@@ -1,7 +1,7 @@
 //! `hob logits`: the model's scores for every next token, in full precision.
 
 use crate::open::{self, RunArgs};
-use crate::{input, out};
+use crate::{context, input, out};
 use anyhow::bail;
 use clap::Args;
 use hob::LanguageModel;
@@ -14,9 +14,12 @@ const CHUNK: usize = 64;
 
 /// Arguments of `hob logits`.
 #[derive(Args, Debug)]
-#[command(after_help = "\
+#[command(
+    allow_negative_numbers = true,
+    after_help = "\
 Prints a line per position: the scores of all tokens as numbers that read back to the same 32-bit float. With --json, one
-document: {\"ids\", \"vocab\", \"positions\", \"logits\": [[...], ...]}. For comparisons use --compute exact.")]
+document: {\"ids\", \"vocab\", \"positions\", \"logits\": [[...], ...]}. For comparisons use --compute exact."
+)]
 pub struct LogitsArgs {
     /// GGUF file or model directory
     pub model: PathBuf,
@@ -46,6 +49,7 @@ pub fn run(args: &LogitsArgs) -> anyhow::Result<()> {
         bail!("expected at least one token id, found none");
     }
     let mut out = out::buffered();
+    context::note_if_long(&model, ids.len());
     let first = if args.last { ids.len() - 1 } else { 0 };
     if args.json {
         let positions: Vec<usize> = (first..ids.len()).collect();

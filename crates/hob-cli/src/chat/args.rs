@@ -11,13 +11,16 @@ use std::path::{Path, PathBuf};
 
 /// Arguments of `hob chat`.
 #[derive(Args, Debug)]
-#[command(after_help = "\
+#[command(
+    allow_negative_numbers = true,
+    after_help = "\
 Without PROMPT and with a terminal, a conversation starts; /help lists its commands. With PROMPT or piped input there is
 one answer: text to standard output, everything else to standard error. Piped input given beside PROMPT is its context.
 
   hob chat model.gguf
   hob chat model.gguf \"Why is the sky blue?\" --temp 0
-  git diff | hob chat model.gguf \"Write a commit message for this change\"")]
+  git diff | hob chat model.gguf \"Write a commit message for this change\""
+)]
 pub struct ChatArgs {
     /// GGUF file or model directory
     pub model: Option<PathBuf>,

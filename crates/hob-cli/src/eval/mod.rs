@@ -3,8 +3,8 @@
 mod kl;
 mod perplexity;
 
-use crate::input;
 use crate::open::RunArgs;
+use crate::{context, input};
 use clap::{Args, Subcommand};
 use hob::{EncodeOptions, KvType, LanguageModel};
 use hob_eval::Windows;
@@ -29,7 +29,7 @@ pub struct TextArgs {
     #[arg(long, value_name = "N", default_value_t = 512, value_parser = parse_context)]
     pub context: usize,
     /// Windows to score at most [default: all]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_chunks)]
     pub chunks: Option<usize>,
     /// Print one JSON document
     #[arg(long)]
@@ -44,6 +44,13 @@ fn parse_context(text: &str) -> Result<usize, String> {
         .ok()
         .filter(|n| *n >= 4)
         .ok_or_else(|| format!("expected a number of tokens of at least 4, found {text:?}"))
+}
+
+fn parse_chunks(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|n| *n > 0)
+        .ok_or_else(|| format!("expected a number above zero, found {text:?}"))
 }
 
 /// Runs the command.
@@ -66,6 +73,7 @@ impl TextArgs {
 
     /// How the tokens are cut for `model`.
     fn windows(&self, model: &LanguageModel) -> anyhow::Result<Windows> {
+        context::note_if_long(model, self.context);
         let bos = model.tokenizer()?.framing().0.first().copied();
         let kv: KvType = model.engine().config().kv;
         Ok(Windows { length: self.context, bos, count_max: self.chunks, kv })

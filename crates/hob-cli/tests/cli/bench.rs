@@ -38,6 +38,16 @@ fn synthetic_shapes_are_listed_and_checked() {
 }
 
 #[test]
+fn a_synthetic_model_replaces_no_file() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "a model somebody needs").unwrap();
+    let path = file.path().to_str().unwrap();
+    let run = hob(&["bench", "--synthetic", "smollm2-135m:Q4_0", "--write-only", "--out", path], b"");
+    assert!(run.code == Some(2) && run.stderr.contains("exists already"), "{}", run.stderr);
+    assert_eq!(std::fs::read_to_string(path).unwrap(), "a model somebody needs");
+}
+
+#[test]
 fn the_doctor_names_what_is_used_and_why() {
     let findings = hob(&["doctor", "--quick", "--json"], b"").json();
     let names: Vec<&str> = findings.as_array().unwrap().iter().map(|f| f["name"].as_str().unwrap()).collect();

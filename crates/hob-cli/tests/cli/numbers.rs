@@ -70,3 +70,13 @@ fn perplexity_and_divergence_of_quantised_stories() {
     let run = hob(&["eval", "perplexity", &f32, "--file", path.to_str().unwrap(), "--context", "4096"], b"");
     assert!(run.code == Some(1) && run.stderr.contains("a shorter window"), "{}", run.stderr);
 }
+
+#[test]
+fn more_tokens_than_the_model_knows_are_spoken_of() {
+    let Some(model) = stories() else { return };
+    let ids = vec!["403"; 600].join(",");
+    let run = hob(&["logits", &model, "--ids", &ids, "--last"], b"");
+    assert!(run.code == Some(0) && run.stderr.contains("600 tokens are more than the 512"), "{}", run.stderr);
+    let run = hob(&["logits", &model, "--ids", "403", "--last"], b"");
+    assert!(run.stderr.is_empty(), "{}", run.stderr);
+}
