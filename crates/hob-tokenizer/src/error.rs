@@ -116,6 +116,16 @@ pub enum Error {
         /// What the template engine said, with the line.
         reason: String,
     },
+    /// A message of a conversation has a form that no template could render.
+    #[error("message {index}: expected {expected}, found {found}; a prompt holds text only")]
+    Message {
+        /// Position in the conversation, from zero.
+        index: usize,
+        /// What belongs there.
+        expected: &'static str,
+        /// What is there.
+        found: String,
+    },
     /// The chat template itself refused the conversation (`raise_exception`).
     #[error("the chat template refused the conversation: {message}")]
     Refused {

@@ -32,5 +32,5 @@ pub use error::Error;
 pub use gguf::GgufVocab;
 pub use special::SpecialTokens;
 pub use stream::StreamDecoder;
-pub use template::{ChatTemplate, LocalTime, TemplateInput, ThinkingMarkers};
+pub use template::{ChatTemplate, LocalTime, TemplateInput, ThinkingMarkers, adapt_tools};
 pub use tokenizer::{EncodeOptions, Tokenizer};

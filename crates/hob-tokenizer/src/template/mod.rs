@@ -4,11 +4,15 @@
 //! input, and with limits on work, output and nesting.
 
 mod detect;
+mod forms;
 mod markup;
 mod none;
+mod openai;
 mod python;
+mod resume;
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Serde, Value};
@@ -16,6 +20,7 @@ use minijinja::{Environment, ErrorKind, State, UndefinedBehavior};
 use serde_json::{Map, Value as Json};
 
 pub use detect::ThinkingMarkers;
+pub use openai::adapt_tools;
 pub use python::LocalTime;
 
 use crate::Error;
@@ -63,6 +68,8 @@ pub struct TemplateInput<'a> {
 pub struct ChatTemplate {
     env: Environment<'static>,
     source: String,
+    /// Found out when first needed.
+    forms: OnceLock<forms::Forms>,
 }
 
 impl fmt::Debug for ChatTemplate {
@@ -94,7 +101,7 @@ impl ChatTemplate {
         env.add_function("raise_exception", raise_exception);
         env.add_template_owned("chat", markup::rewrite(&without_generation_tags(source)))
             .map_err(|e| failure(&e))?;
-        Ok(Self { env, source: source.to_owned() })
+        Ok(Self { env, source: source.to_owned(), forms: OnceLock::new() })
     }
 
     /// The ChatML template, which many models without a template of their own follow.
