@@ -56,7 +56,9 @@ fn arguments_that_are_no_object_stay_text() {
         let expected = format!("[assistant {}]", json!(text));
         assert_eq!(render(&template, &[call("1", text.into(), json!(null))]).unwrap(), expected);
     }
-    assert_eq!(render(&template, &[call("1", " ".into(), json!(null))]).unwrap(), "[assistant {}]");
+    for missing in [json!(" "), json!(null)] {
+        assert_eq!(render(&template, &[call("1", missing, json!(null))]).unwrap(), "[assistant {}]");
+    }
 }
 
 #[test]
@@ -75,10 +77,10 @@ fn content_without_text_is_null_or_empty_as_the_template_takes_it() {
         }
     }
     // Beside no calls null is nothing that a template could show.
-    let message = json!({"role": "assistant", "content": null, "tool_calls": [], "function_call": null});
+    let message = json!({"tool_calls": [], "content": null, "function_call": null, "role": "assistant"});
     assert_eq!(
         render(&loop_over("{{ m | tojson }}"), &[message]).unwrap(),
-        "{\"role\": \"assistant\", \"content\": \"\"}"
+        "{\"content\": \"\", \"role\": \"assistant\"}"
     );
 }
 

@@ -1,10 +1,12 @@
 //! Chat templates: from a conversation to the text a model was trained on.
 //!
 //! Templates are Jinja programs that come with the model file, so they run without access to anything but their
-//! input, and with limits on work, output and nesting.
+//! input, and with limits on work, output and nesting; `limits.rs` says how far they reach. `openai.rs` rewrites what
+//! clients send to what templates take.
 
 mod detect;
 mod forms;
+mod limits;
 mod markup;
 mod none;
 mod openai;
@@ -82,25 +84,26 @@ impl ChatTemplate {
     /// Compiles a template.
     ///
     /// # Errors
-    /// [`Error::Template`] where it is no valid template or longer than a MiB.
+    /// [`Error::Template`] where it is no valid template, longer than a MiB, or has an expression of thousands of words.
     pub fn new(source: &str) -> Result<Self, Error> {
         if source.len() > SOURCE_BYTES_MAX {
             let reason = format!("expected at most {SOURCE_BYTES_MAX} bytes, found {}", source.len());
             return Err(Error::Template { reason });
         }
+        let rewritten = markup::rewrite(&without_generation_tags(source));
+        limits::check_source(&rewritten).map_err(|reason| Error::Template { reason })?;
         let mut env = Environment::new();
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
         env.set_syntax(syntax.map_err(|e| failure(&e))?);
         env.set_undefined_behavior(UndefinedBehavior::Lenient);
         env.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
         env.set_recursion_limit(RECURSION_MAX);
-        env.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        limits::teach(&mut env);
         none::teach(&mut env);
         markup::teach(&mut env);
         env.add_filter("tojson", tojson);
         env.add_function("raise_exception", raise_exception);
-        env.add_template_owned("chat", markup::rewrite(&without_generation_tags(source)))
-            .map_err(|e| failure(&e))?;
+        env.add_template_owned("chat", rewritten).map_err(|e| failure(&e))?;
         Ok(Self { env, source: source.to_owned(), forms: OnceLock::new() })
     }
 

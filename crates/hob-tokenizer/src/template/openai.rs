@@ -18,8 +18,8 @@ type Message = Map<String, Json>;
 impl ChatTemplate {
     /// Rewrites messages of the OpenAI interface to what this template takes; render the result.
     ///
-    /// - Arguments of calls that are JSON of an object in a string become that object; an empty string becomes an empty
-    ///   object. Any other string stays as it is. Templates that only take a string get one.
+    /// - Arguments of calls that are JSON of an object in a string become that object; missing or blank ones become an
+    ///   empty object. Any other string stays as it is. Templates that only take a string get one.
     /// - Fields that are null are left out, and so is an empty list of calls. Null or missing content becomes the empty
     ///   text, unless it stands beside calls and the template takes null there. Where calls are only shown beside null,
     ///   empty text becomes null.
@@ -86,8 +86,8 @@ impl Adapter<'_> {
     fn message(&mut self, index: usize, message: &Message) -> Result<Message, Error> {
         let mut message: Message = message
             .iter()
-            .filter(|(_, value)| !value.is_null())
-            .map(|(k, v)| (k.clone(), v.clone()))
+            .filter(|(key, value)| !value.is_null() || *key == "content")
+            .map(|(key, value)| (key.clone(), value.clone()))
             .collect();
         if message.get("role").is_some_and(|role| role == "developer") && !self.forms.developer {
             message.insert("role".into(), "system".into());
@@ -95,7 +95,7 @@ impl Adapter<'_> {
         let role = message.get("role").and_then(Json::as_str).unwrap_or_default().to_owned();
         let has_calls = self.calls(&mut message);
         self.result(&mut message, &role);
-        let content = message.remove("content");
+        let content = message.get("content").filter(|content| !content.is_null()).cloned();
         let may_be = |form: fn(Calls) -> bool| has_calls && self.forms.calls.is_some_and(form);
         let content = match content {
             None if may_be(|calls| calls.takes_null) => Json::Null,
@@ -110,7 +110,7 @@ impl Adapter<'_> {
     fn calls(&mut self, message: &mut Message) -> bool {
         let Some(calls) = message.get_mut("tool_calls").and_then(Json::as_array_mut) else { return false };
         if calls.is_empty() {
-            message.remove("tool_calls");
+            message.shift_remove("tool_calls");
             return false;
         }
         for call in calls {
@@ -121,9 +121,8 @@ impl Adapter<'_> {
             if let (Some(id), Some(call)) = (id, call.as_object_mut()) {
                 call.insert("id".into(), self.id(&id).into());
             }
-            if let (Some(arguments), Some(form)) = (call.pointer_mut("/function/arguments"), self.forms.calls)
-            {
-                adapt_arguments(arguments, form);
+            if let (Some(Json::Object(function)), Some(form)) = (call.get_mut("function"), self.forms.calls) {
+                adapt_arguments(function.entry("arguments").or_insert(Json::Null), form);
             }
         }
         true
@@ -149,9 +148,12 @@ impl Adapter<'_> {
 }
 
 fn adapt_arguments(arguments: &mut Json, form: Calls) {
+    let is_blank = arguments.as_str().is_some_and(|text| text.trim().is_empty());
+    if is_blank || arguments.is_null() {
+        *arguments = json!({});
+    }
     match arguments {
         Json::String(text) if !form.text_arguments => {
-            let text = if text.trim().is_empty() { "{}" } else { text.as_str() };
             if let Ok(object @ Json::Object(_)) = serde_json::from_str(text) {
                 *arguments = object;
             }
