@@ -36,7 +36,7 @@ pub use answer::{Answer, Piece, Reply};
 pub use chat::Chat;
 pub use describe::{ChatSupport, Description, MemoryEstimate};
 pub use error::Error;
-pub use hob_engine::constraint::Grammar;
+pub use hob_engine::constraint::{Grammar, JsonOptions, JsonWhitespace};
 pub use hob_engine::sampling::{DryConfig, Mirostat, SamplerConfig, TokenLogprob, Window};
 pub use hob_engine::{FinishReason, OnFull, Prefilled, Progress, Session};
 pub use hob_kernels::{Compute, KvType};

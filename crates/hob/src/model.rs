@@ -3,7 +3,7 @@
 use crate::answer::{Answer, Source};
 use crate::vocabulary;
 use crate::{AnswerOptions, Chat, ChatOptions, Description, Error, Options};
-use hob_engine::constraint::{ConstraintFactory, VocabToken};
+use hob_engine::constraint::{ConstraintFactory, Grammar, Limits, VocabToken};
 use hob_engine::sampling::SamplerConfig;
 use hob_engine::{Engine, EngineConfig, Session, SessionConfig};
 use hob_format::ModelFiles;
@@ -99,6 +99,18 @@ impl LanguageModel {
     pub fn embed(&self, text: &str, pooling: Option<Pooling>) -> Result<Vec<f32>, Error> {
         let ids = self.tokenizer()?.encode(text, EncodeOptions { add_special: true, parse_special: false });
         Ok(self.shared.engine.embed(&ids, pooling)?)
+    }
+
+    /// Whether answers of this model can follow `grammar`, for callers that would rather know before there is a prompt.
+    ///
+    /// # Errors
+    /// What is wrong with the grammar and where, or [`Error::NoTokenizer`].
+    pub fn check_grammar(&self, grammar: &Grammar) -> Result<(), Error> {
+        self.tokenizer()?;
+        if let Some(factory) = self.constraints() {
+            factory.compile(grammar, &Limits::default())?;
+        }
+        Ok(())
     }
 
     /// The tokenizer.

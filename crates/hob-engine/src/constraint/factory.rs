@@ -164,6 +164,7 @@ fn checked_schema(value: &Value, options: &JsonOptions, limits: &Limits) -> Resu
     let mut schema = schema::check(value, limits)?;
     let whitespace = match options.whitespace {
         JsonWhitespace::Flexible => json!({"whitespace_pattern": r"[\x20\x0A\x0D\x09]{1,64}"}),
+        JsonWhitespace::Space => json!({"whitespace_pattern": r"\x20"}),
         JsonWhitespace::Compact => json!({"whitespace_flexible": false}),
     };
     let mut guidance = whitespace;

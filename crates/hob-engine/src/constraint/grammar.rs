@@ -69,6 +69,9 @@ pub enum JsonWhitespace {
     /// line breaks for ever.
     #[default]
     Flexible,
+    /// At most one space wherever JSON allows white space: room for what models write by habit (`": "`), none to get
+    /// lost in.
+    Space,
     /// None.
     Compact,
 }

@@ -134,6 +134,32 @@ impl Constraint {
     }
 
     fn stopped(&self, message: &str) -> Error {
-        Error::ConstraintStopped { position: self.accepted_count, message: first_line(message) }
+        Error::ConstraintStopped { position: self.accepted_count, message: in_words(message) }
+    }
+}
+
+/// llguidance's names for its reasons to stop mean nothing to whoever wrote the grammar.
+fn in_words(message: &str) -> String {
+    let line = first_line(message);
+    match line.as_str() {
+        "NoExtension" | "NoExtensionBias" => {
+            "the grammar wants text here that no token of this vocabulary spells; allow other text".into()
+        }
+        "LexerTooComplex" | "ParserTooComplex" => {
+            "the next token costs more work than the budget allows; simplify the grammar".into()
+        }
+        _ => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_words;
+
+    #[test]
+    fn reasons_are_told_in_words() {
+        assert!(in_words("NoExtensionBias").contains("no token of this vocabulary"));
+        assert!(in_words("LexerTooComplex").contains("budget"));
+        assert_eq!(in_words("cannot take back 3 tokens\nmore"), "cannot take back 3 tokens");
     }
 }

@@ -64,6 +64,18 @@ fn compact_json_has_no_white_space() {
 }
 
 #[test]
+fn a_space_is_all_the_white_space_that_is_asked_for() {
+    let options = JsonOptions { whitespace: JsonWhitespace::Space, ..JsonOptions::default() };
+    let c = compile(&Grammar::JsonSchema { schema: objects(), options: options.clone() }).unwrap();
+    for seed in 0..60 {
+        check_objects(&serde_json::from_slice(&walk(&c, seed, 60)).unwrap());
+    }
+    let c = compile(&Grammar::JsonSchema { schema: json!({"type": "array"}), options }).unwrap();
+    assert!(accepts(&c, b"[]") && accepts(&c, b"[ ]") && accepts(&c, b"[1, 2]"));
+    assert!(!accepts(&c, b"[  ]") && !accepts(&c, b"[\n]"));
+}
+
+#[test]
 fn white_space_is_bounded() {
     let c = schema(json!({"type": "array"})).unwrap();
     let spaced = |n: usize| format!("[{}]", " ".repeat(n)).into_bytes();
