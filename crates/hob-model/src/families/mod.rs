@@ -20,7 +20,8 @@ use hob_kernels::{Activation, RopeLayout};
 
 /// One family: what files call it, how to describe it, and how its checkpoints name tensors.
 pub struct Family {
-    /// Name in errors and listings.
+    /// Name in errors and listings: one, that of the architecture. SmolLM2 is a Llama, Phi-4-mini a Phi-3, EmbeddingGemma
+    /// a Gemma 3.
     pub name: &'static str,
     /// `general.architecture` of GGUF files.
     pub gguf: &'static [&'static str],
@@ -34,21 +35,9 @@ pub struct Family {
 
 /// Every family Hob runs.
 pub static FAMILIES: &[Family] = &[
-    Family {
-        name: "Llama, SmolLM2",
-        gguf: &["llama"],
-        hf: &["llama"],
-        spec: llama::spec,
-        names: &LLAMA_NAMES,
-    },
+    Family { name: "Llama", gguf: &["llama"], hf: &["llama"], spec: llama::spec, names: &LLAMA_NAMES },
     Family { name: "Mistral", gguf: &[], hf: &["mistral"], spec: llama::spec, names: &LLAMA_NAMES },
-    Family {
-        name: "Phi-3, Phi-3.5, Phi-4-mini",
-        gguf: &["phi3"],
-        hf: &["phi3"],
-        spec: phi3::spec,
-        names: &phi3::NAMES,
-    },
+    Family { name: "Phi-3", gguf: &["phi3"], hf: &["phi3"], spec: phi3::spec, names: &phi3::NAMES },
     Family { name: "Qwen2.5", gguf: &["qwen2"], hf: &["qwen2"], spec: qwen::spec, names: &LLAMA_NAMES },
     Family { name: "Qwen3", gguf: &["qwen3"], hf: &["qwen3"], spec: qwen::spec, names: &LLAMA_NAMES },
     Family {
@@ -61,7 +50,7 @@ pub static FAMILIES: &[Family] = &[
     Family { name: "OLMo 2", gguf: &["olmo2"], hf: &["olmo2"], spec: olmo2::spec, names: &olmo2::NAMES },
     Family { name: "Gemma 2", gguf: &["gemma2"], hf: &["gemma2"], spec: gemma::gemma2, names: &gemma::NAMES },
     Family {
-        name: "Gemma 3, EmbeddingGemma",
+        name: "Gemma 3",
         gguf: &["gemma3", "gemma-embedding"],
         hf: &["gemma3_text", "gemma3"],
         spec: gemma::gemma3,
