@@ -6,6 +6,7 @@ use clap_complete::Shell;
 use std::path::PathBuf;
 
 const AFTER_HELP: &str = "\
+Start with `hob chat MODEL`; `hob help COMMAND` says more about a command.
 MODEL is a GGUF file (any part of a split one), a Hugging Face directory, or a directory with one GGUF file in it.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
@@ -13,7 +14,7 @@ Environment: HOB_HOME (folder for data), HOB_ISA (pins an instruction set, see `
 
 /// Small language models on this machine, offline.
 #[derive(Debug, Parser)]
-#[command(name = "hob", version, after_help = AFTER_HELP, max_term_width = 100)]
+#[command(name = "hob", version, after_help = AFTER_HELP, max_term_width = 100, disable_help_subcommand = true)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -38,6 +39,7 @@ pub enum Command {
     /// Print the scores of every next token, for testing
     Logits(logits::LogitsArgs),
     /// Measure quality: perplexity, or divergence from another model
+    #[command(disable_help_subcommand = true)]
     Eval {
         /// What to measure.
         #[command(subcommand)]
@@ -57,6 +59,12 @@ pub enum Command {
         /// Folder for the pages of all commands; made if absent
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
+    },
+    /// Print this help, or that of a command (`hob help chat`)
+    Help {
+        /// Name of a command, and of one inside it (`eval kl`)
+        #[arg(value_name = "COMMAND")]
+        command: Vec<String>,
     },
 }
 

@@ -33,16 +33,20 @@ impl FromStr for ContextArg {
                             "expected a number of tokens, `shift`, `error` or both as in `4096,shift`, found {number:?}"
                         )
                     };
-                    let positions = number.parse().map_err(|_| wrong())?;
-                    if positions < 2 {
-                        return Err(format!("expected at least 2 tokens, found {positions}"));
-                    }
-                    arg.positions = Some(positions);
+                    let _: usize = number.parse().map_err(|_| wrong())?;
+                    arg.positions = Some(parse_positions(number)?);
                 }
             }
         }
         Ok(arg)
     }
+}
+
+/// A context length by itself.
+pub fn parse_positions(text: &str) -> Result<usize, String> {
+    // One position for a prompt, one for an answer.
+    let enough = text.parse().ok().filter(|positions| *positions >= 2);
+    enough.ok_or_else(|| format!("expected a number of tokens of at least 2, found {text:?}"))
 }
 
 /// A context length and why it is that.

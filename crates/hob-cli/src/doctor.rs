@@ -1,6 +1,7 @@
 //! `hob doctor`: what the machine offers, what is used of it, why, and what to do about what is not.
 
 use crate::{open, out, platform};
+use anyhow::bail;
 use clap::Args;
 use hob_base::Bytes;
 use hob_eval::Limits;
@@ -14,6 +15,7 @@ const LITTLE_MEMORY: u64 = 1 << 30;
 
 /// Arguments of `hob doctor`.
 #[derive(Args, Debug)]
+#[command(after_help = "Exits with 1 if there is a problem; notes are no problems.")]
 pub struct DoctorArgs {
     /// Leave out the measurements, which take a few seconds and half a gigabyte
     #[arg(long)]
@@ -68,7 +70,8 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<()> {
     }
     findings.push(data_folder());
     if args.json {
-        return out::json(&findings);
+        out::json(&findings)?;
+        return verdict(&findings);
     }
     let mut text = String::new();
     for f in &findings {
@@ -78,7 +81,17 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<()> {
             text += &format!("{:22} -> {advice}\n", "");
         }
     }
-    out::text(&text)
+    out::text(&text)?;
+    verdict(&findings)
+}
+
+/// Problems make the command fail, so that scripts can rely on it; notes do not.
+fn verdict(findings: &[Finding]) -> anyhow::Result<()> {
+    match findings.iter().filter(|f| f.status == Status::Problem).count() {
+        0 => Ok(()),
+        1 => bail!("there is a problem; what to do is said beside it"),
+        count => bail!("there are {count} problems; what to do is said beside each"),
+    }
 }
 
 fn program() -> Finding {
@@ -100,7 +113,7 @@ fn instructions() -> Finding {
     let used = Isa::detect();
     let available = Isa::available();
     let names: Vec<&str> = available.iter().map(|isa| isa.name()).collect();
-    let pin = std::env::var("HOB_ISA").ok();
+    let pin = open::pin();
     let why = match (&pin, open::pin_problem()) {
         (Some(_), None) => "HOB_ISA pins it",
         _ => "it is the best of them",

@@ -2,10 +2,11 @@
 
 use crate::open::{self, RunArgs};
 use crate::{context, fail, input, out};
+use anyhow::bail;
 use clap::{Args, ValueEnum};
 use hob::{EncodeOptions, LanguageModel, Pooling};
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Arguments of `hob embed`.
 #[derive(Args, Debug)]
@@ -48,26 +49,69 @@ pub fn run(args: &EmbedArgs) -> anyhow::Result<()> {
         ));
     }
     match &args.text {
-        Some(text) => one(&model, text, None, args),
-        None if args.file.is_empty() => one(&model, &input::stdin()?, None, args),
-        None => args.file.iter().try_for_each(|path| {
-            let text = input::text(path)?;
-            one(&model, &text, Some(&path.display().to_string()), args)
-        }),
+        Some(text) => one(&model, text, &Source::Argument, args),
+        None if args.file.is_empty() => one(&model, &input::stdin()?, &Source::Input, args),
+        None => {
+            args.file.iter().try_for_each(|path| one(&model, &input::text(path)?, &Source::File(path), args))
+        }
     }
 }
 
-fn one(model: &LanguageModel, text: &str, name: Option<&str>, args: &EmbedArgs) -> anyhow::Result<()> {
+/// Where a text comes from.
+enum Source<'a> {
+    Argument,
+    Input,
+    File(&'a Path),
+}
+
+impl Source<'_> {
+    /// What errors call it.
+    fn name(&self) -> String {
+        match self {
+            Source::Argument => "TEXT".into(),
+            Source::Input => "standard input".into(),
+            Source::File(path) => path.display().to_string(),
+        }
+    }
+
+    fn file(&self) -> Option<String> {
+        matches!(self, Source::File(_)).then(|| self.name())
+    }
+}
+
+/// Refuses texts that have no vector or only a part of one.
+fn check(model: &LanguageModel, text: &str, source: &Source<'_>) -> anyhow::Result<()> {
+    let tokens = |add_special| {
+        let options = EncodeOptions { add_special, parse_special: false };
+        model.tokenizer().map(|tokenizer| tokenizer.encode(text, options).len())
+    };
+    // Frames such as [CLS] and [SEP] have a vector of their own, which says nothing about no text.
+    if tokens(false)? == 0 {
+        bail!("{}: expected a text, found none; there is nothing to make a vector of", source.name());
+    }
+    let count = tokens(true)?;
+    if let Some(limit) = model.engine().model().spec().embedding.positions.filter(|limit| count > *limit) {
+        bail!(
+            "{}: this model reads at most {limit} tokens, found {count}; split the text and embed the parts one by one",
+            source.name()
+        );
+    }
+    context::note_if_long(model, count);
+    Ok(())
+}
+
+fn one(model: &LanguageModel, text: &str, source: &Source<'_>, args: &EmbedArgs) -> anyhow::Result<()> {
+    check(model, text, source)?;
     let pooling = args.pooling.map(|pooling| match pooling {
         PoolingArg::Mean => Pooling::Mean,
         PoolingArg::Cls => Pooling::First,
         PoolingArg::Last => Pooling::Last,
     });
-    let options = EncodeOptions { add_special: true, parse_special: false };
-    context::note_if_long(model, model.tokenizer()?.encode(text, options).len());
     let vector = model.embed(text, pooling).map_err(|e| open::explain(e, &args.model))?;
     if args.json {
-        return out::json_line(&json!({"file": name, "dimensions": vector.len(), "embedding": vector}));
+        return out::json_line(
+            &json!({"file": source.file(), "dimensions": vector.len(), "embedding": vector}),
+        );
     }
     let numbers: Vec<String> = vector.iter().map(f32::to_string).collect();
     out::text(&(numbers.join(" ") + "\n"))

@@ -3,6 +3,9 @@
 use std::io;
 use std::process::ExitCode;
 
+/// Exit code of a command line that asks for something that cannot be.
+pub const USAGE: u8 = 2;
+
 /// Errors that end with another exit code than 1.
 #[derive(Debug)]
 pub enum Stop {
@@ -39,7 +42,7 @@ pub fn exit_code(result: anyhow::Result<()>) -> ExitCode {
         Some(Stop::Interrupted) => ExitCode::from(130),
         Some(Stop::Usage(message)) => {
             note_error(&format!("{message}\n\nFor more information, try '--help'."));
-            ExitCode::from(2)
+            USAGE.into()
         }
         None => {
             note_error(&message(&error));

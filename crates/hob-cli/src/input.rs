@@ -28,6 +28,10 @@ pub fn text(path: &Path) -> anyhow::Result<String> {
 
 /// All of standard input.
 pub fn stdin() -> anyhow::Result<String> {
+    if io::stdin().is_terminal() {
+        let end = if cfg!(windows) { "Ctrl-Z and Enter" } else { "Ctrl-D" };
+        note(&format!("reading what you type; {end} on a line of its own ends it"));
+    }
     utf8(limited(io::stdin().lock(), "standard input")?, "standard input")
 }
 
@@ -50,15 +54,33 @@ pub fn piped() -> anyhow::Result<Option<String>> {
     text.map(Some)
 }
 
-/// JSON from the file at `path`; `-` is standard input.
-pub fn json_file(path: &Path) -> anyhow::Result<Value> {
-    json(&text(path)?, &path.display().to_string())
+/// What messages call the file at `path`.
+pub fn name(path: &Path) -> String {
+    if path.as_os_str() == "-" { "standard input".into() } else { path.display().to_string() }
 }
 
-/// JSON written out in the argument, or in the file that it names.
-pub fn json_or_file(argument: &str) -> anyhow::Result<Value> {
-    let inline = argument.trim_start().starts_with('{') || matches!(argument.trim(), "true" | "false");
-    if inline { json(argument, "the JSON given") } else { json_file(Path::new(argument)) }
+/// JSON from the file at `path`; `-` is standard input.
+pub fn json_file(path: &Path) -> anyhow::Result<Value> {
+    json(&text(path)?, &name(path))
+}
+
+/// Whether the argument of `--json-schema` is the schema itself: an object or a boolean, as no path begins.
+pub fn is_inline_schema(argument: &str) -> bool {
+    argument.trim_start().starts_with('{') || matches!(argument.trim(), "true" | "false")
+}
+
+/// A JSON schema written out in the argument, or in the file that it names.
+pub fn schema(argument: &str) -> anyhow::Result<Value> {
+    if is_inline_schema(argument) {
+        return json(argument, "--json-schema").map_err(|e| usage(e.to_string()));
+    }
+    let path = Path::new(argument);
+    if argument != "-" && !path.exists() {
+        return Err(usage(format!(
+            "--json-schema: expected a schema such as {{\"type\": \"object\"}} or the path of a file with one, found {argument:?}, which is neither"
+        )));
+    }
+    json_file(path)
 }
 
 /// Ids from arguments such as `1 2 3` and `1,2,3`; a single `-` reads them from standard input.

@@ -1,5 +1,6 @@
 //! `hob logits`: the model's scores for every next token, in full precision.
 
+use crate::fail::usage;
 use crate::open::{self, RunArgs};
 use crate::{context, input, out};
 use anyhow::bail;
@@ -40,13 +41,13 @@ pub struct LogitsArgs {
 /// Runs the command.
 pub fn run(args: &LogitsArgs) -> anyhow::Result<()> {
     let ids = input::ids(std::slice::from_ref(&args.ids))?;
+    if ids.is_empty() {
+        return Err(usage("--ids: expected at least one token id, found none"));
+    }
     let model = open::model(&args.model, &args.run)?;
     let spec = model.engine().model().spec();
     if !spec.is_generative() {
         bail!("this model makes vectors and has no scores of next tokens; use `hob embed` with it");
-    }
-    if ids.is_empty() {
-        bail!("expected at least one token id, found none");
     }
     let mut out = out::buffered();
     context::note_if_long(&model, ids.len());

@@ -11,11 +11,13 @@ mod bench;
 mod chat;
 mod cli;
 mod context;
+mod conversation;
 mod doctor;
 mod embed;
 mod eval;
 mod fail;
 mod generated;
+mod help;
 mod input;
 mod logits;
 mod open;
@@ -26,9 +28,10 @@ mod prompt_template;
 mod sampling;
 mod show;
 mod signals;
+mod terminal;
 mod tokenize;
 
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 use cli::{Cli, Command};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -36,12 +39,15 @@ use std::time::Instant;
 fn main() -> ExitCode {
     // The closest to the start of the process that every system offers.
     let started = Instant::now();
-    fail::exit_code(run(Cli::parse(), started))
+    match Cli::try_parse() {
+        Ok(cli) => fail::exit_code(run(cli, started)),
+        Err(answer) => help::answer(&answer),
+    }
 }
 
 fn run(cli: Cli, started: Instant) -> anyhow::Result<()> {
     let Some(command) = cli.command else {
-        return out::text(&Cli::command().render_help().to_string());
+        return help::of(&[]);
     };
     match command {
         Command::Chat(args) => chat::run(*args, started),
@@ -55,6 +61,7 @@ fn run(cli: Cli, started: Instant) -> anyhow::Result<()> {
         Command::Bench(args) => bench::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Completions { shell } => generated::completions(shell),
+        Command::Help { command } => help::of(&command),
         Command::Man { out } => generated::man(out.as_deref()),
     }
 }

@@ -82,6 +82,14 @@ pub fn compute_name(compute: Compute) -> &'static str {
     }
 }
 
+/// Says at once that there is nothing at `path`, for commands that would first wait for input.
+pub fn exists(path: &Path) -> anyhow::Result<()> {
+    match std::fs::metadata(path) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(anyhow!("cannot open {}: {error}; {}", path.display(), advice(error.kind(), path))),
+    }
+}
+
 /// Opens the model at `path`.
 pub fn model(path: &Path, run: &RunArgs) -> anyhow::Result<LanguageModel> {
     with_options(path, &run.options())
@@ -99,7 +107,6 @@ pub fn explain(error: hob::Error, path: &Path) -> anyhow::Error {
         hob::Error::Format(hob_format::Error::Io { source, .. }) => {
             anyhow!("{error}; {}", advice(source.kind(), path))
         }
-        hob::Error::Engine(hob_engine::Error::SamplerOption { .. }) => fail::usage(error.to_string()),
         _ => error.into(),
     }
 }
@@ -122,9 +129,15 @@ pub fn note_pin() {
     }
 }
 
+/// What `HOB_ISA` asks for; empty means nothing, as with most such variables.
+pub fn pin() -> Option<String> {
+    let value = std::env::var_os("HOB_ISA").filter(|value| !value.is_empty())?;
+    Some(value.to_string_lossy().into_owned())
+}
+
 /// What is wrong with `HOB_ISA`, if anything.
 pub fn pin_problem() -> Option<String> {
-    let pin = std::env::var_os("HOB_ISA")?.to_string_lossy().into_owned();
+    let pin = pin()?;
     let names = |list: &[Isa]| list.iter().map(|isa| isa.name()).collect::<Vec<_>>().join(" ");
     match Isa::from_name(&pin) {
         None => Some(format!("HOB_ISA: expected one of {}, found {pin:?}", names(&Isa::ALL))),

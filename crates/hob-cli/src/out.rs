@@ -1,5 +1,6 @@
 //! Standard output, without panics when its reader has gone.
 
+use anyhow::Context;
 use serde::Serialize;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
@@ -16,8 +17,7 @@ pub fn text(text: &str) -> anyhow::Result<()> {
 /// Writes `bytes` as they are.
 pub fn bytes(bytes: &[u8]) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(bytes)?;
-    Ok(out.flush()?)
+    out.write_all(bytes).and_then(|()| out.flush()).context("cannot write to standard output")
 }
 
 /// Writes a document for programs, indented so that people can read it too.

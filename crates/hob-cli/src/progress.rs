@@ -13,6 +13,8 @@ const LINES_EVERY: Duration = Duration::from_secs(1);
 /// The progress of one piece of work.
 pub struct Progress {
     is_terminal: bool,
+    /// Whether programs get events where there is no terminal.
+    has_events: bool,
     due: Instant,
     shown: bool,
 }
@@ -20,7 +22,20 @@ pub struct Progress {
 impl Progress {
     /// Starts the clock.
     pub fn start() -> Self {
-        Self { is_terminal: io::stderr().is_terminal(), due: Instant::now() + QUIET, shown: false }
+        let is_terminal = io::stderr().is_terminal();
+        Self { is_terminal, has_events: true, due: Instant::now() + QUIET, shown: false }
+    }
+
+    /// Progress in few long steps, which [`Progress::step`] names before each; for people only.
+    pub fn steps(is_wanted: bool) -> Self {
+        let is_terminal = is_wanted && io::stderr().is_terminal();
+        Self { is_terminal, has_events: false, due: Instant::now(), shown: false }
+    }
+
+    /// Shows what is done next, at once.
+    pub fn step(&mut self, line: &str) {
+        self.due = Instant::now();
+        self.update(|| line.to_string(), || Value::Null);
     }
 
     /// Shows how far the work is, if it is time to: `line` for people, `event` for programs.
@@ -33,7 +48,7 @@ impl Progress {
         if self.is_terminal {
             let _ = write!(io::stderr(), "\r\x1b[K{}", line());
             self.due = now + TERMINAL_EVERY;
-        } else {
+        } else if self.has_events {
             let _ = writeln!(io::stderr(), "{}", event());
             self.due = now + LINES_EVERY;
         }

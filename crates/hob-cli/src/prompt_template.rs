@@ -1,12 +1,13 @@
 //! `hob template`: the exact text that a model's chat template makes of a conversation.
 
+use crate::fail::note;
 use crate::open::{self, RunArgs};
-use crate::{input, out, platform};
+use crate::{conversation, input, out, platform};
 use anyhow::{anyhow, bail};
 use clap::Args;
-use hob::{ChatOptions, EncodeOptions};
+use hob::{ChatOptions, EncodeOptions, LanguageModel};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Arguments of `hob template`.
 #[derive(Args, Debug)]
@@ -30,23 +31,22 @@ pub struct TemplateArgs {
 
 /// Runs the command.
 pub fn run(args: &TemplateArgs) -> anyhow::Result<()> {
-    let input = input::json_file(&args.messages)?;
-    let name = args.messages.display().to_string();
-    let messages = match &input {
-        Value::Object(object) => object.get("messages").cloned().unwrap_or_default(),
-        other => other.clone(),
-    };
-    let messages = objects(messages, &name, "messages")?;
-    let tools = match &args.tools {
-        Some(path) => Some(load_tools(path)?),
-        None => input.get("tools").map(|tools| objects(tools.clone(), &name, "tools")).transpose()?,
-    };
+    let (messages, tools) = read(args)?;
     let model = open::model(&args.model, &RunArgs::default())?;
+    let source = model.template().ok_or(hob::Error::NoTemplate)?.source();
+    let name = input::name(&args.messages);
+    conversation::check_messages(&messages, Some(source)).map_err(|e| anyhow!("{name}: {e}"))?;
     let think = args.think.as_deref().map(|value| value == "on");
-    let mut chat = model.chat(ChatOptions { think, now: Some(platform::now()), ..ChatOptions::default() });
-    chat.set_messages(messages);
-    chat.set_tools(tools);
-    let text = chat.render().map_err(|e| anyhow!("{}: {e}", args.model.display()))?;
+    let text = render(&model, &messages, tools.as_deref(), think)
+        .map_err(|e| anyhow!("{}: {e}", args.model.display()))?;
+    // A template that refuses to go without does something with it.
+    let differs = |other: Result<String, hob::Error>| other.map_or(true, |other| other != text);
+    if tools.is_some() && !differs(render(&model, &messages, None, think)) {
+        note("the tools leave no trace: this model's template does not show them here");
+    }
+    if think.is_some() && !differs(render(&model, &messages, tools.as_deref(), think.map(|on| !on))) {
+        note("--think leaves no trace: on and off give the same text with this model's template");
+    }
     if !args.json {
         return out::text(&text);
     }
@@ -55,13 +55,40 @@ pub fn run(args: &TemplateArgs) -> anyhow::Result<()> {
     out::json(&json!({"text": text, "ids": ids}))
 }
 
-fn load_tools(path: &Path) -> anyhow::Result<Vec<Value>> {
-    objects(input::json_file(path)?, &path.display().to_string(), "tools")
+fn render(
+    model: &LanguageModel,
+    messages: &[Value],
+    tools: Option<&[Value]>,
+    think: Option<bool>,
+) -> Result<String, hob::Error> {
+    let mut chat = model.chat(ChatOptions { think, now: Some(platform::now()), ..ChatOptions::default() });
+    chat.set_messages(messages.to_vec());
+    chat.set_tools(tools.map(<[Value]>::to_vec));
+    chat.render()
 }
 
-fn objects(value: Value, file: &str, what: &str) -> anyhow::Result<Vec<Value>> {
-    match value {
-        Value::Array(list) if list.iter().all(Value::is_object) => Ok(list),
-        _ => bail!("{file}: expected an array of {what}, each an object, found something else"),
+/// The messages and tools of the files.
+fn read(args: &TemplateArgs) -> anyhow::Result<(Vec<Value>, Option<Vec<Value>>)> {
+    let name = input::name(&args.messages);
+    let mut messages = input::json_file(&args.messages)?;
+    let mut tools = None;
+    if let Value::Object(object) = &mut messages {
+        // `null` says the same as nothing.
+        tools = object.remove("tools").filter(|tools| !tools.is_null()).map(|tools| (tools, name.clone()));
+        messages = object.remove("messages").unwrap_or_default();
     }
+    if let Some(path) = &args.tools {
+        tools = Some((input::json_file(path)?, input::name(path)));
+    }
+    let messages = match messages {
+        Value::Array(list) => list,
+        _ => bail!("{name}: expected an array of messages, or an object with one called `messages`"),
+    };
+    Ok((messages, tools.map(|(tools, name)| tool_list(tools, &name)).transpose()?))
+}
+
+fn tool_list(tools: Value, name: &str) -> anyhow::Result<Vec<Value>> {
+    let Value::Array(list) = tools else { bail!("{name}: expected an array of tools, found something else") };
+    conversation::check_tools(&list).map_err(|e| anyhow!("{name}: {e}"))?;
+    Ok(list)
 }

@@ -1,7 +1,7 @@
 //! The sampling flags, on the command line and in the REPL's `/set`.
 
 use crate::fail::usage;
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use clap::Args;
 use hob::{DryConfig, LanguageModel, Mirostat, SamplerConfig, Window};
 
@@ -99,8 +99,36 @@ impl SamplingArgs {
             Mirostat { tau, eta: self.mirostat_eta.unwrap_or(default.eta) }
         });
         c.logit_bias.clone_from(&self.logit_bias);
-        c.validate(model.engine().model().spec().vocab).map_err(|e| usage(e.to_string()))?;
+        c.validate(model.engine().model().spec().vocab).map_err(|e| self.explain(&e))?;
         Ok(c)
+    }
+
+    /// Says of an option out of range what the user typed, or that the publisher's files hold it.
+    fn explain(&self, error: &hob_engine::Error) -> anyhow::Error {
+        let hob_engine::Error::SamplerOption { field, value, allowed } = error else {
+            return usage(error.to_string());
+        };
+        let (flag, is_typed) = self.flag(field);
+        if is_typed {
+            return usage(format!("--{flag}: expected {allowed}, found {value}"));
+        }
+        anyhow!(
+            "the model's files recommend a --{flag} of {value}, expected {allowed}; give a --{flag} of your own"
+        )
+    }
+
+    /// The flag behind a field of the engine's options, and whether it was given.
+    fn flag(&self, field: &str) -> (String, bool) {
+        match field {
+            "temperature" => ("temp".into(), self.temp.is_some()),
+            "typical_p" => ("typical".into(), self.typical.is_some()),
+            "top_p" => ("top-p".into(), self.top_p.is_some()),
+            "min_p" => ("min-p".into(), self.min_p.is_some()),
+            "repeat_penalty" => ("repeat-penalty".into(), self.repeat_penalty.is_some()),
+            "mirostat.tau" => ("mirostat".into(), true),
+            // Publishers recommend nothing else, and the rest is called as on the command line.
+            other => (other.replace(['.', '_'], "-"), true),
+        }
     }
 
     fn dry(&self, model: &LanguageModel) -> anyhow::Result<DryConfig> {

@@ -21,7 +21,7 @@ pub struct ShowArgs {
     /// GGUF file or model directory
     pub model: PathBuf,
     /// Tokens for which memory is estimated [default: as `hob chat` would choose]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = context::parse_positions)]
     pub context: Option<usize>,
     /// List every tensor
     #[arg(long)]

@@ -1,6 +1,7 @@
 //! Ctrl-C as a request that a running answer can honour.
 
 use crate::fail::note;
+use crate::terminal;
 use anyhow::Context;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -13,7 +14,10 @@ pub fn catch() -> anyhow::Result<()> {
     let asked = || match PRESSED.fetch_add(1, Ordering::Relaxed) {
         0 => {}
         1 => note("still stopping; Ctrl-C once more ends the program"),
-        _ => std::process::exit(130),
+        _ => {
+            terminal::restore();
+            std::process::exit(130);
+        }
     };
     ctrlc::set_handler(asked).context("cannot listen for Ctrl-C")
 }

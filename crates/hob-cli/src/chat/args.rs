@@ -6,7 +6,8 @@ use crate::input;
 use crate::open::RunArgs;
 use crate::sampling::SamplingArgs;
 use clap::{Args, ValueEnum};
-use hob::Grammar;
+use hob::{Grammar, JsonOptions, JsonWhitespace};
+use hob_engine::sampling::LOGPROBS_MAX;
 use std::path::{Path, PathBuf};
 
 /// Arguments of `hob chat`.
@@ -48,7 +49,7 @@ pub struct ChatArgs {
     #[arg(long)]
     pub json: bool,
     /// With --json: report the log-probability of each token and of the N likeliest
-    #[arg(long, value_name = "N", requires = "json")]
+    #[arg(long, value_name = "N", requires = "json", value_parser = clap::value_parser!(u32).range(..=i64::from(LOGPROBS_MAX)))]
     pub logprobs: Option<u32>,
     /// Keep what is typed out of the history file
     #[arg(long)]
@@ -67,17 +68,28 @@ pub struct ChatArgs {
 /// What the answer must look like.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Shape of the answer")]
-#[group(multiple = false)]
 pub struct ShapeArgs {
     /// JSON that fits a schema, given as a file or written out
-    #[arg(long, value_name = "FILE|JSON")]
+    #[arg(long, value_name = "FILE|JSON", group = "shape")]
     pub json_schema: Option<String>,
+    /// White space in that JSON: none, at most one space at a place, or what the model likes (small ones like too much)
+    #[arg(long, value_name = "HOW", value_enum, default_value_t, requires = "json_schema")]
+    pub json_whitespace: WhitespaceArg,
     /// Text that matches a regular expression
-    #[arg(long, value_name = "REGEX")]
+    #[arg(long, value_name = "REGEX", group = "shape")]
     pub regex: Option<String>,
     /// Text of a grammar: a .gbnf or .lark file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "shape")]
     pub grammar: Option<PathBuf>,
+}
+
+/// Values of `--json-whitespace`.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub enum WhitespaceArg {
+    Compact,
+    #[default]
+    Space,
+    Free,
 }
 
 /// What may change from answer to answer; also the names that `/set` takes.
@@ -87,7 +99,7 @@ pub struct AnswerArgs {
     #[arg(long, value_name = "N", value_parser = parse_max_tokens)]
     pub max_tokens: Option<usize>,
     /// Text that ends the answer and is not part of it; may be repeated
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = parse_stop)]
     pub stop: Vec<String>,
     /// Ask a thinking model to think first, or not [default: auto, as its template does by itself]
     #[arg(long, value_enum)]
@@ -123,16 +135,42 @@ fn parse_max_tokens(text: &str) -> Result<usize, String> {
     }
 }
 
+fn parse_stop(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        Err("expected a text that ends the answer, found an empty one".into())
+    } else {
+        Ok(text.into())
+    }
+}
+
 impl ShapeArgs {
     /// The grammar asked for, if any.
     pub fn grammar(&self) -> anyhow::Result<Option<Grammar>> {
         if let Some(schema) = &self.json_schema {
-            return Ok(Some(Grammar::json_schema(input::json_or_file(schema)?)));
+            let whitespace = match self.json_whitespace {
+                WhitespaceArg::Compact => JsonWhitespace::Compact,
+                WhitespaceArg::Space => JsonWhitespace::Space,
+                WhitespaceArg::Free => JsonWhitespace::Flexible,
+            };
+            let options = JsonOptions { whitespace, ..JsonOptions::default() };
+            return Ok(Some(Grammar::JsonSchema { schema: input::schema(schema)?, options }));
         }
         if let Some(regex) = &self.regex {
             return Ok(Some(Grammar::Regex(regex.clone())));
         }
         self.grammar.as_deref().map(read_grammar).transpose()
+    }
+
+    /// An error of the grammar, which is one of usage where the command line itself holds the grammar.
+    pub fn explain(&self, error: anyhow::Error) -> anyhow::Error {
+        use hob_engine::Error::{Grammar, GrammarBudget};
+        let is_grammar = matches!(
+            error.downcast_ref::<hob::Error>(),
+            Some(hob::Error::Engine(Grammar { .. } | GrammarBudget { .. }))
+        );
+        let is_inline =
+            self.regex.is_some() || self.json_schema.as_deref().is_some_and(input::is_inline_schema);
+        if is_grammar && is_inline { usage(error.to_string()) } else { error }
     }
 }
 

@@ -4,9 +4,9 @@ use super::args::AnswerArgs;
 use super::{Desk, talk};
 use crate::{input, out};
 use anyhow::{anyhow, bail};
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use hob_format::{AtomicFile, Commit};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// All commands, for completion.
@@ -16,7 +16,8 @@ pub const NAMES: [&str; 10] =
 const HELP: &str = "\
 /system [TEXT]     show the instructions that come first, or replace them (- removes them)
 /set               show what can be set and how it stands
-/set NAME VALUE    change how answers are drawn (temp, seed, max-tokens, think ...)
+/set NAME VALUE    change how answers are drawn (temp, seed, max-tokens, think ...); stop and logit-bias collect
+                   what they are given, and - empties them
 /save FILE         write the conversation into a file
 /load FILE         go on with a saved one
 /clear             forget the conversation, keep the instructions
@@ -90,18 +91,22 @@ fn set(desk: &mut Desk, line: &str) -> anyhow::Result<()> {
     if value.is_empty() {
         bail!("expected a name and a value, as in `/set temp 0.5`; /set alone lists the names");
     }
-    let name = name.trim_start_matches('-');
+    // Flags and other programs' spellings are understood, too.
+    let name = known(&name.trim_start_matches('-').replace('_', "-"))?;
+    if value.trim() == "-" && empty(&mut desk.answer, &name) {
+        return Ok(());
+    }
     let mut trial = SetLine { answer: desk.answer.clone() };
     trial.answer.stop.clear();
     trial.answer.sampling.logit_bias.clear();
     trial
         .try_update_from([format!("--{name}={}", value.trim())])
-        .map_err(|e| anyhow!("{}", first_line(&e)))?;
+        .map_err(|e| anyhow!(as_typed(&e.to_string())))?;
     let mut answer = trial.answer;
     // Lists grow; everything else is replaced.
     prepend(&mut answer.stop, &desk.answer.stop);
     prepend(&mut answer.sampling.logit_bias, &desk.answer.sampling.logit_bias);
-    answer.sampling.config(&desk.model, desk.seed)?;
+    answer.sampling.config(&desk.model, desk.seed).map_err(|e| anyhow!(as_typed(&e.to_string())))?;
     if let Some(seed) = answer.sampling.seed.filter(|_| name == "seed") {
         (desk.seed, desk.answers) = (seed, 0);
     }
@@ -113,15 +118,37 @@ fn set(desk: &mut Desk, line: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Empties the list called `name`; `false` if there is none.
+fn empty(answer: &mut AnswerArgs, name: &str) -> bool {
+    match name {
+        "stop" => answer.stop.clear(),
+        "logit-bias" => answer.sampling.logit_bias.clear(),
+        _ => return false,
+    }
+    true
+}
+
 fn prepend<T: Clone>(list: &mut Vec<T>, before: &[T]) {
     let after = std::mem::replace(list, before.to_vec());
     list.extend(after);
 }
 
-/// What a parser says, without its advice about `--help`.
-fn first_line(error: &clap::Error) -> String {
-    let text = error.to_string();
-    text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_string()
+/// The setting called `name`, if there is one.
+fn known(name: &str) -> anyhow::Result<String> {
+    let command = SetLine::command();
+    let names: Vec<&str> = command.get_arguments().filter_map(clap::Arg::get_long).collect();
+    if names.contains(&name) {
+        return Ok(name.to_string());
+    }
+    let alike = names.iter().find(|known| known.starts_with(name) || name.starts_with(**known));
+    let advice = alike.map_or("/set alone lists them".to_string(), |known| format!("did you mean {known}?"));
+    bail!("{name} is no setting; {advice}")
+}
+
+/// What is said about flags, said about settings: without dashes and advice about `--help`.
+fn as_typed(text: &str) -> String {
+    let lines = text.lines().map(str::trim).take_while(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join(" ").trim_start_matches("error: ").replace("--", "")
 }
 
 fn settings(desk: &Desk) -> String {
@@ -179,10 +206,19 @@ fn save(desk: &Desk, path: &Path) -> anyhow::Result<()> {
         );
     }
     let text = serde_json::to_string_pretty(&desk.talk.to_json())? + "\n";
-    let mut file = AtomicFile::create(path)?;
-    file.write_all(text.as_bytes())?;
-    file.commit()?;
+    write(path, text.as_bytes())
+        .map_err(|e| anyhow!("{}: cannot save: {e}; choose another place or name", path.display()))?;
     out::text(&format!("Saved as {}.\n", path.display()))
+}
+
+/// Writes the file. Errors are the system's: those of the file's library name a temporary file.
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = AtomicFile::create(path).map_err(|error| match error {
+        hob_format::Error::Io { source, .. } => source,
+        other => io::Error::other(other),
+    })?;
+    file.write_all(bytes)?;
+    file.commit()
 }
 
 fn load(desk: &mut Desk, path: &Path) -> anyhow::Result<()> {

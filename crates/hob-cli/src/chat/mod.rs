@@ -55,6 +55,7 @@ struct Desk {
 /// Runs the command. `started` is when the process started.
 pub fn run(args: ChatArgs, started: Instant) -> anyhow::Result<()> {
     let Some(path) = &args.model else { return Err(usage(NO_MODEL)) };
+    open::exists(path)?;
     let grammar = args.shape.grammar()?;
     let mut prompt = Prompt::read(args.prompt.clone(), &args.file)?;
     let interactive = prompt.text.is_none() && io::stdin().is_terminal();
@@ -74,7 +75,14 @@ pub fn run(args: ChatArgs, started: Instant) -> anyhow::Result<()> {
     }
     let model = open::with_options(path, &options)?;
     let mut desk = Desk::new(model, &args, grammar)?;
-    if interactive { repl::run(&mut desk, prompt, &args) } else { desk.answer_once(&prompt, &args, started) }
+    if !interactive {
+        return desk.answer_once(&prompt, &args, started).map_err(|e| args.shape.explain(e));
+    }
+    if let Some(grammar) = &desk.grammar {
+        // Nothing that is said could be answered with a grammar that cannot be used.
+        desk.model.check_grammar(grammar).map_err(|e| args.shape.explain(e.into()))?;
+    }
+    repl::run(&mut desk, prompt, &args)
 }
 
 impl Desk {
@@ -100,7 +108,7 @@ impl Desk {
         let options = ChatOptions { context: Some(context.positions), on_full, think, now };
         let mut talk = Talk::new(&model, options, is_raw);
         if let Some(system) = &args.system {
-            talk.set_system(Some(system))?;
+            talk.set_system(Some(system)).map_err(|e| usage(format!("--system: {e}")))?;
         }
         let (answer, logprobs) = (args.answer.clone(), args.logprobs);
         let desk = Self { model, talk, context, grammar, answer, logprobs, is_raw, seed, answers: 0 };
@@ -112,7 +120,7 @@ impl Desk {
     fn check_think(&self) {
         let knows = self.model.template().is_some_and(|t| t.has_thinking_switch());
         if self.answer.think().is_some() && (self.is_raw || !knows) {
-            note("--think has no effect: this model's template has no switch for thinking");
+            note("think has no effect: this model's template has no switch for thinking");
         }
     }
 

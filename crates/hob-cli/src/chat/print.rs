@@ -88,7 +88,7 @@ pub fn notices(turn: &Turn, context: usize, has_grammar: bool) {
             "the answer stops here{cut}, because the context of {context} tokens is full; --context N gives more room, --context shift drops the oldest tokens instead"
         )),
         Some(FinishReason::Length) => {
-            note(&format!("stopped after {} tokens{cut} (--max-tokens)", turn.reply.tokens))
+            note(&format!("stopped after {} tokens{cut} (max-tokens)", turn.reply.tokens))
         }
         Some(FinishReason::Stop) | None => {}
     }

@@ -1,5 +1,6 @@
 //! A conversation in either form: turns rendered by a template, or one text that grows.
 
+use crate::conversation;
 use anyhow::bail;
 use hob::{Answer, AnswerOptions, Chat, ChatOptions, Error, LanguageModel, OnFull, Reply, Session};
 use serde_json::{Value, json};
@@ -153,9 +154,7 @@ impl Talk {
         }
         match (self, saved["messages"].as_array(), saved["text"].as_str()) {
             (Talk::Chat(chat), Some(messages), _) => {
-                if let Some(at) = messages.iter().position(|m| m["role"].as_str().is_none()) {
-                    bail!("message {at}: expected an object with a role, found something else");
-                }
+                conversation::check_messages(messages, None)?;
                 chat.set_messages(messages.clone());
             }
             (Talk::Text(t), _, Some(text)) => (t.text, t.answer_at) = (text.to_string(), None),

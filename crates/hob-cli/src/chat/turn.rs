@@ -3,6 +3,7 @@
 use super::talk::Talk;
 use crate::progress::Progress;
 use crate::signals;
+use crate::terminal::QuietControls;
 use hob::{Answer, AnswerOptions, Error, Grammar, Piece, Prefilled, Reply, SamplerConfig};
 use serde_json::json;
 use std::ops::ControlFlow;
@@ -53,6 +54,7 @@ pub fn run(
     take: &mut dyn FnMut(&Piece) -> anyhow::Result<()>,
 ) -> anyhow::Result<Turn> {
     signals::forget();
+    let _quiet = QuietControls::new();
     let dropped = talk.session().dropped();
     let mut turn = Turn::default();
     let result = answer(talk, request, take, &mut turn);

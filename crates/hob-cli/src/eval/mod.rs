@@ -22,8 +22,8 @@ pub enum Eval {
 /// What both measurements read.
 #[derive(Args, Debug)]
 pub struct TextArgs {
-    /// Text to score
-    #[arg(short, long, value_name = "TEXT")]
+    /// Text file to score
+    #[arg(short, long, value_name = "PATH")]
     pub file: PathBuf,
     /// Tokens of a window; the second half of each is scored
     #[arg(long, value_name = "N", default_value_t = 512, value_parser = parse_context)]

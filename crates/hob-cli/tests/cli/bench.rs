@@ -23,7 +23,9 @@ fn a_bench_reports_speed_and_start() {
     assert_eq!(d["report"]["prefill"][0]["tokens"], 16);
     assert!(d["report"]["decode"][0]["tokens_s"]["median"].as_f64().unwrap() > 0.0, "{d}");
     assert!(d["start"]["first_token_s"].as_f64().unwrap() > 0.0);
-    let text = hob(&small, b"").ok();
+    let run = hob(&small, b"");
+    assert_eq!(run.stderr, "", "what is being measured is told to terminals only");
+    let text = run.ok();
     assert!(text.contains("prefill    ") && text.contains("decode     "), "{text}");
 }
 
@@ -62,6 +64,7 @@ fn a_wrong_pin_is_reported() {
     let findings: Value = serde_json::from_slice(&output.stdout).unwrap();
     let finding = findings.as_array().unwrap().iter().find(|f| f["name"] == "instructions").unwrap();
     assert_eq!(finding["status"], "problem");
+    assert_eq!(output.status.code(), Some(1));
     assert!(finding["advice"].as_str().unwrap().contains("\"mmx\""));
     let Some(model) = stories() else { return };
     let args = ["chat", &model, "Once", "--raw", "--max-tokens", "1"];
@@ -69,4 +72,11 @@ fn a_wrong_pin_is_reported() {
         program().args(args).env("HOB_ISA", "mmx").stdin(std::process::Stdio::null()).output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(stderr.contains("HOB_ISA: expected one of scalar"), "{stderr}");
+}
+
+#[test]
+fn an_empty_pin_is_none() {
+    let output = program().args(["doctor", "--quick"]).env("HOB_ISA", "").output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("is used: it is the best of them"));
 }

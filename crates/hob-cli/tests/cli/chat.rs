@@ -77,6 +77,24 @@ fn a_schema_holds_even_for_a_model_that_knows_nothing() {
 }
 
 #[test]
+fn white_space_in_json_is_as_asked_for() {
+    let Some(model) = llama() else { return };
+    let schema = r#"{"type":"array","items":{"type":"boolean"},"minItems":3,"maxItems":3}"#;
+    let answer = |seed: &str, more: &[&str]| {
+        let args = ["chat", &model, "Anything", "--json-schema", schema, "--seed", seed];
+        hob(&[&args[..], more].concat(), b"").ok().trim_end_matches('\n').to_string()
+    };
+    for seed in ["1", "2", "3", "4"] {
+        let text = answer(seed, &[]);
+        assert!(!text.contains("  ") && !text.contains(['\n', '\t', '\r']), "{text:?}");
+        let text = answer(seed, &["--json-whitespace", "compact"]);
+        assert!(!text.contains(char::is_whitespace), "{text:?}");
+    }
+    let free: String = ["1", "2", "3", "4"].map(|seed| answer(seed, &["--json-whitespace", "free"])).concat();
+    assert!(free.contains("  ") || free.contains(['\n', '\t']), "{free:?}");
+}
+
+#[test]
 fn half_a_shape_is_a_failure() {
     let Some(model) = llama() else { return };
     let run = hob(&["chat", &model, "Count", "--regex", "[0-9]{200}", "--max-tokens", "3"], b"");

@@ -29,11 +29,32 @@ fn every_command_explains_itself() {
         "doctor",
         "completions",
         "man",
+        "help",
     ] {
         matches_snapshot(command, &[command, "--help"]);
     }
     matches_snapshot("eval-perplexity", &["eval", "perplexity", "--help"]);
     matches_snapshot("eval-kl", &["eval", "kl", "--help"]);
+}
+
+#[test]
+fn help_leads_to_every_command() {
+    assert_eq!(hob(&["help"], b"").ok(), hob(&["--help"], b"").ok());
+    assert_eq!(hob(&["help", "help"], b"").ok(), hob(&["help", "--help"], b"").ok());
+    assert_eq!(hob(&["help", "eval", "kl"], b"").ok(), hob(&["eval", "kl", "--help"], b"").ok());
+    let run = hob(&["help", "eval", "bogus"], b"");
+    assert!(run.code == Some(2) && run.stderr.contains("no command \"eval bogus\""), "{}", run.stderr);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn help_that_cannot_be_written_is_a_failure() {
+    for args in [&["--help"][..], &["--version"], &["help"], &["chat", "--help"]] {
+        let full = std::fs::File::create("/dev/full").unwrap();
+        let output = crate::program().args(args).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        assert!(String::from_utf8(output.stderr).unwrap().contains("cannot write to standard output"));
+    }
 }
 
 #[test]

@@ -1,19 +1,25 @@
 //! A conversation on a terminal, which `script` of util-linux pretends to be.
 
 use crate::{program, stories};
-use std::io::Write;
-use std::process::{Command, Stdio};
+use std::io::{Read, Write};
+use std::process::{Child, Command, Stdio};
 
-/// Types `lines` into `hob chat ARGS` and returns what the terminal shows.
-fn typed(args: &str, home: &std::path::Path, lines: &[&str]) -> Option<String> {
+/// Starts `hob chat ARGS` on a terminal.
+fn on_terminal(args: &str, home: &std::path::Path) -> Option<Child> {
     let hob = program().get_program().to_string_lossy().into_owned();
     let mut command = Command::new("script");
     command.args(["-qec", &format!("'{hob}' chat {args}"), "/dev/null"]);
     command.env("HOB_HOME", home).env("TERM", "dumb").stdin(Stdio::piped()).stdout(Stdio::piped());
-    let Ok(mut child) = command.spawn() else {
+    let child = command.spawn();
+    if child.is_err() {
         eprintln!("SKIPPED: this system has no `script` to make a terminal with");
-        return None;
-    };
+    }
+    child.ok()
+}
+
+/// Types `lines` into `hob chat ARGS` and returns what the terminal shows.
+fn typed(args: &str, home: &std::path::Path, lines: &[&str]) -> Option<String> {
+    let mut child = on_terminal(args, home)?;
     let mut keys = child.stdin.take().unwrap();
     for line in lines {
         keys.write_all(format!("{line}\n").as_bytes()).unwrap();
@@ -38,6 +44,13 @@ fn a_conversation_can_be_led_saved_and_taken_up_again() {
         "/regenerate",
         "/set top-p 2",
         "/set nonsense 1",
+        "/set temperature 1",
+        "/set stop END",
+        "/set stop -",
+        "/set logit-bias 5=1",
+        "/set",
+        "/set xtc_probability 3",
+        "/save /no/such/talk.json",
         "/stats",
         &format!("/save {talk}"),
         "/nonsense",
@@ -48,13 +61,18 @@ fn a_conversation_can_be_led_saved_and_taken_up_again() {
         "stopped after 8 tokens",
         "stopped after 4 tokens",
         "expected a number from 0 to 1, found 2",
-        "unexpected argument '--nonsense'",
+        "nonsense is no setting",
+        "did you mean temp?",
+        "logit-bias [(5, 1.0)], stop []",
+        "xtc-probability: expected a number from 0 to 1",
+        "/no/such/talk.json: cannot save",
         "used of 512",
         "Saved as ",
         "/nonsense is no command",
     ] {
         assert!(screen.contains(words), "{words:?} in {screen}");
     }
+    assert!(!screen.contains("/.talk.json") && !screen.contains("'--"), "{screen}");
     let saved: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&talk).unwrap()).unwrap();
     assert!(saved["text"].as_str().unwrap().starts_with("Once upon\n a time"), "{saved}");
     let history = std::fs::read_to_string(home.path().join("chat_history")).unwrap();
@@ -67,4 +85,23 @@ fn a_conversation_can_be_led_saved_and_taken_up_again() {
         screen.contains(" a time") && screen.contains("/regenerate        answer the last message anew"),
         "{screen}"
     );
+}
+
+/// Terminals show Ctrl-C as `^C` unless they are told not to.
+#[test]
+fn an_interrupted_answer_is_not_written_into() {
+    let Some(model) = stories() else { return };
+    let home = tempfile::tempdir().unwrap();
+    let endless = "--raw --context 128,shift --logit-bias 1=-1000 --logit-bias 2=-1000 --seed 1";
+    let Some(mut child) = on_terminal(&format!("'{model}' 'Once upon a time' {endless}"), home.path()) else {
+        return;
+    };
+    let (mut keys, mut screen) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let mut shown = vec![0; 200];
+    screen.read_exact(&mut shown).unwrap();
+    keys.write_all(b"\x03").unwrap();
+    screen.read_to_end(&mut shown).unwrap();
+    let shown = String::from_utf8_lossy(&shown);
+    assert!(!shown.contains("^C"), "{shown}");
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{shown}");
 }

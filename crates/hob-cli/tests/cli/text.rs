@@ -34,6 +34,21 @@ fn templates_render_as_the_fixture_says() {
 }
 
 #[test]
+fn what_a_template_ignores_is_spoken_of() {
+    let Some(model) = shared("fixtures/models/smollm2") else { return };
+    let input = r#"{"messages": [{"role": "user", "content": "Hi"}],
+        "tools": [{"type": "function", "function": {"name": "add", "parameters": {}}}]}"#;
+    let run = hob(&["template", &model, "--messages", "-", "--think"], input.as_bytes());
+    assert!(run.stderr.contains("the tools leave no trace"), "{}", run.stderr);
+    assert!(run.stderr.contains("--think leaves no trace"), "{}", run.stderr);
+    assert!(run.ok().contains("Hi"));
+    let Some(model) = shared("fixtures/models/qwen3") else { return };
+    let run = hob(&["template", &model, "--messages", "-", "--think=off"], input.as_bytes());
+    assert_eq!(run.stderr, "");
+    assert!(run.ok().contains("\"add\""));
+}
+
+#[test]
 fn vectors_have_length_one() {
     let Some((model, expected)) = fixture("bert_bge") else { return };
     let text = expected["prompts"][0]["text"].as_str().unwrap();

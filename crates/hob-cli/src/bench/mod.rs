@@ -1,5 +1,7 @@
 //! `hob bench`: how fast a model runs, and how close that is to what the machine can do.
 
+mod parts;
+
 use crate::fail::usage;
 use crate::open::{self, RunArgs};
 use crate::progress::Progress;
@@ -7,9 +9,10 @@ use crate::{out, signals};
 use anyhow::Context;
 use clap::Args;
 use hob_base::{Bytes, Count};
-use hob_eval::{Bench, Limits, Report, Start, Traffic, synthetic};
+use hob_eval::{Limits, Report, Start, Traffic, synthetic};
 use hob_kernels::{Compute, Cpu, KvType};
 use hob_model::Model;
+use parts::{Steps, join, parts};
 use serde_json::json;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -150,6 +153,8 @@ fn measure(path: &Path, args: &BenchArgs) -> anyhow::Result<()> {
     open::note_pin();
     let cpu = Cpu::new(args.run.thread_count(), args.run.compute());
     let explain = |e: hob_format::Error| open::explain(e.into(), path);
+    let mut steps = Steps::new(args);
+    steps.next("the time to a first token");
     // First of all, while nothing is warm but the file.
     let start = hob_eval::time_to_first_token(path, &cpu, 8).map_err(|e| match e {
         hob_eval::Error::Format(e) => explain(e),
@@ -158,16 +163,23 @@ fn measure(path: &Path, args: &BenchArgs) -> anyhow::Result<()> {
     let files = hob_format::open(path).map_err(explain)?;
     let model = Model::load(&files)?;
     let traffic = Traffic::new(&files, model.spec())?;
-    let limits = (!args.no_limits).then(|| Limits::measure(cpu.threads()));
+    let limits = (!args.no_limits).then(|| {
+        steps.next("what this machine can do");
+        Limits::measure(cpu.threads())
+    });
     let default_kv = if args.run.compute() == Compute::Exact { KvType::F32 } else { KvType::F16 };
-    let bench = Bench {
-        prompts: args.prompt.iter().map(|&n| n as usize).collect(),
-        decodes: vec![(args.depth as usize, args.tokens as usize)],
-        repeats: args.repeat as usize,
-        kv: args.run.kv().unwrap_or(default_kv),
-        ..Bench::default()
-    };
-    let report = hob_eval::measure(&model, traffic, &cpu, &bench, limits.as_ref())?;
+    let kv = args.run.kv().unwrap_or(default_kv);
+    let mut report: Option<Report> = None;
+    for (what, bench) in parts(args, kv) {
+        steps.next(&what);
+        let part = hob_eval::measure(&model, traffic.clone(), &cpu, &bench, limits.as_ref())?;
+        report = Some(match report {
+            Some(before) => join(before, part),
+            None => part,
+        });
+    }
+    drop(steps);
+    let report = report.expect("there is always something to decode");
     if args.json {
         let compute = open::compute_name(cpu.compute());
         return out::json(&json!({
