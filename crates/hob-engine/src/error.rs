@@ -99,7 +99,7 @@ pub enum Error {
         position: usize,
     },
     /// The constraint cannot go on: a budget ran out while generating, or it was used after an earlier failure.
-    #[error("constraint stopped after {position} tokens: {message}")]
+    #[error("the answer cannot go on under its grammar after {position} tokens: {message}")]
     ConstraintStopped {
         /// Tokens accepted so far.
         position: usize,

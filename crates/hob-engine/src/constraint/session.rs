@@ -143,7 +143,8 @@ fn in_words(message: &str) -> String {
     let line = first_line(message);
     match line.as_str() {
         "NoExtension" | "NoExtensionBias" => {
-            "the grammar wants text here that no token of this vocabulary spells; allow other text".into()
+            "no text fits here, or none that this vocabulary can spell; is there a part that nothing matches?"
+                .into()
         }
         "LexerTooComplex" | "ParserTooComplex" => {
             "the next token costs more work than the budget allows; simplify the grammar".into()
@@ -158,7 +159,7 @@ mod tests {
 
     #[test]
     fn reasons_are_told_in_words() {
-        assert!(in_words("NoExtensionBias").contains("no token of this vocabulary"));
+        assert!(in_words("NoExtensionBias").contains("no text fits here"));
         assert!(in_words("LexerTooComplex").contains("budget"));
         assert_eq!(in_words("cannot take back 3 tokens\nmore"), "cannot take back 3 tokens");
     }
