@@ -31,8 +31,7 @@ fn write_pages(command: &Command, dir: &Path, count: &mut usize) -> anyhow::Resu
     let path = dir.join(format!("{name}.1"));
     std::fs::write(&path, page(command)?).with_context(|| format!("cannot write {}", path.display()))?;
     *count += 1;
-    let commands = command.get_subcommands().filter(|c| c.get_name() != "help");
-    for subcommand in commands {
+    for subcommand in command.get_subcommands() {
         write_pages(subcommand, dir, count)?;
     }
     Ok(())

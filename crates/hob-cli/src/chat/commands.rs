@@ -78,8 +78,14 @@ fn system(desk: &mut Desk, text: &str) -> anyhow::Result<()> {
             Some(text) => out::text(&(out::harmless(&text) + "\n")),
             None => out::text("There are no instructions; /system TEXT sets some.\n"),
         },
-        "-" => desk.talk.set_system(None),
-        text => desk.talk.set_system(Some(text)),
+        "-" => {
+            desk.talk.set_system(None)?;
+            out::text("The instructions are removed.\n")
+        }
+        text => {
+            desk.talk.set_system(Some(text))?;
+            out::text("From the next answer on these instructions come first.\n")
+        }
     }
 }
 
@@ -94,7 +100,7 @@ fn set(desk: &mut Desk, line: &str) -> anyhow::Result<()> {
     // Flags and other programs' spellings are understood, too.
     let name = known(&name.trim_start_matches('-').replace('_', "-"))?;
     if value.trim() == "-" && empty(&mut desk.answer, &name) {
-        return Ok(());
+        return out::text(&format!("{name} is empty.\n"));
     }
     let mut trial = SetLine { answer: desk.answer.clone() };
     trial.answer.stop.clear();
@@ -115,7 +121,7 @@ fn set(desk: &mut Desk, line: &str) -> anyhow::Result<()> {
         desk.talk.set_think(desk.answer.think());
         desk.check_think();
     }
-    Ok(())
+    out::text(&out::harmless(&format!("From the next answer on: {name} {}\n", value.trim())))
 }
 
 /// Empties the list called `name`; `false` if there is none.

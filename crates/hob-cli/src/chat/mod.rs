@@ -155,11 +155,12 @@ impl Desk {
         self.talk.say(&if self.is_raw { prompt.raw() } else { prompt.message() });
         let mut printer = Printer::new(args.show_thoughts);
         let mut take = |piece: &Piece| if args.json { Ok(()) } else { printer.piece(piece) };
-        let turn = self.turn(&mut take).map_err(|e| self.explain(e, prompt))?;
+        let result = self.turn(&mut take);
+        // An error must not be written behind half a line.
+        printer.end()?;
+        let turn = result.map_err(|e| self.explain(e, prompt))?;
         if args.json {
             out::json(&stats::document(&turn, &self.facts(started))?)?;
-        } else {
-            printer.end()?;
         }
         print::notices(&turn, self.context.positions, self.grammar.is_some());
         if args.stats {

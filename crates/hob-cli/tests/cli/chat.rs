@@ -115,6 +115,19 @@ fn thoughts_stay_out_of_pipes_unless_wanted() {
 }
 
 #[test]
+fn a_grammar_that_nothing_matches_is_explained() {
+    let Some(model) = llama() else { return };
+    let run = hob(&["chat", &model, "Well?", "--regex", "a[b&&c]"], b"");
+    assert_eq!(run.code, Some(1));
+    assert!(run.stderr.contains("no text fits here"), "{}", run.stderr);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.lark");
+    std::fs::write(&path, "start: \"a\" B\nB: /b/ & /c/").unwrap();
+    let run = hob(&["chat", &model, "Well?", "--grammar", path.to_str().unwrap()], b"");
+    assert_eq!((run.code, run.stdout.as_str()), (Some(1), "a\n"), "half an answer ends its line");
+}
+
+#[test]
 fn a_regex_and_a_grammar_file_hold() {
     let Some(model) = llama() else { return };
     let year = hob(&["chat", &model, "When?", "--regex", "[12][0-9]{3}"], b"").ok();

@@ -63,7 +63,7 @@ fn manual_and_completions_cover_all_commands() {
     assert!(page.contains(".TH hob 1"), "{page}");
     let folder = tempfile::tempdir().unwrap();
     hob(&["man", "--out", folder.path().to_str().unwrap()], b"").ok();
-    for page in ["hob.1", "hob-chat.1", "hob-eval-kl.1", "hob-doctor.1"] {
+    for page in ["hob.1", "hob-chat.1", "hob-eval-kl.1", "hob-doctor.1", "hob-help.1"] {
         assert!(folder.path().join(page).is_file(), "{page} is missing");
     }
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {

@@ -63,6 +63,7 @@ fn a_conversation_can_be_led_saved_and_taken_up_again() {
         "expected a number from 0 to 1, found 2",
         "nonsense is no setting",
         "did you mean temp?",
+        "From the next answer on: max-tokens 4",
         "logit-bias [(5, 1.0)], stop []",
         "xtc-probability: expected a number from 0 to 1",
         "/no/such/talk.json: cannot save",
