@@ -1,8 +1,8 @@
 //! Speed of linear layers: read rate for one token, multiply-accumulates per second for many, each beside what this
 //! machine reaches in a loop that only reads or only multiplies, measured in the same run.
 //!
-//! `cargo bench -p hob-kernels --bench linear -- [THREADS] [FORMAT...]`; `HOB_ISA` picks the instruction set. With one
-//! thread on Linux the clock is the thread's own CPU time, so that other processes' turns do not count.
+//! `cargo bench -p hob-kernels --bench linear -- [THREADS] [FORMAT...] [T=TOKENS...]`; `HOB_ISA` picks the instruction set.
+//! With one thread on Linux the clock is the thread's own CPU time, so that other processes' turns do not count.
 #![allow(unsafe_code, reason = "the peak rates are loops of single instructions")]
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 #![allow(clippy::unwrap_used, reason = "a failed benchmark has nobody to report to but its reader")]
@@ -23,19 +23,26 @@ const FORMATS: [&str; 21] = [
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
     let threads = arguments.first().and_then(|a| a.parse().ok()).unwrap_or(1);
-    let wanted: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
+    let (counts, wanted): (Vec<&str>, Vec<&str>) =
+        arguments.iter().skip(1).map(String::as_str).partition(|a| a.starts_with("T="));
+    let counts: Vec<usize> = counts.iter().filter_map(|c| c[2..].parse().ok()).collect();
+    let is_wanted = |tokens: usize| counts.is_empty() || counts.contains(&tokens);
     let cpu = Cpu::new(threads, Compute::Fast);
     let pool = Pool::new(threads);
     println!("{} threads, {}; one dispatch {:.2} us", threads, cpu.isa(), dispatch_us(&pool));
     println!("read loop {:.1} GB/s, dot peak {:.0} GMAC/s", read_rate(&pool), dot_peak(&pool, cpu.isa()));
     println!("{:8} {:>12} {:>5} {:>9} {:>9} {:>8}", "format", "shape", "T", "GB/s", "GMAC/s", "of peak");
     for format in FORMATS.into_iter().filter(|f| wanted.is_empty() || wanted.contains(f)) {
-        one_token(&cpu, &pool, format);
-        for tokens in [1, 4, 8, 16, 32, 64] {
+        if is_wanted(1) {
+            one_token(&cpu, &pool, format);
+        }
+        for tokens in [1, 2, 4, 8, 16, 32, 64, 512].into_iter().filter(|&t| is_wanted(t)) {
             many_tokens(&cpu, &pool, format, 2048, 2048, tokens);
         }
-        many_tokens(&cpu, &pool, format, 2048, 2048, 512);
-        many_tokens(&cpu, &pool, format, 2048, 8192, 512);
+        if is_wanted(512) {
+            many_tokens(&cpu, &pool, format, 8192, 2048, 512);
+            many_tokens(&cpu, &pool, format, 2048, 8192, 512);
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! The CPU as the decoder sees it: coarse operations over slices, spread over the pool.
 
+use crate::scratch::{Buffer, Shelf};
 use crate::{Isa, Pool};
+use std::sync::Arc;
 
 /// How activations are represented in matrix products.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -19,6 +21,7 @@ pub struct Cpu {
     pub(crate) pool: Pool,
     pub(crate) isa: Isa,
     pub(crate) compute: Compute,
+    pub(crate) shelf: Arc<Shelf>,
 }
 
 impl Cpu {
@@ -33,7 +36,19 @@ impl Cpu {
     /// When this machine does not have that level.
     pub fn with_isa(threads: usize, compute: Compute, isa: Isa) -> Self {
         assert!(isa.is_available(), "this machine has no {isa}");
-        Self { pool: Pool::new(threads), isa, compute }
+        Self { pool: Pool::new(threads), isa, compute, shelf: Arc::default() }
+    }
+
+    /// `len` numbers to work in, of unspecified value: what earlier work left there.
+    pub fn buffer(&self, len: usize) -> Buffer<f32> {
+        self.shelf.take(len)
+    }
+
+    /// A copy of `x` to work on.
+    pub fn copy(&self, x: &[f32]) -> Buffer<f32> {
+        let mut copy = self.buffer(x.len());
+        copy.copy_from_slice(x);
+        copy
     }
 
     /// The compute mode.

@@ -12,6 +12,7 @@ mod matrix;
 pub mod ops;
 mod pool;
 pub mod probe;
+mod scratch;
 mod simd;
 
 pub use cpu::{Compute, Cpu};
@@ -23,3 +24,4 @@ pub use ops::activation::Activation;
 pub use ops::attention::{AttentionJob, AttentionShape, Mask};
 pub use ops::rope::{RopeAngles, RopeLayout, RopeTable};
 pub use pool::{DisjointMut, Pool};
+pub use scratch::Buffer;

@@ -22,6 +22,20 @@ pub(crate) enum Storage {
     Codes { bits: CodeBits, bytes: SharedBytes, scales: Scales },
 }
 
+/// The rows of a matrix as they are stored. Kernels look them up once, since a view of a file costs a call.
+#[derive(Clone, Copy)]
+pub(crate) struct EncodedRows<'a> {
+    pub bytes: &'a [u8],
+    pub row_bytes: usize,
+}
+
+impl<'a> EncodedRows<'a> {
+    #[inline(always)]
+    pub(crate) fn get(self, row: usize) -> &'a [u8] {
+        &self.bytes[row * self.row_bytes..][..self.row_bytes]
+    }
+}
+
 /// Width of an integer code, with its encoding.
 ///
 /// 8-bit codes are signed bytes. 4- and 2-bit codes are stored with an offset of `2^(bits-1)`, the lowest bits of a byte first.
@@ -254,13 +268,17 @@ impl Matrix {
 
     /// The encoded bytes of one row (without the scale table of integer codes).
     pub(crate) fn row_bytes(&self, row: usize) -> &[u8] {
-        let (bytes, len) = match &self.storage {
+        self.encoded_rows().get(row)
+    }
+
+    /// The encoded bytes of all rows.
+    pub(crate) fn encoded_rows(&self) -> EncodedRows<'_> {
+        match &self.storage {
             Storage::Blocks { ty, bytes } => {
-                (bytes, ty.row_bytes(self.cols).expect("checked at construction"))
+                EncodedRows { bytes, row_bytes: ty.row_bytes(self.cols).expect("checked at construction") }
             }
-            Storage::Codes { bits, bytes, .. } => (bytes, bits.row_bytes(self.cols)),
-        };
-        &bytes[row * len..(row + 1) * len]
+            Storage::Codes { bits, bytes, .. } => EncodedRows { bytes, row_bytes: bits.row_bytes(self.cols) },
+        }
     }
 
     /// Decodes one row to f32: exactly the numbers the file means.

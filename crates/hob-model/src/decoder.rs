@@ -10,7 +10,7 @@ use crate::model::{LayerWeights, Model};
 use crate::spec::{AttentionSpec, KvSource, OutputSpec, QkNorm};
 use crate::weights::NormWeights;
 use crate::{StepError, spec::NormKind};
-use hob_kernels::{AttentionJob, AttentionShape, Cpu, Projection, RopeAngles};
+use hob_kernels::{AttentionJob, AttentionShape, Buffer, Cpu, Projection, RopeAngles};
 
 /// New tokens of one sequence.
 pub struct Step<'a> {
@@ -61,7 +61,7 @@ impl Model {
         report(0, &x);
         let narrow_at = self.spec.last_kv_layer();
         for (i, layer) in self.layers.iter().enumerate() {
-            let mut h = x.clone();
+            let mut h = cpu.copy(&x);
             norm(cpu, layer.attention_in.as_ref(), &mut h);
             let queries = self.keys_and_values(cpu, i, layer, &h, steps, &mut batch, narrow_at == i);
             if narrow_at == i {
@@ -75,7 +75,7 @@ impl Model {
             cpu.add(&mut x, &h);
             norm(cpu, layer.after_attention.as_ref(), &mut x);
 
-            let mut h = x.clone();
+            let mut h = cpu.copy(&x);
             norm(cpu, layer.ffn_in.as_ref(), &mut h);
             let mut h = layer.ffn.run(cpu, &self.spec.layers[i].ffn, &h, &x, batch.rows.len());
             norm(cpu, layer.ffn_out.as_ref(), &mut h);
@@ -95,7 +95,7 @@ impl Model {
             return Ok(Vec::new());
         }
         norm(cpu, self.final_norm.as_ref(), &mut x);
-        Ok(x)
+        Ok(x.to_vec())
     }
 
     /// Scores of the next token (`[rows, V]`) for hidden states that [`Model::forward`] returned (`[rows, D]`).
@@ -104,16 +104,18 @@ impl Model {
     /// When the model is an encoder ([`crate::ModelSpec::is_generative`] tells).
     pub fn logits(&self, cpu: &Cpu, hidden: &[f32]) -> Vec<f32> {
         let head = self.head.as_ref().expect("only generative models have a head");
-        let mut logits = project(cpu, head, hidden, hidden.len() / self.spec.hidden);
+        let tokens = hidden.len() / self.spec.hidden;
+        let mut logits = vec![0.0; tokens * head.weight.rows()];
+        cpu.project(hidden, tokens, &mut [Projection { linear: head, out: &mut logits }]);
         if let OutputSpec::Logits { softcap: Some(cap), .. } = self.spec.output {
             cpu.softcap(&mut logits, cap);
         }
         logits
     }
 
-    fn embed(&self, cpu: &Cpu, steps: &[Step<'_>], batch: &Batch) -> Vec<f32> {
+    fn embed(&self, cpu: &Cpu, steps: &[Step<'_>], batch: &Batch) -> Buffer<f32> {
         let d = self.spec.hidden;
-        let mut x = vec![0.0; batch.rows.len() * d];
+        let mut x = cpu.buffer(batch.rows.len() * d);
         let mut row = vec![0.0; d];
         let ids = steps.iter().flat_map(|s| s.tokens);
         for ((x, &id), at) in x.chunks_exact_mut(d).zip(ids).zip(&batch.rows) {
@@ -134,8 +136,10 @@ impl Model {
     }
 
     /// Every token's input to every layer, `[T, L * P]`: the mean of what its embedding and its table row say, times sqrt 2.
-    fn per_layer_inputs(&self, cpu: &Cpu, steps: &[Step<'_>], x: &[f32]) -> Vec<f32> {
-        let (Some(weights), Some(spec)) = (&self.per_layer, self.spec.per_layer) else { return Vec::new() };
+    fn per_layer_inputs(&self, cpu: &Cpu, steps: &[Step<'_>], x: &[f32]) -> Buffer<f32> {
+        let (Some(weights), Some(spec)) = (&self.per_layer, self.spec.per_layer) else {
+            return cpu.buffer(0);
+        };
         let tokens = x.len() / self.spec.hidden;
         let mut p = project(cpu, &weights.project, x, tokens);
         cpu.scale(&mut p, 1.0 / (self.spec.hidden as f32).sqrt());
@@ -164,12 +168,10 @@ impl Model {
         let tokens = batch.rows.len();
         let (width, stride) = (spec.width, spec.width * self.layers.len());
         let mut gate = project(cpu, &weights.gate, x, tokens);
-        let own: Vec<f32> = batch
-            .rows
-            .iter()
-            .flat_map(|row| &inputs[row.token * stride + i * width..][..width])
-            .copied()
-            .collect();
+        let mut own = cpu.buffer(tokens * width);
+        for (own, row) in own.chunks_exact_mut(width).zip(&batch.rows) {
+            own.copy_from_slice(&inputs[row.token * stride + i * width..][..width]);
+        }
         cpu.gated(hob_kernels::Activation::GeluTanh, &mut gate, &own);
         let mut h = project(cpu, &weights.project, &gate, tokens);
         cpu.rms_norm(&mut h, self.spec.hidden, Some(&weights.norm), spec.norm.eps);
@@ -188,14 +190,14 @@ impl Model {
         steps: &mut [Step<'_>],
         batch: &mut Batch,
         narrowing: bool,
-    ) -> Option<Vec<f32>> {
+    ) -> Option<Buffer<f32>> {
         let (spec, w) = (&self.spec.layers[i].attention, &layer.attention);
         let key = w.k.as_ref().filter(|_| spec.kv == KvSource::Own)?;
         let (tokens, row) = (batch.rows.len(), spec.kv_heads * spec.head_dim);
-        let mut k = vec![0.0; tokens * row];
-        let mut v = vec![0.0; if w.v.is_some() { k.len() } else { 0 }];
+        let mut k = cpu.buffer(tokens * row);
+        let mut v = cpu.buffer(k.len());
         let with_queries = !narrowing || batch.all_wanted();
-        let mut q = vec![0.0; if with_queries { tokens * w.q.weight.rows() } else { 0 }];
+        let mut q = cpu.buffer(if with_queries { tokens * w.q.weight.rows() } else { 0 });
         let mut jobs = vec![Projection { linear: key, out: &mut k }];
         if let Some(value) = &w.v {
             jobs.push(Projection { linear: value, out: &mut v });
@@ -205,7 +207,7 @@ impl Model {
         }
         cpu.project(h, tokens, &mut jobs);
         if w.v.is_none() {
-            v.clone_from(&k);
+            v.copy_from_slice(&k);
         }
         self.normalise_heads(cpu, spec, w.k_norm.as_ref(), &mut k);
         self.turn(cpu, spec, spec.kv_heads, batch, &mut k);
@@ -226,11 +228,11 @@ impl Model {
         cpu: &Cpu,
         i: usize,
         layer: &LayerWeights,
-        queries: Option<Vec<f32>>,
+        queries: Option<Buffer<f32>>,
         h: &[f32],
         steps: &[Step<'_>],
         batch: &Batch,
-    ) -> Vec<f32> {
+    ) -> Buffer<f32> {
         let (spec, w) = (&self.spec.layers[i].attention, &layer.attention);
         let tokens = batch.rows.len();
         let mut q = queries.unwrap_or_else(|| project(cpu, &w.q, h, tokens));
@@ -248,7 +250,7 @@ impl Model {
             softcap: spec.softcap,
         };
         let row = spec.heads * spec.head_dim;
-        let mut out = vec![0.0; q.len()];
+        let mut out = cpu.buffer(q.len());
         let mut rest = &mut out[..];
         let mut jobs = Vec::with_capacity(steps.len());
         for (step, part) in steps.iter().zip(&batch.parts) {
@@ -363,7 +365,7 @@ impl Batch {
     }
 
     /// Keeps only wanted rows, here and in `x` and `h` (`[rows, D]`).
-    fn narrow(&mut self, model: &Model, x: &mut Vec<f32>, h: &mut Vec<f32>) {
+    fn narrow(&mut self, model: &Model, x: &mut Buffer<f32>, h: &mut Buffer<f32>) {
         if self.all_wanted() {
             return;
         }
@@ -380,8 +382,13 @@ impl Batch {
                 Part { start, count: part.count - skip, first_position: part.first_position + skip, ..*part };
         }
         let d = model.spec.hidden;
-        let gather = |x: &[f32]| kept.iter().flat_map(|&r| &x[r * d..(r + 1) * d]).copied().collect();
-        (*x, *h) = (gather(x), gather(h));
+        for rows in [x, h] {
+            // Rows only move towards the front, so none is overwritten before it has moved.
+            kept.iter()
+                .enumerate()
+                .for_each(|(to, &from)| rows.copy_within(from * d..(from + 1) * d, to * d));
+            rows.truncate(kept.len() * d);
+        }
         self.rows = kept.iter().map(|&r| self.rows[r]).collect();
         self.turn(model);
     }

@@ -2,7 +2,7 @@
 
 use crate::model::{ExpertWeights, FfnWeights, GatedWeights};
 use crate::spec::{Experts, Ffn, Norm};
-use hob_kernels::{Activation, Cpu, Linear, Projection};
+use hob_kernels::{Activation, Buffer, Cpu, Linear, Projection};
 
 impl FfnWeights {
     /// `input`: the normed stream; `stream`: the residual stream itself, which routers read. Both `[T, D]`; so is the result.
@@ -13,7 +13,7 @@ impl FfnWeights {
         input: &[f32],
         stream: &[f32],
         tokens: usize,
-    ) -> Vec<f32> {
+    ) -> Buffer<f32> {
         match (self, spec) {
             (FfnWeights::Gated(w), Ffn::Gated { act, .. }) => w.run(cpu, *act, input, tokens),
             (FfnWeights::Plain { up, down }, Ffn::Plain { act, .. }) => {
@@ -37,9 +37,9 @@ impl FfnWeights {
 }
 
 impl GatedWeights {
-    fn run(&self, cpu: &Cpu, act: Activation, input: &[f32], tokens: usize) -> Vec<f32> {
+    fn run(&self, cpu: &Cpu, act: Activation, input: &[f32], tokens: usize) -> Buffer<f32> {
         let width = self.gate.weight.rows();
-        let (mut gate, mut up) = (vec![0.0; tokens * width], vec![0.0; tokens * width]);
+        let (mut gate, mut up) = (cpu.buffer(tokens * width), cpu.buffer(tokens * width));
         cpu.project(
             input,
             tokens,
@@ -54,8 +54,8 @@ impl GatedWeights {
 }
 
 /// One layer over its input.
-pub(crate) fn project(cpu: &Cpu, linear: &Linear, x: &[f32], tokens: usize) -> Vec<f32> {
-    let mut out = vec![0.0; tokens * linear.weight.rows()];
+pub(crate) fn project(cpu: &Cpu, linear: &Linear, x: &[f32], tokens: usize) -> Buffer<f32> {
+    let mut out = cpu.buffer(tokens * linear.weight.rows());
     cpu.project(x, tokens, &mut [Projection { linear, out: &mut out }]);
     out
 }
@@ -70,16 +70,16 @@ impl ExpertWeights {
         norm: Norm,
         stream: &[f32],
         tokens: usize,
-    ) -> Vec<f32> {
+    ) -> Buffer<f32> {
         let d = self.input.len();
-        let mut routed = stream.to_vec();
+        let mut routed = cpu.copy(stream);
         cpu.rms_norm(&mut routed, d, None, norm.eps);
         let root = 1.0 / (d as f32).sqrt();
         for row in routed.chunks_exact_mut(d) {
             row.iter_mut().zip(&self.router_scale).for_each(|(x, s)| *x *= s * root);
         }
         let scores = project(cpu, &self.router, &routed, tokens);
-        let mut input = stream.to_vec();
+        let mut input = cpu.copy(stream);
         cpu.rms_norm(&mut input, d, Some(&self.input), norm.eps);
 
         // Tokens are gathered by expert, so that each expert's weights are read once.
@@ -89,10 +89,13 @@ impl ExpertWeights {
                 members[expert].push((t, weight * self.expert_scale[expert]));
             }
         }
-        let mut out = vec![0.0; tokens * d];
+        let mut out = cpu.buffer(tokens * d);
+        out.fill(0.0);
         for (weights, members) in self.experts.iter().zip(members).filter(|(_, m)| !m.is_empty()) {
-            let gathered: Vec<f32> =
-                members.iter().flat_map(|&(t, _)| &input[t * d..(t + 1) * d]).copied().collect();
+            let mut gathered = cpu.buffer(members.len() * d);
+            for (row, &(t, _)) in gathered.chunks_exact_mut(d).zip(&members) {
+                row.copy_from_slice(&input[t * d..(t + 1) * d]);
+            }
             let result = weights.run(cpu, act, &gathered, members.len());
             for (&(t, weight), row) in members.iter().zip(result.chunks_exact(d)) {
                 cpu.add_scaled(&mut out[t * d..(t + 1) * d], weight, row);

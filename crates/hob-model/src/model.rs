@@ -148,7 +148,7 @@ impl Model {
 
     /// The layers an embedding model applies to its pooled vector, in order.
     pub fn dense(&self, cpu: &Cpu, vector: Vec<f32>) -> Vec<f32> {
-        self.dense.iter().fold(vector, |vector, layer| project(cpu, layer, &vector, 1))
+        self.dense.iter().fold(vector, |vector, layer| project(cpu, layer, &vector, 1).to_vec())
     }
 
     /// The embedding table whose rows are gathered from disk a few at a time, as (bytes, element encoding).

@@ -5,7 +5,7 @@
 //! bad numbers stay visible in the output instead of turning into plausible ones.
 
 #[cfg(target_arch = "x86_64")]
-mod x86_64;
+pub(super) mod x86_64;
 
 use crate::{Isa, Pool};
 
@@ -70,11 +70,18 @@ pub(super) struct Unit {
 }
 
 impl Unit {
-    const ZERO: Unit = Unit { codes: [0; UNIT], negative_sums: [[0; 8]; 2], steps: [0.0; 8] };
+    pub(super) const ZERO: Unit = Unit { codes: [0; UNIT], negative_sums: [[0; 8]; 2], steps: [0.0; 8] };
 
     /// Minus the sum of all codes.
+    #[inline(always)]
     pub(super) fn negative_sum(&self) -> i32 {
         self.negative_sums.iter().flatten().sum()
+    }
+
+    /// The step that all groups share; NaN if any of them holds a bad number.
+    #[inline(always)]
+    pub(super) fn step(&self) -> f32 {
+        self.steps.iter().copied().reduce(|a, b| if a.is_nan() { a } else { b }).unwrap_or(0.0)
     }
 }
 
@@ -132,30 +139,40 @@ fn quantise_row(isa: Isa, x: &[f32], steps: Steps, order: Order, units: &mut [Un
 /// The one body of every variant: element-wise arithmetic that the compiler vectorises, without freedom to reorder.
 #[inline(always)]
 fn row(x: &[f32], steps: Steps, order: Order, units: &mut [Unit]) {
-    let whole = match steps {
+    let shared = shared_step(x, steps);
+    x.chunks(UNIT).zip(units).for_each(|(x, unit)| quantise_unit(x, steps, shared, order, unit));
+}
+
+/// The step of a whole row, where it has one.
+#[inline(always)]
+pub(super) fn shared_step(x: &[f32], steps: Steps) -> Step {
+    match steps {
         Steps::Row => Step::of(largest_bits(x)),
         Steps::Fixed(step) => Step { step, inverse: 0.0 },
-        _ => Step::of(0),
-    };
-    for (x, unit) in x.chunks(UNIT).zip(units) {
-        let mut padded = [0f32; UNIT];
-        padded[..x.len()].copy_from_slice(x);
-        let shared = if steps == Steps::Unit { Step::of(largest_bits(&padded)) } else { whole };
-        let mut codes = [0i8; UNIT];
-        let groups = padded.as_chunks::<GROUP>().0.iter().zip(codes.as_chunks_mut::<GROUP>().0);
-        for (group, (x, codes)) in groups.enumerate() {
-            let step = if steps == Steps::Group { Step::of(largest_bits(x)) } else { shared };
-            unit.steps[group] = match steps {
-                Steps::Fixed(_) => step.fixed(x, codes),
-                _ => step.scaled(x, codes),
-            };
-            for half in 0..2 {
-                let sum: i32 = codes[16 * half..][..16].iter().map(|&c| i32::from(c)).sum();
-                unit.negative_sums[half][group] = -sum;
-            }
-        }
-        arrange(&codes, order, &mut unit.codes);
+        Steps::Group | Steps::Unit => Step::of(0),
     }
+}
+
+/// Quantises at most 256 columns; `shared` is their row's step.
+#[inline(always)]
+pub(super) fn quantise_unit(x: &[f32], steps: Steps, shared: Step, order: Order, unit: &mut Unit) {
+    let mut padded = [0f32; UNIT];
+    padded[..x.len()].copy_from_slice(x);
+    let shared = if steps == Steps::Unit { Step::of(largest_bits(&padded)) } else { shared };
+    let mut codes = [0i8; UNIT];
+    let groups = padded.as_chunks::<GROUP>().0.iter().zip(codes.as_chunks_mut::<GROUP>().0);
+    for (group, (x, codes)) in groups.enumerate() {
+        let step = if steps == Steps::Group { Step::of(largest_bits(x)) } else { shared };
+        unit.steps[group] = match steps {
+            Steps::Fixed(_) => step.fixed(x, codes),
+            _ => step.scaled(x, codes),
+        };
+        for half in 0..2 {
+            let sum: i32 = codes[16 * half..][..16].iter().map(|&c| i32::from(c)).sum();
+            unit.negative_sums[half][group] = -sum;
+        }
+    }
+    arrange(&codes, order, &mut unit.codes);
 }
 
 /// The largest magnitude, as the bits of an f32: for non-negative floats, and NaN above all, bits order like values.

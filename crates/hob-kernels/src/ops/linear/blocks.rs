@@ -20,7 +20,9 @@ mod x86_64;
 use super::activations::{Activations, UNIT};
 use super::finish::Finish;
 use super::panel::round_to_one_scale;
+use crate::matrix::EncodedRows;
 use crate::{Isa, Matrix};
+use format::{MAX_UNIT_BYTES, WeightUnit};
 use hob_quant::TensorType;
 use std::ops::Range;
 
@@ -57,24 +59,50 @@ pub(super) fn project(
     }
 }
 
-/// Unpacks one unit and rounds it to one scale, which is returned: the bytes of a panel of `panel.rs`.
-pub(super) fn round_unit(isa: Isa, ty: TensorType, bytes: &[u8], codes: &mut [u8; UNIT]) -> f32 {
+/// Unpacks unit `unit` of `rows` and rounds each to one scale: the bytes of a panel of `panel.rs`.
+pub(super) fn round_rows(
+    isa: Isa,
+    ty: TensorType,
+    weight: EncodedRows<'_>,
+    rows: Range<usize>,
+    unit: usize,
+    codes: &mut [[u8; UNIT]],
+    scales: &mut [f32],
+) {
     match isa {
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => x86_64::round_avx512(ty, bytes, codes),
+        Isa::Avx512 => x86_64::round_avx512(ty, weight, rows, unit, codes, scales),
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => x86_64::round_avx2(ty, bytes, codes),
+        Isa::Avx2 => x86_64::round_avx2(ty, weight, rows, unit, codes, scales),
         _ => {
-            let mut unit = format::WeightUnit::ZERO;
-            unpack::unpack(ty, bytes, &mut unit);
-            round_to_one_scale(format::format(ty).expect("checked when the kernel was chosen"), &unit, codes)
+            let format = format::format(ty).expect("checked when the kernel was chosen");
+            for (row, (codes, scale)) in rows.zip(codes.iter_mut().zip(scales)) {
+                let mut unpacked = WeightUnit::ZERO;
+                with_unit(weight.get(row), format.bytes, unit, |bytes| {
+                    unpack::unpack(ty, bytes, &mut unpacked)
+                });
+                *scale = round_to_one_scale(format, &unpacked, codes);
+            }
         }
+    }
+}
+
+/// Calls `with` for the bytes of unit `unit`, filled up with zeros past the row's end. The activations there are zero.
+#[inline(always)]
+pub(super) fn with_unit(row: &[u8], bytes: usize, unit: usize, with: impl FnOnce(&[u8])) {
+    let stored = &row[unit * bytes..];
+    if stored.len() >= bytes {
+        with(&stored[..bytes]);
+    } else {
+        let mut padded = [0u8; MAX_UNIT_BYTES];
+        padded[..stored.len()].copy_from_slice(stored);
+        with(&padded[..bytes]);
     }
 }
 
 /// Unpacks one unit with the variant that `isa` uses.
 #[cfg(test)]
-pub(super) fn unpack_unit(isa: Isa, ty: TensorType, bytes: &[u8], unit: &mut format::WeightUnit) {
+pub(super) fn unpack_unit(isa: Isa, ty: TensorType, bytes: &[u8], unit: &mut WeightUnit) {
     match isa {
         #[cfg(target_arch = "x86_64")]
         Isa::Avx512 => x86_64::unpack_avx512(ty, bytes, unit),

@@ -30,17 +30,21 @@ impl<'a> Finish<'a> {
     }
 
     /// Stores consecutive rows of one token. Only the chunk that owns these rows may call this.
-    #[inline]
+    #[inline(always)]
     pub(super) fn put_run(&self, token: usize, first_row: usize, sums: &[f32]) {
         let at = token * self.rows + first_row;
         // SAFETY: chunks own disjoint rows (`project` hands each out once), a chunk is one thread's, and the piece
         // ends with this call.
         let out = unsafe { self.out.slice(at..at + sums.len()) };
-        for (row, (y, sum)) in (first_row..).zip(out.iter_mut().zip(sums)) {
-            *y = sum + self.bias.map_or(0.0, |b| b[row]);
-            if let Some(scale) = self.output_scale {
-                *y = round_to_range(*y, scale);
+        match self.bias {
+            Some(bias) => {
+                let terms = sums.iter().zip(&bias[first_row..first_row + sums.len()]);
+                out.iter_mut().zip(terms).for_each(|(y, (sum, bias))| *y = sum + bias);
             }
+            None => out.iter_mut().zip(sums).for_each(|(y, sum)| *y = *sum),
+        }
+        if let Some(scale) = self.output_scale {
+            out.iter_mut().for_each(|y| *y = round_to_range(*y, scale));
         }
     }
 

@@ -37,7 +37,7 @@ impl Cpu {
         let chunks: usize = tasks.iter().map(Task::chunks).sum();
         self.pool.run(chunks, &|chunk| {
             let (task, chunk) = locate(&tasks, chunk);
-            task.run(self.isa, chunk);
+            task.run(self, chunk);
         });
     }
 }

@@ -20,11 +20,12 @@ mod tests;
 mod x86_64;
 
 pub(super) use line::{Source, round_to_one_scale};
-pub(super) use pack::Packed;
+pub(super) use pack::{Form, Packed};
 
 use super::activations::UNIT;
 use super::finish::Finish;
-use crate::Isa;
+use crate::simd::{self, Kernel, Simd};
+use crate::{Cpu, Isa};
 use std::cell::RefCell;
 use std::ops::Range;
 
@@ -35,134 +36,171 @@ pub(super) const ROWS: usize = 32;
 const BATCH: usize = 1008;
 
 /// 256 codes of each row of a panel, stored with an offset, and what each row's codes are multiplied with.
+#[repr(C, align(64))]
 struct Lines {
     codes: [[u8; UNIT]; ROWS],
     scales: [f32; ROWS],
 }
 
-/// Buffers of one thread, kept between calls.
+/// A panel in the layout of the kernel, which is its own business. The widest has 16 bits for a code.
+#[repr(C, align(64))]
+struct Panel([u8; 2 * UNIT * ROWS]);
+
+/// What all rows of a panel and one token add up to: integers, or the bits of floats.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct RowSums([i32; ROWS]);
+
+/// Buffers of one thread, kept between calls. Aligned, because a vector that straddles two cache lines costs two accesses.
 struct Scratch {
     lines: Box<Lines>,
-    /// The panel in the layout of the kernel, which is its own business.
-    panel: Vec<u8>,
-    /// `[token][row]`, when the source is integer codes.
-    integers: Vec<[i32; ROWS]>,
-    /// `[token][row]`, otherwise.
-    floats: Vec<[f32; ROWS]>,
+    panel: Box<Panel>,
+    sums: Vec<RowSums>,
 }
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch {
         lines: Box::new(Lines { codes: [[0; UNIT]; ROWS], scales: [0.0; ROWS] }),
-        panel: Vec::new(),
-        integers: Vec::new(),
-        floats: Vec::new(),
+        panel: Box::new(Panel([0; _])),
+        sums: Vec::new(),
     });
 }
 
 /// Multiplies `rows` of `source` with all tokens.
-pub(super) fn project(isa: Isa, source: &Source<'_>, rows: Range<usize>, x: &Packed, finish: &Finish<'_>) {
+pub(super) fn project(cpu: &Cpu, source: &Source<'_>, rows: Range<usize>, x: &Packed, finish: &Finish<'_>) {
     SCRATCH.with_borrow_mut(|scratch| {
         for start in rows.clone().step_by(ROWS) {
-            let panel_rows = start..(start + ROWS).min(rows.end);
+            let rows = start..(start + ROWS).min(rows.end);
             for first in (0..x.tokens()).step_by(BATCH) {
                 let tokens = first..(first + BATCH).min(x.tokens());
-                panel(isa, source, panel_rows.clone(), x, tokens, scratch, finish);
+                let work = Work { isa: cpu.isa, source, rows: rows.clone(), x, tokens, scratch, finish };
+                match cpu.isa {
+                    Isa::Scalar => work.multiply(|_| {}),
+                    // Not for its vectors: for the instruction set in which the plain loops are compiled.
+                    _ => simd::dispatch(cpu, work),
+                }
             }
         }
     });
 }
 
-/// One panel of rows against one batch of tokens, unit by unit.
-fn panel(
+/// One panel of rows against one batch of tokens.
+struct Work<'a> {
     isa: Isa,
-    source: &Source<'_>,
+    source: &'a Source<'a>,
     rows: Range<usize>,
-    x: &Packed,
+    x: &'a Packed,
     tokens: Range<usize>,
-    scratch: &mut Scratch,
-    finish: &Finish<'_>,
-) {
-    let tiles = x.tiles(tokens.clone());
-    let sums = tiles.len() * x.tile_tokens();
-    let Scratch { lines, panel, integers, floats } = scratch;
-    let exact = source.is_integer();
-    if exact {
-        integers.clear();
-        integers.resize(sums, [0; ROWS]);
-        floats.resize(1, [0.0; ROWS]);
-    } else {
-        floats.clear();
-        floats.resize(sums, [0.0; ROWS]);
+    scratch: &'a mut Scratch,
+    finish: &'a Finish<'a>,
+}
+
+impl Kernel for Work<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        self.multiply(
+            #[inline(always)]
+            |address| simd.prefetch(address),
+        );
     }
-    for unit in 0..x.units() {
-        source.fill(isa, rows.clone(), unit, lines);
-        let mut out = match exact {
-            true => Sums::Integers(integers),
-            false => Sums::Floats(floats, &lines.scales),
-        };
-        multiply(isa, source.offset(), &lines.codes, panel, x, unit, tiles.clone(), &mut out);
-    }
-    for (index, token) in tokens.enumerate() {
-        if exact {
-            let step = x.token(token).step;
-            let values =
-                integers[index].iter().zip(&lines.scales).map(|(&sum, scale)| sum as f32 * (step * scale));
-            floats[0].iter_mut().zip(values).for_each(|(out, value)| *out = value);
-            finish.put_run(token, rows.start, &floats[0][..rows.len()]);
-        } else {
-            finish.put_run(token, rows.start, &floats[index][..rows.len()]);
+}
+
+impl Work<'_> {
+    /// Unit by unit.
+    #[inline(always)]
+    fn multiply(self, prefetch: impl Fn(*const u8)) {
+        let Work { isa, source, rows, x, tokens, scratch, finish } = self;
+        let (tiles, tile_tokens) = (x.tiles(tokens.clone()), x.tile_tokens());
+        let Scratch { lines, panel, sums } = scratch;
+        // Old sums are not read: the first unit replaces them.
+        sums.resize(sums.len().max(tiles.len() * tile_tokens), RowSums([0; ROWS]));
+        for unit in 0..x.units() {
+            source.fill(isa, rows.clone(), unit, lines, &prefetch);
+            lay_out(isa, source.offset(), &lines.codes, panel);
+            let (scales, first_unit) = ((!source.is_integer()).then_some(&lines.scales), unit == 0);
+            if unit + 1 < x.units() {
+                multiply(isa, panel, x, unit, tiles.clone(), &mut Sums { values: sums, scales, first_unit });
+                continue;
+            }
+            // The last unit's sums go to their place while they are in the L1 cache.
+            for (tile, values) in tiles.clone().zip(sums.chunks_exact_mut(tile_tokens)) {
+                multiply(isa, panel, x, unit, tile..tile + 1, &mut Sums { values, scales, first_unit });
+                for (token, RowSums(sums)) in (tile * tile_tokens..tokens.end).zip(values) {
+                    let sums: [f32; ROWS] = match scales {
+                        Some(_) => sums.map(|bits| f32::from_bits(bits as u32)),
+                        None => {
+                            let step = x.step(token);
+                            std::array::from_fn(|row| sums[row] as f32 * (step * lines.scales[row]))
+                        }
+                    };
+                    finish.put_run(token, rows.start, &sums[..rows.len()]);
+                }
+            }
         }
     }
 }
 
 /// Where the products of a unit are added.
-enum Sums<'a> {
-    Integers(&'a mut [[i32; ROWS]]),
-    /// With the scale of each row.
-    Floats(&'a mut [[f32; ROWS]], &'a [f32; ROWS]),
+struct Sums<'a> {
+    /// Of each token; floats if there are scales.
+    values: &'a mut [RowSums],
+    /// The scale of each row.
+    scales: Option<&'a [f32; ROWS]>,
+    /// Sums begin here; what `values` holds is of no interest.
+    first_unit: bool,
 }
 
 impl Sums<'_> {
     /// Adds the integer dots of one token of the batch and all rows; `step` is the token's in this unit.
     #[inline(always)]
     fn add(&mut self, index: usize, step: f32, dots: &[i32; ROWS]) {
-        match self {
-            Sums::Integers(sums) => {
-                sums[index].iter_mut().zip(dots).for_each(|(sum, dot)| *sum = sum.wrapping_add(*dot));
-            }
-            Sums::Floats(sums, scales) => {
-                let products = dots.iter().zip(*scales).map(|(&dot, scale)| dot as f32 * (scale * step));
-                sums[index].iter_mut().zip(products).for_each(|(sum, product)| *sum += product);
+        let sums = &mut self.values[index].0;
+        if self.first_unit {
+            *sums = [0; ROWS];
+        }
+        match self.scales {
+            None => sums.iter_mut().zip(dots).for_each(|(sum, dot)| *sum = sum.wrapping_add(*dot)),
+            Some(scales) => {
+                let products = dots.iter().zip(scales).map(|(&dot, scale)| dot as f32 * (scale * step));
+                for (sum, product) in sums.iter_mut().zip(products) {
+                    *sum = (f32::from_bits(*sum as u32) + product).to_bits() as i32;
+                }
             }
         }
     }
 }
 
-/// Lays `codes` out as the kernel's panel and adds its products with the activations of `tiles`.
-#[expect(clippy::too_many_arguments, reason = "each is one operand of the product")]
-fn multiply(
-    isa: Isa,
-    offset: i32,
-    codes: &[[u8; UNIT]; ROWS],
-    panel: &mut Vec<u8>,
-    x: &Packed,
-    unit: usize,
-    tiles: Range<usize>,
-    out: &mut Sums<'_>,
-) {
+/// Lays `codes` out as the kernel's panel.
+fn lay_out(isa: Isa, offset: i32, codes: &[[u8; UNIT]; ROWS], panel: &mut Panel) {
     match isa {
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => x86_64::avx512(offset, codes, panel, x, unit, tiles, out),
+        Isa::Avx512 => x86_64::lay_out_avx512(codes, panel),
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => x86_64::avx2(offset, codes, panel, x, unit, tiles, out),
+        Isa::Avx2 => x86_64::lay_out_avx2(offset, codes, panel),
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon | Isa::NeonDot => aarch64::lay_out_rows(offset, codes, panel),
+        #[cfg(target_arch = "aarch64")]
+        Isa::NeonI8mm => aarch64::lay_out_pairs(offset, codes, panel),
+        _ => scalar::lay_out(offset, codes, panel),
+    }
+}
+
+/// Adds the products of `panel` with the activations of `tiles`.
+fn multiply(isa: Isa, panel: &Panel, x: &Packed, unit: usize, tiles: Range<usize>, out: &mut Sums<'_>) {
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => x86_64::avx512(panel, x, unit, tiles, out),
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => x86_64::avx2(panel, x, unit, tiles, out),
         // A tile of these kernels' activations is one token: they lie as they were quantised.
         #[cfg(target_arch = "aarch64")]
-        Isa::Neon => aarch64::neon(offset, codes, panel, x, unit, tiles, out),
+        Isa::Neon => aarch64::neon(panel, x, unit, tiles, out),
         #[cfg(target_arch = "aarch64")]
-        Isa::NeonDot => aarch64::dotprod(offset, codes, panel, x, unit, tiles, out),
+        Isa::NeonDot => aarch64::dotprod(panel, x, unit, tiles, out),
         #[cfg(target_arch = "aarch64")]
-        Isa::NeonI8mm => aarch64::i8mm(offset, codes, panel, x, unit, tiles, out),
-        _ => scalar::multiply(offset, codes, x, unit, tiles, out),
+        Isa::NeonI8mm => aarch64::i8mm(panel, x, unit, tiles, out),
+        _ => scalar::multiply(panel, x, unit, tiles, out),
     }
 }

@@ -2,10 +2,10 @@
 
 use super::activations::{Activations, Order, Steps};
 use super::finish::Finish;
-use super::panel::{self, Packed, Source};
+use super::panel::{self, Form, Packed, Source};
 use super::{blocks, codes, float, scalar};
 use crate::matrix::Storage;
-use crate::{Compute, Cpu, Isa, Linear, Matrix, Projection};
+use crate::{Compute, Cpu, Linear, Matrix, Projection};
 use hob_quant::TensorType;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ pub(super) struct Inputs<'a> {
     x: &'a [f32],
     tokens: usize,
     quantised: Vec<(Steps, Order, Arc<Activations>)>,
-    packed: Vec<(Steps, Order, Arc<Packed>)>,
+    packed: Vec<(Form, Arc<Packed>)>,
 }
 
 impl<'a> Inputs<'a> {
@@ -48,13 +48,12 @@ impl<'a> Inputs<'a> {
         made
     }
 
-    fn packed(&mut self, steps: Steps, order: Order) -> Arc<Packed> {
-        if let Some((.., found)) = self.packed.iter().find(|(s, o, _)| (*s, *o) == (steps, order)) {
+    fn packed(&mut self, form: Form) -> Arc<Packed> {
+        if let Some((_, found)) = self.packed.iter().find(|(f, _)| *f == form) {
             return Arc::clone(found);
         }
-        let input = codes::Input::new(self.quantised(steps, order));
-        let made = Arc::new(Packed::new(self.cpu.isa, &self.cpu.pool, input.x, input.tokens));
-        self.packed.push((steps, order, Arc::clone(&made)));
+        let made = Arc::new(Packed::new(self.cpu, self.x, self.tokens, form));
+        self.packed.push((form, Arc::clone(&made)));
         made
     }
 
@@ -101,12 +100,13 @@ impl<'a> Task<'a> {
         self.weight.rows().div_ceil(self.chunk_rows)
     }
 
-    pub(super) fn run(&self, isa: Isa, chunk: usize) {
+    pub(super) fn run(&self, cpu: &Cpu, chunk: usize) {
+        let isa = cpu.isa;
         let rows = chunk * self.chunk_rows..((chunk + 1) * self.chunk_rows).min(self.weight.rows());
         match &self.kernel {
             Kernel::Float(x) => float::project(isa, self.weight, rows, x, &self.finish),
             Kernel::Blocks(ty, x) => blocks::project(isa, *ty, self.weight, rows, x, &self.finish),
-            Kernel::Panel(source, x) => panel::project(isa, source, rows, x, &self.finish),
+            Kernel::Panel(source, x) => panel::project(cpu, source, rows, x, &self.finish),
             Kernel::Codes(weights, input) => codes::project(isa, weights, rows, input, &self.finish),
         }
     }
@@ -118,10 +118,9 @@ fn choose<'a>(inputs: &mut Inputs<'a>, linear: &'a Linear) -> Kernel<'a> {
         Storage::Blocks { ty, .. } if fast && blocks::is_supported(*ty) => {
             if inputs.tokens >= PANEL_TOKENS {
                 let steps = linear.input_scale.map_or(Steps::Unit, Steps::Fixed);
-                return Kernel::Panel(
-                    Source::Blocks(*ty, &linear.weight),
-                    inputs.packed(steps, Order::Halves),
-                );
+                let source = Source::Blocks(*ty, linear.weight.encoded_rows());
+                let form = Form { steps, order: Order::Halves, offset: source.offset() };
+                return Kernel::Panel(source, inputs.packed(form));
             }
             let steps = linear.input_scale.map_or(Steps::Group, Steps::Fixed);
             Kernel::Blocks(*ty, inputs.quantised(steps, Order::Halves))
@@ -134,7 +133,9 @@ fn choose<'a>(inputs: &mut Inputs<'a>, linear: &'a Linear) -> Kernel<'a> {
             let steps = linear.input_scale.map_or(Steps::Row, Steps::Fixed);
             let order = codes::order(weights.bits);
             if inputs.tokens >= PANEL_TOKENS_CODES && weights.cols <= codes::MAX_COLS {
-                return Kernel::Panel(Source::Codes(weights), inputs.packed(steps, order));
+                let source = Source::Codes(weights);
+                let form = Form { steps, order, offset: source.offset() };
+                return Kernel::Panel(source, inputs.packed(form));
             }
             Kernel::Codes(weights, codes::Input::new(inputs.quantised(steps, order)))
         }

@@ -1,8 +1,9 @@
-//! The portable body, compiled for wider vectors.
+//! The portable body, compiled for wider vectors; and whole units with one step in registers.
 #![allow(unsafe_code)]
 
-use super::{Order, Steps, Unit, row};
+use super::{Order, Step, Steps, UNIT, Unit, row};
 use crate::isa::{Avx2, Avx512};
+use std::arch::x86_64::*;
 
 pub(super) fn row_avx2(x: &[f32], steps: Steps, order: Order, units: &mut [Unit]) {
     #[target_feature(enable = "avx2")]
@@ -22,4 +23,140 @@ pub(super) fn row_avx512(x: &[f32], steps: Steps, order: Order, units: &mut [Uni
     let _proof = Avx512::detect().expect("the level was checked when the Cpu was made");
     // SAFETY: `Avx512` exists only where these four extensions do.
     unsafe { body(x, steps, order, units) }
+}
+
+/// 256 codes in the order asked for, their step (NaN if a column is), and minus their sum.
+pub(in crate::ops::linear) struct UnitCodes {
+    pub codes: [__m512i; 4],
+    pub step: f32,
+    pub negative_sum: i32,
+}
+
+/// What `quantise_unit` computes, for steps that a whole unit shares. `shared` is the step of the row.
+#[inline]
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
+pub(in crate::ops::linear) fn unit_codes(
+    x: &[f32; UNIT],
+    steps: Steps,
+    shared: Step,
+    order: Order,
+) -> UnitCodes {
+    // SAFETY: 64 readable bytes each; the loads need no alignment.
+    let x: [__m512; 16] =
+        std::array::from_fn(|i| unsafe { _mm512_loadu_ps(x.as_chunks::<16>().0[i].as_ptr()) });
+    let largest = x.iter().fold(_mm512_setzero_si512(), |largest, x| {
+        _mm512_max_epu32(largest, _mm512_castps_si512(_mm512_abs_ps(*x)))
+    });
+    let largest = _mm512_reduce_max_epu32(largest);
+    let Step { mut step, inverse } = if steps == Steps::Unit { Step::of(largest) } else { shared };
+    let scaled = if let Steps::Fixed(_) = steps {
+        let (low, high, by) = (_mm512_set1_ps(-128.0), _mm512_set1_ps(127.0), _mm512_set1_ps(step));
+        // Infinities clamp; a NaN has no place in the range.
+        if largest > f32::INFINITY.to_bits() {
+            step = f32::NAN;
+        }
+        x.map(|x| _mm512_min_ps(_mm512_max_ps(_mm512_div_ps(x, by), low), high))
+    } else {
+        let inverse = _mm512_set1_ps(inverse);
+        x.map(|x| _mm512_mul_ps(x, inverse))
+    };
+    // Conversion rounds half to even, as the portable addition does. Where it has no answer the step is NaN.
+    let bytes = scaled.map(|x| _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(x)));
+    let natural: [__m512i; 4] = std::array::from_fn(|i| {
+        let codes = _mm512_inserti32x4::<1>(_mm512_castsi128_si512(bytes[4 * i]), bytes[4 * i + 1]);
+        _mm512_inserti32x4::<3>(_mm512_inserti32x4::<2>(codes, bytes[4 * i + 2]), bytes[4 * i + 3])
+    });
+    let ones = _mm512_set1_epi8(1);
+    let sums = natural.iter().fold(_mm512_setzero_si512(), |sums, c| _mm512_dpbusd_epi32(sums, ones, *c));
+    let negative_sum = _mm512_reduce_add_epi32(sums).wrapping_neg();
+    UnitCodes { codes: in_order(natural, order), step, negative_sum }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn in_order(natural: [__m512i; 4], order: Order) -> [__m512i; 4] {
+    let [a, b, c, d] = natural;
+    let pair = |a, b, lanes: [i64; 8]| {
+        // SAFETY: any bits are a vector of integers.
+        let places = unsafe { std::mem::transmute::<[i64; 8], __m512i>(lanes) };
+        _mm512_permutex2var_epi64(a, places, b)
+    };
+    match order {
+        Order::Natural => natural,
+        Order::Halves => {
+            let (first, second) = ([0, 1, 4, 5, 8, 9, 12, 13], [2, 3, 6, 7, 10, 11, 14, 15]);
+            [pair(a, b, first), pair(a, b, second), pair(c, d, first), pair(c, d, second)]
+        }
+        Order::EvenOdd => {
+            let split = _mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
+            let split = _mm512_broadcast_i32x4(split);
+            let [a, b, c, d] = natural.map(|v| _mm512_shuffle_epi8(v, split));
+            let (even, odd) = ([0, 2, 4, 6, 8, 10, 12, 14], [1, 3, 5, 7, 9, 11, 13, 15]);
+            [pair(a, b, even), pair(a, b, odd), pair(c, d, even), pair(c, d, odd)]
+        }
+        Order::Quarters => {
+            let split = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+            let split = _mm512_broadcast_i32x4(split);
+            let columns = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+            // Each vector is now [remainder][its 16 columns]; four of them are transposed in pieces of 128 bits.
+            let [a, b, c, d] =
+                natural.map(|v| _mm512_permutexvar_epi32(columns, _mm512_shuffle_epi8(v, split)));
+            let (ab, cd) =
+                (_mm512_shuffle_i32x4::<0b01_00_01_00>(a, b), _mm512_shuffle_i32x4::<0b01_00_01_00>(c, d));
+            let (ab_high, cd_high) =
+                (_mm512_shuffle_i32x4::<0b11_10_11_10>(a, b), _mm512_shuffle_i32x4::<0b11_10_11_10>(c, d));
+            [
+                _mm512_shuffle_i32x4::<0b10_00_10_00>(ab, cd),
+                _mm512_shuffle_i32x4::<0b11_01_11_01>(ab, cd),
+                _mm512_shuffle_i32x4::<0b10_00_10_00>(ab_high, cd_high),
+                _mm512_shuffle_i32x4::<0b11_01_11_01>(ab_high, cd_high),
+            ]
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{quantise_unit, shared_step};
+    use super::*;
+    use crate::ops::linear::tests::Random;
+
+    #[test]
+    fn units_in_registers_are_the_portable_ones() {
+        if Avx512::detect().is_none() {
+            eprintln!("skipped: this machine has no AVX-512");
+            return;
+        }
+        let mut random = Random(21);
+        for round in 0..200 {
+            let mut x: [f32; UNIT] = std::array::from_fn(|_| random.normal());
+            match round % 10 {
+                0 => x[random.next() as usize % UNIT] = f32::NAN,
+                1 => x[random.next() as usize % UNIT] = f32::NEG_INFINITY,
+                2 => x = [0.0; UNIT],
+                3 => x = x.map(|x| (x * 4.0).round() / 4.0),
+                _ => {}
+            }
+            for steps in [Steps::Unit, Steps::Row, Steps::Fixed(0.02)] {
+                for order in [Order::Natural, Order::Halves, Order::EvenOdd, Order::Quarters] {
+                    check(&x, steps, order);
+                }
+            }
+        }
+    }
+
+    fn check(x: &[f32; UNIT], steps: Steps, order: Order) {
+        let shared = shared_step(x, steps);
+        let mut expected = Unit::ZERO;
+        quantise_unit(x, steps, shared, order, &mut expected);
+        // SAFETY: the caller has found AVX-512.
+        let found = unsafe { unit_codes(x, steps, shared, order) };
+        assert_eq!(found.step.to_bits(), expected.step().to_bits(), "{steps:?}");
+        if !found.step.is_nan() {
+            // SAFETY: any bits are an array of integers.
+            let codes = unsafe { std::mem::transmute::<[__m512i; 4], [i8; UNIT]>(found.codes) };
+            assert_eq!(codes, expected.codes, "{steps:?} {order:?}");
+            assert_eq!(found.negative_sum, expected.negative_sum(), "{steps:?}");
+        }
+    }
 }

@@ -11,10 +11,11 @@ mod unpack_avx512;
 use super::format::{Format, MAX_UNIT_BYTES, WeightUnit, format};
 use crate::Matrix;
 use crate::isa::{Avx2, Avx512};
+use crate::matrix::EncodedRows;
 use crate::ops::linear::activations::{Activations, UNIT, Unit};
 use crate::ops::linear::finish::Finish;
 use hob_quant::TensorType;
-use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+use std::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
 use std::ops::Range;
 
 /// The type whose index in `TensorType::ALL` is `F`: types themselves cannot be constant parameters yet.
@@ -33,13 +34,13 @@ const fn format_of<const F: usize>() -> Format {
 /// a core that reads 30 GB/s with 100 ns of latency has 3 KB under way.
 const AHEAD_BYTES: usize = 4096;
 
-/// Asks for the cache lines that lie [`AHEAD_BYTES`] behind the `bytes` bytes of `block`: the rows to come.
+/// Asks for the cache lines of the `bytes` bytes that lie `ahead` bytes behind the beginning of `block`.
 #[inline]
-fn prefetch(block: &[u8], bytes: usize) {
+fn prefetch<const HINT: i32>(block: &[u8], ahead: usize, bytes: usize) {
     for line in (0..bytes).step_by(64) {
-        let ahead = block.as_ptr().wrapping_add(AHEAD_BYTES + line);
+        let address = block.as_ptr().wrapping_add(ahead + line);
         // SAFETY: a prefetch is a hint about an address, which need not be readable.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(ahead.cast()) };
+        unsafe { _mm_prefetch::<HINT>(address.cast()) };
     }
 }
 
@@ -97,8 +98,9 @@ macro_rules! block_kernel {
                 finish: &Finish<'_>,
             ) -> usize {
                 let x: [&[Unit]; T] = std::array::from_fn(|t| x.token(first + t));
+                let weight = weight.encoded_rows();
                 for row in rows {
-                    let sums = dot_row::<F, T>(weight.row_bytes(row), &x);
+                    let sums = dot_row::<F, T>(weight.get(row), &x);
                     sums.iter().enumerate().for_each(|(t, &sum)| finish.put(first + t, row, sum));
                 }
                 T
@@ -112,7 +114,7 @@ macro_rules! block_kernel {
                 let (whole, rest) = (row.len() / bytes, row.len() % bytes);
                 let x_whole = x.map(|x| &x[..whole]);
                 for (index, block) in row.chunks_exact(bytes).enumerate().take(whole) {
-                    prefetch(block, bytes);
+                    prefetch::<_MM_HINT_T0>(block, AHEAD_BYTES, bytes);
                     let mut unit = WeightUnit::ZERO;
                     $unpacker::unpack::<F>(block, &mut unit);
                     for t in 0..T {
@@ -147,20 +149,52 @@ macro_rules! block_kernel {
             unsafe { dispatch(ty, weight, rows, x, finish) }
         }
 
-        pub(super) fn $round_entry(ty: TensorType, bytes: &[u8], codes: &mut [u8; UNIT]) -> f32 {
+        pub(super) fn $round_entry(
+            ty: TensorType,
+            weight: EncodedRows<'_>,
+            rows: Range<usize>,
+            unit: usize,
+            codes: &mut [[u8; UNIT]],
+            scales: &mut [f32],
+        ) {
             #[target_feature(enable = $features)]
-            fn one<const F: usize>(bytes: &[u8], codes: &mut [u8; UNIT]) -> f32 {
-                let mut unit = WeightUnit::ZERO;
-                $unpacker::unpack::<F>(bytes, &mut unit);
-                $rounder::round_to_one_scale(const { format_of::<F>() }, &unit, codes)
+            fn all_rows<const F: usize>(
+                weight: EncodedRows<'_>,
+                rows: Range<usize>,
+                unit: usize,
+                codes: &mut [[u8; UNIT]],
+                scales: &mut [f32],
+            ) {
+                let format = const { format_of::<F>() };
+                let mut unpacked = WeightUnit::ZERO;
+                for (row, (codes, scale)) in rows.zip(codes.iter_mut().zip(scales)) {
+                    let row = weight.get(row);
+                    // The row's next unit is needed after all tokens have been multiplied with this one.
+                    prefetch::<_MM_HINT_T1>(&row[unit * format.bytes..], format.bytes, format.bytes);
+                    if row.len() >= (unit + 1) * format.bytes {
+                        $unpacker::unpack::<F>(&row[unit * format.bytes..][..format.bytes], &mut unpacked);
+                    } else {
+                        let (mut padded, stored) = ([0u8; MAX_UNIT_BYTES], &row[unit * format.bytes..]);
+                        padded[..stored.len()].copy_from_slice(stored);
+                        $unpacker::unpack::<F>(&padded[..format.bytes], &mut unpacked);
+                    }
+                    *scale = $rounder::round_to_one_scale(format, &unpacked, codes);
+                }
             }
             #[target_feature(enable = $features)]
-            fn dispatch(ty: TensorType, bytes: &[u8], codes: &mut [u8; UNIT]) -> f32 {
-                with_format!(ty, one(bytes, codes))
+            fn dispatch(
+                ty: TensorType,
+                weight: EncodedRows<'_>,
+                rows: Range<usize>,
+                unit: usize,
+                codes: &mut [[u8; UNIT]],
+                scales: &mut [f32],
+            ) {
+                with_format!(ty, all_rows(weight, rows, unit, codes, scales))
             }
             let _proof = $isa::detect().expect("the level was checked when the Cpu was made");
             // SAFETY: the token exists only where these features do.
-            unsafe { dispatch(ty, bytes, codes) }
+            unsafe { dispatch(ty, weight, rows, unit, codes, scales) }
         }
 
         #[cfg(test)]

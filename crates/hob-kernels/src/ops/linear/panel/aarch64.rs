@@ -2,7 +2,7 @@
 //! four lanes each, added up once per unit. `smmla` multiplies pairs of rows with pairs of tokens: 8 x 8 in 16 sums.
 #![allow(unsafe_code)]
 
-use super::{Packed, ROWS, Sums};
+use super::{Packed, Panel, ROWS, Sums};
 use crate::isa::{Neon, NeonDot, NeonI8mm};
 use crate::ops::linear::aarch64::{dot_neon, dot_sdot, dot_smmla, load_i8, load_u8, sum_each};
 use crate::ops::linear::activations::UNIT;
@@ -19,12 +19,16 @@ const TILE: usize = 4;
 const PAIRS: usize = 4;
 
 /// The panel is `[row][column]`, as signed bytes: codes less their offset fit.
-#[target_feature(enable = "neon")]
-fn sign(offset: i32, codes: &[[u8; UNIT]; ROWS], panel: &mut [u8]) {
-    let offset = vdupq_n_u8(offset as u8);
-    for (codes, out) in codes.as_flattened().as_chunks::<16>().0.iter().zip(panel.as_chunks_mut::<16>().0) {
-        store_u8(out, vsubq_u8(load_u8(codes), offset));
+pub(super) fn lay_out_rows(offset: i32, codes: &[[u8; UNIT]; ROWS], Panel(panel): &mut Panel) {
+    #[target_feature(enable = "neon")]
+    fn sign(offset: i32, codes: &[[u8; UNIT]; ROWS], panel: &mut [u8]) {
+        let offset = vdupq_n_u8(offset as u8);
+        let runs = codes.as_flattened().as_chunks::<16>().0.iter().zip(panel.as_chunks_mut::<16>().0);
+        runs.for_each(|(codes, out)| store_u8(out, vsubq_u8(load_u8(codes), offset)));
     }
+    let _proof = Neon::detect().expect("the level was checked when the Cpu was made");
+    // SAFETY: the token exists only where this feature does.
+    unsafe { sign(offset, codes, panel) }
 }
 
 #[inline]
@@ -53,9 +57,7 @@ fn lanes(v: int32x4_t) -> [i32; 4] {
 macro_rules! panel_kernel {
     ($entry:ident, $isa:ident, $dot:ident, $features:literal) => {
         pub(super) fn $entry(
-            offset: i32,
-            codes: &[[u8; UNIT]; ROWS],
-            panel: &mut Vec<u8>,
+            Panel(panel): &Panel,
             x: &Packed,
             unit: usize,
             tokens: Range<usize>,
@@ -84,17 +86,19 @@ macro_rules! panel_kernel {
                 out: &mut Sums<'_>,
             ) -> usize {
                 let values: [&[[i8; 16]; STEPS]; T] = std::array::from_fn(|t| {
-                    x.unit(token + t, unit).as_chunks().0.try_into().expect("a unit's vectors")
+                    x.unit(token + t, unit).0.as_chunks().0.try_into().expect("a unit's vectors")
                 });
                 let mut dots = [[0; ROWS]; T];
-                for (tile, rows) in panel.as_chunks::<16>().0.chunks_exact(TILE * STEPS).enumerate() {
+                for (tile, rows) in
+                    panel[..UNIT * ROWS].as_chunks::<16>().0.chunks_exact(TILE * STEPS).enumerate()
+                {
                     let sums = products(rows, &values);
                     for t in 0..T {
                         dots[t][TILE * tile..][..TILE].copy_from_slice(&lanes(sum_each(sums[t])));
                     }
                 }
                 for t in 0..T {
-                    out.add(index + t, x.marks(unit, token + t)[0].0, &dots[t]);
+                    out.add(index + t, x.unit(token + t, unit).1, &dots[t]);
                 }
                 T
             }
@@ -123,12 +127,8 @@ macro_rules! panel_kernel {
             }
 
             let _proof = $isa::detect().expect("the level was checked when the Cpu was made");
-            panel.resize(UNIT * ROWS, 0);
             // SAFETY: the token exists only where these features do.
-            unsafe {
-                sign(offset, codes, panel);
-                all(panel, x, unit, tokens, out);
-            }
+            unsafe { all(panel, x, unit, tokens, out) }
         }
     };
 }
@@ -136,20 +136,10 @@ macro_rules! panel_kernel {
 panel_kernel!(neon, Neon, dot_neon, "neon");
 panel_kernel!(dotprod, NeonDot, dot_sdot, "neon,dotprod");
 
-pub(super) fn i8mm(
-    offset: i32,
-    codes: &[[u8; UNIT]; ROWS],
-    panel: &mut Vec<u8>,
-    x: &Packed,
-    unit: usize,
-    tokens: Range<usize>,
-    out: &mut Sums<'_>,
-) {
+pub(super) fn i8mm(Panel(panel): &Panel, x: &Packed, unit: usize, tokens: Range<usize>, out: &mut Sums<'_>) {
     let _proof = NeonI8mm::detect().expect("the level was checked when the Cpu was made");
-    panel.resize(UNIT * ROWS, 0);
     // SAFETY: the token exists only where these features do.
     unsafe {
-        sign_pairs(offset, codes, panel);
         let mut token = tokens.start;
         while token < tokens.end {
             let index = token - tokens.start;
@@ -163,20 +153,25 @@ pub(super) fn i8mm(
 }
 
 /// The panel is `[pair of rows][8 columns][row of the pair]`, as signed bytes: what `smmla` multiplies.
-#[target_feature(enable = "neon")]
-fn sign_pairs(offset: i32, codes: &[[u8; UNIT]; ROWS], panel: &mut [u8]) {
-    let offset = vdupq_n_u8(offset as u8);
-    let pairs = panel.as_chunks_mut::<32>().0.chunks_exact_mut(STEPS);
-    for ([a, b], out) in codes.as_chunks::<2>().0.iter().zip(pairs) {
-        let columns = a.as_chunks::<16>().0.iter().zip(b.as_chunks::<16>().0);
-        for ((a, b), out) in columns.zip(out) {
-            let (a, b) = (vsubq_u8(load_u8(a), offset), vsubq_u8(load_u8(b), offset));
-            let (a, b) = (vreinterpretq_u64_u8(a), vreinterpretq_u64_u8(b));
-            let out = out.as_chunks_mut::<16>().0;
-            store_u8(&mut out[0], vreinterpretq_u8_u64(vzip1q_u64(a, b)));
-            store_u8(&mut out[1], vreinterpretq_u8_u64(vzip2q_u64(a, b)));
+pub(super) fn lay_out_pairs(offset: i32, codes: &[[u8; UNIT]; ROWS], Panel(panel): &mut Panel) {
+    #[target_feature(enable = "neon")]
+    fn sign(offset: i32, codes: &[[u8; UNIT]; ROWS], panel: &mut [u8]) {
+        let offset = vdupq_n_u8(offset as u8);
+        let pairs = panel.as_chunks_mut::<32>().0.chunks_exact_mut(STEPS);
+        for ([a, b], out) in codes.as_chunks::<2>().0.iter().zip(pairs) {
+            let columns = a.as_chunks::<16>().0.iter().zip(b.as_chunks::<16>().0);
+            for ((a, b), out) in columns.zip(out) {
+                let (a, b) = (vsubq_u8(load_u8(a), offset), vsubq_u8(load_u8(b), offset));
+                let (a, b) = (vreinterpretq_u64_u8(a), vreinterpretq_u64_u8(b));
+                let out = out.as_chunks_mut::<16>().0;
+                store_u8(&mut out[0], vreinterpretq_u8_u64(vzip1q_u64(a, b)));
+                store_u8(&mut out[1], vreinterpretq_u8_u64(vzip2q_u64(a, b)));
+            }
         }
     }
+    let _proof = NeonI8mm::detect().expect("the level was checked when the Cpu was made");
+    // SAFETY: the token exists only where this feature does.
+    unsafe { sign(offset, codes, panel) }
 }
 
 /// Up to `2 * P` tokens; where the last pair lacks one, its first is multiplied twice.
@@ -193,11 +188,11 @@ fn some_tokens<const P: usize>(
     let values: [[&[[i8; 16]; STEPS]; 2]; P] = std::array::from_fn(|p| {
         std::array::from_fn(|i| {
             let token = tokens.start + (2 * p + i).min(count - 1);
-            x.unit(token, unit).as_chunks().0.try_into().expect("a unit's vectors")
+            x.unit(token, unit).0.as_chunks().0.try_into().expect("a unit's vectors")
         })
     });
     let mut dots = [[[0; ROWS]; 2]; P];
-    for (tile, rows) in panel.as_chunks::<32>().0.chunks_exact(PAIRS * STEPS).enumerate() {
+    for (tile, rows) in panel[..UNIT * ROWS].as_chunks::<32>().0.chunks_exact(PAIRS * STEPS).enumerate() {
         let sums = matrix_products(rows, &values);
         for p in 0..P {
             for (pair, sum) in sums[p].iter().enumerate() {
@@ -209,7 +204,7 @@ fn some_tokens<const P: usize>(
         }
     }
     for (t, dots) in dots.as_flattened()[..count].iter().enumerate() {
-        out.add(index + t, x.marks(unit, tokens.start + t)[0].0, dots);
+        out.add(index + t, x.unit(tokens.start + t, unit).1, dots);
     }
     count
 }

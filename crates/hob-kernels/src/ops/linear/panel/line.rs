@@ -1,11 +1,12 @@
 //! Where a panel's bytes come from: 256 codes of a row, rounded to one scale if the format has several.
 
-use super::{Lines, ROWS};
+use super::Lines;
+use crate::matrix::EncodedRows;
 use crate::ops::linear::activations::{ROUND, Step, UNIT, largest_bits};
-use crate::ops::linear::blocks;
-use crate::ops::linear::blocks::format::{Format, MAX_UNIT_BYTES, WeightUnit, format};
+use crate::ops::linear::blocks::format::{Format, WeightUnit};
+use crate::ops::linear::blocks::{self, with_unit};
 use crate::ops::linear::codes::{self, Weights};
-use crate::{CodeBits, Isa, Matrix};
+use crate::{CodeBits, Isa};
 use hob_quant::TensorType;
 use std::ops::Range;
 
@@ -15,7 +16,7 @@ const OFFSET: i32 = 128;
 /// Weights that can be made into panels.
 pub(in crate::ops::linear) enum Source<'a> {
     /// A block format with an unpacker; activations are in its order.
-    Blocks(TensorType, &'a Matrix),
+    Blocks(TensorType, EncodedRows<'a>),
     /// Channel-wise integers; activations are in their order.
     Codes(Weights<'a>),
 }
@@ -27,7 +28,7 @@ impl Source<'_> {
     }
 
     /// What panel codes are above their values.
-    pub(super) fn offset(&self) -> i32 {
+    pub(in crate::ops::linear) fn offset(&self) -> i32 {
         match self {
             Source::Blocks(..) => OFFSET,
             Source::Codes(w) => codes::offset(w.bits),
@@ -35,45 +36,45 @@ impl Source<'_> {
     }
 
     /// Unpacks unit `unit` of `rows`; rows that a panel lacks become zeros.
-    pub(super) fn fill(&self, isa: Isa, rows: Range<usize>, unit: usize, lines: &mut Lines) {
-        for (r, codes) in lines.codes.iter_mut().enumerate().take(ROWS) {
-            let row = rows.start + r;
-            if row >= rows.end {
-                codes.fill(self.offset() as u8);
-                lines.scales[r] = 0.0;
-                continue;
-            }
-            match self {
-                Source::Blocks(ty, matrix) => {
-                    let bytes = format(*ty).expect("checked when the kernel was chosen").bytes;
-                    with_unit(matrix.row_bytes(row), bytes, unit, |bytes| {
-                        lines.scales[r] = blocks::round_unit(isa, *ty, bytes, codes);
-                    });
-                }
-                Source::Codes(w) => {
-                    let bytes = UNIT * w.bits.bits() / 8;
-                    with_unit(w.row(row), bytes, unit, |bytes| unpack_codes(w.bits, bytes, codes));
-                    lines.scales[r] = w.scale(row);
+    #[inline(always)]
+    pub(super) fn fill(
+        &self,
+        isa: Isa,
+        rows: Range<usize>,
+        unit: usize,
+        lines: &mut Lines,
+        prefetch: &impl Fn(*const u8),
+    ) {
+        let (codes, missing) = lines.codes.split_at_mut(rows.len());
+        missing.as_flattened_mut().fill(self.offset() as u8);
+        let (scales, missing) = lines.scales.split_at_mut(rows.len());
+        missing.fill(0.0);
+        match self {
+            Source::Blocks(ty, weight) => blocks::round_rows(isa, *ty, *weight, rows, unit, codes, scales),
+            Source::Codes(w) => {
+                let bytes = UNIT * w.bits.bits() / 8;
+                for (row, (codes, scale)) in rows.zip(codes.iter_mut().zip(scales)) {
+                    let bytes_of_row = w.row(row);
+                    // The row's next unit is needed after all tokens have been multiplied with this one.
+                    for line in (0..bytes).step_by(64) {
+                        prefetch(bytes_of_row.as_ptr().wrapping_add((unit + 1) * bytes + line));
+                    }
+                    with_unit(
+                        bytes_of_row,
+                        bytes,
+                        unit,
+                        #[inline(always)]
+                        |bytes| unpack_codes(w.bits, bytes, codes),
+                    );
+                    *scale = w.scale(row);
                 }
             }
         }
     }
 }
 
-/// Calls `with` for the bytes of unit `unit`, filled up with zeros past the row's end. The activations there are zero.
-#[inline(always)]
-fn with_unit(row: &[u8], bytes: usize, unit: usize, with: impl FnOnce(&[u8])) {
-    let stored = &row[unit * bytes..];
-    if stored.len() >= bytes {
-        with(&stored[..bytes]);
-    } else {
-        let mut padded = [0u8; MAX_UNIT_BYTES];
-        padded[..stored.len()].copy_from_slice(stored);
-        with(&padded[..bytes]);
-    }
-}
-
 /// Stored codes with their offset, in the order of `codes::order`, which makes each field of bytes a run.
+#[inline(always)]
 fn unpack_codes(bits: CodeBits, bytes: &[u8], out: &mut [u8; UNIT]) {
     debug_assert_eq!(codes::order(bits).place(0), 0);
     match bits {

@@ -1,132 +1,193 @@
 //! Activations in the order in which the panel kernel's broadcasts walk them.
 
-use crate::ops::linear::activations::{Activations, UNIT};
-use crate::ops::linear::codes::Token;
-use crate::{Isa, Pool};
+#[cfg(target_arch = "x86_64")]
+use super::x86_64::{Tile, TileAvx2, TileAvx512};
+use crate::ops::linear::activations::{Activations, Order, Step, Steps, UNIT, shared_step};
+#[cfg(target_arch = "x86_64")]
+use crate::scratch::{Buffer, Plain};
+use crate::{Cpu, Isa};
 use std::ops::Range;
-use std::sync::Arc;
 
-/// A batch of tokens in tiles: `[unit][tile][quad of columns][token of the tile][4]`, codes widened to 16 bits where the
-/// kernel multiplies pairs.
-pub(in crate::ops::linear) struct Packed {
-    source: Arc<Activations>,
-    tokens: Vec<Token>,
-    tile: usize,
-    bytes: Vec<i8>,
-    words: Vec<i16>,
-    /// `[unit][tile][token of the tile]`: step, and minus the sum of codes.
-    marks: Vec<(f32, i32)>,
+/// Tiles that a thread quantises at a time: ten microseconds of work.
+#[cfg(target_arch = "x86_64")]
+const PART: usize = 8;
+
+/// How a batch is quantised.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::ops::linear) struct Form {
+    pub steps: Steps,
+    pub order: Order,
+    /// What the layer's codes are stored above their values.
+    pub offset: i32,
 }
 
-/// Quads of columns in a unit.
-#[cfg(target_arch = "x86_64")]
-pub(super) const QUADS: usize = UNIT / 4;
+/// A batch of quantised tokens in tiles.
+pub(in crate::ops::linear) struct Packed {
+    tokens: usize,
+    /// Units of a token.
+    width: usize,
+    tiles: Tiles,
+    /// Of each token: the step of its last unit, NaN if any is. What integer sums are multiplied with.
+    steps: Vec<f32>,
+}
+
+/// `[unit][tile]`, each in the layout of its kernel.
+enum Tiles {
+    #[cfg(target_arch = "x86_64")]
+    Avx512(Buffer<TileAvx512>),
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Buffer<TileAvx2>),
+    /// As they were quantised; a tile is one token.
+    Units(Activations),
+}
 
 impl Packed {
-    pub(in crate::ops::linear) fn new(
-        isa: Isa,
-        pool: &Pool,
-        source: Arc<Activations>,
-        tokens: Vec<Token>,
-    ) -> Self {
-        let tile = match isa {
-            Isa::Avx512 => 12,
-            Isa::Avx2 => 4,
-            _ => 1,
-        };
-        let tiles = source.tokens.div_ceil(tile);
-        let mut packed = Self {
-            tile,
-            bytes: Vec::new(),
-            words: Vec::new(),
-            marks: vec![(0.0, 0); source.width * tiles * tile],
-            source,
-            tokens,
-        };
-        for (place, mark) in packed.marks.iter_mut().enumerate() {
-            let (unit, token) = (place / (tiles * tile), place % (tiles * tile));
-            if token < packed.source.tokens {
-                let unit = &packed.source.token(token)[unit];
-                *mark = (unit.steps[0], unit.negative_sum());
+    /// Quantises `x` (`[tokens, cols]`).
+    pub(in crate::ops::linear) fn new(cpu: &Cpu, x: &[f32], tokens: usize, form: Form) -> Self {
+        let input = Input { x, tokens, cols: x.len() / tokens, form };
+        let width = input.cols.div_ceil(UNIT);
+        let (tiles, steps) = match cpu.isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => {
+                let tiles = input.tiles(cpu, width, super::x86_64::quantise_avx512);
+                let steps = input.token_steps(width, |unit, token| tile_step(&tiles, tokens, unit, token));
+                (Tiles::Avx512(tiles), steps)
             }
-        }
-        match isa {
-            Isa::Avx2 => packed.words = packed.laid_out(pool, tiles, i16::from),
-            Isa::Avx512 => packed.bytes = packed.laid_out(pool, tiles, |code| code),
-            _ => {}
-        }
-        packed
-    }
-
-    fn laid_out<C: Copy + Default + Send>(
-        &self,
-        pool: &Pool,
-        tiles: usize,
-        code: impl Fn(i8) -> C + Sync,
-    ) -> Vec<C> {
-        let tile_len = UNIT * self.tile;
-        let mut out = vec![C::default(); self.source.width * tiles * tile_len];
-        pool.for_each_part(&mut out, tile_len, &|part, out| {
-            let (unit, tile) = (part / tiles, part % tiles);
-            for t in 0..self.tile {
-                let token = tile * self.tile + t;
-                if token >= self.source.tokens {
-                    break;
-                }
-                let codes = self.source.token(token)[unit].codes.as_chunks::<4>().0;
-                let quads = out.as_chunks_mut::<4>().0.iter_mut().skip(t).step_by(self.tile);
-                quads.zip(codes).for_each(|(quad, codes)| *quad = codes.map(&code));
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => {
+                let tiles = input.tiles(cpu, width, super::x86_64::quantise_avx2);
+                let steps = input.token_steps(width, |unit, token| tile_step(&tiles, tokens, unit, token));
+                (Tiles::Avx2(tiles), steps)
             }
-        });
-        out
+            isa => {
+                let Form { steps, order, .. } = form;
+                let units = Activations::quantise(isa, &cpu.pool, x, tokens, input.cols, steps, order);
+                let steps = input.token_steps(width, |unit, token| units.token(token)[unit].step());
+                (Tiles::Units(units), steps)
+            }
+        };
+        Self { tokens, width, tiles, steps }
     }
 
     pub(super) fn tokens(&self) -> usize {
-        self.source.tokens
+        self.tokens
     }
 
     pub(super) fn units(&self) -> usize {
-        self.source.width
+        self.width
     }
 
+    /// Tokens of a tile.
     pub(super) fn tile_tokens(&self) -> usize {
-        self.tile
-    }
-
-    fn all_tiles(&self) -> usize {
-        self.source.tokens.div_ceil(self.tile)
+        match &self.tiles {
+            #[cfg(target_arch = "x86_64")]
+            Tiles::Avx512(_) => TileAvx512::TOKENS,
+            #[cfg(target_arch = "x86_64")]
+            Tiles::Avx2(_) => TileAvx2::TOKENS,
+            Tiles::Units(_) => 1,
+        }
     }
 
     /// The tiles that hold `tokens`, whose start is the first of a tile.
     pub(super) fn tiles(&self, tokens: Range<usize>) -> Range<usize> {
-        tokens.start / self.tile..tokens.end.div_ceil(self.tile)
+        tokens.start / self.tile_tokens()..tokens.end.div_ceil(self.tile_tokens())
     }
 
-    pub(super) fn token(&self, token: usize) -> Token {
-        self.tokens[token]
+    /// The step of a token all of whose units share one.
+    pub(super) fn step(&self, token: usize) -> f32 {
+        self.steps[token]
     }
 
-    /// One unit of a token as it was quantised.
-    pub(super) fn unit(&self, token: usize, unit: usize) -> &[i8; UNIT] {
-        &self.source.token(token)[unit].codes
+    /// One unit of a token as it was quantised, and its step.
+    pub(super) fn unit(&self, token: usize, unit: usize) -> (&[i8; UNIT], f32) {
+        let Tiles::Units(units) = &self.tiles else { unreachable!("made for another kernel") };
+        let unit = &units.token(token)[unit];
+        (&unit.codes, unit.step())
     }
 
-    /// A tile's codes, steps and negated sums in one unit.
+    /// All tiles of a unit.
     #[cfg(target_arch = "x86_64")]
     #[inline]
-    pub(super) fn bytes(&self, unit: usize, tile: usize) -> &[i8] {
-        &self.bytes[(unit * self.all_tiles() + tile) * UNIT * self.tile..][..UNIT * self.tile]
+    pub(super) fn avx512(&self, unit: usize) -> &[TileAvx512] {
+        let Tiles::Avx512(tiles) = &self.tiles else { unreachable!("made for another kernel") };
+        let count = self.tokens.div_ceil(TileAvx512::TOKENS);
+        &tiles[unit * count..][..count]
     }
 
     #[cfg(target_arch = "x86_64")]
     #[inline]
-    pub(super) fn words(&self, unit: usize, tile: usize) -> &[i16] {
-        &self.words[(unit * self.all_tiles() + tile) * UNIT * self.tile..][..UNIT * self.tile]
+    pub(super) fn avx2(&self, unit: usize) -> &[TileAvx2] {
+        let Tiles::Avx2(tiles) = &self.tiles else { unreachable!("made for another kernel") };
+        let count = self.tokens.div_ceil(TileAvx2::TOKENS);
+        &tiles[unit * count..][..count]
+    }
+}
+
+/// What is to be quantised.
+#[derive(Clone, Copy)]
+struct Input<'a> {
+    /// `[tokens, cols]`.
+    x: &'a [f32],
+    tokens: usize,
+    cols: usize,
+    form: Form,
+}
+
+/// One token's columns of one unit (at most 256), and the step of its row.
+pub(super) type TokenUnit<'a> = (&'a [f32], Step);
+
+impl Input<'_> {
+    /// `quantise` makes one tile of its tokens' columns.
+    #[cfg(target_arch = "x86_64")]
+    fn tiles<C: Plain, const T: usize>(
+        &self,
+        cpu: &Cpu,
+        width: usize,
+        quantise: impl Fn(&[TokenUnit<'_>], Form, &mut Tile<C, T>) + Sync,
+    ) -> Buffer<Tile<C, T>> {
+        let shared = self.shared_steps(cpu);
+        let count = self.tokens.div_ceil(T);
+        let mut tiles = cpu.shelf.take(width * count);
+        cpu.pool.for_each_part(&mut tiles, PART, &|part, tiles| {
+            for (place, tile) in (part * PART..).zip(tiles) {
+                let (unit, first) = (place / count, place % count * T);
+                let mut rows = [(&self.x[..0], Step::of(0)); T];
+                let present = first..(first + T).min(self.tokens);
+                for (row, token) in rows.iter_mut().zip(present.clone()) {
+                    let columns = unit * UNIT..((unit + 1) * UNIT).min(self.cols);
+                    *row = (&self.x[token * self.cols..][columns], shared[token]);
+                }
+                quantise(&rows[..present.len()], self.form, tile);
+            }
+        });
+        tiles
     }
 
-    /// Step and negated sum of codes of each token of a tile.
-    #[inline]
-    pub(super) fn marks(&self, unit: usize, tile: usize) -> &[(f32, i32)] {
-        &self.marks[(unit * self.all_tiles() + tile) * self.tile..][..self.tile]
+    #[cfg(target_arch = "x86_64")]
+    fn shared_steps(&self, cpu: &Cpu) -> Vec<Step> {
+        let mut shared = vec![Step::of(0); self.tokens];
+        cpu.pool.for_each_part(&mut shared, 16, &|part, shared| {
+            let rows = self.x[part * 16 * self.cols..].chunks_exact(self.cols);
+            rows.zip(shared).for_each(|(row, shared)| *shared = shared_step(row, self.form.steps));
+        });
+        shared
     }
+
+    fn token_steps(&self, width: usize, step: impl Fn(usize, usize) -> f32) -> Vec<f32> {
+        let of_token = |token| {
+            let steps = (0..width).map(|unit| step(unit, token));
+            steps.reduce(|a, b| if a.is_nan() { a } else { b }).unwrap_or(0.0)
+        };
+        (0..self.tokens).map(of_token).collect()
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn tile_step<C: Plain, const T: usize>(
+    tiles: &[Tile<C, T>],
+    tokens: usize,
+    unit: usize,
+    token: usize,
+) -> f32 {
+    tiles[unit * tokens.div_ceil(T) + token / T].steps[token % T]
 }

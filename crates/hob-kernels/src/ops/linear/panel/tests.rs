@@ -1,9 +1,10 @@
 //! The panel product against exact arithmetic and against its scalar twin.
 
 use super::line::round_to_one_scale;
+use crate::matrix::EncodedRows;
 use crate::ops::linear::activations::UNIT;
 use crate::ops::linear::blocks::format::{WeightUnit, format};
-use crate::ops::linear::blocks::unpack_unit;
+use crate::ops::linear::blocks::{round_rows, unpack_unit};
 use crate::ops::linear::task::PANEL_TOKENS;
 use crate::ops::linear::tests::{Random, blocks, magnitudes, reference, run};
 use crate::{Compute, Cpu, Isa, Linear};
@@ -74,13 +75,10 @@ fn every_variant_rounds_units_alike() {
             let mut expected = [0; UNIT];
             let scale = round_to_one_scale(format(ty).unwrap(), &unit, &mut expected);
             for isa in Isa::available() {
-                let mut found = [0; UNIT];
-                assert_eq!(
-                    crate::ops::linear::blocks::round_unit(isa, ty, &bytes, &mut found),
-                    scale,
-                    "{isa} {ty}"
-                );
-                assert_eq!(found, expected, "{isa} {ty}");
+                let (mut found, mut scales) = ([[0; UNIT]], [0.0]);
+                let row = EncodedRows { bytes: &bytes, row_bytes: bytes.len() };
+                round_rows(isa, ty, row, 0..1, 0, &mut found, &mut scales);
+                assert_eq!((found, scales), ([expected], [scale]), "{isa} {ty}");
             }
         }
     }
