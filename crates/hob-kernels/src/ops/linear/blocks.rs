@@ -77,11 +77,9 @@ pub(super) fn round_rows(
         _ => {
             let format = format::format(ty).expect("checked when the kernel was chosen");
             for (row, (codes, scale)) in rows.zip(codes.iter_mut().zip(scales)) {
-                let mut unpacked = WeightUnit::ZERO;
-                with_unit(weight.get(row), format.bytes, unit, |bytes| {
-                    unpack::unpack(ty, bytes, &mut unpacked)
-                });
-                *scale = round_to_one_scale(format, &unpacked, codes);
+                let mut unpacked = [WeightUnit::ZERO];
+                unpack_rows(isa, ty, weight, row..row + 1, unit, &mut unpacked);
+                *scale = round_to_one_scale(format, &unpacked[0], codes);
             }
         }
     }
@@ -100,14 +98,25 @@ pub(super) fn with_unit(row: &[u8], bytes: usize, unit: usize, with: impl FnOnce
     }
 }
 
-/// Unpacks one unit with the variant that `isa` uses.
-#[cfg(test)]
-pub(super) fn unpack_unit(isa: Isa, ty: TensorType, bytes: &[u8], unit: &mut WeightUnit) {
+/// Unpacks unit `unit` of `rows`.
+pub(super) fn unpack_rows(
+    isa: Isa,
+    ty: TensorType,
+    weight: EncodedRows<'_>,
+    rows: Range<usize>,
+    unit: usize,
+    units: &mut [WeightUnit],
+) {
     match isa {
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => x86_64::unpack_avx512(ty, bytes, unit),
+        Isa::Avx512 => x86_64::unpack_rows_avx512(ty, weight, rows, unit, units),
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => x86_64::unpack_avx2(ty, bytes, unit),
-        _ => unpack::unpack(ty, bytes, unit),
+        Isa::Avx2 => x86_64::unpack_rows_avx2(ty, weight, rows, unit, units),
+        _ => {
+            let bytes = format::format(ty).expect("checked when the kernel was chosen").bytes;
+            for (row, unpacked) in rows.zip(units) {
+                with_unit(weight.get(row), bytes, unit, |bytes| unpack::unpack(ty, bytes, unpacked));
+            }
+        }
     }
 }

@@ -5,7 +5,8 @@
 //! both compute modes. Otherwise *exact* multiplies f32 activations with decoded weights (f32 sums), and *fast* quantises
 //! activations to 8 bits. Source of the ranges' rounding: the mobile Gemma 4 checkpoints (half to even).
 //!
-//! Read `task.rs` for which kernel a layer gets, then the kernel: `float.rs`, `blocks.rs`, `codes.rs` (few tokens), `panel.rs` (many).
+//! Read `task.rs` for which kernel a layer gets, then the kernel: `float.rs`, `blocks.rs`, `codes.rs` (few tokens), `groups.rs`
+//! (several), `panel.rs` (many).
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
@@ -14,6 +15,8 @@ mod blocks;
 mod codes;
 mod finish;
 mod float;
+#[cfg(target_arch = "x86_64")]
+mod groups;
 mod panel;
 mod scalar;
 mod task;

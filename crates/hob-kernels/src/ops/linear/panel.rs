@@ -17,7 +17,7 @@ mod scalar;
 #[cfg(test)]
 mod tests;
 #[cfg(target_arch = "x86_64")]
-mod x86_64;
+pub(super) mod x86_64;
 
 pub(super) use line::{Source, round_to_one_scale};
 pub(super) use pack::{Form, Packed};

@@ -2,10 +2,13 @@
 
 use super::activations::{Activations, Order, Steps};
 use super::finish::Finish;
+#[cfg(target_arch = "x86_64")]
+use super::groups;
 use super::panel::{self, Form, Packed, Source};
 use super::{blocks, codes, float, scalar};
+
 use crate::matrix::Storage;
-use crate::{Compute, Cpu, Linear, Matrix, Projection};
+use crate::{Compute, Cpu, Isa, Linear, Matrix, Projection};
 use hob_quant::TensorType;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -17,8 +20,15 @@ const CHUNK_BYTES: usize = 64 << 10;
 /// Chunks are whole panels of rows.
 const CHUNK_ROWS: usize = 32;
 
-/// Tokens from which rounding block formats into panels costs less than it saves (measured with AVX-512).
-pub(super) const PANEL_TOKENS: usize = 24;
+/// Tokens from which rounding block formats into panels costs less than it saves.
+const PANEL_TOKENS: usize = 24;
+
+/// The same where `groups.rs` is the alternative.
+pub(super) const PANEL_TOKENS_MAX: usize = 48;
+
+/// Tokens from which laying blocks out for 16 rows at once costs less than it saves.
+#[cfg(target_arch = "x86_64")]
+const GROUPS_TOKENS: usize = 3;
 
 /// The same for integer codes, whose panels need no rounding: one tile of tokens.
 const PANEL_TOKENS_CODES: usize = 12;
@@ -70,6 +80,8 @@ impl<'a> Inputs<'a> {
 enum Kernel<'a> {
     Float(Cow<'a, [f32]>),
     Blocks(TensorType, Arc<Activations>),
+    #[cfg(target_arch = "x86_64")]
+    Groups(TensorType, Arc<Activations>),
     Codes(codes::Weights<'a>, codes::Input),
     Panel(Source<'a>, Arc<Packed>),
 }
@@ -106,6 +118,8 @@ impl<'a> Task<'a> {
         match &self.kernel {
             Kernel::Float(x) => float::project(isa, self.weight, rows, x, &self.finish),
             Kernel::Blocks(ty, x) => blocks::project(isa, *ty, self.weight, rows, x, &self.finish),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Groups(ty, x) => groups::project(*ty, self.weight.encoded_rows(), rows, x, &self.finish),
             Kernel::Panel(source, x) => panel::project(cpu, source, rows, x, &self.finish),
             Kernel::Codes(weights, input) => codes::project(isa, weights, rows, input, &self.finish),
         }
@@ -116,14 +130,20 @@ fn choose<'a>(inputs: &mut Inputs<'a>, linear: &'a Linear) -> Kernel<'a> {
     let fast = inputs.cpu.compute == Compute::Fast;
     match linear.weight.storage() {
         Storage::Blocks { ty, .. } if fast && blocks::is_supported(*ty) => {
-            if inputs.tokens >= PANEL_TOKENS {
+            let from = if inputs.cpu.isa == Isa::Avx512 { PANEL_TOKENS_MAX } else { PANEL_TOKENS };
+            if inputs.tokens >= from {
                 let steps = linear.input_scale.map_or(Steps::Unit, Steps::Fixed);
                 let source = Source::Blocks(*ty, linear.weight.encoded_rows());
                 let form = Form { steps, order: Order::Halves, offset: source.offset() };
                 return Kernel::Panel(source, inputs.packed(form));
             }
             let steps = linear.input_scale.map_or(Steps::Group, Steps::Fixed);
-            Kernel::Blocks(*ty, inputs.quantised(steps, Order::Halves))
+            let x = inputs.quantised(steps, Order::Halves);
+            #[cfg(target_arch = "x86_64")]
+            if inputs.cpu.isa == Isa::Avx512 && inputs.tokens >= GROUPS_TOKENS {
+                return Kernel::Groups(*ty, x);
+            }
+            Kernel::Blocks(*ty, x)
         }
         // A trained input range makes integers of both sides, so exact and fast are one.
         Storage::Codes { .. } if fast || linear.input_scale.is_some() => {

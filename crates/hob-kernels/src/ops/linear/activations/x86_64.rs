@@ -41,70 +41,75 @@ pub(in crate::ops::linear) fn unit_codes(
     shared: Step,
     order: Order,
 ) -> UnitCodes {
-    // SAFETY: 64 readable bytes each; the loads need no alignment.
-    let x: [__m512; 16] =
-        std::array::from_fn(|i| unsafe { _mm512_loadu_ps(x.as_chunks::<16>().0[i].as_ptr()) });
-    let largest = x.iter().fold(_mm512_setzero_si512(), |largest, x| {
-        _mm512_max_epu32(largest, _mm512_castps_si512(_mm512_abs_ps(*x)))
-    });
+    // Loops rather than closures, which the compiler does not always inline where these instructions are allowed.
+    let (mut values, mut largest) = ([_mm512_setzero_ps(); 16], _mm512_setzero_si512());
+    for (value, x) in values.iter_mut().zip(x.as_chunks::<16>().0) {
+        // SAFETY: 64 readable bytes; the load needs no alignment.
+        *value = unsafe { _mm512_loadu_ps(x.as_ptr()) };
+        largest = _mm512_max_epu32(largest, _mm512_castps_si512(_mm512_abs_ps(*value)));
+    }
     let largest = _mm512_reduce_max_epu32(largest);
     let Step { mut step, inverse } = if steps == Steps::Unit { Step::of(largest) } else { shared };
-    let scaled = if let Steps::Fixed(_) = steps {
+    if let Steps::Fixed(_) = steps {
         let (low, high, by) = (_mm512_set1_ps(-128.0), _mm512_set1_ps(127.0), _mm512_set1_ps(step));
         // Infinities clamp; a NaN has no place in the range.
         if largest > f32::INFINITY.to_bits() {
             step = f32::NAN;
         }
-        x.map(|x| _mm512_min_ps(_mm512_max_ps(_mm512_div_ps(x, by), low), high))
+        for value in &mut values {
+            *value = _mm512_min_ps(_mm512_max_ps(_mm512_div_ps(*value, by), low), high);
+        }
     } else {
         let inverse = _mm512_set1_ps(inverse);
-        x.map(|x| _mm512_mul_ps(x, inverse))
-    };
+        for value in &mut values {
+            *value = _mm512_mul_ps(*value, inverse);
+        }
+    }
     // Conversion rounds half to even, as the portable addition does. Where it has no answer the step is NaN.
-    let bytes = scaled.map(|x| _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(x)));
-    let natural: [__m512i; 4] = std::array::from_fn(|i| {
-        let codes = _mm512_inserti32x4::<1>(_mm512_castsi128_si512(bytes[4 * i]), bytes[4 * i + 1]);
-        _mm512_inserti32x4::<3>(_mm512_inserti32x4::<2>(codes, bytes[4 * i + 2]), bytes[4 * i + 3])
-    });
+    let mut natural = [_mm512_setzero_si512(); 4];
+    for (natural, values) in natural.iter_mut().zip(values.as_chunks::<4>().0) {
+        let [a, b, c, d] = values;
+        *natural = _mm512_castsi128_si512(_mm512_cvtepi32_epi8(_mm512_cvtps_epi32(*a)));
+        *natural = _mm512_inserti32x4::<1>(*natural, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(*b)));
+        *natural = _mm512_inserti32x4::<2>(*natural, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(*c)));
+        *natural = _mm512_inserti32x4::<3>(*natural, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(*d)));
+    }
     let ones = _mm512_set1_epi8(1);
-    let sums = natural.iter().fold(_mm512_setzero_si512(), |sums, c| _mm512_dpbusd_epi32(sums, ones, *c));
+    let mut sums = _mm512_setzero_si512();
+    for codes in natural {
+        sums = _mm512_dpbusd_epi32(sums, ones, codes);
+    }
     let negative_sum = _mm512_reduce_add_epi32(sums).wrapping_neg();
     UnitCodes { codes: in_order(natural, order), step, negative_sum }
 }
 
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-fn in_order(natural: [__m512i; 4], order: Order) -> [__m512i; 4] {
-    let [a, b, c, d] = natural;
-    let pair = |a, b, lanes: [i64; 8]| {
-        // SAFETY: any bits are a vector of integers.
-        let places = unsafe { std::mem::transmute::<[i64; 8], __m512i>(lanes) };
-        _mm512_permutex2var_epi64(a, places, b)
-    };
+fn in_order([a, b, c, d]: [__m512i; 4], order: Order) -> [__m512i; 4] {
+    let (even, odd) =
+        (_mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14), _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15));
+    let pair = _mm512_permutex2var_epi64;
     match order {
-        Order::Natural => natural,
+        Order::Natural => [a, b, c, d],
         Order::Halves => {
-            let (first, second) = ([0, 1, 4, 5, 8, 9, 12, 13], [2, 3, 6, 7, 10, 11, 14, 15]);
-            [pair(a, b, first), pair(a, b, second), pair(c, d, first), pair(c, d, second)]
+            let first = _mm512_setr_epi64(0, 1, 4, 5, 8, 9, 12, 13);
+            let second = _mm512_setr_epi64(2, 3, 6, 7, 10, 11, 14, 15);
+            [pair(a, first, b), pair(a, second, b), pair(c, first, d), pair(c, second, d)]
         }
         Order::EvenOdd => {
             let split = _mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
             let split = _mm512_broadcast_i32x4(split);
-            let [a, b, c, d] = natural.map(|v| _mm512_shuffle_epi8(v, split));
-            let (even, odd) = ([0, 2, 4, 6, 8, 10, 12, 14], [1, 3, 5, 7, 9, 11, 13, 15]);
-            [pair(a, b, even), pair(a, b, odd), pair(c, d, even), pair(c, d, odd)]
+            let (a, b) = (_mm512_shuffle_epi8(a, split), _mm512_shuffle_epi8(b, split));
+            let (c, d) = (_mm512_shuffle_epi8(c, split), _mm512_shuffle_epi8(d, split));
+            [pair(a, even, b), pair(a, odd, b), pair(c, even, d), pair(c, odd, d)]
         }
         Order::Quarters => {
-            let split = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-            let split = _mm512_broadcast_i32x4(split);
-            let columns = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-            // Each vector is now [remainder][its 16 columns]; four of them are transposed in pieces of 128 bits.
-            let [a, b, c, d] =
-                natural.map(|v| _mm512_permutexvar_epi32(columns, _mm512_shuffle_epi8(v, split)));
-            let (ab, cd) =
-                (_mm512_shuffle_i32x4::<0b01_00_01_00>(a, b), _mm512_shuffle_i32x4::<0b01_00_01_00>(c, d));
-            let (ab_high, cd_high) =
-                (_mm512_shuffle_i32x4::<0b11_10_11_10>(a, b), _mm512_shuffle_i32x4::<0b11_10_11_10>(c, d));
+            let (a, b, c, d) = (by_remainder(a), by_remainder(b), by_remainder(c), by_remainder(d));
+            // Four vectors are transposed in pieces of 128 bits.
+            let ab = _mm512_shuffle_i32x4::<0b01_00_01_00>(a, b);
+            let cd = _mm512_shuffle_i32x4::<0b01_00_01_00>(c, d);
+            let ab_high = _mm512_shuffle_i32x4::<0b11_10_11_10>(a, b);
+            let cd_high = _mm512_shuffle_i32x4::<0b11_10_11_10>(c, d);
             [
                 _mm512_shuffle_i32x4::<0b10_00_10_00>(ab, cd),
                 _mm512_shuffle_i32x4::<0b11_01_11_01>(ab, cd),
@@ -113,6 +118,15 @@ fn in_order(natural: [__m512i; 4], order: Order) -> [__m512i; 4] {
             ]
         }
     }
+}
+
+/// 64 columns by their remainder modulo 4, sixteen each.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn by_remainder(columns: __m512i) -> __m512i {
+    let split = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    let places = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    _mm512_permutexvar_epi32(places, _mm512_shuffle_epi8(columns, _mm512_broadcast_i32x4(split)))
 }
 
 #[cfg(test)]

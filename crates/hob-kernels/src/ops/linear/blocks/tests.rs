@@ -2,7 +2,8 @@
 
 use super::dot::dot_row;
 use super::format::{UNIT, WeightUnit, format};
-use super::{unpack, unpack_unit};
+use super::unpack;
+use crate::matrix::EncodedRows;
 use crate::ops::linear::activations::{Activations, Order, Steps};
 use crate::ops::linear::tests::{Random, blocks, magnitudes, reference, run};
 use crate::{Compute, Cpu, Isa, Linear, Matrix, Pool};
@@ -73,7 +74,8 @@ fn every_variant_unpacks_alike() {
                 let bytes = random_unit(ty, &mut random);
                 let (mut expected, mut unit) = (WeightUnit::ZERO, WeightUnit::ZERO);
                 unpack::unpack(ty, &bytes, &mut expected);
-                unpack_unit(isa, ty, &bytes, &mut unit);
+                let row = EncodedRows { bytes: &bytes, row_bytes: bytes.len() };
+                super::unpack_rows(isa, ty, row, 0..1, 0, std::slice::from_mut(&mut unit));
                 assert_eq!(unit.codes, expected.codes, "{isa} {ty}");
                 assert_eq!(unit.scales, expected.scales, "{isa} {ty}");
                 assert_eq!(unit.mins, expected.mins, "{isa} {ty}");

@@ -63,7 +63,7 @@ macro_rules! with_format {
 
 /// The loops, once per instruction set: `$step` adds one unit's products to the sums of `T` tokens.
 macro_rules! block_kernel {
-    ($entry:ident, $round_entry:ident, $unpack_entry:ident, $isa:ident, $module:ident, $unpacker:ident, $rounder:ident, $features:literal) => {
+    ($entry:ident, $round_entry:ident, $unpack_entry:ident, $unpack_row:ident, $isa:ident, $module:ident, $unpacker:ident, $rounder:ident, $features:literal) => {
         pub(super) fn $entry(
             ty: TensorType,
             weight: &Matrix,
@@ -110,7 +110,7 @@ macro_rules! block_kernel {
             #[target_feature(enable = $features)]
             fn dot_row<const F: usize, const T: usize>(row: &[u8], x: &[&[Unit]; T]) -> [f32; T] {
                 let bytes = const { format_of::<F>().bytes };
-                let mut sums = [$module::Sums::ZERO; T];
+                let mut sums = [$module::ZERO; T];
                 let (whole, rest) = (row.len() / bytes, row.len() % bytes);
                 let x_whole = x.map(|x| &x[..whole]);
                 for (index, block) in row.chunks_exact(bytes).enumerate().take(whole) {
@@ -149,6 +149,22 @@ macro_rules! block_kernel {
             unsafe { dispatch(ty, weight, rows, x, finish) }
         }
 
+        /// Unpacks one unit and asks for the row's next one, which is needed after all tokens have met this one.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn $unpack_row<const F: usize>(row: &[u8], unit: usize, unpacked: &mut WeightUnit) {
+            let bytes = const { format_of::<F>().bytes };
+            let stored = &row[unit * bytes..];
+            prefetch::<_MM_HINT_T1>(stored, bytes, bytes);
+            if stored.len() >= bytes {
+                $unpacker::unpack::<F>(&stored[..bytes], unpacked);
+            } else {
+                let mut padded = [0u8; MAX_UNIT_BYTES];
+                padded[..stored.len()].copy_from_slice(stored);
+                $unpacker::unpack::<F>(&padded[..bytes], unpacked);
+            }
+        }
+
         pub(super) fn $round_entry(
             ty: TensorType,
             weight: EncodedRows<'_>,
@@ -168,16 +184,7 @@ macro_rules! block_kernel {
                 let format = const { format_of::<F>() };
                 let mut unpacked = WeightUnit::ZERO;
                 for (row, (codes, scale)) in rows.zip(codes.iter_mut().zip(scales)) {
-                    let row = weight.get(row);
-                    // The row's next unit is needed after all tokens have been multiplied with this one.
-                    prefetch::<_MM_HINT_T1>(&row[unit * format.bytes..], format.bytes, format.bytes);
-                    if row.len() >= (unit + 1) * format.bytes {
-                        $unpacker::unpack::<F>(&row[unit * format.bytes..][..format.bytes], &mut unpacked);
-                    } else {
-                        let (mut padded, stored) = ([0u8; MAX_UNIT_BYTES], &row[unit * format.bytes..]);
-                        padded[..stored.len()].copy_from_slice(stored);
-                        $unpacker::unpack::<F>(&padded[..format.bytes], &mut unpacked);
-                    }
+                    $unpack_row::<F>(weight.get(row), unit, &mut unpacked);
                     *scale = $rounder::round_to_one_scale(format, &unpacked, codes);
                 }
             }
@@ -197,19 +204,37 @@ macro_rules! block_kernel {
             unsafe { dispatch(ty, weight, rows, unit, codes, scales) }
         }
 
-        #[cfg(test)]
-        pub(super) fn $unpack_entry(ty: TensorType, bytes: &[u8], unit: &mut WeightUnit) {
+        pub(super) fn $unpack_entry(
+            ty: TensorType,
+            weight: EncodedRows<'_>,
+            rows: Range<usize>,
+            unit: usize,
+            units: &mut [WeightUnit],
+        ) {
             #[target_feature(enable = $features)]
-            fn one<const F: usize>(bytes: &[u8], unit: &mut WeightUnit) {
-                $unpacker::unpack::<F>(bytes, unit);
+            fn all_rows<const F: usize>(
+                weight: EncodedRows<'_>,
+                rows: Range<usize>,
+                unit: usize,
+                units: &mut [WeightUnit],
+            ) {
+                for (row, unpacked) in rows.zip(units) {
+                    $unpack_row::<F>(weight.get(row), unit, unpacked);
+                }
             }
             #[target_feature(enable = $features)]
-            fn dispatch(ty: TensorType, bytes: &[u8], unit: &mut WeightUnit) {
-                with_format!(ty, one(bytes, unit));
+            fn dispatch(
+                ty: TensorType,
+                weight: EncodedRows<'_>,
+                rows: Range<usize>,
+                unit: usize,
+                units: &mut [WeightUnit],
+            ) {
+                with_format!(ty, all_rows(weight, rows, unit, units));
             }
             let _proof = $isa::detect().expect("the level was checked when the Cpu was made");
             // SAFETY: the token exists only where these features do.
-            unsafe { dispatch(ty, bytes, unit) }
+            unsafe { dispatch(ty, weight, rows, unit, units) }
         }
     };
 }
@@ -217,11 +242,22 @@ macro_rules! block_kernel {
 block_kernel!(
     avx512,
     round_avx512,
-    unpack_avx512,
+    unpack_rows_avx512,
+    unpack_row_avx512,
     Avx512,
     avx512,
     unpack_avx512,
     round,
     "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni"
 );
-block_kernel!(avx2, round_avx2, unpack_avx2, Avx2, avx2, unpack_avx2, round_avx2, "avx2,fma,f16c");
+block_kernel!(
+    avx2,
+    round_avx2,
+    unpack_rows_avx2,
+    unpack_row_avx2,
+    Avx2,
+    avx2,
+    unpack_avx2,
+    round_avx2,
+    "avx2,fma,f16c"
+);

@@ -4,8 +4,8 @@ use super::line::round_to_one_scale;
 use crate::matrix::EncodedRows;
 use crate::ops::linear::activations::UNIT;
 use crate::ops::linear::blocks::format::{WeightUnit, format};
-use crate::ops::linear::blocks::{round_rows, unpack_unit};
-use crate::ops::linear::task::PANEL_TOKENS;
+use crate::ops::linear::blocks::{round_rows, unpack_rows};
+use crate::ops::linear::task::PANEL_TOKENS_MAX;
 use crate::ops::linear::tests::{Random, blocks, magnitudes, reference, run};
 use crate::{Compute, Cpu, Isa, Linear};
 use hob_quant::TensorType;
@@ -23,7 +23,7 @@ fn variants_agree_and_stay_within_the_rounding_of_both_sides() {
                 continue;
             }
             let linear = Linear::new(blocks(ty, rows, cols, &mut random));
-            for tokens in [PANEL_TOKENS, PANEL_TOKENS + 1, 33] {
+            for tokens in [PANEL_TOKENS_MAX, PANEL_TOKENS_MAX + 1, 61] {
                 let x = &random.normals(tokens * cols + 1)[1..];
                 check(&linear, x, tokens, ty);
             }
@@ -70,13 +70,13 @@ fn every_variant_rounds_units_alike() {
         for _ in 0..20 {
             let mut bytes = vec![0; ty.row_bytes(UNIT).unwrap()];
             hob_quant::quantize_row(ty, &random.normals(UNIT), &mut bytes).unwrap();
-            let mut unit = WeightUnit::ZERO;
-            unpack_unit(Isa::Scalar, ty, &bytes, &mut unit);
+            let row = EncodedRows { bytes: &bytes, row_bytes: bytes.len() };
+            let mut unit = [WeightUnit::ZERO];
+            unpack_rows(Isa::Scalar, ty, row, 0..1, 0, &mut unit);
             let mut expected = [0; UNIT];
-            let scale = round_to_one_scale(format(ty).unwrap(), &unit, &mut expected);
+            let scale = round_to_one_scale(format(ty).unwrap(), &unit[0], &mut expected);
             for isa in Isa::available() {
                 let (mut found, mut scales) = ([[0; UNIT]], [0.0]);
-                let row = EncodedRows { bytes: &bytes, row_bytes: bytes.len() };
                 round_rows(isa, ty, row, 0..1, 0, &mut found, &mut scales);
                 assert_eq!((found, scales), ([expected], [scale]), "{isa} {ty}");
             }
@@ -87,7 +87,7 @@ fn every_variant_rounds_units_alike() {
 #[test]
 fn bad_numbers_stay_visible_and_alone() {
     let mut random = Random(12);
-    let tokens = PANEL_TOKENS + 3;
+    let tokens = PANEL_TOKENS_MAX + 3;
     for isa in Isa::available() {
         for ty in [TensorType::Q4_0, TensorType::Q6_K] {
             let linear = Linear::new(blocks(ty, 5, 512, &mut random));
@@ -107,7 +107,7 @@ fn bad_numbers_stay_visible_and_alone() {
 #[test]
 fn error_on_normal_values_is_about_one_percent() {
     let mut random = Random(13);
-    let (rows, cols, tokens) = (64, 1024, 32);
+    let (rows, cols, tokens) = (64, 1024, PANEL_TOKENS_MAX);
     let cpu = Cpu::new(1, Compute::Fast);
     for ty in types() {
         let linear = Linear::new(blocks(ty, rows, cols, &mut random));

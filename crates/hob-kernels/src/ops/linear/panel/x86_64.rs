@@ -129,8 +129,10 @@ fn load64(bytes: &[u8; 64]) -> __m512i {
 fn transpose(codes: &[[u8; UNIT]; ROWS], panel: &mut [[u8; 64]]) {
     for half in 0..2 {
         for part in 0..4 {
-            let rows: [__m512i; 16] =
-                std::array::from_fn(|r| load64(&codes[16 * half + r].as_chunks::<64>().0[part]));
+            let mut rows = [_mm512_setzero_si512(); 16];
+            for (row, codes) in rows.iter_mut().zip(&codes[16 * half..]) {
+                *row = load64(&codes.as_chunks::<64>().0[part]);
+            }
             for (quad, column) in transpose16(rows).into_iter().enumerate() {
                 let place = &mut panel[2 * (16 * part + quad) + half];
                 // SAFETY: 64 writable bytes; the store needs no alignment.
@@ -143,7 +145,7 @@ fn transpose(codes: &[[u8; UNIT]; ROWS], panel: &mut [[u8; 64]]) {
 /// Transposes a 16 x 16 matrix of 32-bit elements: pairs, then quads within 128-bit lanes, then the lanes.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn transpose16(r: [__m512i; 16]) -> [__m512i; 16] {
+pub(in crate::ops::linear) fn transpose16(r: [__m512i; 16]) -> [__m512i; 16] {
     let mut pairs = r;
     for i in 0..8 {
         pairs[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
@@ -178,7 +180,10 @@ fn transpose16(r: [__m512i; 16]) -> [__m512i; 16] {
 fn tile_avx512<const N: usize>(panel: &[[u8; 64]], x: &TileAvx512, first: usize, out: &mut Sums<'_>) {
     let panel = &panel[..2 * QUADS];
     // Starting from the zero point's share makes the sums those of signed codes.
-    let mut sums: [[__m512i; 2]; N] = std::array::from_fn(|t| [_mm512_set1_epi32(x.starts[t]); 2]);
+    let mut sums = [[_mm512_setzero_si512(); 2]; N];
+    for (sums, start) in sums.iter_mut().zip(x.starts) {
+        *sums = [_mm512_set1_epi32(start); 2];
+    }
     for quad in 0..QUADS {
         let rows = [load64(&panel[2 * quad]), load64(&panel[2 * quad + 1])];
         for (sums, x) in sums.iter_mut().zip(&x.codes[quad]) {

@@ -11,10 +11,8 @@ pub(super) struct Sums {
     mins: __m256,
 }
 
-impl Sums {
-    // SAFETY: vectors of floats have no invalid bit patterns; zero bits are zeros.
-    pub(super) const ZERO: Sums = unsafe { std::mem::zeroed() };
-}
+// SAFETY: vectors of floats have no invalid bit patterns; zero bits are zeros.
+pub(super) const ZERO: Sums = unsafe { std::mem::zeroed() };
 
 /// Adds the dot of one unit to `sums`.
 #[inline]

@@ -3,19 +3,13 @@
 use super::{Unit, WeightUnit, format_of};
 use std::arch::x86_64::*;
 
-/// What a row and a token add up to.
-#[derive(Clone, Copy)]
-pub(super) struct Sums {
-    dots: __m512,
-    mins: __m256,
-}
+/// What a row and a token add up to: in the four lanes `4 * j ..` what groups `j` of all chunks of 128 columns do.
+pub(super) type Sums = __m512;
 
-impl Sums {
-    // SAFETY: vectors of floats have no invalid bit patterns; zero bits are zeros.
-    pub(super) const ZERO: Sums = unsafe { std::mem::zeroed() };
-}
+// SAFETY: vectors of floats have no invalid bit patterns; zero bits are zeros.
+pub(super) const ZERO: Sums = unsafe { std::mem::zeroed() };
 
-/// Adds the dot of one unit to `sums`.
+/// Adds the dot of one unit to `sums`. `groups.rs` does the same additions in the same order.
 #[inline]
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
 pub(super) fn add_unit<const F: usize>(w: &WeightUnit, x: &Unit, sums: &mut Sums) {
@@ -26,13 +20,10 @@ pub(super) fn add_unit<const F: usize>(w: &WeightUnit, x: &Unit, sums: &mut Sums
     for h in 0..halves {
         let negative = if format.halves { negative[h] } else { _mm256_add_epi32(negative[0], negative[1]) };
         let scales = _mm512_castps256_ps512(_mm256_mul_ps(load8(&w.scales[h]), steps));
-        if format.mins {
-            let sums_of_x = _mm256_mul_ps(_mm256_cvtepi32_ps(negative), steps);
-            sums.mins = _mm256_fmadd_ps(load8(&w.mins[h]), sums_of_x, sums.mins);
-        }
         // The zero point: offset * -sum(x), placed in the first of each group's four lanes.
         let shift = _mm_cvtsi32_si128(format.offset.max(1).trailing_zeros() as i32);
         let starts = _mm512_castsi256_si512(_mm256_sll_epi32(negative, shift));
+        let minus_x = _mm512_castps256_ps512(_mm256_mul_ps(_mm256_cvtepi32_ps(negative), steps));
         for chunk in 0..2 {
             let spread = _mm512_add_epi32(
                 _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3),
@@ -47,16 +38,25 @@ pub(super) fn add_unit<const F: usize>(w: &WeightUnit, x: &Unit, sums: &mut Sums
             if !format.halves {
                 dots = _mm512_dpbusd_epi32(dots, codes(w, 2 * chunk + 1), values(x, 2 * chunk + 1));
             }
+            // All four lanes get the whole group, which is an integer that a float holds exactly.
+            dots = _mm512_add_epi32(dots, _mm512_shuffle_epi32::<0b10_11_00_01>(dots));
+            dots = _mm512_add_epi32(dots, _mm512_shuffle_epi32::<0b01_00_11_10>(dots));
             let scale = _mm512_permutexvar_ps(spread, scales);
-            sums.dots = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots), scale, sums.dots);
+            *sums = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots), scale, *sums);
+            if format.mins {
+                let mins = _mm512_permutexvar_ps(spread, _mm512_castps256_ps512(load8(&w.mins[h])));
+                *sums = _mm512_fmadd_ps(mins, _mm512_permutexvar_ps(spread, minus_x), *sums);
+            }
         }
     }
 }
 
+/// `(groups 0 + groups 2) + (groups 1 + groups 3)`.
 #[inline]
-#[target_feature(enable = "avx2,fma,avx512f")]
+#[target_feature(enable = "avx2,fma,avx512f,avx512dq")]
 pub(super) fn finish(sums: Sums) -> f32 {
-    _mm512_reduce_add_ps(_mm512_add_ps(sums.dots, _mm512_zextps256_ps512(sums.mins)))
+    let pairs = _mm256_add_ps(_mm512_castps512_ps256(sums), _mm512_extractf32x8_ps::<1>(sums));
+    _mm_cvtss_f32(_mm_add_ss(_mm256_castps256_ps128(pairs), _mm256_extractf128_ps::<1>(pairs)))
 }
 
 #[inline]
