@@ -114,12 +114,13 @@ impl Work<'_> {
         let Work { isa, source, rows, x, tokens, scratch, finish } = self;
         let (tiles, tile_tokens) = (x.tiles(tokens.clone()), x.tile_tokens());
         let Scratch { lines, panel, sums } = scratch;
+        let exact = source.is_integer();
         // Old sums are not read: the first unit replaces them.
         sums.resize(sums.len().max(tiles.len() * tile_tokens), RowSums([0; ROWS]));
         for unit in 0..x.units() {
             source.fill(isa, rows.clone(), unit, lines, &prefetch);
             lay_out(isa, source.offset(), &lines.codes, panel);
-            let (scales, first_unit) = ((!source.is_integer()).then_some(&lines.scales), unit == 0);
+            let (scales, first_unit) = ((!exact).then_some(&lines.scales), unit == 0);
             if unit + 1 < x.units() {
                 multiply(isa, panel, x, unit, tiles.clone(), &mut Sums { values: sums, scales, first_unit });
                 continue;
@@ -128,14 +129,17 @@ impl Work<'_> {
             for (tile, values) in tiles.clone().zip(sums.chunks_exact_mut(tile_tokens)) {
                 multiply(isa, panel, x, unit, tile..tile + 1, &mut Sums { values, scales, first_unit });
                 for (token, RowSums(sums)) in (tile * tile_tokens..tokens.end).zip(values) {
-                    let sums: [f32; ROWS] = match scales {
-                        Some(_) => sums.map(|bits| f32::from_bits(bits as u32)),
-                        None => {
-                            let step = x.step(token);
-                            std::array::from_fn(|row| sums[row] as f32 * (step * lines.scales[row]))
-                        }
-                    };
-                    finish.put_run(token, rows.start, &sums[..rows.len()]);
+                    let mut out = [0.0; ROWS];
+                    if exact {
+                        let step = x.step(token);
+                        let terms = sums.iter().zip(&lines.scales);
+                        out.iter_mut()
+                            .zip(terms)
+                            .for_each(|(y, (sum, scale))| *y = *sum as f32 * (step * scale));
+                    } else {
+                        out.iter_mut().zip(sums).for_each(|(y, bits)| *y = f32::from_bits(*bits as u32));
+                    }
+                    finish.put_run(token, rows.start, &out[..rows.len()]);
                 }
             }
         }
