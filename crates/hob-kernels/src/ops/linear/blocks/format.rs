@@ -1,5 +1,6 @@
 //! What the kernels need to know about a block format: codes, zero point, scales.
 
+use crate::ops::linear::activations::largest_bits;
 use hob_quant::TensorType;
 
 /// Columns of a weight unit; 1 to 8 blocks of a format.
@@ -20,6 +21,18 @@ pub(in crate::ops::linear) struct WeightUnit {
 impl WeightUnit {
     pub(in crate::ops::linear) const ZERO: WeightUnit =
         WeightUnit { codes: [0; UNIT], scales: [[0.0; 8]; 2], mins: [[0.0; 8]; 2] };
+
+    /// The largest magnitude that codes from 0 to 15 can stand for, as the bits of an f32.
+    #[inline(always)]
+    pub(in crate::ops::linear) fn largest_nibble(&self, format: Format) -> u32 {
+        let (low, high) = (-f32::from(format.offset), f32::from(15 - i16::from(format.offset)));
+        let mut ends = [0.0; 16];
+        for (group, (scale, min)) in self.scales[0].iter().zip(&self.mins[0]).enumerate() {
+            ends[group] = low * scale - min;
+            ends[8 + group] = high * scale - min;
+        }
+        largest_bits(&ends)
+    }
 
     /// Stores the 16 codes of columns `16 * run ..`.
     #[inline(always)]
@@ -43,6 +56,8 @@ pub(in crate::ops::linear) struct Format {
     pub mins: bool,
     /// Codes may exceed 127, so that pairs of 8-bit products do not fit 16 bits.
     pub wide: bool,
+    /// All codes from 0 to 15 occur, so that rounding to one scale is sixteen roundings per group and a look-up.
+    pub nibbles: bool,
     /// Bytes of a unit.
     pub bytes: usize,
 }
@@ -63,7 +78,8 @@ pub(in crate::ops::linear) const fn format(ty: TensorType) -> Option<Format> {
         _ => return None,
     };
     let bytes = UNIT / block_size(ty) * block_bytes(ty);
-    Some(Format { offset, halves, mins, wide: offset == 128, bytes })
+    let nibbles = matches!(ty, T::Q4_0 | T::Q4_1 | T::Q4_K);
+    Some(Format { offset, halves, mins, wide: offset == 128, nibbles, bytes })
 }
 
 /// As [`TensorType::block_size`], in constants.

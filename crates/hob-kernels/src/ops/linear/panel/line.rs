@@ -96,6 +96,9 @@ fn unpack_codes(bits: CodeBits, bytes: &[u8], out: &mut [u8; UNIT]) {
 }
 
 /// Rounds an unpacked unit to one scale, which is returned; codes are stored with [`OFFSET`].
+///
+/// The scale is a 127th of the unit's largest magnitude; of formats with sixteen values to a group, of the largest that a
+/// code could stand for.
 #[inline(always)]
 pub(in crate::ops::linear) fn round_to_one_scale(
     format: Format,
@@ -111,7 +114,8 @@ pub(in crate::ops::linear) fn round_to_one_scale(
             *value = scale * f32::from(i16::from(*code) - i16::from(format.offset)) - min;
         }
     }
-    let step = Step::of(largest_bits(&values));
+    let largest = if format.nibbles { unit.largest_nibble(format) } else { largest_bits(&values) };
+    let step = Step::of(largest);
     for (code, value) in out.iter_mut().zip(&values) {
         *code = ((value * step.inverse + ROUND).to_bits() as u8).wrapping_add(OFFSET as u8);
     }

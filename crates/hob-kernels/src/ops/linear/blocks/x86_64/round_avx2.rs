@@ -24,7 +24,8 @@ pub(super) fn round_to_one_scale(format: Format, unit: &WeightUnit, out: &mut [u
         values[place] = value;
         largest = _mm256_max_epu32(largest, _mm256_and_si256(_mm256_castps_si256(value), magnitude));
     }
-    let step = Step::of(largest_lane(largest));
+    let largest = if format.nibbles { unit.largest_nibble(format) } else { largest_lane(largest) };
+    let step = Step::of(largest);
     let inverse = _mm256_set1_ps(step.inverse);
     let rounded = |value: __m256| _mm256_cvtps_epi32(_mm256_mul_ps(value, inverse));
     for (values, out) in values.as_chunks::<4>().0.iter().zip(out.as_chunks_mut::<32>().0) {
