@@ -5,7 +5,7 @@ use crate::open::{self, RunArgs};
 use crate::{conversation, input, out, platform};
 use anyhow::{anyhow, bail};
 use clap::Args;
-use hob::{ChatOptions, EncodeOptions, LanguageModel};
+use hob::{Chat, ChatOptions, EncodeOptions, Error};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -24,29 +24,41 @@ pub struct TemplateArgs {
     /// Ask the model to think first (on) or not (off)
     #[arg(long, value_name = "on|off", num_args = 0..=1, default_missing_value = "on", value_parser = ["on", "off"])]
     pub think: Option<String>,
+    /// End the text inside of the last message, so that the model goes on with it
+    #[arg(long = "continue")]
+    pub continues: bool,
+    /// Give the messages to the template as they are, as transformers does, instead of rewriting them to what it takes
+    #[arg(long, conflicts_with = "continues")]
+    pub verbatim: bool,
     /// Print a JSON document with the text and its token ids
     #[arg(long)]
     pub json: bool,
 }
 
+/// A way to turn the conversation into text.
+type Render = fn(&Chat) -> Result<String, Error>;
+
 /// Runs the command.
 pub fn run(args: &TemplateArgs) -> anyhow::Result<()> {
     let (messages, tools) = read(args)?;
     let model = open::model(&args.model, &RunArgs::default())?;
-    let source = model.template().ok_or(hob::Error::NoTemplate)?.source();
+    let source = model.template().ok_or(Error::NoTemplate)?.source();
     let name = input::name(&args.messages);
     conversation::check_messages(&messages, Some(source)).map_err(|e| anyhow!("{name}: {e}"))?;
     let think = args.think.as_deref().map(|value| value == "on");
-    let text = render(&model, &messages, tools.as_deref(), think)
-        .map_err(|e| anyhow!("{}: {e}", args.model.display()))?;
-    // A template that refuses to go without does something with it.
-    let differs = |other: Result<String, hob::Error>| other.map_or(true, |other| other != text);
-    if tools.is_some() && !differs(render(&model, &messages, None, think)) {
-        note("the tools leave no trace: this model's template does not show them here");
-    }
-    if think.is_some() && !differs(render(&model, &messages, tools.as_deref(), think.map(|on| !on))) {
-        note("--think leaves no trace: on and off give the same text with this model's template");
-    }
+    let mut chat = model.chat(ChatOptions { think, now: Some(platform::now()), ..ChatOptions::default() });
+    chat.set_messages(messages);
+    chat.set_tools(tools.clone());
+    let render = match (args.continues, args.verbatim) {
+        (true, _) => Chat::render_continued,
+        (_, true) => Chat::render_verbatim,
+        _ => Chat::render as Render,
+    };
+    let text = render(&chat).map_err(|error| match error {
+        Error::Tokenizer(hob_tokenizer::Error::Message { .. }) => anyhow!("{name}: {error}"),
+        error => anyhow!("{}: {error}", args.model.display()),
+    })?;
+    note_what_is_lost(&mut chat, tools, think, render, &text);
     if !args.json {
         return out::text(&text);
     }
@@ -55,16 +67,32 @@ pub fn run(args: &TemplateArgs) -> anyhow::Result<()> {
     out::json(&json!({"text": text, "ids": ids}))
 }
 
-fn render(
-    model: &LanguageModel,
-    messages: &[Value],
-    tools: Option<&[Value]>,
+/// Says what left no trace in `text`, by rendering without it.
+fn note_what_is_lost(
+    chat: &mut Chat,
+    tools: Option<Vec<Value>>,
     think: Option<bool>,
-) -> Result<String, hob::Error> {
-    let mut chat = model.chat(ChatOptions { think, now: Some(platform::now()), ..ChatOptions::default() });
-    chat.set_messages(messages.to_vec());
-    chat.set_tools(tools.map(<[Value]>::to_vec));
-    chat.render()
+    render: Render,
+    text: &str,
+) {
+    // A template that refuses to go without does something with it.
+    let is_same = |chat: &Chat| render(chat).is_ok_and(|other| other == text);
+    if chat.loses_tool_calls() {
+        note("the calls of tools leave no trace: this model's template shows none");
+    }
+    if tools.is_some() {
+        chat.set_tools(None);
+        if is_same(chat) {
+            note("the tools leave no trace: this model's template does not show them here");
+        }
+        chat.set_tools(tools);
+    }
+    if think.is_some() {
+        chat.set_think(think.map(|on| !on));
+        if is_same(chat) {
+            note("--think leaves no trace: on and off give the same text with this model's template");
+        }
+    }
 }
 
 /// The messages and tools of the files.

@@ -117,9 +117,9 @@ pub enum Error {
         reason: String,
     },
     /// A message of a conversation has a form that no template could render.
-    #[error("message {index}: expected {expected}, found {found}; a prompt holds text only")]
+    #[error("message {}: expected {expected}, found {found}; a prompt holds text only", index + 1)]
     Message {
-        /// Position in the conversation, from zero.
+        /// Position in the conversation, from zero; the text of the error counts from one, as people do.
         index: usize,
         /// What belongs there.
         expected: &'static str,

@@ -151,6 +151,33 @@ fn results_name_their_tool_and_ids_are_shortened_where_that_is_asked() {
 }
 
 #[test]
+fn a_template_that_never_ends_is_found_out_early() {
+    // Each addition copies the list once in 32 rounds, so that rounds cost more the longer it runs: dozens of renderings
+    // under the limits of a real one would take most of a minute.
+    let grows = "{% set ns = namespace(l=[]) %}{% for a in range(99999) %}{% set ns.l = ns.l + [a] %}\
+                 {{ ns.l | length }}{% endfor %}{{ messages[0].content }}";
+    let template = template(grows);
+    let messages = [json!({"role": "developer", "content": "Hi"})];
+    let expected = json!({"role": "user", "content": "Hi"});
+    assert_eq!(template.adapt_messages(&messages).unwrap(), [expected]);
+    assert!(!template.shows_tool_calls());
+}
+
+#[test]
+fn a_name_that_is_no_name_is_not_repeated() {
+    let template = with_calls("{{ c.function.arguments | tojson }}");
+    let mut asked = call("1", "{}".into(), json!(null));
+    let result = json!({"role": "tool", "tool_call_id": "1", "content": "21"});
+    for (name, is_repeated) in
+        [(json!("f".repeat(256)), true), (json!("f".repeat(257)), false), (json!([1]), false)]
+    {
+        asked["tool_calls"][0]["function"]["name"] = name;
+        let adapted = template.adapt_messages(&[asked.clone(), result.clone()]).unwrap();
+        assert_eq!(adapted[1].get("name").is_some(), is_repeated);
+    }
+}
+
+#[test]
 fn tools_are_completed() {
     let tools =
         [json!({"type": "function", "function": {"name": "f", "strict": null}}), json!({"type": "other"})];

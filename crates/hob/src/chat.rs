@@ -3,8 +3,11 @@
 use crate::answer::{Answer, Source};
 use crate::{AnswerOptions, ChatOptions, Error, LanguageModel};
 use hob_engine::Session;
-use hob_tokenizer::{EncodeOptions, TemplateInput};
+use hob_tokenizer::{ChatTemplate, EncodeOptions, TemplateInput, adapt_tools};
 use serde_json::{Map, Value, json};
+
+/// One of the ways a template renders.
+type Render = fn(&ChatTemplate, &TemplateInput<'_>) -> Result<String, hob_tokenizer::Error>;
 
 /// A conversation with a model.
 pub struct Chat {
@@ -34,12 +37,13 @@ impl Chat {
         self.messages.push(json!({"role": "user", "content": text}));
     }
 
-    /// The messages so far, in the shape chat templates take.
+    /// The messages so far, as they were given.
     pub fn messages(&self) -> &[Value] {
         &self.messages
     }
 
-    /// Replaces the conversation.
+    /// Replaces the conversation. Messages may have any form that the OpenAI interface knows, see
+    /// [`ChatTemplate::adapt_messages`]; ask [`Chat::loses_tool_calls`] where they may call tools.
     pub fn set_messages(&mut self, messages: Vec<Value>) {
         self.messages = messages;
     }
@@ -68,11 +72,53 @@ impl Chat {
         &self.session
     }
 
-    /// The prompt that the next answer would continue.
+    /// Whether tools are called in the conversation and the model's template passes over calls without a word. The model
+    /// then sees what tools answered, if that, but not what they were asked; nothing else reports it.
+    pub fn loses_tool_calls(&self) -> bool {
+        let calls = |m: &Value| m["tool_calls"].as_array().is_some_and(|calls| !calls.is_empty());
+        self.messages.iter().any(calls) && self.model.template().is_some_and(|t| !t.shows_tool_calls())
+    }
+
+    /// The prompt that the next answer would continue. Messages and tools are rewritten to what the model's template
+    /// takes: [`ChatTemplate::adapt_messages`] says how.
+    ///
+    /// # Errors
+    /// [`Error::NoTemplate`], a message that holds more than text, or what the template refuses.
+    pub fn render(&self) -> Result<String, Error> {
+        self.render_adapted(ChatTemplate::render)
+    }
+
+    /// The prompt up to the end of the last message, whose text the model would go on with; otherwise like
+    /// [`Chat::render`].
+    ///
+    /// # Errors
+    /// As [`Chat::render`], and where the last message holds no text or the template doesn't show it.
+    pub fn render_continued(&self) -> Result<String, Error> {
+        self.render_adapted(ChatTemplate::render_continued)
+    }
+
+    /// What the template makes of messages and tools as they were given, exactly as `apply_chat_template` of transformers
+    /// does. [`Chat::answer`] uses [`Chat::render`].
     ///
     /// # Errors
     /// [`Error::NoTemplate`], or what the template refuses.
-    pub fn render(&self) -> Result<String, Error> {
+    pub fn render_verbatim(&self) -> Result<String, Error> {
+        self.render_with(ChatTemplate::render, &self.messages, self.tools.as_deref())
+    }
+
+    fn render_adapted(&self, render: Render) -> Result<String, Error> {
+        let template = self.model.template().ok_or(Error::NoTemplate)?;
+        let messages = template.adapt_messages(&self.messages)?;
+        let tools = self.tools.as_deref().map(adapt_tools);
+        self.render_with(render, &messages, tools.as_deref())
+    }
+
+    fn render_with(
+        &self,
+        render: Render,
+        messages: &[Value],
+        tools: Option<&[Value]>,
+    ) -> Result<String, Error> {
         let template = self.model.template().ok_or(Error::NoTemplate)?;
         let tokenizer = self.model.tokenizer()?;
         let special = tokenizer.special();
@@ -85,16 +131,17 @@ impl Chat {
         if let Some(think) = self.options.think {
             extra.insert("enable_thinking".into(), think.into());
         }
-        Ok(template.render(&TemplateInput {
-            messages: &self.messages,
-            tools: self.tools.as_deref(),
+        let input = TemplateInput {
+            messages,
+            tools,
             documents: None,
             add_generation_prompt: true,
             bos_token: bos.as_deref(),
             eos_token: eos.as_deref(),
             extra: Some(&extra),
             now: self.options.now,
-        })?)
+        };
+        Ok(render(template, &input)?)
     }
 
     /// Computes the prompt and starts the answer. What is said of it joins the conversation when the [`Answer`] goes.

@@ -10,7 +10,7 @@ pub enum Error {
     /// The contents are no model that Hob runs.
     #[error(transparent)]
     Model(#[from] hob_model::Error),
-    /// The tokenizer or the chat template is damaged or unknown.
+    /// The tokenizer or the chat template is damaged or unknown, or the template cannot render the conversation.
     #[error(transparent)]
     Tokenizer(#[from] hob_tokenizer::Error),
     /// The run itself failed.

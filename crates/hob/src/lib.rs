@@ -41,6 +41,6 @@ pub use hob_engine::sampling::{DryConfig, Mirostat, SamplerConfig, TokenLogprob,
 pub use hob_engine::{FinishReason, OnFull, Prefilled, Progress, Session};
 pub use hob_kernels::{Compute, KvType};
 pub use hob_model::spec::Pooling;
-pub use hob_tokenizer::{EncodeOptions, LocalTime, Tokenizer};
+pub use hob_tokenizer::{ChatTemplate, EncodeOptions, LocalTime, Tokenizer};
 pub use model::{LanguageModel, open_tokenizer};
 pub use options::{AnswerOptions, ChatOptions, Options};

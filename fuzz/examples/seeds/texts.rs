@@ -20,7 +20,25 @@ const VARIABLES: &str = r#"{"messages":[{"role":"user","content":[{"type":"text"
 "tools":[{"type":"function","function":{"name":"f","description":"d","parameters":{"type":"object","properties":{}}}}],
 "extra":{"enable_thinking":false}}"#;
 
-const TEMPLATES: [(&str, &str, &str); 5] = [
+/// As clients of the OpenAI interface send them.
+const SENT: &str = r#"[{"role":"developer","content":[{"type":"text","text":"s"}]},{"role":"user","content":"Hi"},
+{"role":"assistant","content":null,"refusal":null,"tool_calls":[{"id":"call_0","function":{"name":"f","arguments":"{\"x\": 1}"}}]},
+{"role":"tool","tool_call_id":"call_0","content":"21"},{"role":"assistant","content":"It is "}]"#;
+
+const TEMPLATES: [(&str, &str, &str); 7] = [
+    (
+        "sent",
+        "{% for m in messages %}[{{ m.role }}]{% if m.content is string %}{{ m.content }}{% endif %}{% for c in m.tool_calls %}\
+         {{ c.id }}{{ c.function.arguments | tojson }}{% endfor %}{{ m.name }}{% endfor %}",
+        SENT,
+    ),
+    (
+        "strict",
+        "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no') }}{% endif %}{{ m.content[0].text + '' }}\
+         {% for c in m.tool_calls %}{% if c.id | length != 9 %}{{ raise_exception('id') }}{% endif %}\
+         {{ '<' + c.function.arguments + '>' }}{% endfor %}{% endfor %}",
+        SENT,
+    ),
     (
         "chatml",
         "{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{% endfor %}\

@@ -48,6 +48,53 @@ fn what_a_template_ignores_is_spoken_of() {
     assert!(run.ok().contains("\"add\""));
 }
 
+/// A question, a call and its result as clients of the OpenAI interface send them.
+const SENT: &str = r#"[{"role": "developer", "content": "Be brief."},
+    {"role": "user", "content": [{"type": "text", "text": "Weather in Paris?"}]},
+    {"role": "assistant", "content": null, "refusal": null, "tool_calls": [{"id": "call00001", "type": "function",
+     "function": {"name": "get_weather", "arguments": "{\"city\": \"Paris\"}"}}]},
+    {"role": "tool", "tool_call_id": "call00001", "content": "21 C"}]"#;
+
+#[test]
+fn messages_are_rewritten_to_what_the_template_takes() {
+    let Some(model) = shared("fixtures/models/qwen3") else { return };
+    let run = hob(&["template", &model, "--messages", "-"], SENT.as_bytes());
+    assert_eq!(run.stderr, "");
+    let text = run.ok();
+    for part in [
+        "system\nBe brief.",
+        "user\nWeather in Paris?",
+        r#""arguments": {"city": "Paris"}"#,
+        "21 C",
+        "assistant\n",
+    ] {
+        assert!(text.contains(part), "{part:?} in {text}");
+    }
+    let verbatim = hob(&["template", &model, "--messages", "-", "--verbatim"], SENT.as_bytes());
+    assert!(verbatim.code != Some(0) || verbatim.stdout != text);
+    let picture = br#"[{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:"}}]}]"#;
+    let run = hob(&["template", &model, "--messages", "-"], picture);
+    assert!(run.code == Some(1) && run.stderr.contains("standard input: message 1:"), "{}", run.stderr);
+}
+
+#[test]
+fn calls_that_a_template_does_not_show_are_spoken_of() {
+    let Some(model) = shared("fixtures/models/phi3_mini_4k") else { return };
+    let run = hob(&["template", &model, "--messages", "-"], SENT.as_bytes());
+    assert!(run.stderr.contains("the calls of tools leave no trace"), "{}", run.stderr);
+    assert!(!run.ok().contains("Paris\""));
+}
+
+#[test]
+fn an_answer_can_be_left_open() {
+    let Some(model) = shared("fixtures/models/gemma3_1b") else { return };
+    let begun = br#"[{"role": "user", "content": "Count."}, {"role": "assistant", "content": "One, two,"}]"#;
+    let text = hob(&["template", &model, "--messages", "-", "--continue"], begun).ok();
+    assert!(text.ends_with("<start_of_turn>model\nOne, two,"), "{text}");
+    let run = hob(&["template", &model, "--messages", "-", "--continue", "--verbatim"], begun);
+    assert_eq!(run.code, Some(2));
+}
+
 #[test]
 fn vectors_have_length_one() {
     let Some((model, expected)) = fixture("bert_bge") else { return };

@@ -1,7 +1,7 @@
 //! Which of several ways to write the same message a template takes, found out by rendering small conversations.
 //!
 //! Reading the source for `is string` or `is none` would be guessing; a word that is put in and looked for in the
-//! output is not. Templates run under the same limits here as on real conversations.
+//! output is not. Templates run under tighter limits here than on real conversations, as there are many renderings.
 
 use serde_json::{Value as Json, json};
 
@@ -10,6 +10,11 @@ use super::{ChatTemplate, LocalTime, TemplateInput};
 /// A word that no template contains.
 const WORD: &str = "hobprobe";
 const KEY: &str = "hobkey";
+
+/// Work that a template may do on one of the small conversations, besides what their bytes allow; published ones get by
+/// on a hundredth. There are about twenty conversations, so finding out costs a hostile template's user about as much as
+/// rendering one or two.
+const FUEL: u64 = 20_000;
 
 /// Nine letters and digits, which the strictest templates ask for.
 const SHORT_ID: &str = "hobprobe1";
@@ -135,7 +140,7 @@ impl Probe<'_> {
             now: Some(LocalTime { year: 2026, month: 1, day: 1, hour: 0, minute: 0, second: 0 }),
             ..TemplateInput::default()
         };
-        self.template.render(&input).ok()
+        self.template.render_within(&input, FUEL).ok()
     }
 
     fn shows(&self, messages: &[Json]) -> bool {

@@ -123,6 +123,11 @@ impl ChatTemplate {
     /// [`Error::Refused`] where the template itself raises an exception, [`Error::Template`] where it fails or exceeds
     /// a limit.
     pub fn render(&self, input: &TemplateInput<'_>) -> Result<String, Error> {
+        self.render_within(input, FUEL_BASE)
+    }
+
+    /// Renders with `fuel` in place of [`FUEL_BASE`].
+    fn render_within(&self, input: &TemplateInput<'_>, fuel: u64) -> Result<String, Error> {
         let mut env = self.env.clone();
         let now = input.now;
         env.add_function("strftime_now", move |format: &str| match now {
@@ -132,7 +137,7 @@ impl ChatTemplate {
             }
         });
         let (context, bytes) = context(input);
-        env.set_fuel(Some(FUEL_BASE + FUEL_PER_BYTE * bytes as u64));
+        env.set_fuel(Some(fuel + FUEL_PER_BYTE * bytes as u64));
         let template = env.get_template("chat").map_err(|e| failure(&e))?;
         template.render(context).map_err(|e| failure(&e))
     }

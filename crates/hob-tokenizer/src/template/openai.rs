@@ -15,6 +15,10 @@ use crate::Error;
 
 type Message = Map<String, Json>;
 
+/// Longest name of a tool, in bytes, that is repeated beside its results; the interface allows 64. Many results of one
+/// call would otherwise multiply a name of any length.
+const NAME_BYTES_MAX: usize = 256;
+
 impl ChatTemplate {
     /// Rewrites messages of the OpenAI interface to what this template takes; render the result.
     ///
@@ -27,7 +31,7 @@ impl ChatTemplate {
     ///   text becomes a list in templates that read nothing else.
     /// - The role `developer` becomes `system` in templates that don't know it. Where the template refuses or drops
     ///   system messages, the first message's words go before those of the first user message.
-    /// - Results of tools get the name of the tool whose call they answer. Ids of calls are numbered in templates that
+    /// - Results of tools get the name of the tool whose call they answer, unless it is absurdly long. Ids of calls are numbered in templates that
     ///   insist on nine letters and digits.
     ///
     /// Everything else stays as it is, so that the template says what it refuses: roles that don't alternate, say.
@@ -115,7 +119,9 @@ impl Adapter<'_> {
         }
         for call in calls {
             let id = call.get("id").and_then(Json::as_str).map(str::to_owned);
-            if let (Some(id), Some(name)) = (&id, call.pointer("/function/name")) {
+            let name = call.pointer("/function/name");
+            let is_short = |name: &&Json| name.as_str().is_some_and(|name| name.len() <= NAME_BYTES_MAX);
+            if let (Some(id), Some(name)) = (&id, name.filter(is_short)) {
                 self.names.insert(id.clone(), name.clone());
             }
             if let (Some(id), Some(call)) = (id, call.as_object_mut()) {
