@@ -1,6 +1,8 @@
 //! AVX2 and AVX-512 VNNI: four rows at a time, so that the sums' final additions and the activations' loads are shared.
 #![allow(unsafe_code)]
 
+mod one_token;
+
 use super::{Input, Weights, offset};
 use crate::CodeBits;
 use crate::isa::{Avx2, Avx512};
@@ -35,7 +37,7 @@ const fn place<const B: usize>(field: usize, byte: usize) -> usize {
 
 /// The loops over rows, units and tokens, once per instruction set.
 macro_rules! code_kernel {
-    ($entry:ident, $isa:ident, $vector:ty, $zero:ident, $add_bytes:ident, $sum:ident, $bytes:literal, $features:literal) => {
+    ($entry:ident, $one_token:path, $isa:ident, $vector:ty, $zero:ident, $add_bytes:ident, $sum:ident, $bytes:literal, $features:literal) => {
         pub(super) fn $entry(w: &Weights<'_>, rows: Range<usize>, input: &Input, finish: &Finish<'_>) {
             #[target_feature(enable = $features)]
             fn all<const B: usize>(w: &Weights<'_>, rows: Range<usize>, input: &Input, finish: &Finish<'_>) {
@@ -117,6 +119,7 @@ macro_rules! code_kernel {
 
             #[target_feature(enable = $features)]
             fn dispatch(w: &Weights<'_>, rows: Range<usize>, input: &Input, finish: &Finish<'_>) {
+                let rows = $one_token(w, rows, input, finish);
                 match w.bits {
                     CodeBits::Two => all::<2>(w, rows, input, finish),
                     CodeBits::Four => all::<4>(w, rows, input, finish),
@@ -133,6 +136,7 @@ macro_rules! code_kernel {
 
 code_kernel!(
     avx512,
+    one_token::run,
     Avx512,
     __m512i,
     _mm512_setzero_si512,
@@ -141,7 +145,12 @@ code_kernel!(
     64,
     "avx2,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni"
 );
-code_kernel!(avx2, Avx2, __m256i, _mm256_setzero_si256, add32, sum8, 32, "avx2");
+code_kernel!(avx2, all_rows, Avx2, __m256i, _mm256_setzero_si256, add32, sum8, 32, "avx2");
+
+/// No rows are special.
+fn all_rows(_: &Weights<'_>, rows: Range<usize>, _: &Input, _: &Finish<'_>) -> Range<usize> {
+    rows
+}
 
 #[inline]
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
