@@ -1,7 +1,8 @@
 """The peer: llama.cpp through the `llama-cpp-python` package, in a virtual environment of its own.
 
 `reexec()` makes sure the calling script runs in that environment, building it at first use (the package compiles
-llama.cpp: minutes). The rest is the little that the scripts here need: tokens, perplexity, timed prefill and decode.
+llama.cpp: minutes). `cargo xtask bench-peers` sets `HOB_BENCH_VENV` and runs scripts over the library that it built itself.
+The rest is the little that the scripts here need: tokens, logits, perplexity, vectors, quantised copies.
 """
 
 import contextlib
@@ -10,7 +11,6 @@ import math
 import os
 import subprocess
 import sys
-import time
 
 VERSION = "0.3.36"
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -122,36 +122,6 @@ def perplexity(path, text, window, threads):
                 top = row.max()
                 nlls.append(math.log(np.exp(row - top).sum()) + top - row[part[i + 1]])
         return {"perplexity": math.exp(sum(nlls) / len(nlls)), "tokens": len(nlls)}
-
-
-def speed(path, threads, prompt, tokens, repeats, repack):
-    """Tokens a second of prefill and of decoding, one figure per repeat; random ids, as speed does not depend on them."""
-    import random
-
-    import llama_cpp as llama
-
-    with model(path, threads, prompt + tokens + 64, repack=repack) as (context, loaded, vocab):
-        size = llama.llama_vocab_n_tokens(vocab)
-        draw = random.Random(0)
-        ids = [draw.randrange(size) for _ in range(max(prompt, 16))]
-        prefill, generate = [], []
-        for repeat in range(repeats + 1):
-            clear(context)
-            start = time.perf_counter()
-            for at in range(0, prompt, 512):
-                part = ids[at : min(at + 512, prompt)]
-                decode(context, part, at, lambda i: at + i == prompt - 1)
-            llama.llama_synchronize(context)
-            prefill.append(prompt / (time.perf_counter() - start))
-            clear(context)
-            decode(context, ids[:16], 0, lambda i: i == 15)
-            start = time.perf_counter()
-            for i in range(tokens):
-                decode(context, [ids[i % len(ids)]], 16 + i, lambda _: True)
-            llama.llama_synchronize(context)
-            generate.append(tokens / (time.perf_counter() - start))
-        # The first round warms up.
-        return {"prefill": prefill[1:], "decode": generate[1:]}
 
 
 def quantize(source, target, file_type):

@@ -9,6 +9,7 @@ mod arm;
 mod check;
 mod fixtures;
 mod fuzz;
+mod peers;
 mod shell;
 mod start;
 mod steps;
@@ -61,6 +62,8 @@ enum Chore {
         #[arg(long)]
         target: Option<String>,
     },
+    /// Measure Hob beside llama.cpp and OpenVINO on this machine, and compare with the bars
+    BenchPeers(peers::Options),
 }
 
 fn main() -> ExitCode {
@@ -71,6 +74,7 @@ fn main() -> ExitCode {
         Chore::Fixtures { root, rest } => fixtures::run_fixtures(root, &rest),
         Chore::Arm => alone("arm", arm::run_arm()),
         Chore::Fuzz { seconds, target } => alone("fuzz", fuzz::run_fuzz(seconds, target.as_deref())),
+        Chore::BenchPeers(options) => peers::run_bench(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
