@@ -11,6 +11,7 @@ MiniLM-L6 and is quantised to static 8-bit by NNCF. Prints `{"value": tokens or 
 """
 
 import argparse
+import collections
 import json
 import os
 import statistics
@@ -29,6 +30,7 @@ BERT_LAYERS, BERT_HIDDEN, BERT_HEADS, BERT_FFN, BERT_VOCAB, BERT_TOKENS = 6, 384
 BUDGET_S = 3.0
 
 DRAW = np.random.default_rng(0)
+KEPT = []
 
 
 def const(values, kind=np.float32):
@@ -42,6 +44,8 @@ def ints(*values):
 def linear(x, rows, columns, group):
     """A product with 4-bit weights, one f16 scale for each `group` of a row's inputs."""
     packed = DRAW.integers(0, 256, rows * columns // 2, dtype=np.uint8)
+    # The library does not keep alive what a tensor of packed values points to.
+    KEPT.append(packed)
     weights = op.constant(ov.Tensor(packed, ov.Shape([rows, columns // group, group]), ov.Type.u4))
     scale = 2.0 / (15 * np.sqrt(columns))
     scales = (scale * DRAW.uniform(0.5, 1.5, (rows, columns // group, 1))).astype(np.float16)
@@ -71,8 +75,8 @@ def heads(x, count):
 
 def rotated(x, cos, sin):
     """Rotary positions with the halves of a head as pairs."""
-    parts = op.variadic_split(x, ints(-1), ints(HEAD // 2, HEAD // 2))
-    turned = op.concat([op.multiply(parts.output(1), const([[[[-1.0]]]])), parts.output(0)], -1)
+    cut = lambda start, end: op.slice(x, ints(start), ints(end), ints(1), ints(3))
+    turned = op.concat([op.multiply(cut(HEAD // 2, 2**63 - 1), const([[[[-1.0]]]])), cut(0, HEAD // 2)], -1)
     return op.add(op.multiply(x, cos), op.multiply(turned, sin))
 
 
@@ -102,7 +106,7 @@ def cached(new, name, batch, beams, sinks):
 def shared_heads(x):
     """Keys or values once for each query head."""
     each = HEADS // KV_HEADS
-    wide = op.broadcast(op.unsqueeze(x, ints(2)), ints(1, 1, each, 1, 1), "BIDIRECTIONAL")
+    wide = op.broadcast(op.unsqueeze(x, ints(2)), ints(1, 1, each, 1, 1), broadcast_spec="BIDIRECTIONAL")
     return op.reshape(wide, ints(0, HEADS, -1, HEAD), True)
 
 
@@ -213,6 +217,17 @@ def feed(request, ids, start):
     )
 
 
+def fused(model):
+    """How many nodes of each kind run; fails where the plugin did not recognise what makes it fast."""
+    nodes = model.get_runtime_model().get_ops()
+    kinds = collections.Counter(node.get_rt_info()["layerType"].astype(str) for node in nodes)
+    expected = {"ScaledDotProductAttention": LAYERS, "RoPE": 2 * LAYERS, "FullyConnected": 7 * LAYERS + 1}
+    for kind, count in expected.items():
+        if kinds[kind] != count:
+            raise SystemExit(f"OpenVINO runs {kinds[kind]} nodes {kind}, expected {count}: {dict(kinds)}")
+    return dict(kinds)
+
+
 def language(given):
     path = os.path.join(given.models, f"openvino-llama-3.2-1b-int4-g{given.group}.xml")
     path = kept(path, lambda: language_model(given.group))
@@ -237,12 +252,7 @@ def language(given):
     seconds = repeated(prefill if given.prefill else decode)
     if not given.prefill:
         seconds = statistics.median(spent[2:])
-    # Whether the plugin recognised cache and attention: it must, or it is not at its best.
-    fused = sum(op.get_rt_info()["layerType"] == "ScaledDotProductAttentionWithKVCache"
-                for op in model.get_runtime_model().get_ops())
-    if fused != LAYERS:
-        raise SystemExit(f"OpenVINO fused {fused} of {LAYERS} attentions with their cache; its figures would be unfair")
-    return {"value": count / seconds}
+    return {"value": count / seconds, "kinds": fused(model)}
 
 
 def bert_ids(batch):

@@ -54,8 +54,8 @@ pub fn run_once(command: &mut Command, reads: Reads) -> Result<Figure> {
 
 fn read(text: &str, reads: Reads) -> Result<Figure> {
     let json = match reads {
-        // Other lines may stand around the one that counts.
-        Reads::Batched => text.lines().find(|line| line.starts_with('{')).unwrap_or(""),
+        // Libraries print lines of their own around the one that counts.
+        Reads::Batched | Reads::Value => text.lines().rfind(|line| line.starts_with('{')).unwrap_or(""),
         _ => text,
     };
     let json: Value = serde_json::from_str(json).context("expected a JSON document")?;
@@ -96,6 +96,7 @@ mod tests {
         assert_eq!(read(hob, Reads::HobDecode).unwrap(), Figure { value: 3.0, gmacs: None, gb_s: Some(2.0) });
         assert_eq!(read(r#"[{"avg_ts": 9.5}]"#, Reads::LlamaBench).unwrap().value, 9.5);
         assert_eq!(read("\n{\"speed_tg\": 4.5}\n", Reads::Batched).unwrap().value, 4.5);
+        assert_eq!(read("Collecting statistics\n{\"value\": 1.5}\n", Reads::Value).unwrap().value, 1.5);
         assert_eq!(read(r#"{"peak_bytes": 2000000}"#, Reads::PeakMemory).unwrap().value, 2.0);
     }
 
