@@ -4,19 +4,36 @@ use std::fmt;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
+/// Whoever keeps bytes alive for views of them. Anything that lends bytes is one.
+pub trait Owner: Send + Sync {
+    /// All bytes, the same ones at every call.
+    fn bytes(&self) -> &[u8];
+
+    /// Lets go of the memory behind `range`, where the bytes can be had again from where they came: a mapped file.
+    fn release(&self, range: Range<usize>) {
+        let _ = range;
+    }
+}
+
+impl<T: AsRef<[u8]> + Send + Sync> Owner for T {
+    fn bytes(&self) -> &[u8] {
+        self.as_ref()
+    }
+}
+
 /// A read-only range of bytes with shared ownership of whatever holds them.
 ///
 /// Weights are views of the mapped file: cloning or slicing one copies no bytes and touches no page.
 #[derive(Clone)]
 pub struct SharedBytes {
-    owner: Arc<dyn AsRef<[u8]> + Send + Sync>,
+    owner: Arc<dyn Owner>,
     range: Range<usize>,
 }
 
 impl SharedBytes {
     /// Shares all bytes of `owner`.
-    pub fn new(owner: impl AsRef<[u8]> + Send + Sync + 'static) -> Self {
-        let range = 0..owner.as_ref().len();
+    pub fn new(owner: impl Owner + 'static) -> Self {
+        let range = 0..owner.bytes().len();
         Self { owner: Arc::new(owner), range }
     }
 
@@ -28,13 +45,19 @@ impl SharedBytes {
         let start = self.range.start + range.start;
         Some(Self { owner: Arc::clone(&self.owner), range: start..start + range.len() })
     }
+
+    /// Lets go of the memory that reading these bytes has taken, if they are those of a mapped file: they stay readable, and
+    /// are fetched again when they are. For large tables of which a few rows are read.
+    pub fn release(&self) {
+        self.owner.release(self.range.clone());
+    }
 }
 
 impl Deref for SharedBytes {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &(*self.owner).as_ref()[self.range.clone()]
+        &self.owner.bytes()[self.range.clone()]
     }
 }
 

@@ -5,5 +5,5 @@
 mod bytes;
 mod units;
 
-pub use bytes::SharedBytes;
+pub use bytes::{Owner, SharedBytes};
 pub use units::{Bytes, Count};

@@ -1,13 +1,13 @@
 //! Memory maps of model files: the crate's only unsafe code.
 
-#![allow(unsafe_code, reason = "mapping a file is unsafe by nature; the whole island is `Mapping::open`")]
+#![allow(unsafe_code, reason = "mapping a file and unmapping its pages are unsafe by nature")]
 
 use std::fs::File;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use hob_base::SharedBytes;
+use hob_base::{Owner, SharedBytes};
 use memmap2::Mmap;
 
 use crate::Error;
@@ -86,9 +86,22 @@ impl Mapping {
 /// What a [`SharedBytes`] keeps alive.
 struct Handle(Arc<Mapping>);
 
-impl AsRef<[u8]> for Handle {
-    fn as_ref(&self) -> &[u8] {
+impl Owner for Handle {
+    fn bytes(&self) -> &[u8] {
         &self.0.map
+    }
+
+    /// A hint, like [`Mapping::advise`]. Where pages cannot be let go they stay until the system needs their memory.
+    fn release(&self, range: Range<usize>) {
+        #[cfg(target_os = "linux")]
+        {
+            let (advice, len) = (memmap2::UncheckedAdvice::DontNeed, range.len());
+            // SAFETY: the map is read-only and of a file, so its pages hold nothing of their own: the next read of one finds
+            // the file's bytes again. The call checks the range against the map.
+            let _ = unsafe { self.0.map.unchecked_advise_range(advice, range.start, len) };
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = range;
     }
 }
 
@@ -118,6 +131,9 @@ mod tests {
         assert_eq!(bytes.len(), 10_000);
         let part = bytes.slice(5000..5010).unwrap();
         assert_eq!(mapping.range_of(&part), Some(5000..5010));
+        let before = part.to_vec();
+        part.release();
+        assert_eq!(*part, before);
         assert_eq!(mapping.range_of(&[1, 2, 3]), None);
         for access in [Access::Random, Access::Sequential, Access::WillNeed, Access::Normal] {
             mapping.advise(5000..5010, access);

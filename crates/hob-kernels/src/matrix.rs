@@ -281,6 +281,17 @@ impl Matrix {
         }
     }
 
+    /// Lets go of the memory that reading rows has taken, if they are those of a mapped file.
+    pub fn release(&self) {
+        match &self.storage {
+            Storage::Blocks { bytes, .. } => bytes.release(),
+            Storage::Codes { bytes, scales, .. } => {
+                bytes.release();
+                scales.bytes.release();
+            }
+        }
+    }
+
     /// Decodes one row to f32: exactly the numbers the file means.
     pub fn dequantize_row(&self, row: usize, out: &mut [f32]) {
         assert!(row < self.rows && out.len() == self.cols, "row and width of the matrix");

@@ -12,6 +12,9 @@ use crate::weights::NormWeights;
 use crate::{StepError, spec::NormKind};
 use hob_kernels::{AttentionJob, AttentionShape, Buffer, Cpu, Projection, RopeAngles};
 
+/// Positions of a sequence after which the memory of the table of per-layer embeddings is let go: a few megabytes.
+const TABLE_ROWS_KEPT: usize = 64;
+
 /// New tokens of one sequence.
 pub struct Step<'a> {
     /// Token ids (`T`), at least one.
@@ -52,7 +55,7 @@ impl Model {
             step.kv.release_unseen();
         }
         let mut x = self.embed(cpu, steps, &batch);
-        let per_layer = self.per_layer_inputs(cpu, steps, &x);
+        let per_layer = self.per_layer_inputs(cpu, steps, &batch, &x);
         let mut report = |layer: usize, x: &[f32]| {
             if let Some(trace) = trace.as_mut() {
                 trace(layer, x);
@@ -136,7 +139,7 @@ impl Model {
     }
 
     /// Every token's input to every layer, `[T, L * P]`: the mean of what its embedding and its table row say, times sqrt 2.
-    fn per_layer_inputs(&self, cpu: &Cpu, steps: &[Step<'_>], x: &[f32]) -> Buffer<f32> {
+    fn per_layer_inputs(&self, cpu: &Cpu, steps: &[Step<'_>], batch: &Batch, x: &[f32]) -> Buffer<f32> {
         let (Some(weights), Some(spec)) = (&self.per_layer, self.spec.per_layer) else {
             return cpu.buffer(0);
         };
@@ -147,9 +150,14 @@ impl Model {
         let width = weights.table.cols();
         let mut row = vec![0.0; width];
         let root = (spec.width as f32).sqrt();
-        for (p, &id) in p.chunks_exact_mut(width).zip(steps.iter().flat_map(|s| s.tokens)) {
+        let ids = steps.iter().flat_map(|s| s.tokens);
+        for ((p, &id), at) in p.chunks_exact_mut(width).zip(ids).zip(&batch.rows) {
             weights.table.dequantize_row(self.spec.embedding.row(id), &mut row);
             p.iter_mut().zip(&row).for_each(|(p, t)| *p = (*p + t * root) * std::f32::consts::FRAC_1_SQRT_2);
+            // A row of the table is a few kilobytes, but the system maps more around each that is touched.
+            if at.position % TABLE_ROWS_KEPT == TABLE_ROWS_KEPT - 1 {
+                weights.table.release();
+            }
         }
         p
     }
