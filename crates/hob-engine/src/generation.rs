@@ -2,6 +2,7 @@
 
 use crate::constraint::Constraint;
 use crate::sampling::{Sampled, Sampler, SamplerConfig};
+use crate::speculation::{Drafter, Speculation, SpeculationStats, VERIFY_TOKENS_MAX};
 use crate::{OnFull, Result, Session};
 
 /// What an answer should be like.
@@ -17,6 +18,8 @@ pub struct Request {
     pub end_tokens: Vec<u32>,
     /// Longest answer.
     pub max_tokens: Option<usize>,
+    /// Whether tokens are guessed ahead, for speed.
+    pub speculation: Speculation,
 }
 
 /// Why an answer ended.
@@ -34,6 +37,7 @@ pub enum FinishReason {
 pub struct Generation<'s> {
     session: &'s mut Session,
     sampler: Sampler,
+    drafter: Option<Drafter>,
     request: Request,
     /// Drawn, but not yet part of the sequence: its scores may never be needed.
     pending: Option<u32>,
@@ -54,9 +58,16 @@ impl<'s> Generation<'s> {
         let vocab = session.engine().model().spec().vocab;
         assert!(session.logits().is_some(), "a session is prefilled before it answers");
         let mut sampler = Sampler::new(request.sampler.clone(), vocab)?;
-        session.tokens().iter().for_each(|&id| sampler.accept(id));
+        let mut drafter = match request.speculation {
+            Speculation::Off => None,
+            Speculation::PromptLookup(options) => Some(Drafter::new(options)),
+        };
+        for &id in session.tokens() {
+            sampler.accept(id);
+            drafter.iter_mut().for_each(|d| d.accept(id));
+        }
         let constrained = request.constraint.is_some() && request.constrain_after.is_none();
-        Ok(Self { session, sampler, request, pending: None, produced: 0, constrained, finish: None })
+        Ok(Self { session, sampler, drafter, request, pending: None, produced: 0, constrained, finish: None })
     }
 
     /// The next token of the answer; `None` once it has ended.
@@ -75,7 +86,7 @@ impl<'s> Generation<'s> {
             return self.end(FinishReason::ContextFull);
         }
         if let Some(id) = self.pending.take() {
-            self.session.push(id)?;
+            self.push(id)?;
         }
         let mut logits = self.session.logits().expect("the last token was computed").to_vec();
         let constraint = self.request.constraint.as_mut().filter(|_| self.constrained);
@@ -99,6 +110,28 @@ impl<'s> Generation<'s> {
         self.produced
     }
 
+    /// What guessing did for this answer; zeros without it.
+    pub fn speculation(&self) -> SpeculationStats {
+        self.drafter.as_ref().map(Drafter::stats).unwrap_or_default()
+    }
+
+    /// Computes what follows `id`, together with a guess where one pays.
+    fn push(&mut self, id: u32) -> Result<()> {
+        let Some(drafter) = self.drafter.as_mut().filter(|_| !self.session.is_ahead(id)) else {
+            return self.session.push(id);
+        };
+        // The last token of the longest answer is drawn, but nothing is drawn after it.
+        let left = self.request.max_tokens.map_or(usize::MAX, |max| max - self.produced - 1);
+        let max = self.session.ahead_max(left.min(VERIFY_TOKENS_MAX));
+        let ends = &self.request.end_tokens;
+        let constraint = self.request.constraint.as_mut().filter(|_| self.constrained);
+        let draft = drafter.draft(max, |draft| {
+            let before_end = draft.iter().position(|id| ends.contains(id)).unwrap_or(draft.len());
+            constraint.map_or(before_end, |c| c.fitting(&draft[..before_end]))
+        });
+        self.session.push_ahead(id, &draft)
+    }
+
     /// Takes the token in. `true` when it ends the answer.
     fn accept(&mut self, id: u32) -> Result<bool> {
         if self.constrained
@@ -113,6 +146,7 @@ impl<'s> Generation<'s> {
             return Ok(true);
         }
         self.sampler.accept(id);
+        self.drafter.iter_mut().for_each(|d| d.accept(id));
         self.pending = Some(id);
         self.produced += 1;
         if self.request.constrain_after == Some(id) {

@@ -3,7 +3,8 @@
 //! The engine sees token ids, never text; it opens no file, reads no clock and takes its random seed from the caller.
 //! It deliberately doesn't know tokenizers, chat templates or transports: those live above it.
 //!
-//! Read `session.rs` first, then `generation.rs`; `sampling/mod.rs` for how a token is chosen, `constraint/mod.rs` for how a grammar narrows the choice.
+//! Read `session.rs` first, then `generation.rs`; `sampling/mod.rs` for how a token is chosen, `constraint/mod.rs` for how a grammar narrows the choice,
+//! `speculation/mod.rs` for how several tokens come out of one step.
 
 pub mod constraint;
 mod embedding;
@@ -13,6 +14,7 @@ mod generation;
 mod prefix;
 pub mod sampling;
 mod session;
+pub mod speculation;
 
 pub use engine::{Engine, EngineConfig};
 pub use error::{Error, Result};

@@ -3,6 +3,7 @@
 use crate::prefix::common_prefix;
 use crate::{Engine, Error, Result};
 use hob_model::{SequenceKv, Step, Wanted};
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -53,15 +54,27 @@ pub struct Session {
     config: SessionConfig,
     tokens: Vec<u32>,
     kv: SequenceKv,
-    /// Scores of the next token, `[V]`, once the last token is computed.
+    /// Computed after `tokens` but not part of the sequence: what the next tokens may be. In `kv`, too.
+    ahead: VecDeque<u32>,
+    /// Scores after the last token and after each of those ahead, `[rows, V]`; the first `used_rows` are history.
     logits: Vec<f32>,
+    used_rows: usize,
     dropped: usize,
 }
 
 impl Session {
     pub(crate) fn new(engine: Arc<Engine>, config: SessionConfig) -> Self {
         let kv = engine.empty_kv(0);
-        Self { engine, config, tokens: Vec::new(), kv, logits: Vec::new(), dropped: 0 }
+        Self {
+            engine,
+            config,
+            tokens: Vec::new(),
+            kv,
+            ahead: VecDeque::new(),
+            logits: Vec::new(),
+            used_rows: 0,
+            dropped: 0,
+        }
     }
 
     /// The engine it runs on.
@@ -105,6 +118,7 @@ impl Session {
                 wanted: "generating text",
             });
         }
+        self.forget_ahead();
         let Some((_, before_last)) = ids.split_last() else { return Err(Error::EmptyPrompt) };
         let limit = self.config.context;
         let shifted;
@@ -129,18 +143,59 @@ impl Session {
     /// # Errors
     /// [`Error::PromptTooLong`] when the context is full and the session does not shift; then nothing changes.
     pub fn push(&mut self, id: u32) -> Result<()> {
+        self.push_ahead(id, &[])
+    }
+
+    /// [`Session::push`] that also computes the scores after each token of `draft`, a guess at what comes next. As long as
+    /// the guess comes true, the following pushes cost nothing; the part that does not is forgotten. Tokens of `draft` beyond
+    /// [`Session::ahead_max`] are left out, and all of them where `id` itself was guessed before.
+    ///
+    /// # Errors
+    /// As [`Session::push`].
+    pub fn push_ahead(&mut self, id: u32, draft: &[u32]) -> Result<()> {
+        if self.is_ahead(id) {
+            self.ahead.pop_front();
+            self.tokens.push(id);
+            self.used_rows += 1;
+            return Ok(());
+        }
+        self.forget_ahead();
         let next = self.tokens.len() + 1;
         let moved = next >= self.config.context || self.engine.is_long(next) != self.kv.is_long_context();
         if moved {
             let ids = [&self.tokens[..], &[id]].concat();
             return self.prefill(&ids, &mut |_| ControlFlow::Continue(())).map(drop);
         }
-        self.run(&[id], Wanted::Last)
+        let draft = &draft[..draft.len().min(self.ahead_max(draft.len()))];
+        self.run(&[&[id], draft].concat(), Wanted::All)?;
+        self.ahead.extend(draft);
+        self.tokens.truncate(next);
+        Ok(())
+    }
+
+    /// Whether `id` as the next token is computed already.
+    pub fn is_ahead(&self, id: u32) -> bool {
+        self.ahead.front() == Some(&id)
+    }
+
+    /// How many guessed tokens, at most `wanted`, fit behind one more token without the sequence being moved.
+    pub fn ahead_max(&self, wanted: usize) -> usize {
+        let next = self.tokens.len() + 1;
+        let model = self.engine.model();
+        let positions = model.spec().embedding.positions.unwrap_or(usize::MAX);
+        let fits = |&count: &usize| {
+            let end = next + count;
+            end < self.config.context
+                && end <= positions
+                && self.engine.is_long(end) == self.engine.is_long(next)
+        };
+        (1..=wanted).take_while(fits).last().unwrap_or(0)
     }
 
     /// Scores of the next token, `[V]`, if the last token has been computed.
     pub fn logits(&self) -> Option<&[f32]> {
-        (!self.logits.is_empty()).then_some(&*self.logits)
+        let vocab = self.engine.model().spec().vocab;
+        (!self.logits.is_empty()).then(|| &self.logits[self.used_rows * vocab..][..vocab])
     }
 
     /// Whether one more token would need a full context to be shifted or refused.
@@ -149,8 +204,19 @@ impl Session {
     }
 
     /// Lets the engine remember the sequence as it stands for later prompts that begin alike.
-    pub fn remember(&self) {
+    pub fn remember(&mut self) {
+        self.forget_ahead();
         self.engine.with_prefixes(|p| p.insert(&self.tokens, &self.kv));
+    }
+
+    /// Cuts from the cache what was computed but did not come true.
+    fn forget_ahead(&mut self) {
+        if self.ahead.is_empty() {
+            return;
+        }
+        self.ahead.clear();
+        // Windows let go of pages before a step, by what its first token sees; so every later position can be returned to.
+        assert!(self.kv.truncate(self.tokens.len()), "a step's own positions can be cut");
     }
 
     /// Cuts the cache to the longest beginning of `ids` that is held here or remembered by the engine. At least the last
@@ -171,6 +237,7 @@ impl Session {
         self.tokens.clear();
         self.tokens.extend_from_slice(&ids[..self.kv.len()]);
         self.logits.clear();
+        self.used_rows = 0;
         self.kv.len()
     }
 
@@ -197,6 +264,7 @@ impl Session {
         let (model, cpu) = (self.engine.model(), self.engine.cpu());
         let hidden = model.forward(cpu, &mut [Step { tokens, kv: &mut self.kv, wanted }], None)?;
         self.tokens.extend_from_slice(tokens);
+        self.used_rows = 0;
         self.logits = if hidden.is_empty() { Vec::new() } else { model.logits(cpu, &hidden) };
         Ok(())
     }

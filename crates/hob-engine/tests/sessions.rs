@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops where its set-up fails")]
 
 use hob_engine::sampling::SamplerConfig;
+use hob_engine::speculation::Speculation;
 use hob_engine::{
     Engine, EngineConfig, Error, FinishReason, Generation, OnFull, Prefilled, Request, Session, SessionConfig,
 };
@@ -125,6 +126,7 @@ fn request(end_tokens: Vec<u32>, max_tokens: Option<usize>) -> Request {
         constrain_after: None,
         end_tokens,
         max_tokens,
+        speculation: Speculation::Off,
     }
 }
 

@@ -4,6 +4,7 @@ use crate::thought::{Part, ThoughtSplitter, partial_suffix};
 use crate::{AnswerOptions, Error, LanguageModel};
 use hob_engine::constraint::Limits;
 use hob_engine::sampling::TokenLogprob;
+use hob_engine::speculation::SpeculationStats;
 use hob_engine::{FinishReason, Generation, Prefilled, Progress, Request, Session};
 use hob_tokenizer::StreamDecoder;
 use serde_json::{Value, json};
@@ -32,6 +33,8 @@ pub struct Reply {
     pub finish: Option<FinishReason>,
     /// Log-probabilities of the tokens, where the sampler was asked for them.
     pub logprobs: Vec<TokenLogprob>,
+    /// What guessing ahead did; zeros without it.
+    pub speculation: SpeculationStats,
 }
 
 /// A running answer. Dropping it stops it; in a chat, what was said so far stays in the conversation.
@@ -88,6 +91,7 @@ impl<'s> Answer<'s> {
             constrain_after: if opened { close_id } else { None },
             end_tokens: model.end_tokens().to_vec(),
             max_tokens: options.max_tokens,
+            speculation: options.speculation,
         };
         let mut ignore = |_: Progress| ControlFlow::Continue(());
         let progress = options.progress.as_deref_mut().unwrap_or(&mut ignore);
@@ -155,7 +159,9 @@ impl<'s> Answer<'s> {
     }
 
     fn step(&mut self) -> Result<(), Error> {
-        let Some(sampled) = self.generation.next()? else {
+        let sampled = self.generation.next()?;
+        self.reply.speculation = self.generation.speculation();
+        let Some(sampled) = sampled else {
             self.reply.finish = self.generation.finish_reason();
             self.end();
             return Ok(());

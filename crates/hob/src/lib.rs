@@ -38,6 +38,7 @@ pub use describe::{ChatSupport, Description, MemoryEstimate};
 pub use error::Error;
 pub use hob_engine::constraint::{Grammar, JsonOptions, JsonWhitespace};
 pub use hob_engine::sampling::{DryConfig, Mirostat, SamplerConfig, TokenLogprob, Window};
+pub use hob_engine::speculation::{PromptLookup, Speculation, SpeculationStats, VerifyCosts};
 pub use hob_engine::{FinishReason, OnFull, Prefilled, Progress, Session};
 pub use hob_kernels::{Compute, KvType};
 pub use hob_model::spec::Pooling;

@@ -2,6 +2,7 @@
 
 use hob_engine::constraint::Grammar;
 use hob_engine::sampling::SamplerConfig;
+use hob_engine::speculation::Speculation;
 use hob_engine::{OnFull, Progress};
 use hob_kernels::{Compute, KvType};
 use hob_tokenizer::LocalTime;
@@ -72,6 +73,8 @@ pub struct AnswerOptions<'a> {
     pub max_tokens: Option<usize>,
     /// Texts that end the answer; they are not part of it.
     pub stop: Vec<String>,
+    /// Whether tokens are guessed ahead. It changes how fast they come, never which.
+    pub speculation: Speculation,
     /// Told after every chunk of the prompt; may stop the run.
     pub progress: Option<&'a mut dyn FnMut(Progress) -> ControlFlow<()>>,
 }

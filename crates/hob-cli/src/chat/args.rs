@@ -6,7 +6,7 @@ use crate::input;
 use crate::open::RunArgs;
 use crate::sampling::SamplingArgs;
 use clap::{Args, ValueEnum};
-use hob::{Grammar, JsonOptions, JsonWhitespace};
+use hob::{Grammar, JsonOptions, JsonWhitespace, Speculation};
 use hob_engine::sampling::LOGPROBS_MAX;
 use std::path::{Path, PathBuf};
 
@@ -39,6 +39,9 @@ pub struct ChatArgs {
     /// Tokens the conversation may hold, and what happens then: error or shift (drop the oldest); N, shift, or N,shift
     #[arg(long, value_name = "N,POLICY", default_value = "error", hide_default_value = true)]
     pub context: ContextArg,
+    /// Guess tokens ahead and check several at once, for speed: off, or look-up of what was said before; same answer
+    #[arg(long, value_name = "HOW", value_enum, default_value_t)]
+    pub speculate: Speculate,
     /// Show the thoughts of a thinking model also where output is piped (to standard error)
     #[arg(long)]
     pub show_thoughts: bool,
@@ -63,6 +66,23 @@ pub struct ChatArgs {
     /// How the model runs.
     #[command(flatten)]
     pub run: RunArgs,
+}
+
+/// Values of `--speculate`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Speculate {
+    Off,
+    #[default]
+    Lookup,
+}
+
+impl From<Speculate> for Speculation {
+    fn from(how: Speculate) -> Self {
+        match how {
+            Speculate::Off => Self::Off,
+            Speculate::Lookup => Self::lookup(),
+        }
+    }
 }
 
 /// What the answer must look like.

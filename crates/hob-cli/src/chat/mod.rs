@@ -17,7 +17,7 @@ use crate::fail::{Stop, note, usage};
 use crate::{open, out, platform, signals};
 use anyhow::{anyhow, bail};
 use args::AnswerArgs;
-use hob::{ChatOptions, FinishReason, Grammar, LanguageModel, Piece};
+use hob::{ChatOptions, FinishReason, Grammar, LanguageModel, Piece, Speculation};
 use print::Printer;
 use prompt::Prompt;
 use stats::Facts;
@@ -46,6 +46,7 @@ struct Desk {
     grammar: Option<Grammar>,
     answer: AnswerArgs,
     logprobs: Option<u32>,
+    speculation: Speculation,
     is_raw: bool,
     /// Seed of the first answer; each further one counts up.
     seed: u64,
@@ -110,8 +111,9 @@ impl Desk {
         if let Some(system) = &args.system {
             talk.set_system(Some(system)).map_err(|e| usage(format!("--system: {e}")))?;
         }
-        let (answer, logprobs) = (args.answer.clone(), args.logprobs);
-        let desk = Self { model, talk, context, grammar, answer, logprobs, is_raw, seed, answers: 0 };
+        let (answer, logprobs, speculation) = (args.answer.clone(), args.logprobs, args.speculate.into());
+        let desk =
+            Self { model, talk, context, grammar, answer, logprobs, speculation, is_raw, seed, answers: 0 };
         desk.check_think();
         Ok(desk)
     }
@@ -138,6 +140,7 @@ impl Desk {
             grammar: self.grammar.clone(),
             max_tokens: self.answer.max_tokens,
             stop: self.answer.stop.clone(),
+            speculation: self.speculation,
         };
         let turn = turn::run(&mut self.talk, request, take)?;
         self.answers += 1;

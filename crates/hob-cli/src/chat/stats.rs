@@ -31,6 +31,12 @@ pub fn lines(turn: &Turn, facts: &Facts<'_>) -> String {
     let p = turn.prefilled;
     let prefill = per_second(rate(p.computed, turn.prefill));
     let decode = per_second(decode_rate(turn));
+    let s = turn.reply.speculation;
+    let guesses = if s.drafted == 0 {
+        String::new()
+    } else {
+        format!("guessed      {} tokens, {} of them right, {} steps\n", s.drafted, s.accepted, s.steps)
+    };
     let first = turn.first.map_or("none".to_string(), |at| milliseconds(at - facts.since));
     let engine = facts.model.engine();
     let memory = hob_eval::memory_use().map_or(String::new(), |m| {
@@ -39,7 +45,7 @@ pub fn lines(turn: &Turn, facts: &Facts<'_>) -> String {
     });
     format!(
         "prompt       {} tokens: {} cached, {} computed{prefill}\n\
-         answer       {} tokens{decode}\n\
+         answer       {} tokens{decode}\n{guesses}\
          first token  {first}\n\
          context      {} used of {}\n\
          seed         {}\n\
@@ -68,7 +74,7 @@ fn decode_rate(turn: &Turn) -> Option<f64> {
 
 /// The whole turn as one document.
 pub fn document(turn: &Turn, facts: &Facts<'_>) -> anyhow::Result<Value> {
-    let p = turn.prefilled;
+    let (p, s) = (turn.prefilled, turn.reply.speculation);
     let mut document = json!({
         "text": turn.reply.text,
         "finish": finish(turn),
@@ -78,6 +84,7 @@ pub fn document(turn: &Turn, facts: &Facts<'_>) -> anyhow::Result<Value> {
             "cached": p.cached, "computed": p.computed, "dropped": turn.dropped,
             "answer": turn.reply.tokens, "used": facts.used,
         },
+        "speculation": { "steps": s.steps, "rounds": s.rounds, "drafted": s.drafted, "accepted": s.accepted },
         "seconds": {
             "first_token": turn.first.map(|at| (at - facts.since).as_secs_f64()),
             "prefill": turn.prefill.as_secs_f64(), "decode": turn.decode.as_secs_f64(),

@@ -4,7 +4,7 @@ use super::talk::Talk;
 use crate::progress::Progress;
 use crate::signals;
 use crate::terminal::QuietControls;
-use hob::{Answer, AnswerOptions, Error, Grammar, Piece, Prefilled, Reply, SamplerConfig};
+use hob::{Answer, AnswerOptions, Error, Grammar, Piece, Prefilled, Reply, SamplerConfig, Speculation};
 use serde_json::json;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -19,6 +19,8 @@ pub struct Request {
     pub max_tokens: Option<usize>,
     /// Texts that end the answer.
     pub stop: Vec<String>,
+    /// Whether tokens are guessed ahead.
+    pub speculation: Speculation,
 }
 
 /// What a turn came to.
@@ -83,6 +85,7 @@ fn answer(
         grammar: request.grammar,
         max_tokens: request.max_tokens,
         stop: request.stop,
+        speculation: request.speculation,
         progress: Some(&mut watch),
     };
     let started = talk.answer(&mut options);

@@ -77,6 +77,16 @@ impl Constraint {
         Ok(())
     }
 
+    /// How many tokens at the beginning of `ids` fit from here on. Nothing changes, and no mask is computed.
+    pub fn fitting(&mut self, ids: &[u32]) -> usize {
+        let known = ids.iter().position(|id| *id as usize >= self.mask.len()).unwrap_or(ids.len());
+        if known == 0 || self.must_end() {
+            return 0;
+        }
+        // What went wrong here goes wrong again, and is reported, when the mask is asked for.
+        self.matcher.validate_tokens(&ids[..known]).unwrap_or(0)
+    }
+
     /// Whether the answer is complete and an end-of-sequence token has been accepted.
     pub fn is_finished(&self) -> bool {
         self.finished
