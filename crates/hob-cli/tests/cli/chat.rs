@@ -190,6 +190,32 @@ fn stats_go_to_standard_error() {
 }
 
 #[test]
+fn guessing_ahead_changes_no_word() {
+    let Some(model) = stories() else { return };
+    let run = |how: &str| {
+        hob(
+            &[
+                "chat",
+                &model,
+                "Once",
+                "--raw",
+                "--temp",
+                "0",
+                "--max-tokens",
+                "150",
+                "--stats",
+                "--speculate",
+                how,
+            ],
+            b"",
+        )
+    };
+    let (plain, quick) = (run("off"), run("lookup"));
+    assert_eq!(plain.stdout, quick.stdout);
+    assert!(!plain.stderr.contains("guessed") && quick.stderr.contains("guessed "), "{}", quick.stderr);
+}
+
+#[test]
 fn a_full_context_is_never_silent() {
     let Some(model) = stories() else { return };
     let args = ["chat", &model, "Once upon a time", "--raw", "--temp", "0", "--context"];
