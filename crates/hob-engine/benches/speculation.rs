@@ -20,7 +20,7 @@ use std::time::Instant;
 
 const PROMPT: usize = 256;
 const ANSWER: usize = 192;
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
@@ -33,7 +33,7 @@ fn main() {
     let engine =
         Engine::new(model, EngineConfig { threads, prefix_bytes_max: 1 << 30, ..EngineConfig::default() });
     costs(&engine);
-    for run in [12, 24, 48] {
+    for run in [16, 48] {
         compare(&engine, run);
     }
 }

@@ -71,8 +71,8 @@ pub struct ChatArgs {
 /// Values of `--speculate`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Speculate {
-    Off,
     #[default]
+    Off,
     Lookup,
 }
 

@@ -16,9 +16,10 @@ pub use drafter::Drafter;
 pub use gain::{VERIFY_TOKENS_MAX, VerifyCosts};
 
 /// Whether an answer is guessed ahead. It changes how fast tokens come, never which.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Speculation {
-    /// One token a step.
+    /// One token a step; the default, because what checking costs was measured for few formats and sizes so far.
+    #[default]
     Off,
     /// Guesses from the sequence itself.
     PromptLookup(PromptLookup),
@@ -28,13 +29,6 @@ impl Speculation {
     /// Prompt look-up with its defaults.
     pub fn lookup() -> Self {
         Self::PromptLookup(PromptLookup::default())
-    }
-}
-
-impl Default for Speculation {
-    /// Prompt look-up: it rests by itself where it does not pay.
-    fn default() -> Self {
-        Self::lookup()
     }
 }
 
