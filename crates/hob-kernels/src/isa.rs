@@ -8,7 +8,7 @@ mod x86_64;
 #[cfg(target_arch = "aarch64")]
 pub(crate) use aarch64::{Neon, NeonDot, NeonI8mm};
 #[cfg(target_arch = "x86_64")]
-pub(crate) use x86_64::{Avx2, Avx512};
+pub(crate) use x86_64::{Avx2, Avx512, Avx512Bf16};
 
 use std::fmt;
 
@@ -65,6 +65,15 @@ impl Isa {
             #[cfg(target_arch = "aarch64")]
             Isa::NeonI8mm => NeonI8mm::detect().is_some(),
             #[allow(unreachable_patterns, reason = "the levels of other architectures")]
+            _ => false,
+        }
+    }
+
+    /// Whether this machine has products of bf16 pairs beside this level.
+    pub(crate) fn has_bf16(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => Avx512Bf16::detect().is_some(),
             _ => false,
         }
     }

@@ -32,3 +32,17 @@ impl Avx512 {
         found.then_some(Self(()))
     }
 }
+
+/// AVX-512 BF16 is there, and everything [`Avx512`] stands for.
+///
+/// Not a level of its own: the one thing it adds is a product of bf16 pairs, for operations that round to bf16 anyway.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx512Bf16(());
+
+impl Avx512Bf16 {
+    /// Asks the CPU (the standard library remembers the answer).
+    #[inline]
+    pub(crate) fn detect() -> Option<Self> {
+        (Avx512::detect().is_some() && is_x86_feature_detected!("avx512bf16")).then_some(Self(()))
+    }
+}

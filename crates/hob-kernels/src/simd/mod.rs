@@ -79,6 +79,52 @@ pub(crate) trait Kernel {
     fn run<S: Simd>(self, simd: S) -> Self::Output;
 }
 
+/// Vectors of pairs of bf16 numbers, a pair in each lane of the f32 vectors of [`Pairs::S`]; in memory a pair is a `u32`.
+pub(crate) trait Pairs: Copy {
+    /// The f32 vectors beside them.
+    type S: Simd;
+    /// A vector of pairs.
+    type P: Copy;
+
+    fn floats(self) -> Self::S;
+    fn load(self, from: &[u32]) -> Self::P;
+    fn store(self, x: Self::P, to: &mut [u32]);
+    /// The same pair in every lane.
+    fn splat(self, x: u32) -> Self::P;
+    /// `(first, second)` lane by lane, each rounded to nearest, ties to even.
+    fn pair(self, first: Lanes<Self>, second: Lanes<Self>) -> Self::P;
+    /// Pairs of adjacent lanes of the concatenation `a, b`, rounded likewise.
+    fn adjacent(self, a: Lanes<Self>, b: Lanes<Self>) -> Self::P;
+    /// `sum + a.0 * b.0 + a.1 * b.1`; numbers below 2^-126 count as 0.
+    fn dot(self, sum: Lanes<Self>, a: Self::P, b: Self::P) -> Lanes<Self>;
+    /// `x * 2^n` for integers `n`.
+    fn scale(self, x: Lanes<Self>, n: Lanes<Self>) -> Lanes<Self>;
+    /// Whether any lane of `a` is greater than that of `b`; NaN is not.
+    fn any_greater(self, a: Lanes<Self>, b: Lanes<Self>) -> bool;
+}
+
+/// The f32 vectors beside the pairs of `P`.
+pub(crate) type Lanes<P> = <<P as Pairs>::S as Simd>::F;
+
+/// A computation that runs where there are [`Pairs`].
+pub(crate) trait PairKernel {
+    /// The computation; `#[inline(always)]`.
+    fn run<P: Pairs>(self, pairs: P);
+}
+
+/// Runs `kernel` on a `cpu` that has [`Cpu::bf16`].
+///
+/// # Panics
+/// On another.
+#[inline]
+pub(crate) fn dispatch_pairs(cpu: &Cpu, kernel: impl PairKernel) {
+    match cpu.isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => x86_64::run_pairs(cpu, kernel),
+        isa => unreachable!("no bf16 pairs at level {isa}"),
+    }
+}
+
 /// Runs `kernel` with the vectors of this `cpu`'s level.
 ///
 /// # Panics

@@ -131,3 +131,83 @@ impl Kernel for Methods {
 fn methods_agree_with_plain_rust() {
     levels().iter().for_each(|cpu| dispatch(cpu, Methods));
 }
+
+/// Runs a closure's worth of pair operations: every pair of `x` and what the operations make of it.
+struct Rounding<'a> {
+    x: &'a [f32; 32],
+    pair: &'a mut [u32; 16],
+    adjacent: &'a mut [u32; 16],
+    dot: &'a mut [f32; 16],
+}
+
+impl PairKernel for Rounding<'_> {
+    #[inline(always)]
+    fn run<P: Pairs>(self, p: P) {
+        let s = p.floats();
+        let (a, b) = (s.load(&self.x[..16]), s.load(&self.x[16..]));
+        p.store(p.pair(a, b), self.pair);
+        p.store(p.adjacent(a, b), self.adjacent);
+        s.store(p.dot(s.splat(0.5), p.load(self.pair), p.splat(self.adjacent[1])), self.dot);
+    }
+}
+
+/// A Cpu with products of pairs, if this machine has one.
+fn with_pairs() -> Option<Cpu> {
+    let isa = Isa::available().into_iter().find(|isa| isa.has_bf16());
+    if isa.is_none() {
+        eprintln!("skipped: this machine has no products of bf16 pairs");
+    }
+    isa.map(|isa| Cpu::with_isa(1, Compute::Fast, isa))
+}
+
+#[test]
+fn pairs_round_to_even_and_stay_in_order() {
+    let Some(cpu) = with_pairs() else { return };
+    let mut x: [f32; 32] = std::array::from_fn(|i| (i as f32 - 11.3) * 1.037);
+    // Halfway between two bf16 numbers, to either side.
+    (x[4], x[5], x[20]) = (1.0 + 1.0 / 256.0, 1.0 + 3.0 / 256.0, -3e30);
+    let (mut pair, mut adjacent, mut dot) = ([0; 16], [0; 16], [0.0; 16]);
+    let kernel = Rounding { x: &x, pair: &mut pair, adjacent: &mut adjacent, dot: &mut dot };
+    dispatch_pairs(&cpu, kernel);
+    let round = |x: f32| half::bf16::from_f32(x);
+    let word = |a: f32, b: f32| u32::from(round(a).to_bits()) | u32::from(round(b).to_bits()) << 16;
+    for i in 0..16 {
+        assert_eq!(pair[i], word(x[i], x[i + 16]), "pair {i}");
+        assert_eq!(adjacent[i], word(x[2 * i], x[2 * i + 1]), "adjacent {i}");
+        let [a, b, c, d] = [x[i], x[i + 16], x[2], x[3]].map(|x| f64::from(round(x).to_f32()));
+        let (expected, size) = (0.5 + a * c + b * d, (a * c).abs() + (b * d).abs() + 0.5);
+        assert!((f64::from(dot[i]) - expected).abs() <= 2.0 * f64::from(f32::EPSILON) * size, "dot {i}");
+    }
+}
+
+struct Exp2<'a>(&'a mut [f32]);
+
+impl PairKernel for Exp2<'_> {
+    #[inline(always)]
+    fn run<P: Pairs>(self, p: P) {
+        map(
+            p.floats(),
+            self.0,
+            #[inline(always)]
+            |x| math::exp2_for_bf16(p, x),
+        );
+    }
+}
+
+#[test]
+fn powers_of_two_for_bf16_are_within_their_bound() {
+    let Some(cpu) = with_pairs() else { return };
+    let grid: Vec<f32> = (0..=100_003).map(|i| -120.0 + 130.0 * (i as f32 / 100_003.0)).collect();
+    let mut y = grid.clone();
+    dispatch_pairs(&cpu, Exp2(&mut y));
+    for (x, y) in grid.iter().zip(&y) {
+        let expected = f64::from(*x).exp2();
+        assert!((f64::from(*y) - expected).abs() <= 7.6e-5 * expected, "2^{x} = {y}");
+    }
+    let mut special = [f32::NEG_INFINITY, -1e30, -161.0, 0.0, f32::NAN];
+    dispatch_pairs(&cpu, Exp2(&mut special));
+    assert!(
+        special[..3] == [0.0; 3] && (special[3] - 1.0).abs() < 1e-4 && special[4].is_nan(),
+        "{special:?}"
+    );
+}

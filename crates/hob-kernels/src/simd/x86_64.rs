@@ -1,8 +1,9 @@
 //! AVX2 (with FMA and F16C) and AVX-512 vectors.
 #![allow(unsafe_code, reason = "instructions beyond the baseline; see the parent module")]
 
-use super::{Kernel, Simd};
+use super::{Kernel, PairKernel, Pairs, Simd};
 use crate::Cpu;
+use crate::isa::Avx512Bf16;
 use half::f16;
 use std::arch::x86_64::*;
 
@@ -31,6 +32,17 @@ pub(super) fn run_avx512<K: Kernel>(_cpu: &Cpu, kernel: K) -> K::Output {
         kernel.run(Avx512(()))
     }
     // SAFETY: `dispatch` comes here for a `Cpu` at this level only, and a `Cpu` is made only when detection finds its level.
+    unsafe { run(kernel) }
+}
+
+#[inline]
+pub(super) fn run_pairs<K: PairKernel>(_cpu: &Cpu, kernel: K) {
+    #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")]
+    fn run<K: PairKernel>(kernel: K) {
+        kernel.run(Bf16(Avx512(())));
+    }
+    let _proof = Avx512Bf16::detect().expect("a Cpu with bf16 was made where it was detected");
+    // SAFETY: the token exists only where these features do.
     unsafe { run(kernel) }
 }
 
@@ -163,6 +175,7 @@ impl Simd for Avx512 {
         select_less(a: __m512, b: __m512, yes: __m512, no: __m512) -> __m512 {
             _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b), no, yes)
         }
+        largest(x: __m512) -> f32 { _mm512_reduce_max_ps(_mm512_max_ps(x, _mm512_set1_ps(f32::NEG_INFINITY))) }
         round(x: __m512) -> __m512 { _mm512_roundscale_ps::<0>(x) }
         exp2_integer(n: __m512) -> __m512 { _mm512_scalef_ps(_mm512_set1_ps(1.0), n) }
         sum(x: __m512) -> f32 {
@@ -183,4 +196,62 @@ impl Simd for Avx512 {
             (_mm512_permutex2var_ps(even, low, odd), _mm512_permutex2var_ps(even, high, odd))
         }
     }
+}
+
+/// Permission to use AVX-512 BF16 and everything of [`Avx512`].
+#[derive(Clone, Copy)]
+pub(super) struct Bf16(Avx512);
+
+impl Pairs for Bf16 {
+    type S = Avx512;
+    type P = __m512i;
+
+    #[inline(always)]
+    fn floats(self) -> Avx512 {
+        self.0
+    }
+
+    #[inline(always)]
+    fn load(self, from: &[u32]) -> __m512i {
+        // SAFETY: the slice has 64 bytes, and this load needs no alignment.
+        unsafe { _mm512_loadu_si512(from[..16].as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    fn store(self, x: __m512i, to: &mut [u32]) {
+        // SAFETY: the slice has 64 bytes, and this store needs no alignment.
+        unsafe { _mm512_storeu_si512(to[..16].as_mut_ptr().cast(), x) }
+    }
+
+    instructions! {
+        splat(x: u32) -> __m512i { _mm512_set1_epi32(x.cast_signed()) }
+        pair(first: __m512, second: __m512) -> __m512i {
+            let order = _mm512_add_epi32(
+                _mm512_set1_epi32(0x0010_0000),
+                _mm512_mullo_epi32(
+                    _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
+                    _mm512_set1_epi32(0x0001_0001),
+                ),
+            );
+            _mm512_permutexvar_epi16(order, halves(_mm512_cvtne2ps_pbh(second, first)))
+        }
+        adjacent(a: __m512, b: __m512) -> __m512i { halves(_mm512_cvtne2ps_pbh(b, a)) }
+        dot(sum: __m512, a: __m512i, b: __m512i) -> __m512 { _mm512_dpbf16_ps(sum, pairs(a), pairs(b)) }
+        scale(x: __m512, n: __m512) -> __m512 { _mm512_scalef_ps(x, n) }
+        any_greater(a: __m512, b: __m512) -> bool { _mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b) != 0 }
+    }
+}
+
+/// The bits of 32 bf16 numbers.
+#[inline(always)]
+fn halves(x: __m512bh) -> __m512i {
+    // SAFETY: both are 64 bytes of any value.
+    unsafe { std::mem::transmute(x) }
+}
+
+/// The bf16 numbers of these bits.
+#[inline(always)]
+fn pairs(x: __m512i) -> __m512bh {
+    // SAFETY: both are 64 bytes of any value.
+    unsafe { std::mem::transmute(x) }
 }

@@ -1,6 +1,7 @@
 //! Every vector level: a tile of query rows over a run of pages, then the merging of runs.
 
 use super::operand::{Operand, Visit, key_start, keys, value_start, values};
+use super::pairs;
 use super::product::{Left, Target, product};
 use super::{AttentionShape, Mask, Query};
 use crate::PAGE_POSITIONS;
@@ -38,8 +39,10 @@ pub(super) struct Scratch {
     pub chunk: Partial,
     /// Of all chunks so far.
     pub whole: Partial,
-    scores: Vec<f32>,
-    scales: Vec<f32>,
+    pub scores: Vec<f32>,
+    pub scales: Vec<f32>,
+    /// Of the arithmetic in bf16.
+    pub pairs: pairs::Scratch,
 }
 
 /// Query rows that share a KV head: tokens by heads of the group. Row `r` is token `r / group`.
@@ -69,13 +72,13 @@ impl<'a> Rows<'a> {
     }
 
     #[inline(always)]
-    fn row(&self, r: usize) -> &'a [f32] {
+    pub fn row(&self, r: usize) -> &'a [f32] {
         &self.query.q[self.start(r)..][..self.shape.head_dim]
     }
 
     /// The positions that the token of row `r` sees.
     #[inline(always)]
-    fn seen(&self, r: usize) -> Range<usize> {
+    pub fn seen(&self, r: usize) -> Range<usize> {
         let token = self.tokens.start + r / self.group();
         self.mask.visible(self.query.first_position + token, self.query.kv.end)
     }
@@ -126,7 +129,7 @@ impl Kernel for Attend<'_> {
 
 /// The slots of the page that begins at position `first` which lie in `seen`.
 #[inline(always)]
-fn within(seen: &Range<usize>, first: usize) -> Range<usize> {
+pub(super) fn within(seen: &Range<usize>, first: usize) -> Range<usize> {
     let slot = |position: usize| position.saturating_sub(first).min(PAGE_POSITIONS);
     slot(seen.start)..slot(seen.end)
 }
@@ -241,32 +244,68 @@ pub(super) struct Merge<'a> {
     pub total: &'a [f32],
     pub sum: &'a [f32],
     pub columns: usize,
+    /// What a difference of one between two of `largest` is in powers of e.
+    pub unit: f32,
 }
+
+/// Rows whose factors are computed together: a multiple of every number of lanes.
+const MERGED: usize = 16;
 
 impl Kernel for Merge<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        for r in 0..self.total.len() {
-            let (largest, total) = (&mut self.whole.largest[r], &mut self.whole.total[r]);
-            if self.total[r] == 0.0 {
-                continue;
+    fn run<S: Simd>(mut self, s: S) {
+        for first in (0..self.total.len()).step_by(MERGED) {
+            let count = MERGED.min(self.total.len() - first);
+            let (old, new) = self.factors(s, first, count);
+            for i in 0..count {
+                self.row(s, first + i, old[i], new[i]);
             }
+        }
+    }
+}
+
+impl Merge<'_> {
+    /// What the sums of `count` rows are multiplied with, those of `whole` and the others.
+    #[inline(always)]
+    fn factors<S: Simd>(&mut self, s: S, first: usize, count: usize) -> ([f32; MERGED], [f32; MERGED]) {
+        let (mut old, mut new) = ([0f32; MERGED], [0f32; MERGED]);
+        for i in 0..count {
+            let (largest, added) = (&mut self.whole.largest[first + i], self.largest[first + i]);
             // NaN compares false both ways and reaches the sums through the factors.
-            let top = if self.largest[r] > *largest { self.largest[r] } else { *largest };
-            let (old, new) = ((*largest - top).exp(), (self.largest[r] - top).exp());
-            *total = *total * old + self.total[r] * new;
-            *largest = top;
-            let (old, new) = (s.splat(old), s.splat(new));
-            let columns = r * self.columns..(r + 1) * self.columns;
-            zip_map(
+            let top = if added > *largest { added } else { *largest };
+            (old[i], new[i]) = ((*largest - top) * self.unit, (added - top) * self.unit);
+            if self.total[first + i] != 0.0 {
+                *largest = top;
+            }
+        }
+        for factors in [&mut old, &mut new] {
+            map(
                 s,
-                &mut self.whole.sum[columns.clone()],
-                &self.sum[columns],
+                factors,
                 #[inline(always)]
-                |x, y| s.mul_add(y, new, s.mul(x, old)),
+                |x| math::exp(s, x),
             );
         }
+        (old, new)
+    }
+
+    #[inline(always)]
+    fn row<S: Simd>(&mut self, s: S, r: usize, old: f32, new: f32) {
+        if self.total[r] == 0.0 {
+            return;
+        }
+        let total = &mut self.whole.total[r];
+        *total = *total * old + self.total[r] * new;
+        let (old, new) = (s.splat(old), s.splat(new));
+        let columns = r * self.columns..(r + 1) * self.columns;
+        zip_map(
+            s,
+            &mut self.whole.sum[columns.clone()],
+            &self.sum[columns],
+            #[inline(always)]
+            |x, y| s.mul_add(y, new, s.mul(x, old)),
+        );
     }
 }

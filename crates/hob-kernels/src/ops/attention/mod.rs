@@ -14,6 +14,7 @@
 
 mod lanes;
 mod operand;
+mod pairs;
 mod plan;
 mod product;
 mod run;

@@ -2,12 +2,14 @@
 #![allow(unsafe_code, reason = "tasks write disjoint parts of shared buffers")]
 
 use super::lanes::{Attend, Merge, Partial, Rows, Scratch};
+use super::pairs::{AttendPairs, PackQueries};
 use super::plan::{Plan, Split, Task, chunks, partial_len};
 use super::{AttentionJob, AttentionShape, Mask, Query};
 use crate::kv::value_columns;
-use crate::{Cpu, DisjointMut, simd};
+use crate::{Compute, Cpu, DisjointMut, KvPage, KvType, simd};
 use std::cell::Cell;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Elements of partials above which merging them goes to the pool too: about ten microseconds on one core.
 const SPREAD_MERGE_MIN: usize = 1 << 16;
@@ -47,9 +49,22 @@ pub(super) fn run(cpu: &Cpu, shape: &AttentionShape, mask: Mask, jobs: &mut [Att
     PLAN.set((plan, partials));
 }
 
+/// What one of `Partial::largest` is in powers of e.
+fn unit(in_pairs: bool) -> f32 {
+    if in_pairs { std::f32::consts::LN_2 } else { 1.0 }
+}
+
 impl Run<'_> {
     fn rows(&self, job: usize, kv_head: usize, tokens: Range<usize>) -> Rows<'_> {
         Rows { shape: self.shape, mask: self.mask, query: self.jobs[job].0, kv_head, tokens }
+    }
+
+    /// Whether a job is computed in bf16: where speed was asked for, and its cache is no more precise than f16.
+    fn in_pairs(&self, job: usize) -> bool {
+        let precise = |page: &Arc<KvPage>| page.shape().ty == KvType::F32;
+        self.cpu.bf16
+            && self.cpu.compute == Compute::Fast
+            && !self.jobs[job].0.kv.pages.first().is_some_and(precise)
     }
 
     fn task(&self, task: &Task) {
@@ -57,12 +72,21 @@ impl Run<'_> {
         let (count, columns) = (rows.count(), value_columns(self.shape.head_dim));
         let mut scratch = SCRATCH.take();
         scratch.whole.reset(count, columns);
+        let in_pairs = self.in_pairs(task.job);
+        if in_pairs {
+            simd::dispatch_pairs(self.cpu, PackQueries { rows: &rows, scratch: &mut scratch });
+        }
         for pages in chunks(task.pages.clone(), task.first) {
             scratch.chunk.reset(count, columns);
-            simd::dispatch(self.cpu, Attend { rows: &rows, pages, scratch: &mut scratch });
+            if in_pairs {
+                simd::dispatch_pairs(self.cpu, AttendPairs { rows: &rows, pages, scratch: &mut scratch });
+            } else {
+                simd::dispatch(self.cpu, Attend { rows: &rows, pages, scratch: &mut scratch });
+            }
             if task.partial.is_none() {
-                let Partial { largest, total, sum } = &scratch.chunk;
-                simd::dispatch(self.cpu, Merge { whole: &mut scratch.whole, largest, total, sum, columns });
+                let Scratch { whole, chunk: Partial { largest, total, sum }, .. } = &mut scratch;
+                let unit = unit(in_pairs);
+                simd::dispatch(self.cpu, Merge { whole, largest, total, sum, columns, unit });
             }
         }
         match task.partial {
@@ -92,7 +116,8 @@ impl Run<'_> {
         for partial in partials.chunks_exact(len) {
             let (largest, rest) = partial.split_at(count);
             let (total, sum) = rest.split_at(count);
-            simd::dispatch(self.cpu, Merge { whole: &mut scratch.whole, largest, total, sum, columns });
+            let (whole, unit) = (&mut scratch.whole, unit(self.in_pairs(split.job)));
+            simd::dispatch(self.cpu, Merge { whole, largest, total, sum, columns, unit });
         }
         self.write(split.job, &rows, &scratch.whole);
         SCRATCH.set(scratch);

@@ -1,9 +1,34 @@
 use super::*;
-use crate::ops::testing::{hold, largest, numbers, reference, variants};
+use crate::ops::testing::{hold, largest, numbers, reference};
 use crate::{Compute, KvShape, KvType};
+use half::bf16;
+use std::f32::consts::LOG2_E;
 use std::sync::Arc;
 
 const CAUSAL: Mask = Mask::Causal { window: None };
+
+/// Every level in every mode, the reference first; with products of bf16 pairs and, as on a machine without, not.
+fn variants_with(threads: usize) -> Vec<Cpu> {
+    let mut all = Vec::new();
+    for isa in Isa::available() {
+        all.push(Cpu::with_isa(threads, Compute::Exact, isa));
+        all.push(Cpu::with_isa(threads, Compute::Fast, isa));
+        if isa.has_bf16() {
+            let mut cpu = Cpu::with_isa(threads, Compute::Fast, isa);
+            cpu.bf16 = false;
+            all.push(cpu);
+        }
+    }
+    all
+}
+
+fn variants() -> Vec<Cpu> {
+    variants_with(1)
+}
+
+fn name(cpu: &Cpu) -> String {
+    format!("{} {:?}{}", cpu.isa(), cpu.compute(), if cpu.bf16 { " bf16" } else { "" })
+}
 
 /// A cache with its queries: `tokens` queries whose last one is at the last of `end` positions; the pages before `first` are gone.
 struct Case {
@@ -50,8 +75,17 @@ impl Case {
         out
     }
 
-    /// The contract's bound.
-    fn bound(&self) -> f32 {
+    /// The contract's bound in f32 and in bf16, and that of bf16 against [`Case::rounded`].
+    fn bounds(&self) -> [f32; 3] {
+        let (s, v) = self.magnitudes();
+        let single = f32::EPSILON * (4.0 * (self.shape.head_dim as f32).sqrt() * s + 32.0) * v;
+        // Weights are off by at most 2^-8 and the fit of 2^x, each in a numerator and a denominator.
+        let weights = 2.0 * (1.01 / 256.0 + 8e-5) * v;
+        [single, single + (((s / 64.0).exp() - 1.0) + 1.0 / 64.0) * v, single + weights]
+    }
+
+    /// The largest `scale * |q| * |k|` and the largest value.
+    fn magnitudes(&self) -> (f32, f32) {
         let AttentionShape { heads, kv_heads, head_dim, scale, .. } = self.shape;
         let norm = |x: &[f32]| x.iter().map(|x| x * x).sum::<f32>().sqrt();
         let q =
@@ -66,15 +100,54 @@ impl Case {
                 v = v.max(largest(&row));
             }
         }
-        f32::EPSILON * (4.0 * (head_dim as f32).sqrt() * scale * q * k + 32.0) * v
+        (scale * q * k, v)
+    }
+
+    /// The same with queries, keys and values as the arithmetic in bf16 has them, in f32.
+    fn rounded(&self) -> Self {
+        let AttentionShape { kv_heads, head_dim, scale, softcap, .. } = self.shape;
+        let round = |x: f32| bf16::from_f32(x).to_f32();
+        let factor = if softcap.is_some() { scale } else { scale * LOG2_E };
+        let q = self.q.iter().map(|x| round(x * factor) / factor).collect();
+        let shape = KvShape { ty: KvType::F32, kv_heads, head_dim };
+        let row = kv_heads * head_dim;
+        let pages = self.pages.iter().map(|page| {
+            let mut copy = KvPage::new(shape);
+            let (mut k, mut v) = (vec![0f32; row], vec![0f32; row]);
+            for slot in 0..PAGE_POSITIONS {
+                for head in 0..kv_heads {
+                    page.key(head, slot, &mut k[head * head_dim..][..head_dim]);
+                    page.value(head, slot, &mut v[head * head_dim..][..head_dim]);
+                }
+                k.iter_mut().chain(&mut v).for_each(|x| *x = round(*x));
+                copy.write(slot, &k, &v);
+            }
+            Arc::new(copy)
+        });
+        Self {
+            shape: self.shape,
+            q,
+            tokens: self.tokens,
+            pages: pages.collect(),
+            first: self.first,
+            end: self.end,
+        }
     }
 
     fn check(&self, mask: Mask) {
         let expected = self.run(&reference(), mask);
-        let bound = self.bound();
+        let twin = self.rounded().run(&reference(), mask);
+        let [single, half, half_from_twin] = self.bounds();
         for cpu in variants() {
-            let name = format!("{} {mask:?} {:?} T {} S {}", cpu.isa(), self.shape, self.tokens, self.end);
-            hold(&name, &self.run(&cpu, mask), &expected, |_, _| bound);
+            let (shape, ty) = (self.shape, self.pages[0].shape().ty);
+            let name = format!("{} {mask:?} {shape:?} {ty:?} T {} S {}", name(&cpu), self.tokens, self.end);
+            let found = self.run(&cpu, mask);
+            if cpu.bf16 && cpu.compute() == Compute::Fast && ty != KvType::F32 {
+                hold(&name, &found, &expected, |_, _| half);
+                hold(&name, &found, &twin, |_, _| half_from_twin);
+            } else {
+                hold(&name, &found, &expected, |_, _| single);
+            }
         }
     }
 }
@@ -125,7 +198,7 @@ fn a_window_reads_only_the_pages_that_are_left() {
         let whole = case.run(&cpu, mask);
         // The first query, at 697, sees 598..=697.
         case.first = 576;
-        assert_eq!(case.run(&cpu, mask), whole, "{}", cpu.isa());
+        assert_eq!(case.run(&cpu, mask), whole, "{}", name(&cpu));
     }
     case.check(mask);
 }
@@ -143,7 +216,7 @@ fn prefill_equals_decode_and_later_positions_change_nothing() {
                         let (q, position) = (&case.q[t * case.row()..][..case.row()], end - tokens + t);
                         cpu.attention(&case.shape, mask, q, position, case.view(position + 1), out);
                     }
-                    assert_eq!(prefill, decode, "{} {ty:?} {mask:?}", cpu.isa());
+                    assert_eq!(prefill, decode, "{} {ty:?} {mask:?}", name(&cpu));
                 }
             }
         }
@@ -154,13 +227,12 @@ fn prefill_equals_decode_and_later_positions_change_nothing() {
 fn thread_counts_and_batches_agree_bit_for_bit() {
     // One deep decode step is split along the cache from two threads on; the prefill and the batch are not.
     let cases = [(1, 3000), (3, 1500), (50, 600)].map(|(t, end)| Case::new((8, 2, 64), KvType::F16, t, end));
-    for isa in Isa::available() {
-        let one = Cpu::with_isa(1, Compute::Exact, isa);
-        let alone: Vec<_> = cases.iter().map(|case| case.run(&one, CAUSAL)).collect();
+    for (index, one) in variants().iter().enumerate() {
+        let alone: Vec<_> = cases.iter().map(|case| case.run(one, CAUSAL)).collect();
         for threads in [2, 4] {
-            let cpu = Cpu::with_isa(threads, Compute::Exact, isa);
+            let cpu = &variants_with(threads)[index];
             for (case, alone) in cases.iter().zip(&alone) {
-                assert_eq!(&case.run(&cpu, CAUSAL), alone, "{isa} with {threads} threads");
+                assert_eq!(&case.run(cpu, CAUSAL), alone, "{} with {threads} threads", name(cpu));
             }
             let mut outs: Vec<_> = alone.iter().map(|out| vec![0f32; out.len()]).collect();
             let mut jobs: Vec<_> = cases
@@ -174,7 +246,7 @@ fn thread_counts_and_batches_agree_bit_for_bit() {
                 })
                 .collect();
             cpu.attention_batch(&cases[0].shape, CAUSAL, &mut jobs);
-            assert_eq!(outs, alone, "{isa}: a batch with {threads} threads");
+            assert_eq!(outs, alone, "{}: a batch with {threads} threads", name(cpu));
         }
     }
 }
@@ -195,15 +267,20 @@ fn no_token_and_no_visible_position() {
 
 #[test]
 fn nan_is_not_hidden() {
-    let mut case = Case::new((2, 1, 16), KvType::F32, 1, 100);
-    case.q[3] = f32::NAN;
-    for cpu in variants() {
-        let out = case.run(&cpu, CAUSAL);
-        assert!(
-            out[..16].iter().all(|x| x.is_nan()) && out[16..].iter().all(|x| x.is_finite()),
-            "{}",
-            cpu.isa()
-        );
+    for ty in [KvType::F32, KvType::F16] {
+        let mut case = Case::new((2, 1, 16), ty, 1, 100);
+        case.q[3] = f32::NAN;
+        for cpu in variants() {
+            let out = case.run(&cpu, CAUSAL);
+            let (first, second) = out.split_at(16);
+            let found = first.iter().all(|x| x.is_nan()) && second.iter().all(|x| x.is_finite());
+            assert!(found, "{}", name(&cpu));
+        }
+        let mut case = Case::new((2, 1, 16), ty, 1, 100);
+        Arc::make_mut(&mut case.pages[0]).write(5, &[f32::NAN; 16], &[0.0; 16]);
+        for cpu in variants() {
+            assert!(case.run(&cpu, CAUSAL).iter().all(|x| x.is_nan()), "{}", name(&cpu));
+        }
     }
 }
 
