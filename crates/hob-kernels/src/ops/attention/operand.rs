@@ -7,10 +7,18 @@ use half::f16;
 
 /// Rows of columns in one of the cache's encodings.
 pub(super) trait Operand: Copy {
-    /// The columns from `column` on in `row`.
-    fn load<S: Simd>(self, s: S, row: usize, column: usize) -> S::F;
+    /// Some columns of a row.
+    type Line: Line;
+    /// The `width` columns from `column` on in `row`.
+    fn line(self, row: usize, column: usize, width: usize) -> Self::Line;
     /// Bytes of a row.
     fn row_bytes(self) -> usize;
+}
+
+/// Columns whose bounds are checked once, not for every vector.
+pub(super) trait Line: Copy {
+    /// The columns from `at` on.
+    fn load<S: Simd>(self, s: S, at: usize) -> S::F;
 }
 
 #[derive(Clone, Copy)]
@@ -42,10 +50,12 @@ pub(super) struct ValueCodes<'a> {
     first_group: usize,
 }
 
-impl Operand for Floats<'_> {
+impl<'a> Operand for Floats<'a> {
+    type Line = &'a [f32];
+
     #[inline(always)]
-    fn load<S: Simd>(self, s: S, row: usize, column: usize) -> S::F {
-        s.load(&self.data[row * self.width + column..])
+    fn line(self, row: usize, column: usize, width: usize) -> &'a [f32] {
+        &self.data[row * self.width + column..][..width]
     }
 
     #[inline(always)]
@@ -54,10 +64,19 @@ impl Operand for Floats<'_> {
     }
 }
 
-impl Operand for Halves<'_> {
+impl Line for &[f32] {
     #[inline(always)]
-    fn load<S: Simd>(self, s: S, row: usize, column: usize) -> S::F {
-        s.load_f16(&self.data[row * self.width + column..])
+    fn load<S: Simd>(self, s: S, at: usize) -> S::F {
+        s.load(&self[at..])
+    }
+}
+
+impl<'a> Operand for Halves<'a> {
+    type Line = &'a [f16];
+
+    #[inline(always)]
+    fn line(self, row: usize, column: usize, width: usize) -> &'a [f16] {
+        &self.data[row * self.width + column..][..width]
     }
 
     #[inline(always)]
@@ -66,11 +85,20 @@ impl Operand for Halves<'_> {
     }
 }
 
-impl Operand for KeyCodes<'_> {
+impl Line for &[f16] {
     #[inline(always)]
-    fn load<S: Simd>(self, s: S, row: usize, column: usize) -> S::F {
-        let scales = s.load(&self.scales[row / Q8_GROUP * PAGE_POSITIONS + column..]);
-        s.mul(s.load_i8(&self.codes[row * PAGE_POSITIONS + column..]), scales)
+    fn load<S: Simd>(self, s: S, at: usize) -> S::F {
+        s.load_f16(&self[at..])
+    }
+}
+
+impl<'a> Operand for KeyCodes<'a> {
+    type Line = (&'a [i8], &'a [f32]);
+
+    #[inline(always)]
+    fn line(self, row: usize, column: usize, width: usize) -> Self::Line {
+        let codes = &self.codes[row * PAGE_POSITIONS + column..][..width];
+        (codes, &self.scales[row / Q8_GROUP * PAGE_POSITIONS + column..][..width])
     }
 
     #[inline(always)]
@@ -79,16 +107,42 @@ impl Operand for KeyCodes<'_> {
     }
 }
 
-impl Operand for ValueCodes<'_> {
+impl Line for (&[i8], &[f32]) {
     #[inline(always)]
-    fn load<S: Simd>(self, s: S, row: usize, column: usize) -> S::F {
-        let scale = self.scales[row * self.groups + self.first_group + column / Q8_GROUP];
-        s.mul(s.load_i8(&self.codes[row * self.width + column..]), s.splat(scale))
+    fn load<S: Simd>(self, s: S, at: usize) -> S::F {
+        s.mul(s.load_i8(&self.0[at..]), s.load(&self.1[at..]))
+    }
+}
+
+/// A line of [`ValueCodes`].
+#[derive(Clone, Copy)]
+pub(super) struct ValueLine<'a> {
+    codes: &'a [i8],
+    /// One per group, the one that `first` columns of come before the line included.
+    scales: &'a [f32],
+    first: usize,
+}
+
+impl<'a> Operand for ValueCodes<'a> {
+    type Line = ValueLine<'a>;
+
+    #[inline(always)]
+    fn line(self, row: usize, column: usize, width: usize) -> ValueLine<'a> {
+        let codes = &self.codes[row * self.width + column..][..width];
+        let scales = &self.scales[row * self.groups + self.first_group + column / Q8_GROUP..];
+        ValueLine { codes, scales, first: column % Q8_GROUP }
     }
 
     #[inline(always)]
     fn row_bytes(self) -> usize {
         self.width
+    }
+}
+
+impl Line for ValueLine<'_> {
+    #[inline(always)]
+    fn load<S: Simd>(self, s: S, at: usize) -> S::F {
+        s.mul(s.load_i8(&self.codes[at..]), s.splat(self.scales[(self.first + at) / Q8_GROUP]))
     }
 }
 

@@ -6,6 +6,9 @@
 //!
 //! Scores are powers of two here: `scale * log2(e)` is in the queries before they are rounded.
 
+mod product;
+
+use self::product::{Left, Part, Target, multiply};
 use super::lanes::{self, Rows, within};
 use super::operand::{Operand, Visit, key_start, keys, value_start, values};
 use crate::PAGE_POSITIONS;
@@ -16,9 +19,6 @@ use std::ops::Range;
 
 /// Pairs of positions of a page.
 const PAGE_PAIRS: usize = PAGE_POSITIONS / 2;
-
-/// Elements of keys packed at a time: 16 KiB, a third of a first-level cache.
-const KEY_PANEL: usize = 128;
 
 /// Lanes of a vector of pairs.
 const LANES: usize = 16;
@@ -142,16 +142,11 @@ impl<P: Pairs> Visit for Scores<'_, P> {
         let head_dim = self.rows.shape.head_dim;
         // Whole vectors of positions around those that are seen.
         let columns = self.slots.start / LANES * LANES..self.slots.end.next_multiple_of(LANES);
-        for start in (0..head_dim).step_by(KEY_PANEL) {
-            let elements = start..head_dim.min(start + KEY_PANEL);
-            let packed = &mut self.scratch.packed;
-            pack(self.p, operand, elements.clone(), columns.clone(), packed, self.ahead);
-            let stride = query_stride(head_dim);
-            let left = Left { data: &self.scratch.q, stride, rows: self.rows.count(), first: start / 2 };
-            let to =
-                Target { out: self.scores, stride: PAGE_POSITIONS, first: columns.start, add: start > 0 };
-            product(self.p, &left, packed, columns.len(), to);
-        }
+        let Scratch { q, packed, .. } = &mut *self.scratch;
+        let (stride, rows) = (query_stride(head_dim), self.rows.count());
+        let to = Target { out: self.scores, stride: PAGE_POSITIONS, first: columns.start, add: false };
+        let part = Part { operand, rows: 0..head_dim, columns, ahead: self.ahead };
+        multiply(self.p, &Left { data: q, stride, rows, first: 0 }, part, packed, to);
     }
 }
 
@@ -171,133 +166,10 @@ impl<P: Pairs> Visit for Weighted<'_, P> {
     fn visit<B: Operand>(&mut self, operand: B, first: usize, width: usize, offset: usize) {
         let positions = self.slots.start / 2 * 2..self.slots.end.next_multiple_of(2);
         let Scratch { packed, weights, .. } = &mut *self.scratch;
-        pack(self.p, operand, positions.clone(), 0..width, packed, self.ahead.wrapping_add(offset));
         let left = Left { data: weights, stride: PAGE_PAIRS, rows: self.count, first: positions.start / 2 };
         let to = Target { out: self.sum, stride: self.columns, first, add: true };
-        product(self.p, &left, packed, width, to);
-    }
-}
-
-/// Packs `columns` of the rows `rows` of `b` into `[pairs of rows, columns]`; a last odd row is paired with zeros.
-///
-/// Meanwhile it prefetches from `ahead` what lies there where `rows` lie in `b`. A page is a few kilobytes in each of many
-/// places, where the hardware's own prefetching ends too soon.
-#[inline(always)]
-fn pack<P: Pairs, B: Operand>(
-    p: P,
-    b: B,
-    rows: Range<usize>,
-    columns: Range<usize>,
-    packed: &mut Vec<u32>,
-    ahead: *const u8,
-) {
-    const CACHE_LINE: usize = 64;
-    let s = p.floats();
-    packed.resize(rows.len().div_ceil(2) * columns.len(), 0);
-    if columns.is_empty() {
-        return;
-    }
-    for (row, line) in rows.clone().step_by(2).zip(packed.chunks_exact_mut(columns.len())) {
-        for byte in (0..2 * b.row_bytes()).step_by(CACHE_LINE) {
-            s.prefetch(ahead.wrapping_add(row * b.row_bytes() + byte));
-        }
-        for (column, to) in columns.clone().step_by(LANES).zip(line.chunks_exact_mut(LANES)) {
-            let second = if row + 1 < rows.end { b.load(s, row + 1, column) } else { s.splat(0.0) };
-            p.store(p.pair(b.load(s, row, column), second), to);
-        }
-    }
-}
-
-/// The left side of a product: row `r` is `data[r * stride + first..]`.
-struct Left<'a> {
-    data: &'a [u32],
-    stride: usize,
-    rows: usize,
-    first: usize,
-}
-
-/// Where a product goes: row `r` from `r * stride + first` on; added to what is there if `add`.
-struct Target<'a> {
-    out: &'a mut [f32],
-    stride: usize,
-    first: usize,
-    add: bool,
-}
-
-/// `out[r, c] (+)= sum over i of a[r, i] . b[i, c]` with `b` packed, `columns` wide (a multiple of 16).
-#[inline(always)]
-fn product<P: Pairs>(p: P, a: &Left<'_>, b: &[u32], columns: usize, mut to: Target<'_>) {
-    let mut column = 0;
-    while columns - column >= 4 * LANES {
-        blocks::<P, 4>(p, a, (b, columns, column), &mut to);
-        column += 4 * LANES;
-    }
-    while column < columns {
-        blocks::<P, 1>(p, a, (b, columns, column), &mut to);
-        column += LANES;
-    }
-}
-
-/// All rows, in blocks of up to six as even as they come: 24 sums, and operands, are what the registers hold.
-#[inline(always)]
-fn blocks<P: Pairs, const C: usize>(p: P, a: &Left<'_>, b: (&[u32], usize, usize), to: &mut Target<'_>) {
-    let count = a.rows.div_ceil(6);
-    let mut row = 0;
-    for i in 0..count {
-        let rows = (a.rows - row).div_ceil(count - i);
-        match rows {
-            1 => tile::<P, 1, C>(p, row, a, b, to),
-            2 => tile::<P, 2, C>(p, row, a, b, to),
-            3 => tile::<P, 3, C>(p, row, a, b, to),
-            4 => tile::<P, 4, C>(p, row, a, b, to),
-            5 => tile::<P, 5, C>(p, row, a, b, to),
-            _ => tile::<P, 6, C>(p, row, a, b, to),
-        }
-        row += rows;
-    }
-}
-
-#[expect(clippy::needless_range_loop, reason = "r and c are the indices of the formula")]
-#[inline(always)]
-fn tile<P: Pairs, const R: usize, const C: usize>(
-    p: P,
-    row: usize,
-    a: &Left<'_>,
-    (b, columns, column): (&[u32], usize, usize),
-    to: &mut Target<'_>,
-) {
-    let s = p.floats();
-    let pairs = b.len() / columns;
-    let mut rows: [&[u32]; R] = [&[]; R];
-    for r in 0..R {
-        rows[r] = &a.data[(row + r) * a.stride + a.first..][..pairs];
-    }
-    let mut sums = [[s.splat(0.0); C]; R];
-    let start = row * to.stride + to.first + column;
-    if to.add {
-        for r in 0..R {
-            for c in 0..C {
-                sums[r][c] = s.load(&to.out[start + r * to.stride + c * LANES..]);
-            }
-        }
-    }
-    for (i, line) in b.chunks_exact(columns).enumerate() {
-        let line = &line[column..column + C * LANES];
-        let mut vectors = [p.splat(0); C];
-        for c in 0..C {
-            vectors[c] = p.load(&line[c * LANES..]);
-        }
-        for r in 0..R {
-            let x = p.splat(rows[r][i]);
-            for c in 0..C {
-                sums[r][c] = p.dot(sums[r][c], x, vectors[c]);
-            }
-        }
-    }
-    for r in 0..R {
-        for c in 0..C {
-            s.store(sums[r][c], &mut to.out[start + r * to.stride + c * LANES..]);
-        }
+        let ahead = self.ahead.wrapping_add(offset);
+        multiply(self.p, &left, Part { operand, rows: positions, columns: 0..width, ahead }, packed, to);
     }
 }
 

@@ -4,7 +4,7 @@
 //! stays in registers, so a vector of `b` is decoded once for up to six rows. Each output is one chain of fused
 //! multiply-adds over `i` in order, whatever the tile, which is why a token's result does not depend on its neighbours.
 
-use super::operand::Operand;
+use super::operand::{Line, Operand};
 use crate::simd::Simd;
 
 /// Bytes that one prefetch brings.
@@ -105,9 +105,10 @@ fn tile<'a, S: Simd, B: Operand, const R: usize, const C: usize>(
                 s.prefetch(a.ahead.wrapping_add((skip + i) * bytes + line));
             }
         }
+        let line = b.line(skip + i, column, C * S::LANES);
         let mut vectors = [s.splat(0.0); C];
         for c in 0..C {
-            vectors[c] = b.load(s, skip + i, column + c * S::LANES);
+            vectors[c] = line.load(s, c * S::LANES);
         }
         for r in 0..R {
             let x = s.splat(rows[r][i]);
