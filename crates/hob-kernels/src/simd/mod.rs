@@ -87,6 +87,8 @@ pub(crate) trait Pairs: Copy {
     type P: Copy;
 
     fn floats(self) -> Self::S;
+    /// Runs `kernel` as a function of its own: what is inlined into one function should not grow without end.
+    fn call(self, kernel: impl PairKernel);
     fn load(self, from: &[u32]) -> Self::P;
     fn store(self, x: Self::P, to: &mut [u32]);
     /// The same pair in every lane.

@@ -37,13 +37,14 @@ pub(super) fn run_avx512<K: Kernel>(_cpu: &Cpu, kernel: K) -> K::Output {
 
 #[inline]
 pub(super) fn run_pairs<K: PairKernel>(_cpu: &Cpu, kernel: K) {
-    #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")]
-    fn run<K: PairKernel>(kernel: K) {
-        kernel.run(Bf16(Avx512(())));
-    }
     let _proof = Avx512Bf16::detect().expect("a Cpu with bf16 was made where it was detected");
     // SAFETY: the token exists only where these features do.
-    unsafe { run(kernel) }
+    unsafe { run_bf16(kernel) }
+}
+
+#[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")]
+fn run_bf16<K: PairKernel>(kernel: K) {
+    kernel.run(Bf16(Avx512(())));
 }
 
 /// Methods that are an expression over register operands.
@@ -209,6 +210,12 @@ impl Pairs for Bf16 {
     #[inline(always)]
     fn floats(self) -> Avx512 {
         self.0
+    }
+
+    #[inline(always)]
+    fn call(self, kernel: impl PairKernel) {
+        // SAFETY: `self` exists only on a CPU that has these features.
+        unsafe { run_bf16(kernel) }
     }
 
     #[inline(always)]

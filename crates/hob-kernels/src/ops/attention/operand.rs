@@ -7,6 +7,8 @@ use half::f16;
 
 /// Rows of columns in one of the cache's encodings.
 pub(super) trait Operand: Copy {
+    /// Whether rounding to bf16 would lose what this encoding was chosen for.
+    const PRECISE: bool = false;
     /// Some columns of a row.
     type Line: Line;
     /// The `width` columns from `column` on in `row`.
@@ -51,6 +53,7 @@ pub(super) struct ValueCodes<'a> {
 }
 
 impl<'a> Operand for Floats<'a> {
+    const PRECISE: bool = true;
     type Line = &'a [f32];
 
     #[inline(always)]

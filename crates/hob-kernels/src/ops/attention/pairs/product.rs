@@ -5,7 +5,7 @@
 
 use super::LANES;
 use crate::ops::attention::operand::{Line, Operand};
-use crate::simd::{Pairs, Simd};
+use crate::simd::{PairKernel, Pairs, Simd};
 use std::ops::Range;
 
 /// Rows of `b` packed at a time: 64 columns of them are 16 KiB, a third of a first-level cache.
@@ -57,6 +57,9 @@ pub(super) fn multiply<P: Pairs, B: Operand>(
     packed: &mut Vec<u32>,
     mut to: Target<'_>,
 ) {
+    if B::PRECISE {
+        unreachable!("caches in f32 are multiplied in f32");
+    }
     if a.rows <= NARROW {
         return product(p, a, &b, &mut to);
     }
@@ -90,7 +93,7 @@ struct Packed<'a> {
 impl Right for Packed<'_> {
     #[inline(always)]
     fn pairs(&self) -> usize {
-        if self.columns == 0 { 0 } else { self.pairs.len() / self.columns }
+        self.pairs.len().checked_div(self.columns).unwrap_or(0)
     }
 
     #[inline(always)]
@@ -181,15 +184,16 @@ impl<B: Operand> Part<B> {
 #[inline(always)]
 fn product<P: Pairs>(p: P, a: &Left<'_>, b: &impl Right, to: &mut Target<'_>) {
     let mut column = 0;
-    // More rows than a block of four vectors has, but not packed: narrower tiles, so that each vector is still loaded once.
-    let narrow = a.rows > SUMS / 4 && a.rows <= NARROW;
-    while !narrow && b.columns() - column >= 4 * LANES {
+    if a.rows > SUMS / 4 && a.rows <= NARROW {
+        // More rows than a block of four vectors has, but not packed: each vector is still loaded once.
+        while b.columns() - column >= 2 * LANES {
+            narrow(p, a, b, column, to);
+            column += 2 * LANES;
+        }
+    }
+    while b.columns() - column >= 4 * LANES {
         blocks::<P, _, 4>(p, a, b, column, to);
         column += 4 * LANES;
-    }
-    while b.columns() - column >= 2 * LANES {
-        blocks::<P, _, 2>(p, a, b, column, to);
-        column += 2 * LANES;
     }
     while column < b.columns() {
         blocks::<P, _, 1>(p, a, b, column, to);
@@ -200,27 +204,50 @@ fn product<P: Pairs>(p: P, a: &Left<'_>, b: &impl Right, to: &mut Target<'_>) {
 /// All rows, in blocks as even as they come: four and four cost less than six and two.
 #[inline(always)]
 fn blocks<P: Pairs, B: Right, const C: usize>(p: P, a: &Left<'_>, b: &B, column: usize, to: &mut Target<'_>) {
-    let count = a.rows.div_ceil(if C == 4 { SUMS / 4 } else { NARROW });
+    let count = a.rows.div_ceil(SUMS / 4);
     let mut row = 0;
     for i in 0..count {
         let rows = (a.rows - row).div_ceil(count - i);
         match rows {
-            1 => tile::<P, B, 1, C>(p, row, a, b, column, to),
-            2 => tile::<P, B, 2, C>(p, row, a, b, column, to),
-            3 => tile::<P, B, 3, C>(p, row, a, b, column, to),
-            4 => tile::<P, B, 4, C>(p, row, a, b, column, to),
-            5 => tile::<P, B, 5, C>(p, row, a, b, column, to),
-            6 => tile::<P, B, 6, C>(p, row, a, b, column, to),
-            // Not reached with four vectors, and so not compiled for them.
-            _ if C == 4 => unreachable!("a block has at most six rows"),
-            7 => tile::<P, B, 7, C>(p, row, a, b, column, to),
-            8 => tile::<P, B, 8, C>(p, row, a, b, column, to),
-            9 => tile::<P, B, 9, C>(p, row, a, b, column, to),
-            10 => tile::<P, B, 10, C>(p, row, a, b, column, to),
-            11 => tile::<P, B, 11, C>(p, row, a, b, column, to),
-            _ => tile::<P, B, 12, C>(p, row, a, b, column, to),
+            1 => p.call(Tile::<B, 1, C> { row, a, b, column, to }),
+            2 => p.call(Tile::<B, 2, C> { row, a, b, column, to }),
+            3 => p.call(Tile::<B, 3, C> { row, a, b, column, to }),
+            4 => p.call(Tile::<B, 4, C> { row, a, b, column, to }),
+            5 => p.call(Tile::<B, 5, C> { row, a, b, column, to }),
+            _ => p.call(Tile::<B, 6, C> { row, a, b, column, to }),
         }
         row += rows;
+    }
+}
+
+/// Seven to twelve rows in one block of two vectors.
+#[inline(always)]
+fn narrow<P: Pairs, B: Right>(p: P, a: &Left<'_>, b: &B, column: usize, to: &mut Target<'_>) {
+    let row = 0;
+    match a.rows {
+        7 => p.call(Tile::<B, 7, 2> { row, a, b, column, to }),
+        8 => p.call(Tile::<B, 8, 2> { row, a, b, column, to }),
+        9 => p.call(Tile::<B, 9, 2> { row, a, b, column, to }),
+        10 => p.call(Tile::<B, 10, 2> { row, a, b, column, to }),
+        11 => p.call(Tile::<B, 11, 2> { row, a, b, column, to }),
+        _ => p.call(Tile::<B, 12, 2> { row, a, b, column, to }),
+    }
+}
+
+/// `R` rows from `row` on times `C` vectors from `column` on.
+struct Tile<'t, 'a, 'o, B, const R: usize, const C: usize> {
+    row: usize,
+    a: &'t Left<'a>,
+    b: &'t B,
+    column: usize,
+    to: &'t mut Target<'o>,
+}
+
+impl<B: Right, const R: usize, const C: usize> PairKernel for Tile<'_, '_, '_, B, R, C> {
+    #[inline(always)]
+    fn run<P: Pairs>(self, p: P) {
+        let Self { row, a, b, column, to } = self;
+        tile::<P, B, R, C>(p, row, a, b, column, to);
     }
 }
 
