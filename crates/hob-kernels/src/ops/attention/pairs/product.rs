@@ -75,7 +75,7 @@ pub(super) fn multiply<P: Pairs, B: Operand>(
 }
 
 /// Pairs of rows of a right side.
-trait Right {
+trait Right: Clone {
     fn pairs(&self) -> usize;
     fn columns(&self) -> usize;
     /// The `C` vectors from `column` on of pair `i`.
@@ -85,6 +85,7 @@ trait Right {
 }
 
 /// `[pairs, columns]`.
+#[derive(Clone)]
 struct Packed<'a> {
     pairs: &'a [u32],
     columns: usize,
@@ -247,7 +248,8 @@ impl<B: Right, const R: usize, const C: usize> PairKernel for Tile<'_, '_, '_, B
     #[inline(always)]
     fn run<P: Pairs>(self, p: P) {
         let Self { row, a, b, column, to } = self;
-        tile::<P, B, R, C>(p, row, a, b, column, to);
+        // A copy, of which the compiler knows that nothing changes it, stays in registers.
+        tile::<P, B, R, C>(p, row, a, &b.clone(), column, to);
     }
 }
 
