@@ -9,7 +9,7 @@ use std::sync::Arc;
 pub enum Compute {
     /// f32 activations against exactly decoded weights: the reference for tests.
     Exact,
-    /// 8-bit activations, quantised per block; attention in bf16 where the CPU multiplies it faster than f32.
+    /// 8-bit activations, quantised per block; what attention sums in bf16, where the CPU multiplies it faster than f32.
     #[default]
     Fast,
 }

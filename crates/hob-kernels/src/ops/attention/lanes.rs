@@ -134,11 +134,12 @@ pub(super) fn within(seen: &Range<usize>, first: usize) -> Range<usize> {
     slot(seen.start)..slot(seen.end)
 }
 
-struct Scores<'a, S> {
-    s: S,
-    rows: &'a Rows<'a>,
-    scores: &'a mut [f32],
-    ahead: *const u8,
+/// `q . k` of every row and a page's positions: `[rows, PAGE_POSITIONS]`.
+pub(super) struct Scores<'a, S> {
+    pub s: S,
+    pub rows: &'a Rows<'a>,
+    pub scores: &'a mut [f32],
+    pub ahead: *const u8,
 }
 
 impl<S: Simd> Visit for Scores<'_, S> {

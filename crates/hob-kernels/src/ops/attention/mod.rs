@@ -6,14 +6,13 @@
 //! bf16 products with f32 sums, elsewhere, with `[T, S]` never in memory. `q` and `out` do not alias.
 //! Error against the reference on the same pages: at most `EPSILON * (4 * sqrt(Dh) * s + 32) * max|v|`, where `s` is the
 //! largest `scale * |q| * |k|`: a score's rounding error is a relative error of its weight.
-//! In fast mode on CPUs with bf16 dot products, unless the cache is f32, `scale * q`, `k`, `v` and the weights are rounded to
-//! bf16 (2^-8 relative at most). That adds at most `(exp(s / 64) - 1 + 1 / 64) * max|v|` in the worst case, and far less where
-//! rounding errors are as random as they look: bf16 is what most models are trained in.
+//! In fast mode on CPUs with bf16 dot products, unless the cache is f32, `v` and the weights are rounded to bf16 (2^-8
+//! relative at most), which adds at most `max|v| / 64`.
 //! A token's result depends on its own query and the positions it sees, not on the other tokens of the call, the number of
 //! threads or later positions, as long as `first` of the view is a multiple of the page.
 //! Source: Milakov and Gimelshein, arXiv:1805.02867 (running maximum); Dao et al., arXiv:2205.14135 (tiles).
 //!
-//! Read `lanes.rs` for the arithmetic, `product.rs` for the inner loop, `pairs.rs` for both in bf16, `plan.rs` for the work of each thread.
+//! Read `lanes.rs` for the arithmetic, `product.rs` for the inner loop, `pairs.rs` for what is bf16, `plan.rs` for the work of each thread.
 
 mod lanes;
 mod operand;

@@ -2,7 +2,7 @@
 #![allow(unsafe_code, reason = "tasks write disjoint parts of shared buffers")]
 
 use super::lanes::{Attend, Merge, Partial, Rows, Scratch};
-use super::pairs::{AttendPairs, PackQueries};
+use super::pairs::AttendPairs;
 use super::plan::{Plan, Split, Task, chunks, partial_len};
 use super::{AttentionJob, AttentionShape, Mask, Query};
 use crate::kv::value_columns;
@@ -73,9 +73,6 @@ impl Run<'_> {
         let mut scratch = SCRATCH.take();
         scratch.whole.reset(count, columns);
         let in_pairs = self.in_pairs(task.job);
-        if in_pairs {
-            simd::dispatch_pairs(self.cpu, PackQueries { rows: &rows, scratch: &mut scratch });
-        }
         for pages in chunks(task.pages.clone(), task.first) {
             scratch.chunk.reset(count, columns);
             if in_pairs {

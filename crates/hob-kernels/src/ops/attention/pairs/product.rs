@@ -1,4 +1,4 @@
-//! `out[r, c] (+)= sum over i of a[r, i] * b[i, c]` on pairs: the inner loop.
+//! `out[r, c] += sum over i of a[r, i] * b[i, c]` on pairs: the inner loop.
 //!
 //! Few rows meet the right side as it is stored, each vector of it converted once in registers. More rows would convert it
 //! anew for every block of rows, so for them it is packed first. Both give the same bits.
@@ -7,9 +7,6 @@ use super::LANES;
 use crate::ops::attention::operand::{Line, Operand};
 use crate::simd::{PairKernel, Pairs, Simd};
 use std::ops::Range;
-
-/// Rows of `b` packed at a time: 64 columns of them are 16 KiB, a third of a first-level cache.
-const PACKED_ROWS: usize = 128;
 
 /// Sums that stay in registers, beside operands.
 const SUMS: usize = 24;
@@ -28,7 +25,7 @@ pub(super) struct Left<'a> {
     pub first: usize,
 }
 
-/// The right side: some rows (a first one of even index) and columns (a multiple of 16) of an operand.
+/// The right side: whole pairs of rows of an operand, and its first columns, a multiple of 16.
 ///
 /// While it is first read, what lies at `ahead` where `rows` lie in the operand is prefetched. A page is a few kilobytes in
 /// each of many places, where the hardware's own prefetching ends too soon.
@@ -36,16 +33,15 @@ pub(super) struct Left<'a> {
 pub(super) struct Part<B> {
     pub operand: B,
     pub rows: Range<usize>,
-    pub columns: Range<usize>,
+    pub columns: usize,
     pub ahead: *const u8,
 }
 
-/// Where the product goes: row `r` from `r * stride + first` on; added to what is there if `add`.
+/// What the product is added to: row `r` from `r * stride + first` on.
 pub(super) struct Target<'a> {
     pub out: &'a mut [f32],
     pub stride: usize,
     pub first: usize,
-    pub add: bool,
 }
 
 /// Multiplies; `packed` is room to work in.
@@ -63,15 +59,8 @@ pub(super) fn multiply<P: Pairs, B: Operand>(
     if a.rows <= NARROW {
         return product(p, a, &b, &mut to);
     }
-    let Range { start, end } = b.rows;
-    for row in (start..end).step_by(PACKED_ROWS) {
-        let rows = row..end.min(row + PACKED_ROWS);
-        let columns = b.columns.len();
-        Part { rows, columns: b.columns.clone(), ..b }.pack(p, packed);
-        let a = Left { first: a.first + (row - start) / 2, ..*a };
-        product(p, &a, &Packed { pairs: packed, columns }, &mut to);
-        to.add = true;
-    }
+    b.pack(p, packed);
+    product(p, a, &Packed { pairs: packed, columns: b.columns }, &mut to);
 }
 
 /// Pairs of rows of a right side.
@@ -119,30 +108,22 @@ impl Right for Packed<'_> {
 impl<B: Operand> Right for Part<B> {
     #[inline(always)]
     fn pairs(&self) -> usize {
-        self.rows.len().div_ceil(2)
+        self.rows.len() / 2
     }
 
     #[inline(always)]
     fn columns(&self) -> usize {
-        self.columns.len()
+        self.columns
     }
 
     #[inline(always)]
     fn load<P: Pairs, const C: usize>(&self, p: P, i: usize, column: usize) -> [P::P; C] {
         let (s, row) = (p.floats(), self.rows.start + 2 * i);
-        let column = self.columns.start + column;
         let first = self.operand.line(row, column, C * LANES);
+        let second = self.operand.line(row + 1, column, C * LANES);
         let mut vectors = [p.splat(0); C];
-        if row + 1 < self.rows.end {
-            let second = self.operand.line(row + 1, column, C * LANES);
-            for (c, vector) in vectors.iter_mut().enumerate() {
-                *vector = p.pair(first.load(s, c * LANES), second.load(s, c * LANES));
-            }
-        } else {
-            // A last odd row is paired with zeros.
-            for (c, vector) in vectors.iter_mut().enumerate() {
-                *vector = p.pair(first.load(s, c * LANES), s.splat(0.0));
-            }
+        for (c, vector) in vectors.iter_mut().enumerate() {
+            *vector = p.pair(first.load(s, c * LANES), second.load(s, c * LANES));
         }
         vectors
     }
@@ -271,11 +252,9 @@ fn tile<P: Pairs, B: Right, const R: usize, const C: usize>(
     }
     let mut sums = [[s.splat(0.0); C]; R];
     let start = row * to.stride + to.first + column;
-    if to.add {
-        for r in 0..R {
-            for c in 0..C {
-                sums[r][c] = s.load(&to.out[start + r * to.stride + c * LANES..]);
-            }
+    for r in 0..R {
+        for c in 0..C {
+            sums[r][c] = s.load(&to.out[start + r * to.stride + c * LANES..]);
         }
     }
     let first_visit = row == 0 && column == 0;
