@@ -16,6 +16,7 @@
 
 mod lanes;
 mod operand;
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "no other level has bf16 pairs yet"))]
 mod pairs;
 mod plan;
 mod product;
