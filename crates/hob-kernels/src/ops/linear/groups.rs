@@ -23,13 +23,13 @@ use std::ops::Range;
 /// Rows of a panel: two vectors.
 const ROWS: usize = 32;
 
-/// Tokens whose sums are kept at a time, in 16 KiB.
+/// Tokens whose sums are kept at a time, in 32 KiB.
 pub(super) const TOKENS_MAX: usize = 32;
 
-/// Sums of a row and a token, by the group's place in its chunk of 128 columns: `[group][row]`.
+/// Sums of a row and a token: `[group][row]`.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
-struct Sums([[f32; ROWS]; 4]);
+struct Sums([[f32; ROWS]; 8]);
 
 /// One unit of a panel of rows in the layout of the kernel.
 #[repr(C, align(64))]
@@ -57,7 +57,7 @@ thread_local! {
             scales: [[[0.0; ROWS]; 8]; 2],
             mins: [[[0.0; ROWS]; 8]; 2],
         }),
-        sums: Box::new([Sums([[0.0; ROWS]; 4]); TOKENS_MAX]),
+        sums: Box::new([Sums([[0.0; ROWS]; 8]); TOKENS_MAX]),
     });
 }
 

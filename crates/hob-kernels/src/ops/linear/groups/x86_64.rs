@@ -32,7 +32,7 @@ pub(super) fn panel(
     let format = format(ty).expect("checked when the kernel was chosen");
     let Scratch { units, panel, sums } = scratch;
     let sums = &mut sums[..tokens.len()];
-    sums.fill(Sums([[0.0; ROWS]; 4]));
+    sums.fill(Sums([[0.0; ROWS]; 8]));
     // Rows that a panel lacks are zeros or what an earlier panel had; their sums are not used.
     for index in 0..x.width {
         unpack_rows(Isa::Avx512, ty, weight, rows.clone(), index, &mut units[..]);
@@ -47,8 +47,10 @@ pub(super) fn panel(
             }
         }
     }
-    for (token, Sums([a, b, c, d])) in tokens.zip(&*sums) {
-        let sums: [f32; ROWS] = std::array::from_fn(|row| (a[row] + c[row]) + (b[row] + d[row]));
+    for (token, Sums(groups)) in tokens.zip(&*sums) {
+        let chunks = |row: usize, group: usize| groups[group][row] + groups[group + 4][row];
+        let sums: [f32; ROWS] =
+            std::array::from_fn(|row| (chunks(row, 0) + chunks(row, 2)) + (chunks(row, 1) + chunks(row, 3)));
         finish.put_run(token, rows.start, &sums[..rows.len()]);
     }
 }
@@ -118,41 +120,95 @@ fn tile<const OFFSET: bool, const HALVES: bool, const T: usize>(
     sums: &mut [Sums],
 ) -> usize {
     let x: [&Unit; T] = std::array::from_fn(|t| &x.token(token + t)[index]);
-    for h in 0..if HALVES { 2 } else { 1 } {
-        for group in 0..8 {
-            let negative = x.map(|x| match HALVES {
-                true => x.negative_sums[h][group],
-                false => x.negative_sums[0][group] + x.negative_sums[1][group],
-            });
-            // The zero point: offset * -sum(x).
-            let start = |sum: i32| if OFFSET { i32::from(format.offset) * sum } else { 0 };
-            let mut dots = [[_mm512_setzero_si512(); 2]; T];
-            for (dots, sum) in dots.iter_mut().zip(negative) {
-                *dots = [_mm512_set1_epi32(start(sum)); 2];
-            }
-            let first = 2 * (group / 4);
-            if HALVES {
-                add_dots(&panel.codes[first + h], &x, first + h, group % 4, &mut dots);
-            } else {
-                add_dots(&panel.codes[first], &x, first, group % 4, &mut dots);
-                add_dots(&panel.codes[first + 1], &x, first + 1, group % 4, &mut dots);
-            }
+    for group in 0..8 {
+        let first = 2 * (group / 4);
+        let mut dots = starts::<OFFSET, HALVES, 0, T>(format, &x, group);
+        add_dots(&panel.codes[first], &x, first, group % 4, &mut dots);
+        if !HALVES {
+            add_dots(&panel.codes[first + 1], &x, first + 1, group % 4, &mut dots);
             for t in 0..T {
-                let (step, sums) = (x[t].steps[group], sums[t].0[group % 4].as_chunks_mut().0);
-                for (half, (sum, dots)) in sums.iter_mut().zip(dots[t]).enumerate() {
-                    let scale = load(&panel.scales[h][group].as_chunks().0[half]);
-                    let scale = _mm512_mul_ps(scale, _mm512_set1_ps(step));
-                    let mut total = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots), scale, load(sum));
-                    if format.mins {
-                        let min = load(&panel.mins[h][group].as_chunks().0[half]);
-                        total = _mm512_fmadd_ps(min, _mm512_set1_ps(negative[t] as f32 * step), total);
-                    }
-                    store(sum, total);
+                for (half, sum) in sums[t].0[group].as_chunks_mut().0.iter_mut().enumerate() {
+                    let scaled = Scaled::<HALVES, 0> { format, panel, x: x[t], group, half };
+                    store(
+                        sum,
+                        scaled.with_min(_mm512_fmadd_ps(
+                            _mm512_cvtepi32_ps(dots[t][half]),
+                            scaled.scale(),
+                            load(sum),
+                        )),
+                    );
                 }
+            }
+            continue;
+        }
+        let mut second = starts::<OFFSET, HALVES, 1, T>(format, &x, group);
+        add_dots(&panel.codes[first + 1], &x, first + 1, group % 4, &mut second);
+        for t in 0..T {
+            for (half, sum) in sums[t].0[group].as_chunks_mut().0.iter_mut().enumerate() {
+                let scaled = Scaled::<HALVES, 0> { format, panel, x: x[t], group, half };
+                let a = scaled.with_min(_mm512_mul_ps(_mm512_cvtepi32_ps(dots[t][half]), scaled.scale()));
+                let scaled = Scaled::<HALVES, 1> { format, panel, x: x[t], group, half };
+                let b = scaled.with_min(_mm512_mul_ps(_mm512_cvtepi32_ps(second[t][half]), scaled.scale()));
+                store(sum, _mm512_add_ps(load(sum), _mm512_add_ps(a, b)));
             }
         }
     }
     T
+}
+
+/// Minus the sum of the activations of half `H` of a group, or of both halves.
+#[inline(always)]
+fn negative_sum<const HALVES: bool, const H: usize>(x: &Unit, group: usize) -> i32 {
+    let [first, second] = &x.negative_sums;
+    if HALVES { [first, second][H][group] } else { first[group] + second[group] }
+}
+
+/// What dots begin with: the zero point's share, `offset * -sum(x)`.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn starts<const OFFSET: bool, const HALVES: bool, const H: usize, const T: usize>(
+    format: Format,
+    x: &[&Unit; T],
+    group: usize,
+) -> [[__m512i; 2]; T] {
+    let mut starts = [[_mm512_setzero_si512(); 2]; T];
+    if OFFSET {
+        for (starts, x) in starts.iter_mut().zip(x) {
+            let share = i32::from(format.offset) * negative_sum::<HALVES, H>(x, group);
+            *starts = [_mm512_set1_epi32(share); 2];
+        }
+    }
+    starts
+}
+
+/// What the dots of sixteen rows with one token are scaled with.
+struct Scaled<'a, const HALVES: bool, const H: usize> {
+    format: Format,
+    panel: &'a Panel,
+    x: &'a Unit,
+    group: usize,
+    /// Which sixteen rows.
+    half: usize,
+}
+
+impl<const HALVES: bool, const H: usize> Scaled<'_, HALVES, H> {
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn scale(&self) -> __m512 {
+        let scale = load(&self.panel.scales[H][self.group].as_chunks().0[self.half]);
+        _mm512_mul_ps(scale, _mm512_set1_ps(self.x.steps[self.group]))
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn with_min(&self, total: __m512) -> __m512 {
+        if !self.format.mins {
+            return total;
+        }
+        let min = load(&self.panel.mins[H][self.group].as_chunks().0[self.half]);
+        let minus_x = negative_sum::<HALVES, H>(self.x, self.group) as f32 * self.x.steps[self.group];
+        _mm512_fmadd_ps(min, _mm512_set1_ps(minus_x), total)
+    }
 }
 
 /// Adds the products of sixteen columns, the `run`-th of part `part`.
