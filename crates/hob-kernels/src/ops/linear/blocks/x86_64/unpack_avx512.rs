@@ -106,8 +106,20 @@ avx512! { fn iq4_nl(bytes: &[u8; 144], unit: &mut WeightUnit) {
     }
 } }
 
+avx512! {
+/// `2^(e - 128)` for eight bytes `e`, of which the two smallest are below the range of normal floats.
+fn halved_powers(exponents: u64) -> __m256 {
+    let e = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(exponents as i64));
+    let normal = _mm256_slli_epi32::<23>(_mm256_sub_epi32(e, _mm256_set1_epi32(1)));
+    let small = _mm256_sllv_epi32(_mm256_set1_epi32(0x0020_0000), e);
+    let is_small = _mm256_cmplt_epi32_mask(e, _mm256_set1_epi32(2));
+    _mm256_castsi256_ps(_mm256_mask_mov_epi32(normal, is_small, small))
+} }
+
 avx512! { fn mxfp4(bytes: &[u8; 136], unit: &mut WeightUnit) {
-    unit.scales[0] = std::array::from_fn(|i| hob_quant::e8m0_half_to_f32(bytes[17 * i]));
+    store8(&mut unit.scales[0], halved_powers(u64::from_le_bytes(
+        [bytes[0], bytes[17], bytes[34], bytes[51], bytes[68], bytes[85], bytes[102], bytes[119]],
+    )));
     for chunk in 0..2 {
         let nibbles = four_blocks::<17>(bytes, 68 * chunk + 1);
         store_codes(unit, 2 * chunk, _mm512_shuffle_epi8(table(&FP4_CODES), low_nibbles(nibbles)));
@@ -167,49 +179,57 @@ avx512! { fn q8_0(bytes: &[u8; 272], unit: &mut WeightUnit) {
 } }
 
 avx512! {
-/// Splits vectors of [a b | c d] 16-byte runs: `low` holds halves of two groups, `high` those of the two others.
-/// `groups` tells whether they alternate (low, high, low, high) or not (low, low, high, high).
-fn store_halves<const ALTERNATE: bool>(unit: &mut WeightUnit, chunk: usize, low: __m512i, high: __m512i) {
+/// Splits vectors of [a b | c d] 16-byte runs, `low` holding halves of two groups and `high` those of the two others, into
+/// all first halves and all second ones. `ALTERNATE` tells whether the vectors hold groups in turn or neighbours.
+fn halves<const ALTERNATE: bool>(low: __m512i, high: __m512i) -> [__m512i; 2] {
     let (first, second) = if ALTERNATE {
         (_mm512_setr_epi64(0, 1, 8, 9, 4, 5, 12, 13), _mm512_setr_epi64(2, 3, 10, 11, 6, 7, 14, 15))
     } else {
         (_mm512_setr_epi64(0, 1, 4, 5, 8, 9, 12, 13), _mm512_setr_epi64(2, 3, 6, 7, 10, 11, 14, 15))
     };
-    store_codes(unit, 2 * chunk, _mm512_permutex2var_epi64(low, first, high));
-    store_codes(unit, 2 * chunk + 1, _mm512_permutex2var_epi64(low, second, high));
+    [_mm512_permutex2var_epi64(low, first, high), _mm512_permutex2var_epi64(low, second, high)]
 } }
 
 avx512! { fn q4_k(bytes: &[u8; 144], unit: &mut WeightUnit) {
     k_steps(bytes, unit);
     for chunk in 0..2 {
         let nibbles = load64(at(bytes, 16 + 64 * chunk));
-        store_halves::<true>(unit, chunk, low_nibbles(nibbles), high_nibbles(nibbles));
+        let [first, second] = halves::<true>(low_nibbles(nibbles), high_nibbles(nibbles));
+        store_codes(unit, 2 * chunk, first);
+        store_codes(unit, 2 * chunk + 1, second);
     }
 } }
 
 avx512! {
-/// Adds `value` where bit `4 * chunk + k` of a column's byte is set, `k` being the group in the chunk.
-fn add_bit(unit: &mut WeightUnit, chunk: usize, bits: &[u8; 32], value: i8) {
-    let lane = |k: u32| 0x0101_0101 << (4 * chunk as u32 + k);
-    let of_lane = _mm_setr_epi32(lane(0), lane(1), lane(2), lane(3));
-    let wanted = _mm512_permutexvar_epi32(
-        _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3),
-        _mm512_castsi128_si512(of_lane),
+/// 16 bytes for each of a chunk's four groups, in which bit `FIRST + STEP * k` of group `k` has moved to bit `TO`.
+/// Rotating 32-bit lanes keeps fields that lie inside a byte together; bits of neighbours come along.
+fn turned<const FIRST: i32, const STEP: i32, const TO: i32>(bytes: &[u8; 16]) -> __m512i {
+    let turn = |k: i32| (TO - FIRST - STEP * k).rem_euclid(32);
+    let turns = _mm512_setr_epi32(
+        turn(0), turn(0), turn(0), turn(0), turn(1), turn(1), turn(1), turn(1),
+        turn(2), turn(2), turn(2), turn(2), turn(3), turn(3), turn(3), turn(3),
     );
-    for half in 0..2 {
-        let bits = _mm512_broadcast_i32x4(load16(at(bits, 16 * half)));
-        let codes = load64(at(&unit.codes, 64 * (2 * chunk + half)));
-        let set = _mm512_test_epi8_mask(bits, wanted);
-        store_codes(unit, 2 * chunk + half, _mm512_mask_add_epi8(codes, set, codes, _mm512_set1_epi8(value)));
-    }
+    _mm512_rolv_epi32(_mm512_broadcast_i32x4(load16(bytes)), turns)
+} }
+
+avx512! {
+/// The bits of `low` in `MASK`, and those of `high` above that `ALL` has too.
+fn joined<const MASK: i8, const ALL: i8>(low: __m512i, high: __m512i) -> __m512i {
+    // The truth table of `mask ? low : high`.
+    let both = _mm512_ternarylogic_epi32::<0xca>(_mm512_set1_epi8(MASK), low, high);
+    _mm512_and_si512(both, _mm512_set1_epi8(ALL))
 } }
 
 avx512! { fn q5_k(bytes: &[u8; 176], unit: &mut WeightUnit) {
     k_steps(bytes, unit);
     for chunk in 0..2 {
         let nibbles = load64(at(bytes, 48 + 64 * chunk));
-        store_halves::<true>(unit, chunk, low_nibbles(nibbles), high_nibbles(nibbles));
-        add_bit(unit, chunk, at(bytes, 16), 16);
+        let halves = halves::<true>(nibbles, _mm512_srli_epi16::<4>(nibbles));
+        for (half, nibbles) in halves.into_iter().enumerate() {
+            let bits = at(bytes, 16 + 16 * half);
+            let fifth = if chunk == 0 { turned::<0, 1, 4>(bits) } else { turned::<4, 1, 4>(bits) };
+            store_codes(unit, 2 * chunk + half, joined::<15, 31>(nibbles, fifth));
+        }
     }
 } }
 
@@ -226,17 +246,9 @@ avx512! { fn splat_f16(bytes: &[u8; 2]) -> __m512 {
 } }
 
 avx512! {
-/// Bits `2k, 2k + 1` of 16 bytes, for the groups `k` of a chunk, moved up by `UP`. Rotating 32-bit lanes keeps the two
-/// bits in their byte; what else comes along is masked.
-fn pairs<const UP: i32>(bytes: &[u8; 16]) -> __m512i {
-    let turn = |k: i32| (UP - 2 * k).rem_euclid(32);
-    let of_lane = _mm_setr_epi32(turn(0), turn(1), turn(2), turn(3));
-    let turns = _mm512_permutexvar_epi32(
-        _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3),
-        _mm512_castsi128_si512(of_lane),
-    );
-    let turned = _mm512_rolv_epi32(_mm512_broadcast_i32x4(load16(bytes)), turns);
-    _mm512_and_si512(turned, _mm512_set1_epi8(3 << UP))
+/// Bits `2k, 2k + 1` of 16 bytes, for the groups `k` of a chunk.
+fn pairs(bytes: &[u8; 16]) -> __m512i {
+    _mm512_and_si512(turned::<0, 2, 0>(bytes), _mm512_set1_epi8(3))
 } }
 
 avx512! { fn q2_k(bytes: &[u8; 84], unit: &mut WeightUnit) {
@@ -248,7 +260,7 @@ avx512! { fn q2_k(bytes: &[u8; 84], unit: &mut WeightUnit) {
     store16(&mut unit.scales, _mm512_mul_ps(run_floats(low), splat_f16(at(bytes, 80))));
     store16(&mut unit.mins, _mm512_mul_ps(run_floats(high), splat_f16(at(bytes, 82))));
     for part in 0..4 {
-        store_codes(unit, part, pairs::<0>(at(bytes, 16 + 16 * part)));
+        store_codes(unit, part, pairs(at(bytes, 16 + 16 * part)));
     }
 } }
 
@@ -257,9 +269,11 @@ avx512! { fn q3_k(bytes: &[u8; 110], unit: &mut WeightUnit) {
     store16(&mut unit.scales, _mm512_mul_ps(scales, splat_f16(at(bytes, 108))));
     for chunk in 0..2 {
         for half in 0..2 {
-            store_codes(unit, 2 * chunk + half, pairs::<0>(at(bytes, 32 + 32 * chunk + 16 * half)));
+            let low = turned::<0, 2, 0>(at(bytes, 32 + 32 * chunk + 16 * half));
+            let bits = at(bytes, 16 * half);
+            let third = if chunk == 0 { turned::<0, 1, 2>(bits) } else { turned::<4, 1, 2>(bits) };
+            store_codes(unit, 2 * chunk + half, joined::<3, 7>(low, third));
         }
-        add_bit(unit, chunk, at(bytes, 0), 4);
     }
 } }
 
@@ -267,11 +281,10 @@ avx512! { fn q6_k(bytes: &[u8; 210], unit: &mut WeightUnit) {
     store16(&mut unit.scales, _mm512_mul_ps(run_floats(load16(at(bytes, 192))), splat_f16(at(bytes, 208))));
     for chunk in 0..2 {
         let nibbles = load64(at(bytes, 64 * chunk));
-        store_halves::<false>(unit, chunk, low_nibbles(nibbles), high_nibbles(nibbles));
-        for half in 0..2 {
-            let low = load64(at(&unit.codes, 64 * (2 * chunk + half)));
-            let high = pairs::<4>(at(bytes, 128 + 32 * chunk + 16 * half));
-            store_codes(unit, 2 * chunk + half, _mm512_or_si512(low, high));
+        let halves = halves::<false>(nibbles, _mm512_srli_epi16::<4>(nibbles));
+        for (half, nibbles) in halves.into_iter().enumerate() {
+            let top = turned::<0, 2, 4>(at(bytes, 128 + 32 * chunk + 16 * half));
+            store_codes(unit, 2 * chunk + half, joined::<15, 63>(nibbles, top));
         }
     }
 } }
@@ -291,6 +304,6 @@ avx512! { fn iq4_xs(bytes: &[u8; 136], unit: &mut WeightUnit) {
 avx512! { fn tq2_0(bytes: &[u8; 66], unit: &mut WeightUnit) {
     store8(&mut unit.scales[0], _mm512_castps512_ps256(splat_f16(at(bytes, 64))));
     for part in 0..4 {
-        store_codes(unit, part, pairs::<0>(at(bytes, 16 * part)));
+        store_codes(unit, part, pairs(at(bytes, 16 * part)));
     }
 } }
