@@ -6,7 +6,7 @@
 //! activations to 8 bits. Source of the ranges' rounding: the mobile Gemma 4 checkpoints (half to even).
 //!
 //! Read `task.rs` for which kernel a layer gets, then the kernel: `float.rs`, `blocks.rs`, `codes.rs` (few tokens), `groups.rs`
-//! (several), `panel.rs` (many).
+//! (several), `panel.rs` (many); of floats `float.rs` (few), `words.rs` (many).
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
@@ -22,6 +22,8 @@ mod scalar;
 mod task;
 #[cfg(test)]
 mod tests;
+#[cfg(target_arch = "x86_64")]
+mod words;
 
 use crate::{Cpu, Projection};
 use task::{Inputs, Task};

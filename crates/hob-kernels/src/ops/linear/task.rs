@@ -5,6 +5,8 @@ use super::finish::Finish;
 #[cfg(target_arch = "x86_64")]
 use super::groups;
 use super::panel::{self, Form, Packed, Source};
+#[cfg(target_arch = "x86_64")]
+use super::words;
 use super::{blocks, codes, float, scalar};
 
 use crate::matrix::Storage;
@@ -40,11 +42,22 @@ pub(super) struct Inputs<'a> {
     tokens: usize,
     quantised: Vec<(Steps, Order, Arc<Activations>)>,
     packed: Vec<(Form, Arc<Packed>)>,
+    /// By the words and the trained range.
+    #[cfg(target_arch = "x86_64")]
+    words: Vec<(words::Word, Option<f32>, Arc<words::Packed>)>,
 }
 
 impl<'a> Inputs<'a> {
     pub(super) fn new(cpu: &'a Cpu, x: &'a [f32], tokens: usize) -> Self {
-        Self { cpu, x, tokens, quantised: Vec::new(), packed: Vec::new() }
+        Self {
+            cpu,
+            x,
+            tokens,
+            quantised: Vec::new(),
+            packed: Vec::new(),
+            #[cfg(target_arch = "x86_64")]
+            words: Vec::new(),
+        }
     }
 
     fn quantised(&mut self, steps: Steps, order: Order) -> Arc<Activations> {
@@ -67,6 +80,17 @@ impl<'a> Inputs<'a> {
         made
     }
 
+    #[cfg(target_arch = "x86_64")]
+    fn words(&mut self, word: words::Word, input_scale: Option<f32>) -> Arc<words::Packed> {
+        let key = (word, input_scale);
+        if let Some((.., found)) = self.words.iter().find(|(w, s, _)| (*w, *s) == key) {
+            return Arc::clone(found);
+        }
+        let made = Arc::new(words::Packed::new(self.cpu, &self.float(input_scale), self.tokens, word));
+        self.words.push((word, input_scale, Arc::clone(&made)));
+        made
+    }
+
     /// The values themselves, rounded to the layer's trained range if it has one.
     fn float(&self, input_scale: Option<f32>) -> Cow<'a, [f32]> {
         match input_scale {
@@ -84,6 +108,8 @@ enum Kernel<'a> {
     Groups(TensorType, Arc<Activations>),
     Codes(codes::Weights<'a>, codes::Input),
     Panel(Source<'a>, Arc<Packed>),
+    #[cfg(target_arch = "x86_64")]
+    Words(words::Source<'a>, Arc<words::Packed>),
 }
 
 /// One layer's share of a call.
@@ -103,6 +129,8 @@ impl<'a> Task<'a> {
         let row_bytes = (weight.byte_len() / weight.rows().max(1)).max(1);
         let chunk_rows = match &kernel {
             Kernel::Panel(..) => CHUNK_ROWS,
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Words(..) => CHUNK_ROWS,
             _ => (CHUNK_BYTES / row_bytes).max(1).next_multiple_of(CHUNK_ROWS),
         };
         Self { weight, kernel, chunk_rows, finish: Finish::new(linear, inputs.tokens, job.out) }
@@ -121,6 +149,8 @@ impl<'a> Task<'a> {
             #[cfg(target_arch = "x86_64")]
             Kernel::Groups(ty, x) => groups::project(*ty, self.weight.encoded_rows(), rows, x, &self.finish),
             Kernel::Panel(source, x) => panel::project(cpu, source, rows, x, &self.finish),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Words(source, x) => words::project(source, rows, x, &self.finish),
             Kernel::Codes(weights, input) => codes::project(isa, weights, rows, input, &self.finish),
         }
     }
@@ -159,6 +189,11 @@ fn choose<'a>(inputs: &mut Inputs<'a>, linear: &'a Linear) -> Kernel<'a> {
             }
             Kernel::Codes(weights, codes::Input::new(inputs.quantised(steps, order)))
         }
+        #[cfg(target_arch = "x86_64")]
+        _ if fast && inputs.tokens >= words::WORDS_TOKENS => match words::Source::new(inputs.cpu, linear) {
+            Some(source) => Kernel::Words(source, inputs.words(source.word(), linear.input_scale)),
+            None => Kernel::Float(inputs.float(linear.input_scale)),
+        },
         _ => Kernel::Float(inputs.float(linear.input_scale)),
     }
 }

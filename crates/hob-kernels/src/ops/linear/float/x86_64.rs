@@ -46,8 +46,12 @@ macro_rules! float_kernel {
                 let w: [&[u8]; R] = std::array::from_fn(|r| &w[(at.row + r) * cols * size..][..cols * size]);
                 let x: [&[f32]; T] = std::array::from_fn(|t| &x[(at.token + t) * cols..][..cols]);
                 let whole = x.map(|x| &x.as_chunks::<$lanes>().0[..steps]);
+                // Beyond its end the rows of the next tile are wanted, not the next row, which is one of this tile's.
+                let next_tile = (R - 1) * cols * size;
+                let turn = steps.saturating_sub(AHEAD_BYTES / ($lanes * size));
                 let mut sums = [[$zero(); T]; R];
                 for i in 0..steps {
+                    let ahead = AHEAD_BYTES + if i < turn { 0 } else { next_tile };
                     // A plain loop: closures with vectors in them are not always inlined, and then sums live in memory.
                     let mut values = [$zero(); T];
                     for t in 0..T {
@@ -57,7 +61,7 @@ macro_rules! float_kernel {
                         let range = i * $lanes * size..(i + 1) * $lanes * size;
                         // SAFETY: a row has `cols * size` bytes (sliced so above) and `i` counts its whole vectors.
                         let stored = unsafe { w[r].get_unchecked(range) };
-                        _mm_prefetch::<_MM_HINT_T0>(stored.as_ptr().wrapping_add(AHEAD_BYTES).cast());
+                        _mm_prefetch::<_MM_HINT_T0>(stored.as_ptr().wrapping_add(ahead).cast());
                         let w = $weights::<E>(stored);
                         for t in 0..T {
                             sums[r][t] = $fma(w, values[t], sums[r][t]);
