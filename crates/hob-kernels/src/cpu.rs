@@ -9,7 +9,8 @@ use std::sync::Arc;
 pub enum Compute {
     /// f32 activations against exactly decoded weights: the reference for tests.
     Exact,
-    /// 8-bit activations, quantised per block; what attention sums in bf16, where the CPU multiplies it faster than f32.
+    /// 8-bit activations, quantised per block. Weights that are floats in the file meet f32 activations, or, if bf16 and many
+    /// tokens, bf16 ones; what attention sums is bf16: both where the CPU multiplies bf16 faster than f32.
     #[default]
     Fast,
 }

@@ -1,4 +1,5 @@
-//! f32 activations against exact weights: the exact mode, and the fast one for weights that are floats in the file.
+//! f32 activations against exact weights: the exact mode, and the fast one for weights that are floats in the file, up to the
+//! number of tokens from which `words.rs` has a panel.
 //!
 //! Floats are read from the file's bytes; other rows are decoded to f32 a panel at a time, then multiplied with every
 //! token while the panel is in the L2 cache. Each sum runs over fixed lanes (column `i` in lane `i % lanes`) and a fixed

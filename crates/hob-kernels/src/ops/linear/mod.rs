@@ -3,7 +3,8 @@
 //! Shapes: `x`: `[T, in]`, `W`: `[out, in]`, `y`: `[T, out]`; several layers that read the same `x` go in one call, so that
 //! it is quantised once. Where the layer has a trained input range, `x` is rounded to it and the sums are exact integers in
 //! both compute modes. Otherwise *exact* multiplies f32 activations with decoded weights (f32 sums), and *fast* quantises
-//! activations to 8 bits. Source of the ranges' rounding: the mobile Gemma 4 checkpoints (half to even).
+//! activations to 8 bits; weights that are floats in the file meet floats in both. Source of the ranges' rounding: the mobile
+//! Gemma 4 checkpoints (half to even).
 //!
 //! Read `task.rs` for which kernel a layer gets, then the kernel: `float.rs`, `blocks.rs`, `codes.rs` (few tokens), `groups.rs`
 //! (several), `panel.rs` (many); of floats `float.rs` (few), `words.rs` (many).
