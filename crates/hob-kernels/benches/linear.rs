@@ -15,9 +15,10 @@ use std::time::Instant;
 /// Bytes of weights for the one-token rows: several times any cache.
 const STREAM_BYTES: usize = 160 << 20;
 
-const FORMATS: [&str; 21] = [
+const FORMATS: [&str; 28] = [
     "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS",
-    "TQ1_0", "TQ2_0", "MXFP4", "F16", "BF16", "F32", "int2", "int4", "int8",
+    "TQ1_0", "TQ2_0", "MXFP4", "F16", "BF16", "F32", "int2", "int4", "int8", "IQ1_S", "IQ1_M", "IQ2_XXS",
+    "IQ2_XS", "IQ2_S", "IQ3_XXS", "IQ3_S",
 ];
 
 fn main() {
@@ -179,7 +180,15 @@ fn linear(format: &str, rows: usize, cols: usize) -> Linear {
     }
     let ty = TensorType::from_name(format).unwrap();
     let mut bytes = vec![0; 32 * ty.row_bytes(cols).unwrap()];
-    hob_quant::quantize_row(ty, &values(32 * cols), &mut bytes).unwrap();
+    if ty.can_quantize() {
+        hob_quant::quantize_row(ty, &values(32 * cols), &mut bytes).unwrap();
+    } else {
+        // Any bytes are codes of the codebook types; a scale that is no number only makes sums that are none.
+        bytes
+            .iter_mut()
+            .zip(&values(32 * ty.row_bytes(cols).unwrap()))
+            .for_each(|(byte, value)| *byte = (value * 256.0) as i32 as u8);
+    }
     Linear::new(Matrix::from_blocks(ty, rows, cols, repeat(bytes).into()).unwrap())
 }
 

@@ -13,6 +13,8 @@ mod search;
 mod types;
 
 pub use blocks::fp4::FP4_VALUES;
+pub use blocks::iq_codebooks as codebooks;
+pub use blocks::iq_low::codebook_runs;
 pub use blocks::iq4::{IQ4_NL_VALUES, iq4_xs_scales};
 pub use blocks::kquants::{k_scales_and_mins, q3_k_scales};
 pub use dequantize::dequantize_row;

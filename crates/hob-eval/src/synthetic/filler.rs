@@ -48,6 +48,12 @@ fn scale_fields(ty: TensorType) -> &'static [(usize, f32)] {
         TensorType::Q4_0 | TensorType::Q5_0 | TensorType::Q8_0 | TensorType::IQ4_NL | TensorType::IQ4_XS => {
             &[(0, 1.0)]
         }
+        TensorType::IQ1_S
+        | TensorType::IQ2_XXS
+        | TensorType::IQ2_XS
+        | TensorType::IQ2_S
+        | TensorType::IQ3_XXS
+        | TensorType::IQ3_S => &[(0, 1.0)],
         TensorType::Q4_1 => &[(0, 1.0), (2, -7.5)],
         TensorType::Q5_1 => &[(0, 1.0), (2, -15.5)],
         TensorType::Q2_K => &[(80, 1.0), (82, 1.5)],
@@ -211,7 +217,7 @@ mod tests {
         use TensorType::*;
         let all = [
             F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS,
-            TQ1_0, TQ2_0, MXFP4,
+            TQ1_0, TQ2_0, MXFP4, IQ1_S, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S,
         ];
         for ty in all {
             let mut filler = Filler::weights(ty, 0.02, Random::new(1, 2));

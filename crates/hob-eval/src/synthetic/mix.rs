@@ -64,6 +64,12 @@ static MIXES: &[Mix] = &[
     mix("TQ1_0", TQ1_0, Rule::Head, 36),
     mix("TQ2_0", TQ2_0, Rule::Head, 37),
     mix("MXFP4", MXFP4, Rule::Pure, 38),
+    mix("IQ1_S", IQ1_S, Rule::Pure, 24),
+    mix("IQ2_XXS", IQ2_XXS, Rule::Pure, 19),
+    mix("IQ2_XS", IQ2_XS, Rule::Pure, 20),
+    mix("IQ2_S", IQ2_S, Rule::Pure, 28),
+    mix("IQ3_XXS", IQ3_XXS, Rule::Pure, 23),
+    mix("IQ3_S", IQ3_S, Rule::Pure, 26),
 ];
 
 /// What the rules need to know of a model besides the tensor at hand.

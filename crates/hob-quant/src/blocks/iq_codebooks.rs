@@ -12,12 +12,18 @@ const IQ3_S_LEVELS: [i8; 8] = [1, 3, 5, 7, 9, 11, 13, 15];
 /// Ternary values times eight, so that the offset of an eighth that goes with them is an integer too.
 const IQ1_LEVELS: [i8; 3] = [-8, 0, 8];
 
-pub(super) static IQ2_XXS: [[i8; 8]; 256] = unpack(0, IQ2_LEVELS);
-pub(super) static IQ2_XS: [[i8; 8]; 512] = unpack(256, IQ2_LEVELS);
-pub(super) static IQ2_S: [[i8; 8]; 1024] = unpack(768, IQ2_LEVELS);
-pub(super) static IQ3_XXS: [[i8; 4]; 256] = unpack(1792, IQ3_XXS_LEVELS);
-pub(super) static IQ3_S: [[i8; 4]; 512] = unpack(2048, IQ3_S_LEVELS);
-pub(super) static IQ1: [[i8; 8]; 2048] = unpack(2560, IQ1_LEVELS);
+/// Magnitudes of eight elements.
+pub static IQ2_XXS: [[i8; 8]; 256] = unpack(0, IQ2_LEVELS);
+/// As [`IQ2_XXS`].
+pub static IQ2_XS: [[i8; 8]; 512] = unpack(256, IQ2_LEVELS);
+/// As [`IQ2_XXS`].
+pub static IQ2_S: [[i8; 8]; 1024] = unpack(768, IQ2_LEVELS);
+/// Magnitudes of four elements.
+pub static IQ3_XXS: [[i8; 4]; 256] = unpack(1792, IQ3_XXS_LEVELS);
+/// As [`IQ3_XXS`].
+pub static IQ3_S: [[i8; 4]; 512] = unpack(2048, IQ3_S_LEVELS);
+/// Eight elements in eighths, of IQ1_S and IQ1_M.
+pub static IQ1: [[i8; 8]; 2048] = unpack(2560, IQ1_LEVELS);
 
 /// The `ENTRIES` entries from number `first` on, each of `N` digits in base `LEVELS`.
 const fn unpack<const N: usize, const ENTRIES: usize, const LEVELS: usize>(

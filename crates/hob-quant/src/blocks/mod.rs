@@ -5,7 +5,7 @@
 
 pub(crate) mod fp4;
 pub(crate) mod iq4;
-mod iq_codebooks;
+pub mod iq_codebooks;
 pub(crate) mod iq_low;
 pub(crate) mod kquants;
 pub(crate) mod kquants_encode;

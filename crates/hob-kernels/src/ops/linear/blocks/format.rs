@@ -37,9 +37,21 @@ impl WeightUnit {
     /// Stores the 16 codes of columns `16 * run ..`.
     #[inline(always)]
     pub(in crate::ops::linear) fn put_run(&mut self, run: usize, codes: [u8; 16]) {
-        let place = 4 * (run / 8 * 2 + run % 2) + run % 8 / 2;
-        self.codes.as_chunks_mut::<16>().0[place] = codes;
+        self.codes.as_chunks_mut::<16>().0[place(run)] = codes;
     }
+
+    /// The same from two halves.
+    #[inline(always)]
+    pub(in crate::ops::linear) fn put_eights(&mut self, run: usize, codes: [[u8; 8]; 2]) {
+        let eights = self.codes.as_chunks_mut::<8>().0;
+        [eights[2 * place(run)], eights[2 * place(run) + 1]] = codes;
+    }
+}
+
+/// Where the codes of columns `16 * run ..` lie, counted in sixteens.
+#[inline(always)]
+fn place(run: usize) -> usize {
+    4 * (run / 8 * 2 + run % 2) + run % 8 / 2
 }
 
 /// Bytes of the largest unit (Q8_0).
@@ -69,7 +81,10 @@ pub(in crate::ops::linear) const fn format(ty: TensorType) -> Option<Format> {
         T::Q4_0 => (8, false, false),
         T::Q4_1 | T::Q5_1 | T::Q4_K | T::Q5_K => (0, false, true),
         T::Q5_0 | T::MXFP4 => (16, false, false),
-        T::Q8_0 | T::IQ4_NL | T::IQ4_XS => (128, false, false),
+        T::Q8_0 | T::IQ4_NL | T::IQ4_XS | T::IQ1_S | T::IQ2_XXS | T::IQ3_XXS | T::IQ3_S => {
+            (128, false, false)
+        }
+        T::IQ1_M | T::IQ2_XS | T::IQ2_S => (128, true, false),
         T::Q2_K => (0, true, true),
         T::Q3_K => (4, true, false),
         T::Q6_K => (32, true, false),
@@ -103,13 +118,18 @@ const fn block_bytes(ty: TensorType) -> usize {
         T::Q8_0 => 34,
         T::NVFP4 => 36,
         T::Q2_K => 84,
-        T::Q3_K => 110,
+        T::Q3_K | T::IQ3_S => 110,
         T::Q4_K => 144,
         T::Q5_K => 176,
         T::Q6_K => 210,
         T::IQ4_XS => 136,
         T::TQ1_0 => 54,
-        T::TQ2_0 => 66,
+        T::IQ1_S => 50,
+        T::IQ1_M => 56,
+        T::IQ2_XS => 74,
+        T::IQ2_S => 82,
+        T::IQ3_XXS => 98,
+        T::TQ2_0 | T::IQ2_XXS => 66,
         _ => 0,
     }
 }
@@ -123,11 +143,7 @@ mod tests {
         for &ty in TensorType::ALL {
             match format(ty) {
                 Some(format) => assert_eq!(Some(format.bytes), ty.row_bytes(UNIT), "{ty}"),
-                // The codebook types are decoded to f32; everything else with blocks has a kernel.
-                None => {
-                    let codebook = ["IQ1", "IQ2", "IQ3"].iter().any(|name| ty.name().starts_with(name));
-                    assert!(!ty.can_dequantize() || !ty.is_quantized() || codebook, "{ty} has no kernel");
-                }
+                None => assert!(!ty.can_dequantize() || !ty.is_quantized(), "{ty} has no kernel"),
             }
         }
     }

@@ -23,12 +23,16 @@ fn random_unit(ty: TensorType, random: &mut Random) -> Vec<u8> {
         TensorType::Q6_K => &[208],
         TensorType::TQ1_0 => &[52],
         TensorType::TQ2_0 => &[64],
-        TensorType::MXFP4 | TensorType::NVFP4 => &[],
+        TensorType::MXFP4 | TensorType::NVFP4 | TensorType::IQ1_M => &[],
         _ => &[0],
     };
     for block in bytes.chunks_mut(ty.block_bytes()) {
         for &at in halves {
             block[at + 1] = (block[at + 1] & 0x83) | 0x30;
+        }
+        if ty == TensorType::IQ1_M {
+            // The scale's nibbles are the top ones of four words, the last of them with sign and exponent.
+            block[55] = (block[55] & 15) | 0x30;
         }
         if ty == TensorType::MXFP4 {
             block[0] = 120 + block[0] % 16;

@@ -28,6 +28,9 @@ pub(super) fn unpack(ty: TensorType, bytes: &[u8], unit: &mut WeightUnit) {
         T::IQ4_XS => each_block::<136>(bytes, unit, iq4_xs),
         T::TQ1_0 => each_block::<54>(bytes, unit, tq1_0),
         T::TQ2_0 => each_block::<66>(bytes, unit, tq2_0),
+        T::IQ1_S | T::IQ1_M | T::IQ2_XXS | T::IQ2_XS | T::IQ2_S | T::IQ3_XXS | T::IQ3_S => {
+            codebook(ty, bytes, unit);
+        }
         _ => unreachable!("only types with a `Format` get here"),
     }
 }
@@ -250,4 +253,19 @@ fn tq2_0(block: &[u8; 66], _: usize, unit: &mut WeightUnit) {
     unit.scales[0] = [f16_at::<64, 66>(block); 8];
     put_pairs(unit, 0, field::<0, 32, 66>(block), |q, _, _| q);
     put_pairs(unit, 4, field::<32, 32, 66>(block), |q, _, _| q);
+}
+
+/// Types whose codes are entries of a codebook. A scale of 32 columns is written by both of its runs.
+#[inline(always)]
+fn codebook(ty: TensorType, block: &[u8], unit: &mut WeightUnit) {
+    let halves = matches!(ty, TensorType::IQ1_M | TensorType::IQ2_XS | TensorType::IQ2_S);
+    hob_quant::codebook_runs(
+        ty,
+        block,
+        #[inline(always)]
+        |run, step, codes| {
+            unit.scales[if halves { run % 2 } else { 0 }][run / 2] = step;
+            unit.put_eights(run, codes.map(|eight| eight.map(|code| code as u8 ^ 0x80)));
+        },
+    );
 }

@@ -3,6 +3,7 @@
 
 mod avx2;
 mod avx512;
+mod codebook;
 mod round;
 mod round_avx2;
 mod unpack_avx2;
@@ -21,6 +22,12 @@ use std::ops::Range;
 /// The type whose index in `TensorType::ALL` is `F`: types themselves cannot be constant parameters yet.
 const fn type_of<const F: usize>() -> TensorType {
     TensorType::ALL[F]
+}
+
+/// Whether codes of the type number `F` are entries of a codebook.
+const fn has_codebook<const F: usize>() -> bool {
+    use TensorType as T;
+    matches!(type_of::<F>(), T::IQ1_S | T::IQ1_M | T::IQ2_XXS | T::IQ2_XS | T::IQ2_S | T::IQ3_XXS | T::IQ3_S)
 }
 
 const fn format_of<const F: usize>() -> Format {
@@ -48,7 +55,8 @@ fn prefetch<const HINT: i32>(block: &[u8], ahead: usize, bytes: usize) {
 macro_rules! with_format {
     ($ty:expr, $function:ident($($argument:expr),*)) => {
         with_format!(@ $ty, $function, ($($argument),*),
-            Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_NL IQ4_XS TQ1_0 TQ2_0 MXFP4 NVFP4)
+            Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_NL IQ4_XS TQ1_0 TQ2_0 MXFP4 NVFP4
+            IQ1_S IQ1_M IQ2_XXS IQ2_XS IQ2_S IQ3_XXS IQ3_S)
     };
     (@ $ty:expr, $function:ident, $arguments:tt, $($name:ident)*) => {
         match $ty {

@@ -2,7 +2,7 @@
 //!
 //! Steps shared by several formats live here too and serve AVX-512 as well.
 
-use super::{WeightUnit, type_of};
+use super::{WeightUnit, codebook, has_codebook, type_of};
 use crate::ops::linear::blocks::unpack as portable;
 use hob_quant::TensorType;
 use portable::{FP4_CODES, IQ4_CODES};
@@ -13,6 +13,13 @@ use std::arch::x86_64::*;
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(super) fn unpack<const F: usize>(bytes: &[u8], unit: &mut WeightUnit) {
     use TensorType as T;
+    if const { has_codebook::<F>() } {
+        let groups = codebook::groups::<F>(bytes, unit);
+        for pair in 0..4 {
+            store_groups(unit, pair, groups[2 * pair], groups[2 * pair + 1]);
+        }
+        return;
+    }
     match const { type_of::<F>() } {
         T::Q4_0 => q4_0(sized(bytes), unit),
         T::Q4_1 => q4_1(sized(bytes), unit),

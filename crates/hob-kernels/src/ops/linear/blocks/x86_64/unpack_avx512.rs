@@ -1,7 +1,7 @@
 //! Unpackers for AVX-512: a chunk of 128 columns is two vectors, the first halves of its four groups and the second.
 
 use super::unpack_avx2::{self as avx2, at, eight_halves, k_steps, load16, negated, sized, store8};
-use super::{WeightUnit, type_of};
+use super::{WeightUnit, codebook, has_codebook, type_of};
 use crate::ops::linear::blocks::unpack as portable;
 use hob_quant::TensorType;
 use portable::{FP4_CODES, IQ4_CODES};
@@ -12,6 +12,17 @@ use std::arch::x86_64::*;
 #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq")]
 pub(super) fn unpack<const F: usize>(bytes: &[u8], unit: &mut WeightUnit) {
     use TensorType as T;
+    if const { has_codebook::<F>() } {
+        let groups = codebook::groups::<F>(bytes, unit);
+        for (chunk, [a, b, c, d]) in groups.as_chunks().0.iter().enumerate() {
+            let low = _mm512_inserti64x4::<1>(_mm512_castsi256_si512(*a), *b);
+            let high = _mm512_inserti64x4::<1>(_mm512_castsi256_si512(*c), *d);
+            let [first, second] = halves::<false>(low, high);
+            store_codes(unit, 2 * chunk, first);
+            store_codes(unit, 2 * chunk + 1, second);
+        }
+        return;
+    }
     match const { type_of::<F>() } {
         T::Q4_0 => q4_0(sized(bytes), unit),
         T::Q4_1 => q4_1(sized(bytes), unit),
