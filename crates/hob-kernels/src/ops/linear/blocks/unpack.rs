@@ -3,7 +3,7 @@
 //! Runs of 16 codes are handled as arrays, which the compiler turns into vector instructions. The layouts are those of
 //! the GGUF format description (`../shared/reference/gguf.md`).
 
-use super::format::WeightUnit;
+use super::format::{WeightUnit, format};
 use hob_quant::{FP4_VALUES, IQ4_NL_VALUES, TensorType, e8m0_half_to_f32, f16_to_f32, ue4m3_half_to_f32};
 use hob_quant::{iq4_xs_scales, k_scales_and_mins, q3_k_scales};
 
@@ -258,7 +258,7 @@ fn tq2_0(block: &[u8; 66], _: usize, unit: &mut WeightUnit) {
 /// Types whose codes are entries of a codebook. A scale of 32 columns is written by both of its runs.
 #[inline(always)]
 fn codebook(ty: TensorType, block: &[u8], unit: &mut WeightUnit) {
-    let halves = matches!(ty, TensorType::IQ1_M | TensorType::IQ2_XS | TensorType::IQ2_S);
+    let halves = format(ty).is_some_and(|format| format.halves);
     hob_quant::codebook_runs(
         ty,
         block,

@@ -1,6 +1,16 @@
 //! The loops over rows, blocks and tokens for x86-64, with the format and the number of tokens as constants.
 #![allow(unsafe_code)]
 
+/// A function of the AVX2 level.
+macro_rules! avx2 {
+    ($(#[$note:meta])* fn $name:ident $(<$(const $param:ident: $kind:ty),*>)? ($($arg:ident: $ty:ty),*) $(-> $ret:ty)? $body:block) => {
+        $(#[$note])*
+        #[inline]
+        #[target_feature(enable = "avx2,fma,f16c")]
+        pub(super) fn $name $(<$(const $param: $kind),*>)? ($($arg: $ty),*) $(-> $ret)? $body
+    };
+}
+
 mod avx2;
 mod avx512;
 mod codebook;

@@ -10,15 +10,6 @@ use hob_quant::{TensorType, codebooks as books};
 use std::arch::asm;
 use std::arch::x86_64::*;
 
-macro_rules! avx2 {
-    ($(#[$note:meta])* fn $name:ident $(<$(const $param:ident: $kind:ty),*>)? ($($arg:ident: $ty:ty),*) $(-> $ret:ty)? $body:block) => {
-        $(#[$note])*
-        #[inline]
-        #[target_feature(enable = "avx2,fma,f16c")]
-        fn $name $(<$(const $param: $kind),*>)? ($($arg: $ty),*) $(-> $ret)? $body
-    };
-}
-
 /// The codes of the eight groups of a block of type number `F`, raised by 128; its scales go to `unit`.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]

@@ -51,15 +51,6 @@ pub(super) fn at<const N: usize>(bytes: &[u8], start: usize) -> &[u8; N] {
     bytes[start..].first_chunk().expect("inside a unit")
 }
 
-macro_rules! avx2 {
-    ($(#[$note:meta])* fn $name:ident $(<$(const $param:ident: $kind:ty),*>)? ($($arg:ident: $ty:ty),*) $(-> $ret:ty)? $body:block) => {
-        $(#[$note])*
-        #[inline]
-        #[target_feature(enable = "avx2,fma,f16c")]
-        pub(super) fn $name $(<$(const $param: $kind),*>)? ($($arg: $ty),*) $(-> $ret)? $body
-    };
-}
-
 avx2! { fn load16(bytes: &[u8; 16]) -> __m128i {
     // SAFETY: 16 readable bytes; the load needs no alignment.
     unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
