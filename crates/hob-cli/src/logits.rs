@@ -6,8 +6,8 @@ use crate::{context, input, out};
 use anyhow::bail;
 use clap::Args;
 use hob::LanguageModel;
-use hob_model::{SequenceKv, Step, Wanted};
-use std::io::Write;
+use hob_model::{SequenceKv, Step, StepError, Wanted};
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 /// Positions computed together when all are wanted; bounds memory at large vocabularies.
@@ -49,15 +49,24 @@ pub fn run(args: &LogitsArgs) -> anyhow::Result<()> {
     if !spec.is_generative() {
         bail!("this model makes vectors and has no scores of next tokens; use `hob embed` with it");
     }
-    let mut out = out::buffered();
+    // Checked here as well as by the model, which would find it after half of the document is out.
+    if let Some(&id) = ids.iter().find(|&&id| id as usize >= spec.vocab) {
+        return Err(StepError::TokenOutOfRange { id, vocab: spec.vocab }.into());
+    }
     context::note_if_long(&model, ids.len());
+    let failed = |e: anyhow::Error| if e.is::<io::Error>() { e.context(out::UNWRITABLE) } else { e };
+    print(&model, &ids, args).map_err(failed)
+}
+
+fn print(model: &LanguageModel, ids: &[u32], args: &LogitsArgs) -> anyhow::Result<()> {
+    let mut out = out::buffered();
     let first = if args.last { ids.len() - 1 } else { 0 };
     if args.json {
         let positions: Vec<usize> = (first..ids.len()).collect();
-        let vocab = spec.vocab;
+        let vocab = model.engine().model().spec().vocab;
         write!(out, "{{\"ids\":{ids:?},\"vocab\":{vocab},\"positions\":{positions:?},\"logits\":[")?;
     }
-    each_row(&model, &ids, args.last, &mut |position, row| {
+    each_row(model, ids, args.last, &mut |position, row| {
         if args.json {
             out.write_all(if position > first { b",\n[" } else { b"\n[" })?;
         }

@@ -4,6 +4,9 @@ use anyhow::Context;
 use serde::Serialize;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
+/// What an error on the way out is about.
+pub const UNWRITABLE: &str = "cannot write to standard output";
+
 /// A buffered standard output; the caller flushes it.
 pub fn buffered() -> BufWriter<StdoutLock<'static>> {
     BufWriter::new(io::stdout().lock())
@@ -17,7 +20,7 @@ pub fn text(text: &str) -> anyhow::Result<()> {
 /// Writes `bytes` as they are.
 pub fn bytes(bytes: &[u8]) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(bytes).and_then(|()| out.flush()).context("cannot write to standard output")
+    out.write_all(bytes).and_then(|()| out.flush()).context(UNWRITABLE)
 }
 
 /// Writes a document for programs, indented so that people can read it too.

@@ -22,7 +22,7 @@ pub struct TemplateArgs {
     #[arg(long, value_name = "FILE")]
     pub tools: Option<PathBuf>,
     /// Ask the model to think first (on) or not (off)
-    #[arg(long, value_name = "on|off", num_args = 0..=1, default_missing_value = "on", value_parser = ["on", "off"])]
+    #[arg(long, value_name = "on|off", value_parser = ["on", "off"])]
     pub think: Option<String>,
     /// End the text inside of the last message, so that the model goes on with it
     #[arg(long = "continue")]

@@ -126,12 +126,12 @@ fn stored(files: &ModelFiles) -> String {
     let mix: Vec<String> =
         types.iter().map(|(name, bytes)| format!("{name} {:.1} %", share(*bytes))).collect();
     let container = if files.gguf_metadata().is_some() { "GGUF" } else { "safetensors directory" };
-    format!(
-        "stored        {container}, {} tensors, {}\ntypes         {}\n",
-        files.tensors().iter().len(),
-        Bytes(total),
-        mix.join(", ")
-    )
+    let mut text =
+        format!("stored        {container}, {} tensors, {}\n", files.tensors().iter().len(), Bytes(total));
+    if !mix.is_empty() {
+        let _ = writeln!(text, "types         {}", mix.join(", "));
+    }
+    text
 }
 
 fn by_type(files: &ModelFiles) -> BTreeMap<String, u64> {

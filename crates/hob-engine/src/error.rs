@@ -20,8 +20,8 @@ pub enum Error {
         /// Positions of the context.
         limit: usize,
     },
-    /// The prompt is empty, and the model has no token that begins a text.
-    #[error("the prompt is empty; there is nothing to continue")]
+    /// The prompt is empty, or the tokenizer has no tokens for it, and the model has none that begins a text.
+    #[error("the prompt has no tokens; there is nothing to continue")]
     EmptyPrompt,
     /// Embeddings were asked of a model that generates text, or text of an encoder.
     #[error("this model {is}; {wanted} needs another one")]

@@ -2,7 +2,7 @@
 
 mod parts;
 
-use crate::fail::usage;
+use crate::fail::{note, usage};
 use crate::open::{self, RunArgs};
 use crate::progress::Progress;
 use crate::{out, signals};
@@ -114,6 +114,13 @@ fn write(plan: &synthetic::Plan, path: &Path) -> anyhow::Result<()> {
         Bytes(plan.tensor_bytes()),
         Count(plan.spec().parameters())
     ));
+    for s in plan.substitutes() {
+        let (block, tensors) = (s.wanted.block_size(), s.tensors);
+        note(&format!(
+            "{tensors} tensors become {} instead of {}, whose blocks of {block} do not divide their rows",
+            s.written, s.wanted
+        ));
+    }
     let mut progress = Progress::start();
     synthetic::write(plan, path, SEED, &mut |done, total| {
         let line = || format!("written {} of {}", Bytes(done), Bytes(total));
@@ -144,7 +151,7 @@ impl TemporaryFolder {
 impl Drop for TemporaryFolder {
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            crate::fail::note(&format!("{}: cannot remove: {error}; delete it by hand", self.0.display()));
+            note(&format!("{}: cannot remove: {error}; delete it by hand", self.0.display()));
         }
     }
 }

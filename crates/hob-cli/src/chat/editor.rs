@@ -9,6 +9,7 @@ use rustyline::hint::Hinter;
 use rustyline::history::{FileHistory, History};
 use rustyline::validate::Validator;
 use rustyline::{Behavior, Config, Context, Editor, Helper};
+use std::io;
 use std::path::PathBuf;
 
 const PROMPT: &str = "> ";
@@ -61,6 +62,11 @@ impl LineEditor {
                 Ok(line) => line,
                 Err(ReadlineError::Interrupted) => return Ok(Input::Cancelled),
                 Err(ReadlineError::Eof) => return Ok(Input::End),
+                Err(ReadlineError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
+                    note("what was typed is not UTF-8; this message is thrown away");
+                    (message, in_block) = (String::new(), false);
+                    continue;
+                }
                 Err(error) => return Err(error.into()),
             };
             if take_line(&mut message, &mut in_block, &line) {

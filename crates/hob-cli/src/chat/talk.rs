@@ -1,7 +1,7 @@
 //! A conversation in either form: turns rendered by a template, or one text that grows.
 
 use crate::conversation;
-use anyhow::bail;
+use anyhow::{Context, bail};
 use hob::{Answer, AnswerOptions, Chat, ChatOptions, Error, LanguageModel, OnFull, Reply, Session};
 use serde_json::{Value, json};
 
@@ -71,20 +71,23 @@ impl Talk {
     /// Takes back what was added since `mark`, after an error.
     pub fn rewind(&mut self, mark: Mark) {
         match (self, mark) {
-            (Talk::Chat(chat), Mark(count)) => {
-                let kept = chat.messages()[..count.min(chat.messages().len())].to_vec();
+            (Talk::Chat(chat), Mark { len, .. }) => {
+                let kept = chat.messages()[..len.min(chat.messages().len())].to_vec();
                 chat.set_messages(kept);
             }
-            (Talk::Text(t), Mark(len)) => t.text.truncate(len),
+            (Talk::Text(t), Mark { len, answer_at }) => {
+                t.text.truncate(len);
+                t.answer_at = answer_at;
+            }
         }
     }
 
     /// Where the conversation stands now.
     pub fn mark(&self) -> Mark {
-        Mark(match self {
-            Talk::Chat(chat) => chat.messages().len(),
-            Talk::Text(t) => t.text.len(),
-        })
+        match self {
+            Talk::Chat(chat) => Mark { len: chat.messages().len(), answer_at: None },
+            Talk::Text(t) => Mark { len: t.text.len(), answer_at: t.answer_at },
+        }
     }
 
     /// Takes back the last answer, so that it can be given anew. `false` if there is none.
@@ -143,7 +146,7 @@ impl Talk {
     pub fn to_json(&self) -> Value {
         match self {
             Talk::Chat(chat) => json!({"format": FORMAT, "messages": chat.messages()}),
-            Talk::Text(t) => json!({"format": FORMAT, "text": t.text}),
+            Talk::Text(t) => json!({"format": FORMAT, "text": t.text, "answer_at": t.answer_at}),
         }
     }
 
@@ -157,7 +160,9 @@ impl Talk {
                 conversation::check_messages(messages, None)?;
                 chat.set_messages(messages.clone());
             }
-            (Talk::Text(t), _, Some(text)) => (t.text, t.answer_at) = (text.to_string(), None),
+            (Talk::Text(t), _, Some(text)) => {
+                (t.text, t.answer_at) = (text.to_string(), answer_at(text, &saved["answer_at"])?);
+            }
             (Talk::Chat(_), ..) => {
                 bail!("this is a saved text without turns; start `hob chat --raw` to go on with it")
             }
@@ -177,9 +182,25 @@ impl Talk {
     }
 }
 
+/// Where the last answer of a saved text begins. Files of earlier versions do not say.
+fn answer_at(text: &str, saved: &Value) -> anyhow::Result<Option<usize>> {
+    if saved.is_null() {
+        return Ok(None);
+    }
+    let at = saved.as_u64().and_then(|at| usize::try_from(at).ok()).filter(|&at| text.is_char_boundary(at));
+    let expected =
+        || format!("answer_at: expected a place in the text ({} bytes), found {saved}", text.len());
+    at.map(Some).with_context(expected)
+}
+
 /// A place in a conversation.
 #[derive(Clone, Copy)]
-pub struct Mark(usize);
+pub struct Mark {
+    /// Messages, or bytes of a text.
+    len: usize,
+    /// Where the last answer of a text begins.
+    answer_at: Option<usize>,
+}
 
 /// Whether `value` was written by `/save`.
 pub fn is_saved(value: &Value) -> bool {

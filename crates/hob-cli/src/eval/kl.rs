@@ -1,8 +1,8 @@
 //! `hob eval kl`.
 
 use super::TextArgs;
+use crate::out;
 use crate::progress::Progress;
-use crate::{open, out};
 use anyhow::bail;
 use clap::Args;
 use hob_eval::Divergence;
@@ -24,8 +24,8 @@ pub struct KlArgs {
 /// Runs the command.
 pub fn run(args: &KlArgs) -> anyhow::Result<()> {
     let text = args.text.text()?;
-    let base = open::model(&args.base, &args.text.run)?;
-    let other = open::model(&args.model, &args.text.run)?;
+    let base = args.text.model(&args.base)?;
+    let other = args.text.model(&args.model)?;
     let tokens = args.text.tokens(&base, &text)?;
     if tokens != args.text.tokens(&other, &text)? {
         bail!(

@@ -3,12 +3,13 @@
 mod kl;
 mod perplexity;
 
-use crate::open::RunArgs;
+use crate::open::{self, RunArgs};
 use crate::{context, input};
+use anyhow::Context;
 use clap::{Args, Subcommand};
 use hob::{EncodeOptions, KvType, LanguageModel};
 use hob_eval::Windows;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What to measure.
 #[derive(Debug, Subcommand)]
@@ -62,6 +63,16 @@ pub fn run(what: &Eval) -> anyhow::Result<()> {
 }
 
 impl TextArgs {
+    /// Opens a model whose predictions can be scored.
+    fn model(&self, path: &Path) -> anyhow::Result<LanguageModel> {
+        let model = open::model(path, &self.run)?;
+        let is_generative = model.engine().model().spec().is_generative();
+        is_generative
+            .then_some(model)
+            .ok_or(hob_eval::Error::NotGenerative)
+            .with_context(|| path.display().to_string())
+    }
+
     /// The tokens of the text for `model`.
     fn tokens(&self, model: &LanguageModel, text: &str) -> anyhow::Result<Vec<u32>> {
         Ok(model.tokenizer()?.encode(text, EncodeOptions { add_special: true, parse_special: false }))

@@ -1,8 +1,8 @@
 //! `hob eval perplexity`.
 
 use super::TextArgs;
+use crate::out;
 use crate::progress::Progress;
-use crate::{open, out};
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ pub struct PerplexityArgs {
 /// Runs the command.
 pub fn run(args: &PerplexityArgs) -> anyhow::Result<()> {
     let text = args.text.text()?;
-    let model = open::model(&args.model, &args.text.run)?;
+    let model = args.text.model(&args.model)?;
     let tokens = args.text.tokens(&model, &text)?;
     let windows = args.text.windows(&model)?;
     let all = tokens.len() / windows.length;

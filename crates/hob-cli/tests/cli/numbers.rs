@@ -26,6 +26,14 @@ fn logits_come_in_full_precision_row_by_row() {
 }
 
 #[test]
+fn logits_of_tokens_that_are_not_there_print_nothing() {
+    let Some(model) = stories() else { return };
+    let run = hob(&["logits", &model, "--ids", "1,403,512", "--json"], b"");
+    assert_eq!((run.code, run.stdout.as_str()), (Some(1), ""));
+    assert!(run.stderr.contains("token id 512 is outside the vocabulary of 512"), "{}", run.stderr);
+}
+
+#[test]
 fn logits_agree_with_the_fixture() {
     let Some(folder) = shared("fixtures/models/qwen3") else { return };
     let expected: Value =

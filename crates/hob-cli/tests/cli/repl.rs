@@ -19,10 +19,16 @@ fn on_terminal(args: &str, home: &std::path::Path) -> Option<Child> {
 
 /// Types `lines` into `hob chat ARGS` and returns what the terminal shows.
 fn typed(args: &str, home: &std::path::Path, lines: &[&str]) -> Option<String> {
+    let lines: Vec<&[u8]> = lines.iter().map(|line| line.as_bytes()).collect();
+    typed_bytes(args, home, &lines)
+}
+
+/// [`typed`] for keys that are no text.
+fn typed_bytes(args: &str, home: &std::path::Path, lines: &[&[u8]]) -> Option<String> {
     let mut child = on_terminal(args, home)?;
     let mut keys = child.stdin.take().unwrap();
     for line in lines {
-        keys.write_all(format!("{line}\n").as_bytes()).unwrap();
+        keys.write_all(&[line, &b"\n"[..]].concat()).unwrap();
     }
     // Ctrl-D at the prompt.
     keys.write_all(b"\x04").unwrap();
@@ -79,13 +85,35 @@ fn a_conversation_can_be_led_saved_and_taken_up_again() {
     let history = std::fs::read_to_string(home.path().join("chat_history")).unwrap();
     assert!(history.contains("/set max-tokens 4"), "{history}");
 
-    let Some(screen) = typed(&args, home.path(), &[&format!("/load {talk}"), "/help", "/exit"]) else {
-        return;
-    };
-    assert!(
-        screen.contains(" a time") && screen.contains("/regenerate        answer the last message anew"),
-        "{screen}"
-    );
+    let lines = [&format!("/load {talk}"), "/set max-tokens 2", "/regenerate", "/help", "/exit"];
+    let Some(screen) = typed(&args, home.path(), &lines) else { return };
+    for words in [" a time", "stopped after 2 tokens", "/regenerate        answer the last message anew"] {
+        assert!(screen.contains(words), "{words:?} in {screen}");
+    }
+    assert!(!screen.contains("there is no answer"), "{screen}");
+}
+
+#[test]
+fn a_saved_text_whose_answer_lies_nowhere_is_refused() {
+    let Some(model) = stories() else { return };
+    let home = tempfile::tempdir().unwrap();
+    let talk = home.path().join("talk.json").display().to_string();
+    let saved = serde_json::json!({"format": "hob-chat/1", "text": "für", "answer_at": 2});
+    std::fs::write(&talk, saved.to_string()).unwrap();
+    let args = format!("'{model}' --raw");
+    let Some(screen) = typed(&args, home.path(), &[&format!("/load {talk}")]) else { return };
+    assert!(screen.contains("expected a place in the text (4 bytes), found 2"), "{screen}");
+}
+
+#[test]
+fn keys_that_are_no_text_end_a_message_and_not_the_conversation() {
+    let Some(model) = stories() else { return };
+    let home = tempfile::tempdir().unwrap();
+    let args = format!("'{model}' --raw --temp 0 --max-tokens 3");
+    let lines = [&b"Once upon"[..], b"\"\"\"half of a", b"gr\xfc\xdfe", b"/stats"];
+    let Some(screen) = typed_bytes(&args, home.path(), &lines) else { return };
+    let told = screen.find("is not UTF-8").expect("a word about it");
+    assert!(screen[told..].contains("used of 512"), "{screen}");
 }
 
 /// Terminals show Ctrl-C as `^C` unless they are told not to.

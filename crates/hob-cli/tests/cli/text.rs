@@ -38,7 +38,7 @@ fn what_a_template_ignores_is_spoken_of() {
     let Some(model) = shared("fixtures/models/smollm2") else { return };
     let input = r#"{"messages": [{"role": "user", "content": "Hi"}],
         "tools": [{"type": "function", "function": {"name": "add", "parameters": {}}}]}"#;
-    let run = hob(&["template", &model, "--messages", "-", "--think"], input.as_bytes());
+    let run = hob(&["template", &model, "--messages", "-", "--think", "on"], input.as_bytes());
     assert!(run.stderr.contains("the tools leave no trace"), "{}", run.stderr);
     assert!(run.stderr.contains("--think leaves no trace"), "{}", run.stderr);
     assert!(run.ok().contains("Hi"));

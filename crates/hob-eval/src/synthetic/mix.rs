@@ -93,8 +93,8 @@ impl Mix {
         })
     }
 
-    /// The encoding of tensor `name` of `shape`.
-    pub fn type_of(&self, name: &str, shape: &[usize], model: &Context) -> TensorType {
+    /// The encoding that tensor `name` of `shape` should get; [`fitting`] says which it can.
+    pub fn wanted(&self, name: &str, shape: &[usize], model: &Context) -> TensorType {
         let small = shape.len() < 2 || name.contains("_norm.") || !name.ends_with(".weight");
         if small
             || matches!(name, "position_embd.weight" | "token_types.weight")
@@ -105,12 +105,11 @@ impl Mix {
         if name == "per_layer_model_proj.weight" && self.base != F32 {
             return BF16;
         }
-        let wanted = match self.rule {
+        match self.rule {
             _ if !self.base.is_quantized() => self.base,
             Rule::Pure => self.base,
             _ => self.mixed(name, shape, model),
-        };
-        fitting(wanted, shape[shape.len() - 1])
+        }
     }
 
     fn mixed(&self, name: &str, shape: &[usize], model: &Context) -> TensorType {
@@ -180,7 +179,7 @@ fn gets_more_bits(i: usize, n: usize) -> bool {
 }
 
 /// `wanted`, or what takes its place where rows are no whole number of its blocks.
-fn fitting(wanted: TensorType, columns: usize) -> TensorType {
+pub(super) fn fitting(wanted: TensorType, columns: usize) -> TensorType {
     if columns.is_multiple_of(wanted.block_size()) {
         return wanted;
     }
@@ -211,7 +210,7 @@ mod tests {
     #[test]
     fn mixes_follow_their_rules() {
         let t = |mix: &str, name: &str, columns| {
-            Mix::parse(mix).unwrap().type_of(name, &[64, columns], &context())
+            fitting(Mix::parse(mix).unwrap().wanted(name, &[64, columns], &context()), columns)
         };
         assert_eq!(t("q4_0", "token_embd.weight", 2048), Q6_K);
         assert_eq!(t("Q8_0", "token_embd.weight", 2048), Q8_0);
@@ -221,6 +220,7 @@ mod tests {
         assert_eq!(t("Q4_K_M", "blk.4.attn_v.weight", 2048), Q6_K);
         assert_eq!(t("Q2_K", "blk.4.attn_v.weight", 2048), Q4_K);
         assert_eq!(t("Q4_K_M", "blk.3.attn_q.weight", 896), Q5_0);
+        assert_eq!(t("IQ2_S", "blk.3.attn_q.weight", 896), F16);
         assert_eq!(t("BF16", "blk.3.attn_q.weight", 2048), BF16);
         assert_eq!(t("BF16", "blk.3.attn_norm.weight", 2048), F32);
         assert!(Mix::parse("Q9").is_err());

@@ -63,7 +63,8 @@ pub(super) fn plan(shape: Shape) -> Result<Plan, Error> {
         *tied = false;
     }
     let tensors = tensors(&shape, &spec);
-    Ok(Plan { shape, weights: MOBILE.to_owned(), spec, tensors, form: Form::Mobile })
+    let weights = MOBILE.to_owned();
+    Ok(Plan { shape, weights, spec, tensors, substitutes: Vec::new(), form: Form::Mobile })
 }
 
 fn tensors(shape: &Shape, spec: &ModelSpec) -> Vec<Entry> {

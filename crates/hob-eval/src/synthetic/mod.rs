@@ -35,7 +35,19 @@ pub struct Plan {
     weights: String,
     spec: ModelSpec,
     tensors: Vec<Entry>,
+    substitutes: Vec<Substitute>,
     form: Form,
+}
+
+/// Tensors that get another type than the one asked for, because their rows are no whole number of its blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Substitute {
+    /// The type asked for.
+    pub wanted: TensorType,
+    /// The type that takes its place.
+    pub written: TensorType,
+    /// How many tensors.
+    pub tensors: usize,
 }
 
 /// The container.
@@ -107,6 +119,11 @@ impl Plan {
         self.tensors.iter().map(Entry::bytes).sum()
     }
 
+    /// Which tensors could not get the type asked for.
+    pub fn substitutes(&self) -> &[Substitute] {
+        &self.substitutes
+    }
+
     /// Names, element types and shapes of the tensors, in file order.
     pub fn tensors(&self) -> impl ExactSizeIterator<Item = (&str, Dtype, &[usize])> {
         self.tensors.iter().map(|t| (t.name.as_str(), t.dtype, t.shape.as_slice()))
@@ -135,8 +152,9 @@ pub fn plan(name: &str, weights: &str) -> Result<Plan, Error> {
     let spec = settings::describe(&shape, &metadata)?;
     metadata.set("general.file_type", mix.file_type);
     Vocabulary::new(&shape).describe(&mut metadata);
-    let tensors = gguf_tensors(&shape, &spec, mix);
-    Ok(Plan { shape, weights: mix.name.to_owned(), spec, tensors, form: Form::Gguf(metadata) })
+    let (tensors, substitutes) = gguf_tensors(&shape, &spec, mix);
+    let weights = mix.name.to_owned();
+    Ok(Plan { shape, weights, spec, tensors, substitutes, form: Form::Gguf(metadata) })
 }
 
 /// Writes `plan` at `path` (a file, or a directory for the mobile format). `progress` hears bytes written and to write.
@@ -194,7 +212,7 @@ fn each_piece(
     Ok(())
 }
 
-fn gguf_tensors(shape: &Shape, spec: &ModelSpec, mix: Mix) -> Vec<Entry> {
+fn gguf_tensors(shape: &Shape, spec: &ModelSpec, mix: Mix) -> (Vec<Entry>, Vec<Substitute>) {
     let all = spec.tensors();
     let is_value = |name: &&String| name.ends_with("attn_v.weight");
     let context = Context {
@@ -212,13 +230,28 @@ fn gguf_tensors(shape: &Shape, spec: &ModelSpec, mix: Mix) -> Vec<Entry> {
             content: Content::Values(values),
         })
         .collect();
-    entries.extend(all.into_iter().map(|t| Entry {
-        dtype: mix.type_of(&t.name, &t.shape, &context).into(),
-        content: content(shape, &t.name, &t.shape),
-        name: t.name,
-        shape: t.shape,
+    let mut substitutes = Vec::new();
+    entries.extend(all.into_iter().map(|t| {
+        let wanted = mix.wanted(&t.name, &t.shape, &context);
+        let written = mix::fitting(wanted, t.shape[t.shape.len() - 1]);
+        if written != wanted {
+            count(&mut substitutes, wanted, written);
+        }
+        Entry {
+            dtype: written.into(),
+            content: content(shape, &t.name, &t.shape),
+            name: t.name,
+            shape: t.shape,
+        }
     }));
-    entries
+    (entries, substitutes)
+}
+
+fn count(substitutes: &mut Vec<Substitute>, wanted: TensorType, written: TensorType) {
+    match substitutes.iter_mut().find(|s| (s.wanted, s.written) == (wanted, written)) {
+        Some(known) => known.tensors += 1,
+        None => substitutes.push(Substitute { wanted, written, tensors: 1 }),
+    }
 }
 
 /// Contents that keep activations near a magnitude of one: matrices preserve it, norms restore it.
