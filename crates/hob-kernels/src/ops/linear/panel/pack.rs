@@ -2,10 +2,14 @@
 
 #[cfg(target_arch = "x86_64")]
 use super::x86_64::{Tile, TileAvx2, TileAvx512};
-use crate::ops::linear::activations::{Activations, Order, Step, Steps, UNIT, shared_step};
+use crate::Cpu;
+use crate::ops::linear::activations::{Activations, Order, Steps, UNIT};
 #[cfg(target_arch = "x86_64")]
-use crate::scratch::{Buffer, Plain};
-use crate::{Cpu, Isa};
+use crate::{
+    Isa,
+    ops::linear::activations::{Step, shared_step},
+    scratch::{Buffer, Plain},
+};
 use std::ops::Range;
 
 /// Tiles that a thread quantises at a time: ten microseconds of work.
@@ -44,25 +48,27 @@ enum Tiles {
 impl Packed {
     /// Quantises `x` (`[tokens, cols]`).
     pub(in crate::ops::linear) fn new(cpu: &Cpu, x: &[f32], tokens: usize, form: Form) -> Self {
-        let input = Input { x, tokens, cols: x.len() / tokens, form };
-        let width = input.cols.div_ceil(UNIT);
+        let cols = x.len() / tokens;
+        let width = cols.div_ceil(UNIT);
+        #[cfg(target_arch = "x86_64")]
+        let input = Input { x, tokens, cols, form };
         let (tiles, steps) = match cpu.isa {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => {
                 let tiles = input.tiles(cpu, width, super::x86_64::quantise_avx512);
-                let steps = input.token_steps(width, |unit, token| tile_step(&tiles, tokens, unit, token));
+                let steps = token_steps(tokens, width, |unit, token| tile_step(&tiles, tokens, unit, token));
                 (Tiles::Avx512(tiles), steps)
             }
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => {
                 let tiles = input.tiles(cpu, width, super::x86_64::quantise_avx2);
-                let steps = input.token_steps(width, |unit, token| tile_step(&tiles, tokens, unit, token));
+                let steps = token_steps(tokens, width, |unit, token| tile_step(&tiles, tokens, unit, token));
                 (Tiles::Avx2(tiles), steps)
             }
             isa => {
                 let Form { steps, order, .. } = form;
-                let units = Activations::quantise(isa, &cpu.pool, x, tokens, input.cols, steps, order);
-                let steps = input.token_steps(width, |unit, token| units.token(token)[unit].step());
+                let units = Activations::quantise(isa, &cpu.pool, x, tokens, cols, steps, order);
+                let steps = token_steps(tokens, width, |unit, token| units.token(token)[unit].step());
                 (Tiles::Units(units), steps)
             }
         };
@@ -100,7 +106,11 @@ impl Packed {
 
     /// One unit of a token as it was quantised, and its step.
     pub(super) fn unit(&self, token: usize, unit: usize) -> (&[i8; UNIT], f32) {
-        let Tiles::Units(units) = &self.tiles else { unreachable!("made for another kernel") };
+        let units = match &self.tiles {
+            Tiles::Units(units) => units,
+            #[cfg(target_arch = "x86_64")]
+            _ => unreachable!("made for another kernel"),
+        };
         let unit = &units.token(token)[unit];
         (&unit.codes, unit.step())
     }
@@ -124,6 +134,7 @@ impl Packed {
 }
 
 /// What is to be quantised.
+#[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
 struct Input<'a> {
     /// `[tokens, cols]`.
@@ -134,11 +145,12 @@ struct Input<'a> {
 }
 
 /// One token's columns of one unit (at most 256), and the step of its row.
+#[cfg(target_arch = "x86_64")]
 pub(super) type TokenUnit<'a> = (&'a [f32], Step);
 
+#[cfg(target_arch = "x86_64")]
 impl Input<'_> {
     /// `quantise` makes one tile of its tokens' columns.
-    #[cfg(target_arch = "x86_64")]
     fn tiles<C: Plain, const T: usize>(
         &self,
         cpu: &Cpu,
@@ -163,7 +175,6 @@ impl Input<'_> {
         tiles
     }
 
-    #[cfg(target_arch = "x86_64")]
     fn shared_steps(&self, cpu: &Cpu) -> Vec<Step> {
         let mut shared = vec![Step::of(0); self.tokens];
         cpu.pool.for_each_part(&mut shared, 16, &|part, shared| {
@@ -172,14 +183,15 @@ impl Input<'_> {
         });
         shared
     }
+}
 
-    fn token_steps(&self, width: usize, step: impl Fn(usize, usize) -> f32) -> Vec<f32> {
-        let of_token = |token| {
-            let steps = (0..width).map(|unit| step(unit, token));
-            steps.reduce(|a, b| if a.is_nan() { a } else { b }).unwrap_or(0.0)
-        };
-        (0..self.tokens).map(of_token).collect()
-    }
+/// Of each token: the step of its last unit, NaN if any is.
+fn token_steps(tokens: usize, width: usize, step: impl Fn(usize, usize) -> f32) -> Vec<f32> {
+    let of_token = |token| {
+        let steps = (0..width).map(|unit| step(unit, token));
+        steps.reduce(|a, b| if a.is_nan() { a } else { b }).unwrap_or(0.0)
+    };
+    (0..tokens).map(of_token).collect()
 }
 
 #[cfg(target_arch = "x86_64")]
