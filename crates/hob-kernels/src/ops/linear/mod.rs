@@ -6,8 +6,9 @@
 //! activations to 8 bits; weights that are floats in the file meet floats in both. Source of the ranges' rounding: the mobile
 //! Gemma 4 checkpoints (half to even).
 //!
-//! Read `task.rs` for which kernel a layer gets, then the kernel: `float.rs`, `blocks.rs`, `codes.rs` (few tokens), `groups.rs`
-//! (several), `panel.rs` (many); of floats `float.rs` (few), `words.rs` (many).
+//! Read `task.rs` for which kernel a layer gets, then the kernel. Floats: `float.rs` (few tokens), `words.rs` (many). Block
+//! formats: `blocks.rs` (few), `groups.rs` (several; formats in blocks of 32 columns also many), `panel.rs` (many). Integer
+//! codes: `codes.rs` (few), `panel.rs` (many).
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;

@@ -65,15 +65,7 @@ pub(in crate::ops::linear) fn unit_codes(
             *value = _mm512_mul_ps(*value, inverse);
         }
     }
-    // Conversion rounds half to even, as the portable addition does. Where it has no answer the step is NaN.
-    let mut natural = [_mm512_setzero_si512(); 4];
-    for (natural, values) in natural.iter_mut().zip(values.as_chunks::<4>().0) {
-        let [a, b, c, d] = values;
-        *natural = _mm512_castsi128_si512(_mm512_cvtepi32_epi8(_mm512_cvtps_epi32(*a)));
-        *natural = _mm512_inserti32x4::<1>(*natural, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(*b)));
-        *natural = _mm512_inserti32x4::<2>(*natural, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(*c)));
-        *natural = _mm512_inserti32x4::<3>(*natural, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(*d)));
-    }
+    let natural = to_codes(&values);
     let ones = _mm512_set1_epi8(1);
     let mut sums = _mm512_setzero_si512();
     for codes in natural {
@@ -81,6 +73,99 @@ pub(in crate::ops::linear) fn unit_codes(
     }
     let negative_sum = _mm512_reduce_add_epi32(sums).wrapping_neg();
     UnitCodes { codes: in_order(natural, order), step, negative_sum }
+}
+
+/// 256 codes by column, with a step for every 32 (NaN if a column is).
+pub(in crate::ops::linear) struct GroupCodes {
+    pub codes: [__m512i; 4],
+    /// `[group]`, twice.
+    pub steps: __m512,
+    /// Minus the sum of each half group: `[half][group]`.
+    pub negative_sums: __m512i,
+}
+
+/// What `quantise_unit` computes in the order of columns, for steps that each group has for itself.
+#[inline]
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
+pub(in crate::ops::linear) fn group_codes(x: &[f32; UNIT]) -> GroupCodes {
+    let (mut values, mut largest) = ([_mm512_setzero_ps(); 16], [_mm512_setzero_si512(); 8]);
+    for (i, (value, x)) in values.iter_mut().zip(x.as_chunks::<16>().0).enumerate() {
+        // SAFETY: 64 readable bytes; the load needs no alignment.
+        *value = unsafe { _mm512_loadu_ps(x.as_ptr()) };
+        largest[i / 2] = _mm512_max_epu32(largest[i / 2], _mm512_castps_si512(_mm512_abs_ps(*value)));
+    }
+    let bits = largest_of_each(largest);
+    let (largest, most) = (_mm512_castsi512_ps(bits), _mm512_set1_ps(127.0));
+    // As `Step::of`.
+    let is_bad = _mm512_cmpge_epu32_mask(bits, _mm512_set1_epi32(f32::INFINITY.to_bits() as i32));
+    let is_small = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(largest, _mm512_set1_ps(1e-30));
+    let steps = _mm512_maskz_div_ps(!is_small, largest, most);
+    let steps = _mm512_mask_mov_ps(steps, is_bad, _mm512_set1_ps(f32::NAN));
+    let inverses = _mm512_maskz_div_ps(!is_small & !is_bad, most, largest);
+    for (i, value) in values.iter_mut().enumerate() {
+        let inverse = _mm512_permutexvar_ps(_mm512_set1_epi32(i as i32 / 2), inverses);
+        *value = _mm512_mul_ps(*value, inverse);
+    }
+    let codes = to_codes(&values);
+    GroupCodes {
+        codes,
+        steps,
+        negative_sums: _mm512_sub_epi32(_mm512_setzero_si512(), sums_of_sixteen(codes)),
+    }
+}
+
+/// Bytes of values that are at most 127 in magnitude. Conversion rounds half to even, as the portable addition does, and
+/// makes zeros of what is no number.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn to_codes(values: &[__m512; 16]) -> [__m512i; 4] {
+    let mut codes = [_mm512_setzero_si512(); 4];
+    for (codes, values) in codes.iter_mut().zip(values.as_chunks::<4>().0) {
+        let [a, b, c, d] = values;
+        *codes = _mm512_castsi128_si512(_mm512_cvtepi32_epi8(_mm512_cvtps_epi32(*a)));
+        *codes = _mm512_inserti32x4::<1>(*codes, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(*b)));
+        *codes = _mm512_inserti32x4::<2>(*codes, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(*c)));
+        *codes = _mm512_inserti32x4::<3>(*codes, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(*d)));
+    }
+    codes
+}
+
+/// The largest element of each of eight vectors, twice.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn largest_of_each([a, b, c, d, e, f, g, h]: [__m512i; 8]) -> __m512i {
+    let (low, high) = (four_largest(a, b, c, d), four_largest(e, f, g, h));
+    let halves = _mm512_max_epu32(
+        _mm512_shuffle_i32x4::<0b01_00_01_00>(low, high),
+        _mm512_shuffle_i32x4::<0b11_10_11_10>(low, high),
+    );
+    let all = _mm512_max_epu32(halves, _mm512_shuffle_i32x4::<0b10_11_00_01>(halves, halves));
+    _mm512_shuffle_i32x4::<0b10_00_10_00>(all, all)
+}
+
+/// In each lane of 128 bits: the largest element of each vector's lane.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn four_largest(a: __m512i, b: __m512i, c: __m512i, d: __m512i) -> __m512i {
+    let ab = _mm512_max_epu32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+    let cd = _mm512_max_epu32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+    _mm512_max_epu32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd))
+}
+
+/// Sums of the first sixteen columns of each 32, then of the second ones.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn sums_of_sixteen(codes: [__m512i; 4]) -> __m512i {
+    let (ones, zero) = (_mm512_set1_epi8(1), _mm512_setzero_si512());
+    let [a, b, c, d] = codes;
+    let (a, b) = (_mm512_dpbusd_epi32(zero, ones, a), _mm512_dpbusd_epi32(zero, ones, b));
+    let (c, d) = (_mm512_dpbusd_epi32(zero, ones, c), _mm512_dpbusd_epi32(zero, ones, d));
+    let ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+    let cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+    // Lane by lane, the four vectors' sums of sixteen.
+    let sums = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+    let order = _mm512_setr_epi32(0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15);
+    _mm512_permutexvar_epi32(order, sums)
 }
 
 #[inline]
@@ -151,6 +236,7 @@ mod tests {
                 3 => x = x.map(|x| (x * 4.0).round() / 4.0),
                 _ => {}
             }
+            check_groups(&x);
             for steps in [Steps::Unit, Steps::Row, Steps::Fixed(0.02)] {
                 for order in [Order::Natural, Order::Halves, Order::EvenOdd, Order::Quarters] {
                     check(&x, steps, order);
@@ -172,5 +258,21 @@ mod tests {
             assert_eq!(codes, expected.codes, "{steps:?} {order:?}");
             assert_eq!(found.negative_sum, expected.negative_sum(), "{steps:?}");
         }
+    }
+
+    fn check_groups(x: &[f32; UNIT]) {
+        let mut expected = Unit::ZERO;
+        quantise_unit(x, Steps::Group, Step::of(0), Order::Natural, &mut expected);
+        // SAFETY: the caller has found AVX-512.
+        let found = unsafe { group_codes(x) };
+        // SAFETY: any bits are arrays of integers, and of floats.
+        let (codes, steps, sums) = unsafe {
+            let codes = std::mem::transmute::<[__m512i; 4], [i8; UNIT]>(found.codes);
+            let steps = std::mem::transmute::<__m512, [[f32; 8]; 2]>(found.steps);
+            (codes, steps, std::mem::transmute::<__m512i, [[i32; 8]; 2]>(found.negative_sums))
+        };
+        assert_eq!(codes, expected.codes);
+        assert_eq!(steps.map(|s| s.map(f32::to_bits)), [expected.steps.map(f32::to_bits); 2]);
+        assert_eq!(sums, expected.negative_sums);
     }
 }

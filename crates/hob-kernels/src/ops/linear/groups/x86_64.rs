@@ -1,11 +1,14 @@
-//! The panel with AVX-512 VNNI: 4 tokens x 32 rows in eight sums, a group of 32 (or 16) columns at a time.
+//! The panel with AVX-512 VNNI: 6 tokens x 32 rows in twelve sums, a group of 32 (or 16) columns at a time.
 #![allow(unsafe_code)]
 
-use super::{Panel, ROWS, Scratch, Sums};
+mod tile;
+
+pub(super) use tile::{Tile, quantise};
+
+use super::{Panel, ROWS, SLAB, Scratch, Sums, TOKENS, Tiles};
 use crate::Isa;
 use crate::isa::Avx512;
 use crate::matrix::EncodedRows;
-use crate::ops::linear::activations::{Activations, Unit};
 use crate::ops::linear::blocks::format::{Format, WeightUnit, format};
 use crate::ops::linear::blocks::unpack_rows;
 use crate::ops::linear::finish::Finish;
@@ -14,56 +17,79 @@ use hob_quant::TensorType;
 use std::arch::x86_64::*;
 use std::ops::Range;
 
-/// Tokens of a tile.
-const TOKENS: usize = 4;
-
-/// One panel of rows against at most `TOKENS_MAX` tokens.
+/// One panel of rows against at most `TILES_MAX` tiles.
 #[expect(clippy::too_many_arguments, reason = "each is one operand of the product")]
 pub(super) fn panel(
     _proof: Avx512,
     ty: TensorType,
     weight: EncodedRows<'_>,
     rows: Range<usize>,
-    x: &Activations,
-    tokens: Range<usize>,
+    x: &Tiles,
+    tiles: Range<usize>,
     scratch: &mut Scratch,
     finish: &Finish<'_>,
 ) {
     let format = format(ty).expect("checked when the kernel was chosen");
-    let Scratch { units, panel, sums } = scratch;
-    let sums = &mut sums[..tokens.len()];
-    sums.fill(Sums([[0.0; ROWS]; 8]));
-    // Rows that a panel lacks are zeros or what an earlier panel had; their sums are not used.
-    for index in 0..x.width {
-        unpack_rows(Isa::Avx512, ty, weight, rows.clone(), index, &mut units[..]);
-        // SAFETY: the proof exists only where these features do.
-        unsafe {
-            lay_out(format, units, panel);
-            match (format.offset > 0, format.halves) {
-                (false, false) => multiply::<false, false>(format, panel, x, tokens.clone(), index, sums),
-                (false, true) => multiply::<false, true>(format, panel, x, tokens.clone(), index, sums),
-                (true, false) => multiply::<true, false>(format, panel, x, tokens.clone(), index, sums),
-                (true, true) => multiply::<true, true>(format, panel, x, tokens.clone(), index, sums),
+    let Scratch { units, slab, sums } = scratch;
+    slab.resize_with(SLAB.min(x.width()).max(slab.len()), || Panel::ZERO);
+    sums.resize(tiles.len().max(sums.len()), Sums([[[0.0; ROWS]; TOKENS]; 8]));
+    let multiply = match (format.mins, format.halves) {
+        (false, false) => multiply::<false, false>,
+        (false, true) => multiply::<false, true>,
+        (true, false) => multiply::<true, false>,
+        (true, true) => multiply::<true, true>,
+    };
+    for first in (0..x.width()).step_by(SLAB) {
+        let slab = &mut slab[..SLAB.min(x.width() - first)];
+        for (index, panel) in (first..).zip(&mut *slab) {
+            // Rows that a panel lacks are zeros or what an earlier panel had; their sums are not used.
+            unpack_rows(Isa::Avx512, ty, weight, rows.clone(), index, &mut units[..]);
+            // SAFETY: the proof exists only where these features do.
+            unsafe { lay_out(format, units, panel) }
+        }
+        let is_last = first + SLAB >= x.width();
+        for (index, tile) in tiles.clone().enumerate() {
+            // Sums that nothing is added to later need no place of their own.
+            let sums = &mut sums[if first == 0 && is_last { 0 } else { index }];
+            let tokens = x.tokens(tile);
+            // SAFETY: the proof exists only where these features do.
+            unsafe {
+                multiply(slab, &x.tile(tile)[first..], tokens.len(), first == 0, sums);
+                // The last slab's sums go to their place while they are in the L1 cache.
+                if is_last {
+                    put(sums, tokens, rows.clone(), finish);
+                }
             }
         }
     }
-    for (token, Sums(groups)) in tokens.zip(&*sums) {
-        let chunks = |row: usize, group: usize| groups[group][row] + groups[group + 4][row];
-        let sums: [f32; ROWS] =
-            std::array::from_fn(|row| (chunks(row, 0) + chunks(row, 2)) + (chunks(row, 1) + chunks(row, 3)));
-        finish.put_run(token, rows.start, &sums[..rows.len()]);
+}
+
+/// Adds the groups' sums in the order of `blocks.rs`.
+#[target_feature(enable = "avx512f")]
+fn put(Sums(groups): &Sums, tokens: Range<usize>, rows: Range<usize>, finish: &Finish<'_>) {
+    for (t, token) in tokens.enumerate() {
+        let mut totals = [0.0; ROWS];
+        for (v, total) in totals.as_chunks_mut().0.iter_mut().enumerate() {
+            let of = |group: usize| load(&groups[group][t].as_chunks().0[v]);
+            let chunks = |group: usize| _mm512_add_ps(of(group), of(group + 4));
+            let (a, b) = (_mm512_add_ps(chunks(0), chunks(2)), _mm512_add_ps(chunks(1), chunks(3)));
+            store(total, _mm512_add_ps(a, b));
+        }
+        finish.put_run(token, rows.start, &totals[..rows.len()]);
     }
 }
 
 #[target_feature(enable = "avx512f")]
 fn lay_out(format: Format, units: &[WeightUnit; ROWS], panel: &mut Panel) {
     for (half, units) in units.as_chunks::<16>().0.iter().enumerate() {
-        for (part, quads) in panel.codes.iter_mut().enumerate() {
+        for part in 0..4 {
             let mut rows = [_mm512_setzero_si512(); 16];
             for (row, unit) in rows.iter_mut().zip(units) {
                 *row = load_bytes(&unit.codes.as_chunks().0[part]);
             }
-            for (quad, column) in quads.iter_mut().zip(transpose16(rows)) {
+            // In storage, the first halves of four groups stand before the second ones.
+            for (place, column) in transpose16(rows).into_iter().enumerate() {
+                let quad = &mut panel.codes[part / 2 * 4 + place / 4][part % 2 * 4 + place % 4];
                 // SAFETY: 64 writable bytes; the store needs no alignment.
                 unsafe { _mm512_storeu_si512(quad[half].as_mut_ptr().cast(), column) }
             }
@@ -88,144 +114,135 @@ fn spread(rows: [&[[f32; 8]; 2]; 16], half: usize, to: &mut [[[f32; ROWS]; 8]; 2
     }
 }
 
+/// All units of a slab against the first `tokens` tokens of a tile. Sums may `begin` here.
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
-fn multiply<const OFFSET: bool, const HALVES: bool>(
-    format: Format,
-    panel: &Panel,
-    x: &Activations,
-    tokens: Range<usize>,
-    index: usize,
-    sums: &mut [Sums],
+fn multiply<const MINS: bool, const HALVES: bool>(
+    slab: &[Panel],
+    x: &[Tile],
+    tokens: usize,
+    mut begin: bool,
+    sums: &mut Sums,
 ) {
-    let mut first = 0;
-    while first < sums.len() {
-        let (token, sums) = (tokens.start + first, &mut sums[first..]);
-        first += match sums.len() {
-            TOKENS.. => tile::<OFFSET, HALVES, TOKENS>(format, panel, x, token, index, sums),
-            3 => tile::<OFFSET, HALVES, 3>(format, panel, x, token, index, sums),
-            2 => tile::<OFFSET, HALVES, 2>(format, panel, x, token, index, sums),
-            _ => tile::<OFFSET, HALVES, 1>(format, panel, x, token, index, sums),
-        };
+    for (panel, x) in slab.iter().zip(x) {
+        match (begin, tokens) {
+            (false, 5..) => tile::<MINS, HALVES, false, TOKENS>(panel, x, sums),
+            (false, 4) => tile::<MINS, HALVES, false, 4>(panel, x, sums),
+            (false, 3) => tile::<MINS, HALVES, false, 3>(panel, x, sums),
+            (false, _) => tile::<MINS, HALVES, false, 2>(panel, x, sums),
+            (true, 5..) => tile::<MINS, HALVES, true, TOKENS>(panel, x, sums),
+            (true, 4) => tile::<MINS, HALVES, true, 4>(panel, x, sums),
+            (true, 3) => tile::<MINS, HALVES, true, 3>(panel, x, sums),
+            (true, _) => tile::<MINS, HALVES, true, 2>(panel, x, sums),
+        }
+        begin = false;
+    }
+}
+
+/// One unit against the first `T` tokens of a tile.
+#[inline]
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
+fn tile<const MINS: bool, const HALVES: bool, const BEGIN: bool, const T: usize>(
+    panel: &Panel,
+    x: &Tile,
+    sums: &mut Sums,
+) {
+    for group in 0..8 {
+        if HALVES {
+            halves::<MINS, BEGIN, T>(panel, x, group, sums);
+        } else {
+            whole::<MINS, BEGIN, T>(panel, x, group, sums);
+        }
     }
 }
 
 #[inline]
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
-fn tile<const OFFSET: bool, const HALVES: bool, const T: usize>(
-    format: Format,
+fn whole<const MINS: bool, const BEGIN: bool, const T: usize>(
     panel: &Panel,
-    x: &Activations,
-    token: usize,
-    index: usize,
-    sums: &mut [Sums],
-) -> usize {
-    let x: [&Unit; T] = std::array::from_fn(|t| &x.token(token + t)[index]);
-    for group in 0..8 {
-        let first = 2 * (group / 4);
-        let mut dots = starts::<OFFSET, HALVES, 0, T>(format, &x, group);
-        add_dots(&panel.codes[first], &x, first, group % 4, &mut dots);
-        if !HALVES {
-            add_dots(&panel.codes[first + 1], &x, first + 1, group % 4, &mut dots);
-            for t in 0..T {
-                for (half, sum) in sums[t].0[group].as_chunks_mut().0.iter_mut().enumerate() {
-                    let scaled = Scaled::<HALVES, 0> { format, panel, x: x[t], group, half };
-                    store(
-                        sum,
-                        scaled.with_min(_mm512_fmadd_ps(
-                            _mm512_cvtepi32_ps(dots[t][half]),
-                            scaled.scale(),
-                            load(sum),
-                        )),
-                    );
+    x: &Tile,
+    group: usize,
+    sums: &mut Sums,
+) {
+    let mut dots = starts::<MINS, T>(&x.starts[0][group]);
+    add_dots::<T>(&panel.codes[group], &x.codes[group], &mut dots);
+    let scales = panel.scales[0][group].as_chunks().0;
+    let mins = panel.mins[0][group].as_chunks().0;
+    for (t, dots) in dots.iter().enumerate() {
+        let (step, minus_x) = (_mm512_set1_ps(x.steps[group][t]), _mm512_set1_ps(x.minus_x[0][group][t]));
+        for (v, sum) in sums.0[group][t].as_chunks_mut().0.iter_mut().enumerate() {
+            let scale = _mm512_mul_ps(load(&scales[v]), step);
+            let mut total = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[v]), scale, old::<BEGIN>(sum));
+            if MINS {
+                total = _mm512_fmadd_ps(load(&mins[v]), minus_x, total);
+            }
+            store(sum, total);
+        }
+    }
+}
+
+/// A group whose halves have scales of their own.
+#[inline]
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
+fn halves<const MINS: bool, const BEGIN: bool, const T: usize>(
+    panel: &Panel,
+    x: &Tile,
+    group: usize,
+    sums: &mut Sums,
+) {
+    let (rows, columns) = (&panel.codes[group], &x.codes[group]);
+    let mut dots = [starts::<MINS, T>(&x.starts[0][group]), starts::<MINS, T>(&x.starts[1][group])];
+    add_dots::<T>(&rows[..4], &columns[..4], &mut dots[0]);
+    add_dots::<T>(&rows[4..], &columns[4..], &mut dots[1]);
+    for (t, (first, second)) in dots[0].iter().zip(&dots[1]).enumerate() {
+        let step = _mm512_set1_ps(x.steps[group][t]);
+        for (v, sum) in sums.0[group][t].as_chunks_mut().0.iter_mut().enumerate() {
+            let mut parts = [_mm512_setzero_ps(); 2];
+            for (half, part) in parts.iter_mut().enumerate() {
+                let dots = [first, second][half][v];
+                let scale = _mm512_mul_ps(load(&panel.scales[half][group].as_chunks().0[v]), step);
+                *part = _mm512_mul_ps(_mm512_cvtepi32_ps(dots), scale);
+                if MINS {
+                    let min = load(&panel.mins[half][group].as_chunks().0[v]);
+                    *part = _mm512_fmadd_ps(min, _mm512_set1_ps(x.minus_x[half][group][t]), *part);
                 }
             }
-            continue;
-        }
-        let mut second = starts::<OFFSET, HALVES, 1, T>(format, &x, group);
-        add_dots(&panel.codes[first + 1], &x, first + 1, group % 4, &mut second);
-        for t in 0..T {
-            for (half, sum) in sums[t].0[group].as_chunks_mut().0.iter_mut().enumerate() {
-                let scaled = Scaled::<HALVES, 0> { format, panel, x: x[t], group, half };
-                let a = scaled.with_min(_mm512_mul_ps(_mm512_cvtepi32_ps(dots[t][half]), scaled.scale()));
-                let scaled = Scaled::<HALVES, 1> { format, panel, x: x[t], group, half };
-                let b = scaled.with_min(_mm512_mul_ps(_mm512_cvtepi32_ps(second[t][half]), scaled.scale()));
-                store(sum, _mm512_add_ps(load(sum), _mm512_add_ps(a, b)));
-            }
+            store(sum, _mm512_add_ps(old::<BEGIN>(sum), _mm512_add_ps(parts[0], parts[1])));
         }
     }
-    T
 }
 
-/// Minus the sum of the activations of half `H` of a group, or of both halves.
-#[inline(always)]
-fn negative_sum<const HALVES: bool, const H: usize>(x: &Unit, group: usize) -> i32 {
-    let [first, second] = &x.negative_sums;
-    if HALVES { [first, second][H][group] } else { first[group] + second[group] }
-}
-
-/// What dots begin with: the zero point's share, `offset * -sum(x)`.
+/// What is added to: nothing where sums begin.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn starts<const OFFSET: bool, const HALVES: bool, const H: usize, const T: usize>(
-    format: Format,
-    x: &[&Unit; T],
-    group: usize,
-) -> [[__m512i; 2]; T] {
+fn old<const BEGIN: bool>(sum: &[f32; 16]) -> __m512 {
+    if BEGIN { _mm512_setzero_ps() } else { load(sum) }
+}
+
+/// What dots begin with; formats with minima have no zero point.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn starts<const MINS: bool, const T: usize>(shares: &[i32; TOKENS]) -> [[__m512i; 2]; T] {
     let mut starts = [[_mm512_setzero_si512(); 2]; T];
-    if OFFSET {
-        for (starts, x) in starts.iter_mut().zip(x) {
-            let share = i32::from(format.offset) * negative_sum::<HALVES, H>(x, group);
-            *starts = [_mm512_set1_epi32(share); 2];
+    if !MINS {
+        for (starts, share) in starts.iter_mut().zip(shares) {
+            *starts = [_mm512_set1_epi32(*share); 2];
         }
     }
     starts
 }
 
-/// What the dots of sixteen rows with one token are scaled with.
-struct Scaled<'a, const HALVES: bool, const H: usize> {
-    format: Format,
-    panel: &'a Panel,
-    x: &'a Unit,
-    group: usize,
-    /// Which sixteen rows.
-    half: usize,
-}
-
-impl<const HALVES: bool, const H: usize> Scaled<'_, HALVES, H> {
-    #[inline]
-    #[target_feature(enable = "avx512f")]
-    fn scale(&self) -> __m512 {
-        let scale = load(&self.panel.scales[H][self.group].as_chunks().0[self.half]);
-        _mm512_mul_ps(scale, _mm512_set1_ps(self.x.steps[self.group]))
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx512f")]
-    fn with_min(&self, total: __m512) -> __m512 {
-        if !self.format.mins {
-            return total;
-        }
-        let min = load(&self.panel.mins[H][self.group].as_chunks().0[self.half]);
-        let minus_x = negative_sum::<HALVES, H>(self.x, self.group) as f32 * self.x.steps[self.group];
-        _mm512_fmadd_ps(min, _mm512_set1_ps(minus_x), total)
-    }
-}
-
-/// Adds the products of sixteen columns, the `run`-th of part `part`.
+/// Adds the products of some quads of columns.
 #[inline]
 #[target_feature(enable = "avx512f,avx512vnni")]
 fn add_dots<const T: usize>(
-    quads: &[[[u8; 64]; 2]; 16],
-    x: &[&Unit; T],
-    part: usize,
-    run: usize,
+    rows: &[[[u8; 64]; 2]],
+    columns: &[[[i8; 4]; TOKENS]],
     dots: &mut [[__m512i; 2]; T],
 ) {
-    for (quad, rows) in quads.iter().enumerate().skip(4 * run).take(4) {
+    for (rows, columns) in rows.iter().zip(columns) {
         let rows = [load_bytes(&rows[0]), load_bytes(&rows[1])];
-        for (dots, x) in dots.iter_mut().zip(x) {
-            let values = x.codes.as_chunks::<4>().0[16 * part + quad];
-            let values = _mm512_set1_epi32(i32::from_ne_bytes(values.map(|v| v as u8)));
+        for (dots, x) in dots.iter_mut().zip(columns) {
+            let values = _mm512_set1_epi32(i32::from_ne_bytes(x.map(|v| v as u8)));
             dots[0] = _mm512_dpbusd_epi32(dots[0], rows[0], values);
             dots[1] = _mm512_dpbusd_epi32(dots[1], rows[1], values);
         }

@@ -5,7 +5,7 @@ use crate::matrix::EncodedRows;
 use crate::ops::linear::activations::UNIT;
 use crate::ops::linear::blocks::format::{WeightUnit, format};
 use crate::ops::linear::blocks::{round_rows, unpack_rows};
-use crate::ops::linear::task::PANEL_TOKENS_MAX;
+use crate::ops::linear::task::{PANEL_TOKENS_MAX, panel_tokens};
 use crate::ops::linear::tests::{Random, blocks, magnitudes, reference, run};
 use crate::{Compute, Cpu, Isa, Linear};
 use hob_quant::TensorType;
@@ -43,7 +43,9 @@ fn check(linear: &Linear, x: &[f32], tokens: usize, ty: TensorType) {
             let (t, row) = (i / rows, i % rows);
             // Integers are equal; each unit's product is rounded twice, and each sum once.
             let order = f32::EPSILON * 4.0 * (cols as f32 / 256.0) * (magnitude[i] + e.abs());
-            assert!((y - twin[i]).abs() <= order, "{isa} {ty}: {y} for the twin's {}", twin[i]);
+            if tokens >= panel_tokens(isa, ty) {
+                assert!((y - twin[i]).abs() <= order, "{isa} {ty}: {y} for the twin's {}", twin[i]);
+            }
             let bound = rounding_bound(linear, row, &x[t * cols..][..cols]);
             assert!((y - e).abs() <= bound + order, "{isa} {ty} {rows}x{cols} T={tokens}: {y} for {e}");
         }
@@ -121,7 +123,7 @@ fn error_on_normal_values_is_about_one_percent() {
         let many = error_of(&run(&cpu, &linear, &x, tokens));
         let mut few = Vec::new();
         x.chunks(cols).for_each(|x| few.extend(run(&cpu, &linear, x, 1)));
-        println!("{ty}: panel {many:.2} %, one token {:.2} %", error_of(&few));
+        println!("{ty}: many tokens {many:.2} %, one token {:.2} %", error_of(&few));
         // Uniform rounding errors of both sides: step^2 / 12 with steps of 1/127 of a largest value near 3.5 sigma.
         assert!(many < 1.6 && error_of(&few) < 0.8, "{ty}");
     }

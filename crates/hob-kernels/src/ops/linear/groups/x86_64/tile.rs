@@ -1,0 +1,105 @@
+//! Tokens as the kernel's broadcasts walk them, quantised in registers.
+#![allow(unsafe_code)]
+
+use crate::isa::Avx512;
+use crate::ops::linear::activations::x86_64::{GroupCodes, group_codes};
+use crate::ops::linear::activations::{Order, Step, Steps, UNIT, Unit, quantise_unit};
+use crate::ops::linear::groups::{Form, TOKENS};
+use crate::ops::linear::panel::x86_64::transpose16;
+use crate::scratch::Plain;
+use std::arch::x86_64::*;
+
+/// One unit of a tile's tokens; those it lacks are zeros.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub(in crate::ops::linear::groups) struct Tile {
+    /// `[group][quad of columns][token]`.
+    pub codes: [[[[i8; 4]; TOKENS]; 8]; 8],
+    /// What dots begin with, the zero point's share: minus the sum of the codes times the offset. `[half][group][token]`;
+    /// where a group has one scale, the first stands for both halves.
+    pub starts: [[[i32; TOKENS]; 8]; 2],
+    /// What minima are multiplied with: minus the sum of the quantised activations. As `starts`.
+    pub minus_x: [[[f32; TOKENS]; 8]; 2],
+    /// `[group][token]`.
+    pub steps: [[f32; TOKENS]; 8],
+}
+
+// SAFETY: arrays of numbers; the alignment is a cache line's.
+unsafe impl Plain for Tile {}
+
+/// The tokens of one tile; rows that are short end in zeros.
+pub(in crate::ops::linear::groups) fn quantise(
+    _proof: Avx512,
+    rows: &[&[f32]; TOKENS],
+    form: Form,
+    tile: &mut Tile,
+) {
+    #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
+    fn body(rows: &[&[f32]; TOKENS], form: Form, tile: &mut Tile) {
+        // `[part][token]`; transposed, a vector is one quad, or one group, of all tokens.
+        let mut parts = [[_mm512_setzero_si512(); 16]; 4];
+        let (mut steps, mut sums) = ([_mm512_setzero_si512(); 16], [_mm512_setzero_si512(); 16]);
+        for (t, x) in rows.iter().enumerate() {
+            let mut padded = [0.0; UNIT];
+            let x = x.as_array().unwrap_or_else(|| {
+                padded[..x.len()].copy_from_slice(x);
+                &padded
+            });
+            let GroupCodes { codes, steps: of_groups, negative_sums } = match form.steps {
+                Steps::Fixed(step) => fixed_codes(x, step),
+                _ => group_codes(x),
+            };
+            for (part, codes) in parts.iter_mut().zip(codes) {
+                part[t] = codes;
+            }
+            steps[t] = _mm512_castps_si512(of_groups);
+            sums[t] = negative_sums;
+            if !form.halves {
+                let swapped = _mm512_shuffle_i64x2::<0b01_00_11_10>(negative_sums, negative_sums);
+                sums[t] = _mm512_add_epi32(negative_sums, swapped);
+            }
+        }
+        for (quads, part) in tile.codes.as_flattened_mut().as_chunks_mut::<16>().0.iter_mut().zip(parts) {
+            for (quad, column) in quads.iter_mut().zip(transpose16(part)) {
+                put(quad, column);
+            }
+        }
+        let (steps, sums) = (transpose16(steps), transpose16(sums));
+        let offset = _mm512_set1_epi32(form.offset.into());
+        for (place, (step, sum)) in steps.into_iter().zip(sums).enumerate() {
+            let (half, group) = (place / 8, place % 8);
+            let minus_x = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), _mm512_castsi512_ps(step));
+            put(&mut tile.steps[group], step);
+            put(&mut tile.minus_x[half][group], _mm512_castps_si512(minus_x));
+            put(&mut tile.starts[half][group], _mm512_mullo_epi32(sum, offset));
+        }
+    }
+    // SAFETY: the proof exists only where these features do.
+    unsafe { body(rows, form, tile) }
+}
+
+/// What [`group_codes`] makes, with the trained step of the layer's input range.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn fixed_codes(x: &[f32; UNIT], step: f32) -> GroupCodes {
+    let mut unit = Unit::ZERO;
+    let shared = Step { step, inverse: 0.0 };
+    quantise_unit(x, Steps::Fixed(step), shared, Order::Natural, &mut unit);
+    // SAFETY: as many readable bytes as are loaded; the loads need no alignment.
+    unsafe {
+        GroupCodes {
+            codes: std::array::from_fn(|i| _mm512_loadu_si512(unit.codes[64 * i..].as_ptr().cast())),
+            steps: _mm512_broadcast_f32x8(_mm256_loadu_ps(unit.steps.as_ptr())),
+            negative_sums: _mm512_loadu_si512(unit.negative_sums.as_ptr().cast()),
+        }
+    }
+}
+
+/// Stores the first lanes, one for each token of a tile.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn put<T: Copy>(to: &mut [T; TOKENS], lanes: __m512i) {
+    const { assert!(size_of::<T>() == 4 && TOKENS <= 16, "a lane is 32 bits") };
+    // SAFETY: the lanes of the mask are the writable bytes of `to`; the store needs no alignment.
+    unsafe { _mm512_mask_storeu_epi32(to.as_mut_ptr().cast(), (1 << TOKENS) - 1, lanes) }
+}
