@@ -5,8 +5,7 @@
 //! the pace, walks the rows as they lie (`blocks.rs`).
 //!
 //! A token's result is that of `blocks.rs` to the bit: the integers are the same, and floats are added in the same order.
-//! So a prompt may be cut into pieces of any length, and generating with a draft, which checks several tokens at once, does
-//! not change what is generated.
+//! Generating with a draft checks several tokens at once and must not change what is generated.
 
 mod pack;
 #[cfg(test)]
