@@ -14,6 +14,7 @@ mod error;
 mod generation;
 mod prefix;
 pub mod sampling;
+pub mod scheduler;
 mod session;
 pub mod speculation;
 

@@ -144,6 +144,11 @@ impl Session {
         Ok(Push::Row([&[id], draft].concat()))
     }
 
+    /// The step that computes a row of [`Push::Row`], for a pass that others may share.
+    pub(crate) fn step<'a>(&'a mut self, row: &'a [u32]) -> Step<'a> {
+        Step { tokens: row, kv: &mut self.kv, wanted: Wanted::All }
+    }
+
     /// Takes in a row that was computed: its first token joins the sequence, the others are ahead. `logits`: `[row, V]`.
     pub(crate) fn take_row(&mut self, row: &[u32], logits: Vec<f32>) {
         self.tokens.push(row[0]);
@@ -196,6 +201,11 @@ impl Session {
         self.ahead.clear();
         // Windows let go of pages before a step, by what its first token sees; so every later position can be returned to.
         assert!(self.kv.truncate(self.tokens.len()), "a step's own positions can be cut");
+    }
+
+    /// Pages of keys and values held, by identity, with their bytes.
+    pub(crate) fn pages(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        self.kv.pages()
     }
 
     /// Computes `tokens` after the cache's end. Returns the wanted positions' scores, `[rows, V]`.

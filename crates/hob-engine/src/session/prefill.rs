@@ -45,8 +45,13 @@ impl Prefill {
     }
 
     /// Tokens to compute.
-    pub fn total(&self) -> usize {
+    fn total(&self) -> usize {
         self.ids.len() - self.cached
+    }
+
+    /// Tokens still to compute.
+    pub fn left(&self) -> usize {
+        self.total() - self.done
     }
 
     fn progress(&self) -> Progress {
@@ -108,7 +113,7 @@ impl Session {
 
     /// Tokens of the next chunk; zero when none is left.
     pub(crate) fn next_chunk(&self, prefill: &Prefill) -> usize {
-        (prefill.total() - prefill.done).min(self.engine.config().prefill_chunk.max(1))
+        prefill.left().min(self.engine.config().prefill_chunk.max(1))
     }
 
     /// Computes the next chunk. After the last one the next token's scores are ready and the prompt is remembered.

@@ -35,6 +35,11 @@ const GROUPS_TOKENS: usize = 3;
 /// The same for integer codes, whose panels need no rounding: one tile of tokens.
 const PANEL_TOKENS_CODES: usize = 12;
 
+/// Tokens from which block formats are rounded into panels.
+pub(super) fn panel_tokens(isa: Isa) -> usize {
+    if isa == Isa::Avx512 { PANEL_TOKENS_MAX } else { PANEL_TOKENS }
+}
+
 /// The input of a call in every form asked for so far.
 pub(super) struct Inputs<'a> {
     cpu: &'a Cpu,
@@ -160,8 +165,7 @@ fn choose<'a>(inputs: &mut Inputs<'a>, linear: &'a Linear) -> Kernel<'a> {
     let fast = inputs.cpu.compute == Compute::Fast;
     match linear.weight.storage() {
         Storage::Blocks { ty, .. } if fast && blocks::is_supported(*ty) => {
-            let from = if inputs.cpu.isa == Isa::Avx512 { PANEL_TOKENS_MAX } else { PANEL_TOKENS };
-            if inputs.tokens >= from {
+            if inputs.tokens >= panel_tokens(inputs.cpu.isa) {
                 let steps = linear.input_scale.map_or(Steps::Unit, Steps::Fixed);
                 let source = Source::Blocks(*ty, linear.weight.encoded_rows());
                 let form = Form { steps, order: Order::Halves, offset: source.offset() };
