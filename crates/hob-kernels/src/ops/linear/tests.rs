@@ -133,8 +133,7 @@ fn up_to_a_number_of_tokens_a_batch_is_its_members() {
     for bits in [CodeBits::Two, CodeBits::Four, CodeBits::Eight] {
         layers.push(Linear::new(codes(bits, rows, cols, 1, &mut random)));
     }
-    for (isa, compute) in
-        Isa::available().into_iter().flat_map(|i| [(i, Compute::Fast), (i, Compute::Exact)])
+    for (isa, compute) in Isa::available().into_iter().flat_map(|i| [(i, Compute::Fast), (i, Compute::Exact)])
     {
         let cpu = Cpu::with_isa(2, compute, isa);
         let tokens = cpu.alike_tokens_max();
