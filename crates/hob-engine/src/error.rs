@@ -34,6 +34,17 @@ pub enum Error {
     /// The caller stopped the run.
     #[error("stopped")]
     Stopped,
+    /// As many jobs wait as may.
+    #[error(
+        "the queue is full: {} answers run and {} jobs wait with {} prompt tokens before them; try again later", load.running, load.waiting, load.prompt_tokens
+    )]
+    QueueFull {
+        /// What has to be done first, from which the time until then can be guessed.
+        load: crate::scheduler::Load,
+    },
+    /// A job was not done by its deadline.
+    #[error("the deadline of this job has passed; give it more time, or a higher priority")]
+    DeadlinePassed,
     /// A sampling option lies outside its range.
     #[error("sampling option {field}: expected {allowed}, found {value}")]
     SamplerOption {

@@ -6,6 +6,7 @@
 //! Read `session.rs` first, then `generation.rs`; `sampling/mod.rs` for how a token is chosen, `constraint/mod.rs` for how a grammar narrows the choice,
 //! `speculation/mod.rs` for how several tokens come out of one step.
 
+mod answering;
 pub mod constraint;
 mod embedding;
 mod engine;
@@ -13,6 +14,7 @@ mod error;
 mod generation;
 mod prefix;
 pub mod sampling;
+pub mod scheduler;
 mod session;
 pub mod speculation;
 

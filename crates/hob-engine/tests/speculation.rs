@@ -2,38 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops where its set-up fails")]
 
-use hob_engine::constraint::{Constraint, ConstraintFactory, Grammar, Limits, VocabToken};
+mod common;
+
+use common::{constraint, eager, engine, prompt};
 use hob_engine::sampling::{DryConfig, Mirostat, Sampled, SamplerConfig};
-use hob_engine::speculation::{PromptLookup, Speculation, SpeculationStats, VERIFY_TOKENS_MAX, VerifyCosts};
-use hob_engine::{Engine, EngineConfig, FinishReason, Generation, OnFull, Request, Session, SessionConfig};
+use hob_engine::speculation::{Speculation, SpeculationStats};
+use hob_engine::{Engine, FinishReason, Generation, OnFull, Request, Session, SessionConfig};
 use hob_kernels::{Compute, KvType};
-use hob_model::Model;
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::sync::Arc;
-
-fn engine(path: &str, change: impl FnOnce(&mut EngineConfig)) -> Option<Arc<Engine>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared").join(path);
-    if !path.exists() {
-        eprintln!("SKIPPED: no fixtures at {}", path.display());
-        return None;
-    }
-    let model = Model::load(&hob_format::open(&path).unwrap()).unwrap();
-    let mut config = EngineConfig { threads: 2, prefix_bytes_max: 0, ..EngineConfig::default() };
-    change(&mut config);
-    Some(Engine::new(model, config))
-}
-
-/// Guesses at every opportunity, right or wrong.
-fn eager() -> Speculation {
-    let costs = VerifyCosts { relative: [0.5; VERIFY_TOKENS_MAX] };
-    Speculation::PromptLookup(PromptLookup { match_min: 1, costs, ..PromptLookup::default() })
-}
-
-/// A prompt with repetitions, so that there is something to guess from.
-fn prompt(count: usize) -> Vec<u32> {
-    (0..count).map(|i| (i % 23 * 17 + i / 23 % 3) as u32 % 300 + 5).collect()
-}
 
 fn open(engine: &Arc<Engine>, context: usize, on_full: OnFull) -> Session {
     engine.session(SessionConfig { context, on_full })
@@ -190,17 +167,6 @@ fn whatever_the_sampler_does_it_does_once_a_token() {
         accepted += stats.accepted;
     }
     assert!(accepted > 20, "{accepted}");
-}
-
-/// Words of three letters for tokens, so that a regular expression says which tokens may follow which.
-fn constraint(vocab: usize, regex: &str) -> Constraint {
-    let letter = |n: usize| b'a' + (n % 26) as u8;
-    let words = move || {
-        (0..vocab)
-            .map(|i| VocabToken { bytes: vec![letter(i / 676), letter(i / 26), letter(i)], special: i == 2 })
-            .collect()
-    };
-    ConstraintFactory::new(words, vec![2]).compile(&Grammar::Regex(regex.into()), &Limits::default()).unwrap()
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Speed of a model on this machine: prefill and decode, alone and as fractions of the limits in `machine.rs`.
 
+mod together;
+
 use std::path::Path;
 use std::time::Instant;
 
@@ -10,6 +12,7 @@ use serde::Serialize;
 pub use crate::machine::Speed;
 use crate::random::Random;
 use crate::{Error, Limits, Traffic};
+pub use together::{Together, TogetherSpeed};
 
 /// Tokens of a prompt that run together, as the engine's scheduler cuts them.
 const CHUNK_TOKENS: usize = 512;
@@ -21,6 +24,8 @@ pub struct Bench {
     pub prompts: Vec<usize>,
     /// Positions stored before decoding starts, and tokens decoded then.
     pub decodes: Vec<(usize, usize)>,
+    /// Sequences decoded at once.
+    pub together: Vec<Together>,
     /// Runs before the ones that count.
     pub warmups: usize,
     /// Runs that count.
@@ -31,7 +36,8 @@ pub struct Bench {
 
 impl Default for Bench {
     fn default() -> Self {
-        Self { prompts: vec![512], decodes: vec![(16, 64)], warmups: 1, repeats: 5, kv: KvType::F16 }
+        let (prompts, decodes) = (vec![512], vec![(16, 64)]);
+        Self { prompts, decodes, together: Vec::new(), warmups: 1, repeats: 5, kv: KvType::F16 }
     }
 }
 
@@ -80,6 +86,8 @@ pub struct Report {
     pub prefill: Vec<Prefill>,
     /// One entry per depth and length.
     pub decode: Vec<Decode>,
+    /// One entry per number of sequences decoded at once.
+    pub together: Vec<TogetherSpeed>,
     /// Memory of this process afterwards.
     pub memory: Option<Memory>,
 }
@@ -109,12 +117,18 @@ pub fn measure(
         .iter()
         .map(|&(d, n)| decode(model, &traffic, cpu, bench, limits, d, n))
         .collect::<Result<_, _>>()?;
+    let together = bench
+        .together
+        .iter()
+        .map(|&what| together::measure(model, cpu, bench, what))
+        .collect::<Result<_, _>>()?;
     Ok(Report {
         threads: cpu.threads(),
         isa: cpu.isa().name(),
         traffic,
         prefill,
         decode,
+        together,
         memory: memory_use(),
     })
 }
@@ -210,9 +224,11 @@ fn feed(model: &Model, cpu: &Cpu, tokens: &[u32], kv: &mut SequenceKv) -> Result
         let wanted = if chunks.peek().is_some() { Wanted::Nothing } else { Wanted::Last };
         hidden = model.forward(cpu, &mut [Step { tokens, kv: &mut *kv, wanted }], None)?;
     }
-    let logits = model.logits(cpu, &hidden);
-    let top = logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(id, _)| id);
-    Ok(top as u32)
+    Ok(likeliest(&model.logits(cpu, &hidden)))
+}
+
+fn likeliest(logits: &[f32]) -> u32 {
+    logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(id, _)| id as u32)
 }
 
 /// How long a model takes to its first token.

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use hob::EncodeOptions;
-use hob_eval::{Bench, Traffic, Windows, kl_divergence, measure, nll, perplexity, synthetic};
+use hob_eval::{Bench, Together, Traffic, Windows, kl_divergence, measure, nll, perplexity, synthetic};
 use hob_format::ModelFiles;
 use hob_kernels::{Compute, Cpu, KvType};
 use hob_model::{Model, SequenceKv, Step, Wanted};
@@ -42,9 +42,12 @@ fn a_synthetic_model_loads_runs_and_spells() {
     assert_eq!(traffic.weight_bytes, plan.tensor_bytes());
     let matrices = model.spec().tensors().into_iter().filter(|t| t.shape.len() > 1);
     assert_eq!(traffic.decode_macs, matrices.map(|t| t.shape.iter().product::<usize>() as u64).sum::<u64>());
-    let bench = Bench { prompts: vec![4], decodes: vec![(2, 2)], warmups: 0, repeats: 1, ..Bench::default() };
+    let together = vec![Together { sequences: 50, depth: 3, tokens: 2 }];
+    let (prompts, decodes) = (vec![4], vec![(2, 2)]);
+    let bench = Bench { prompts, decodes, together, warmups: 0, repeats: 1, ..Bench::default() };
     let report = measure(&model, traffic, &cpu, &bench, None).unwrap();
     assert!(report.prefill[0].tokens_s.median > 0.0 && report.decode[0].tokens_s.median > 0.0);
+    assert!(report.together[0].tokens_s.median > 0.0);
 
     let tokenizer = hob::open_tokenizer(&path).unwrap();
     assert_eq!(tokenizer.vocab_size(), model.spec().vocab);

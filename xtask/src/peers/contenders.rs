@@ -25,7 +25,6 @@ pub struct Contender {
 /// A case that cannot be measured on Hob's side says why here, until `hob` has the command for it.
 fn missing_in_hob(work: Work) -> Option<&'static str> {
     match work {
-        Work::Sequences { .. } => Some("hob bench does not time several sequences together yet"),
         Work::PromptLookUp => Some("hob bench does not time prompt look-up yet"),
         Work::Embeddings { .. } => Some("hob bench does not time models for vectors yet"),
         _ => None,
@@ -75,6 +74,12 @@ fn hob(place: &Place, role: Role, case: &Case, model: &Path, repeats: &str) -> R
             command.args(["--kv", if kv == Kv::Q8 { "q8" } else { "f16" }]);
             (command, Reads::HobDecode)
         }
+        Work::Sequences { count } => {
+            let mut command = hob_bench(place, model, repeats);
+            command.args(["--prompt", "1", "--depth", "64", "--tokens", "32"]);
+            command.args(["--sequences", &count.to_string()]);
+            (command, Reads::HobTogether)
+        }
         Work::FirstToken | Work::PeakMemory { .. } => {
             let mut command = outside(place)?;
             command.arg(&place.hob).arg("chat").arg(model).args([
@@ -91,7 +96,7 @@ fn hob(place: &Place, role: Role, case: &Case, model: &Path, repeats: &str) -> R
             command.arg("--hob").arg(&place.hob).args(["--threads", &threads, "--of", "hob"]).arg(model);
             (command, Reads::Value)
         }
-        Work::Sequences { .. } | Work::PromptLookUp | Work::Embeddings { .. } => {
+        Work::PromptLookUp | Work::Embeddings { .. } => {
             bail!("{}", missing_in_hob(case.work).unwrap_or("hob has no command for this"))
         }
     };

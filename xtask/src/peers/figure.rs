@@ -26,6 +26,8 @@ pub enum Reads {
     HobPrefill,
     /// `hob bench --json`, the answer.
     HobDecode,
+    /// `hob bench --json`, several sequences at once.
+    HobTogether,
     /// `llama-bench -o json`.
     LlamaBench,
     /// `llama-batched-bench --output-format jsonl`.
@@ -63,6 +65,7 @@ fn read(text: &str, reads: Reads) -> Result<Figure> {
     let (value, gmacs, gb_s) = match reads {
         Reads::HobPrefill => (at("/report/prefill/0/tokens_s/median"), at("/report/prefill/0/gmacs"), None),
         Reads::HobDecode => (at("/report/decode/0/tokens_s/median"), None, at("/report/decode/0/gb_s")),
+        Reads::HobTogether => (at("/report/together/0/tokens_s/median"), None, None),
         Reads::LlamaBench => (at("/0/avg_ts"), None, None),
         Reads::Batched => (at("/speed_tg"), None, None),
         Reads::FirstByte => (at("/first_byte_s"), None, None),
@@ -88,12 +91,14 @@ mod tests {
     #[test]
     fn figures_are_read_from_each_output() {
         let hob = r#"{"report": {"prefill": [{"tokens_s": {"median": 5.0}, "gmacs": 7.0}],
-            "decode": [{"tokens_s": {"median": 3.0}, "gb_s": 2.0}]}}"#;
+            "decode": [{"tokens_s": {"median": 3.0}, "gb_s": 2.0}],
+            "together": [{"tokens_s": {"median": 8.0}}]}}"#;
         assert_eq!(
             read(hob, Reads::HobPrefill).unwrap(),
             Figure { value: 5.0, gmacs: Some(7.0), gb_s: None }
         );
         assert_eq!(read(hob, Reads::HobDecode).unwrap(), Figure { value: 3.0, gmacs: None, gb_s: Some(2.0) });
+        assert_eq!(read(hob, Reads::HobTogether).unwrap().value, 8.0);
         assert_eq!(read(r#"[{"avg_ts": 9.5}]"#, Reads::LlamaBench).unwrap().value, 9.5);
         assert_eq!(read("\n{\"speed_tg\": 4.5}\n", Reads::Batched).unwrap().value, 4.5);
         assert_eq!(read("Collecting statistics\n{\"value\": 1.5}\n", Reads::Value).unwrap().value, 1.5);

@@ -20,6 +20,9 @@ use std::path::{Path, PathBuf};
 /// Seed of synthetic weights: the same command writes the same file.
 const SEED: u64 = 1;
 
+/// Most sequences decoded at once: beyond it, memory for their caches is the limit and not speed.
+const MAX_SEQUENCES: i64 = 256;
+
 /// Arguments of `hob bench`.
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -52,6 +55,9 @@ pub struct BenchArgs {
     /// Positions in the cache before decoding starts
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..))]
     pub depth: u32,
+    /// Also decode so many sequences at once
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MAX_SEQUENCES))]
+    pub sequences: Option<u32>,
     /// Runs that count, after one that does not
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub repeat: u32,
@@ -237,6 +243,14 @@ fn table(report: &Report, limits: Option<&Limits>, start: Start, compute: &str) 
             t,
             "decode     {:.1} tokens/s (best {:.1}), {} tokens after {}: {:.1} GB/s{of}",
             d.tokens_s.median, d.tokens_s.best, d.tokens, d.depth, d.gb_s
+        );
+    }
+    for many in &report.together {
+        let what = many.what;
+        let _ = writeln!(
+            t,
+            "together   {:.1} tokens/s (best {:.1}) in sum, {} sequences, {} tokens after {} of each",
+            many.tokens_s.median, many.tokens_s.best, what.sequences, what.tokens, what.depth
         );
     }
     let _ = writeln!(

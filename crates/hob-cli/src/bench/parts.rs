@@ -2,10 +2,10 @@
 
 use super::BenchArgs;
 use crate::progress::Progress;
-use hob_eval::{Bench, Memory, Report};
+use hob_eval::{Bench, Memory, Report, Together};
 use hob_kernels::KvType;
 
-/// One part for each prompt and one for decoding, so that people see what is going on.
+/// One part for each prompt, one for decoding and one for decoding several at once, so that people see what is going on.
 pub fn parts(args: &BenchArgs, kv: KvType) -> Vec<(String, Bench)> {
     let runs = Bench::default().warmups + args.repeat as usize;
     let none =
@@ -15,7 +15,14 @@ pub fn parts(args: &BenchArgs, kv: KvType) -> Vec<(String, Bench)> {
     };
     let mut parts: Vec<_> = args.prompt.iter().map(prefill).collect();
     let decodes = vec![(args.depth as usize, args.tokens as usize)];
-    parts.push((format!("{} tokens of an answer, {runs} runs", args.tokens), Bench { decodes, ..none }));
+    let what = format!("{} tokens of an answer, {runs} runs", args.tokens);
+    parts.push((what, Bench { decodes, ..none.clone() }));
+    if let Some(sequences) = args.sequences {
+        let (depth, tokens) = (args.depth as usize, args.tokens as usize);
+        let together = vec![Together { sequences: sequences as usize, depth, tokens }];
+        let what = format!("{tokens} tokens of each of {sequences} answers at once, {runs} runs");
+        parts.push((what, Bench { together, ..none }));
+    }
     parts
 }
 
@@ -23,6 +30,7 @@ pub fn parts(args: &BenchArgs, kv: KvType) -> Vec<(String, Bench)> {
 pub fn join(mut before: Report, after: Report) -> Report {
     before.prefill.extend(after.prefill);
     before.decode.extend(after.decode);
+    before.together.extend(after.together);
     let peak = before.memory.map_or(0, |m| m.resident_peak);
     before.memory = after.memory.map(|m| Memory { resident_peak: m.resident_peak.max(peak), ..m });
     before
@@ -38,7 +46,8 @@ pub struct Steps {
 impl Steps {
     /// Nothing is done yet.
     pub fn new(args: &BenchArgs) -> Self {
-        let total = 1 + usize::from(!args.no_limits) + args.prompt.len() + 1;
+        let total =
+            1 + usize::from(!args.no_limits) + args.prompt.len() + 1 + usize::from(args.sequences.is_some());
         Self { progress: Progress::steps(!args.json), done: 0, total }
     }
 

@@ -47,6 +47,12 @@ impl Cpu {
             task.run(self, chunk);
         });
     }
+
+    /// The most tokens of one [`Cpu::project`] whose results are, to the bit, those of each token alone. Up to here what is
+    /// generated depends neither on a guess that is checked along with it nor on the other sequences of a step.
+    pub fn alike_tokens_max(&self) -> usize {
+        task::panel_tokens(self.isa) - 1
+    }
 }
 
 /// The task that a chunk of the whole call belongs to, and its number there.

@@ -35,6 +35,17 @@ const GROUPS_TOKENS: usize = 3;
 /// The same for integer codes, whose panels need no rounding: one tile of tokens.
 const PANEL_TOKENS_CODES: usize = 12;
 
+/// Tokens from which block formats are rounded into panels.
+pub(super) fn panel_tokens(isa: Isa) -> usize {
+    if isa == Isa::Avx512 { PANEL_TOKENS_MAX } else { PANEL_TOKENS }
+}
+
+/// The same for one format. Groups that keep their scales are nearly as fast as panels with AVX-512, and two to three times
+/// nearer to exact arithmetic.
+pub(super) fn panel_tokens_of(isa: Isa, ty: TensorType) -> usize {
+    if isa == Isa::Avx512 && ty.block_size() == GROUP { usize::MAX } else { panel_tokens(isa) }
+}
+
 /// The input of a call in every form asked for so far.
 pub(super) struct Inputs<'a> {
     cpu: &'a Cpu,
@@ -174,7 +185,7 @@ fn choose<'a>(inputs: &mut Inputs<'a>, linear: &'a Linear) -> Kernel<'a> {
     let fast = inputs.cpu.compute == Compute::Fast;
     match linear.weight.storage() {
         Storage::Blocks { ty, .. } if fast && blocks::is_supported(*ty) => {
-            if inputs.tokens >= panel_tokens(inputs.cpu.isa, *ty) {
+            if inputs.tokens >= panel_tokens_of(inputs.cpu.isa, *ty) {
                 let steps = linear.input_scale.map_or(Steps::Unit, Steps::Fixed);
                 let source = Source::Blocks(*ty, linear.weight.encoded_rows());
                 let form = Form { steps, order: Order::Halves, offset: source.offset() };
@@ -208,15 +219,5 @@ fn choose<'a>(inputs: &mut Inputs<'a>, linear: &'a Linear) -> Kernel<'a> {
             None => Kernel::Float(inputs.float(linear.input_scale)),
         },
         _ => Kernel::Float(inputs.float(linear.input_scale)),
-    }
-}
-
-/// Tokens from which a block format is rounded into panels.
-pub(super) fn panel_tokens(isa: Isa, ty: TensorType) -> usize {
-    match isa {
-        // Groups that keep their scales are nearly as fast here, and two to three times nearer to exact arithmetic.
-        Isa::Avx512 if ty.block_size() == GROUP => usize::MAX,
-        Isa::Avx512 => PANEL_TOKENS_MAX,
-        _ => PANEL_TOKENS,
     }
 }

@@ -122,6 +122,32 @@ fn check_exact(isa: Isa, linear: &Linear, random: &mut Random) {
 }
 
 #[test]
+fn up_to_a_number_of_tokens_a_batch_is_its_members() {
+    let mut random = Random(7);
+    let (rows, cols) = (37, 512);
+    let mut layers: Vec<Linear> = [TensorType::Q4_0, TensorType::Q8_0, TensorType::Q4_K, TensorType::Q6_K]
+        .into_iter()
+        .chain([TensorType::F16, TensorType::BF16, TensorType::F32])
+        .map(|ty| Linear::new(blocks(ty, rows, cols, &mut random)))
+        .collect();
+    for bits in [CodeBits::Two, CodeBits::Four, CodeBits::Eight] {
+        layers.push(Linear::new(codes(bits, rows, cols, 1, &mut random)));
+    }
+    for (isa, compute) in Isa::available().into_iter().flat_map(|i| [(i, Compute::Fast), (i, Compute::Exact)])
+    {
+        let cpu = Cpu::with_isa(2, compute, isa);
+        let tokens = cpu.alike_tokens_max();
+        let x = random.normals(tokens * cols);
+        for (at, linear) in layers.iter().enumerate() {
+            let alone: Vec<f32> = x.chunks_exact(cols).flat_map(|x| run(&cpu, linear, x, 1)).collect();
+            let bits = |y: &[f32]| y.iter().map(|y| y.to_bits()).collect::<Vec<u32>>();
+            let together = run(&cpu, linear, &x, tokens);
+            assert_eq!(bits(&together), bits(&alone), "{isa} {compute:?}, layer {at}");
+        }
+    }
+}
+
+#[test]
 fn rows_of_codes_decode_in_pieces() {
     let mut random = Random(14);
     for bits in [CodeBits::Two, CodeBits::Four, CodeBits::Eight] {

@@ -1,7 +1,7 @@
 //! Several tokens against one, and against each number of them.
 
 use crate::ops::linear::blocks::format::format;
-use crate::ops::linear::task::panel_tokens;
+use crate::ops::linear::task::panel_tokens_of;
 use crate::ops::linear::tests::{Random, blocks, run};
 use crate::{Compute, Cpu, Isa, Linear};
 use hob_quant::TensorType;
@@ -25,7 +25,7 @@ fn a_batch_is_its_members_to_the_bit() {
             x[5 * cols + 3] = f32::NAN;
             let bits = |y: &[f32]| y.iter().map(|y| y.to_bits()).collect::<Vec<_>>();
             let alone: Vec<u32> = x.chunks(cols).flat_map(|x| bits(&run(&cpu, &linear, x, 1))).collect();
-            let longer = if panel_tokens(Isa::Avx512, ty) > 61 { &[48, 61][..] } else { &[47] };
+            let longer = if panel_tokens_of(Isa::Avx512, ty) > 61 { &[48, 61][..] } else { &[47] };
             for &tokens in [2, 3, 4, 5, 7, 8, 15, 23].iter().chain(longer) {
                 let found = bits(&run(&cpu, &linear, &x[..tokens * cols], tokens));
                 assert_eq!(found, alone[..tokens * rows], "{ty} {rows}x{cols} T={tokens}");

@@ -5,7 +5,7 @@ use crate::matrix::EncodedRows;
 use crate::ops::linear::activations::UNIT;
 use crate::ops::linear::blocks::format::{WeightUnit, format};
 use crate::ops::linear::blocks::{round_rows, unpack_rows};
-use crate::ops::linear::task::{PANEL_TOKENS_MAX, panel_tokens};
+use crate::ops::linear::task::{PANEL_TOKENS_MAX, panel_tokens_of};
 use crate::ops::linear::tests::{Random, blocks, magnitudes, reference, run};
 use crate::{Compute, Cpu, Isa, Linear};
 use hob_quant::TensorType;
@@ -43,7 +43,7 @@ fn check(linear: &Linear, x: &[f32], tokens: usize, ty: TensorType) {
             let (t, row) = (i / rows, i % rows);
             // Integers are equal; each unit's product is rounded twice, and each sum once.
             let order = f32::EPSILON * 4.0 * (cols as f32 / 256.0) * (magnitude[i] + e.abs());
-            if tokens >= panel_tokens(isa, ty) {
+            if tokens >= panel_tokens_of(isa, ty) {
                 assert!((y - twin[i]).abs() <= order, "{isa} {ty}: {y} for the twin's {}", twin[i]);
             }
             let bound = rounding_bound(linear, row, &x[t * cols..][..cols]);

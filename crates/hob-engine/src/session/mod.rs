@@ -1,7 +1,11 @@
 //! A sequence of tokens with its cache, and the scores of the token that comes next.
 
-use crate::prefix::common_prefix;
-use crate::{Engine, Error, Result};
+mod prefill;
+
+pub(crate) use prefill::Prefill;
+pub use prefill::{Prefilled, Progress};
+
+use crate::{Engine, Result};
 use hob_model::{SequenceKv, Step, Wanted};
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -28,26 +32,6 @@ pub enum OnFull {
     },
 }
 
-/// How far a prefill is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// Tokens computed so far.
-    pub done: usize,
-    /// Tokens to compute.
-    pub total: usize,
-}
-
-/// What a prefill did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Prefilled {
-    /// Tokens whose keys and values were there already.
-    pub cached: usize,
-    /// Tokens computed now.
-    pub computed: usize,
-    /// Tokens dropped because the context was full.
-    pub dropped: usize,
-}
-
 /// A growing sequence of tokens.
 pub struct Session {
     engine: Arc<Engine>,
@@ -60,6 +44,16 @@ pub struct Session {
     logits: Vec<f32>,
     used_rows: usize,
     dropped: usize,
+}
+
+/// What appending a token takes.
+pub(crate) enum Push {
+    /// Nothing: it had been guessed and is part of the sequence now.
+    Done,
+    /// A step over these tokens, the appended one first.
+    Row(Vec<u32>),
+    /// The sequence moves (its oldest tokens go, or its rotary frequencies change) and is computed anew.
+    Moved(Prefill),
 }
 
 impl Session {
@@ -102,42 +96,6 @@ impl Session {
         self.kv.bytes()
     }
 
-    /// Makes the sequence equal to `ids` and computes what is not cached, in chunks; afterwards the next token's scores
-    /// are ready. `progress` is told after every chunk and may stop the run; what is computed by then stays cached.
-    ///
-    /// # Errors
-    /// [`Error::PromptTooLong`] unless the session shifts, [`Error::Stopped`], or a token the model does not have.
-    pub fn prefill(
-        &mut self,
-        ids: &[u32],
-        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-    ) -> Result<Prefilled> {
-        if !self.engine.model().spec().is_generative() {
-            return Err(Error::WrongKind {
-                is: "is an encoder that only makes embeddings",
-                wanted: "generating text",
-            });
-        }
-        self.forget_ahead();
-        let Some((_, before_last)) = ids.split_last() else { return Err(Error::EmptyPrompt) };
-        let limit = self.config.context;
-        let shifted;
-        let ids = match self.config.on_full {
-            _ if ids.len() < limit => ids,
-            OnFull::Error => return Err(Error::PromptTooLong { found: ids.len(), limit }),
-            OnFull::Shift { keep } => {
-                shifted = shift(ids, keep, limit);
-                &shifted
-            }
-        };
-        let dropped = before_last.len() + 1 - ids.len();
-        self.dropped += dropped;
-        let cached = self.rewind_to_common(ids);
-        let computed = self.compute(ids, cached, progress)?;
-        self.engine.with_prefixes(|p| p.insert(&self.tokens, &self.kv));
-        Ok(Prefilled { cached, computed, dropped })
-    }
-
     /// Appends a token and computes the scores of the next.
     ///
     /// # Errors
@@ -153,24 +111,50 @@ impl Session {
     /// # Errors
     /// As [`Session::push`].
     pub fn push_ahead(&mut self, id: u32, draft: &[u32]) -> Result<()> {
+        match self.plan_push(id, draft)? {
+            Push::Done => {}
+            Push::Row(row) => {
+                let logits = self.run(&row, Wanted::All)?;
+                self.take_row(&row, logits);
+            }
+            Push::Moved(prefill) => drop(self.finish_prefill(prefill, &mut |_| ControlFlow::Continue(()))?),
+        }
+        Ok(())
+    }
+
+    /// What appending `id`, with a guess behind it, takes. The sequence has `id` only where nothing is left to compute.
+    ///
+    /// # Errors
+    /// As [`Session::push`].
+    pub(crate) fn plan_push(&mut self, id: u32, draft: &[u32]) -> Result<Push> {
         if self.is_ahead(id) {
             self.ahead.pop_front();
             self.tokens.push(id);
             self.used_rows += 1;
-            return Ok(());
+            return Ok(Push::Done);
         }
         self.forget_ahead();
         let next = self.tokens.len() + 1;
         let moved = next >= self.config.context || self.engine.is_long(next) != self.kv.is_long_context();
         if moved {
             let ids = [&self.tokens[..], &[id]].concat();
-            return self.prefill(&ids, &mut |_| ControlFlow::Continue(())).map(drop);
+            return self.begin_prefill(&ids).map(Push::Moved);
         }
         let draft = &draft[..draft.len().min(self.ahead_max(draft.len()))];
-        self.run(&[&[id], draft].concat(), Wanted::All)?;
-        self.ahead.extend(draft);
-        self.tokens.truncate(next);
-        Ok(())
+        Ok(Push::Row([&[id], draft].concat()))
+    }
+
+    /// The step that computes a row of [`Push::Row`], for a pass that others may share.
+    pub(crate) fn step<'a>(&'a mut self, row: &'a [u32]) -> Step<'a> {
+        Step { tokens: row, kv: &mut self.kv, wanted: Wanted::All }
+    }
+
+    /// Takes in a row that was computed: its first token joins the sequence, the others are ahead. `logits`: `[row, V]`.
+    pub(crate) fn take_row(&mut self, row: &[u32], logits: Vec<f32>) {
+        self.tokens.push(row[0]);
+        self.ahead.extend(&row[1..]);
+        self.logits = logits;
+        self.used_rows = 0;
     }
 
     /// Whether `id` as the next token is computed already.
@@ -219,73 +203,15 @@ impl Session {
         assert!(self.kv.truncate(self.tokens.len()), "a step's own positions can be cut");
     }
 
-    /// Cuts the cache to the longest beginning of `ids` that is held here or remembered by the engine. At least the last
-    /// token of `ids` is left to compute. Returns the length of the beginning.
-    fn rewind_to_common(&mut self, ids: &[u32]) -> usize {
-        let reusable = &ids[..ids.len() - 1];
-        let long = self.engine.is_long(ids.len());
-        let mut own = common_prefix(&self.tokens, reusable);
-        if long != self.kv.is_long_context() || !self.kv.truncate(own) {
-            own = 0;
-        }
-        let remembered = self.engine.with_prefixes(|p| p.find(reusable, own, long));
-        self.kv = match remembered {
-            Some(kv) => kv,
-            None if own > 0 => std::mem::replace(&mut self.kv, self.engine.empty_kv(0)),
-            None => self.engine.empty_kv(ids.len()),
-        };
-        self.tokens.clear();
-        self.tokens.extend_from_slice(&ids[..self.kv.len()]);
-        self.logits.clear();
-        self.used_rows = 0;
-        self.kv.len()
+    /// Pages of keys and values held, by identity, with their bytes.
+    pub(crate) fn pages(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        self.kv.pages()
     }
 
-    fn compute(
-        &mut self,
-        ids: &[u32],
-        cached: usize,
-        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-    ) -> Result<usize> {
-        let new = &ids[cached..];
-        let mut done = 0;
-        for chunk in new.chunks(self.engine.config().prefill_chunk.max(1)) {
-            let last = done + chunk.len() == new.len();
-            self.run(chunk, if last { Wanted::Last } else { Wanted::Nothing })?;
-            done += chunk.len();
-            if progress(Progress { done, total: new.len() }).is_break() && !last {
-                return Err(Error::Stopped);
-            }
-        }
-        Ok(done)
-    }
-
-    fn run(&mut self, tokens: &[u32], wanted: Wanted) -> Result<()> {
+    /// Computes `tokens` after the cache's end. Returns the wanted positions' scores, `[rows, V]`.
+    fn run(&mut self, tokens: &[u32], wanted: Wanted) -> Result<Vec<f32>> {
         let (model, cpu) = (self.engine.model(), self.engine.cpu());
         let hidden = model.forward(cpu, &mut [Step { tokens, kv: &mut self.kv, wanted }], None)?;
-        self.tokens.extend_from_slice(tokens);
-        self.used_rows = 0;
-        self.logits = if hidden.is_empty() { Vec::new() } else { model.logits(cpu, &hidden) };
-        Ok(())
-    }
-}
-
-/// The first `keep` tokens and the most recent ones, leaving half of the room beyond `keep` free.
-fn shift(ids: &[u32], keep: usize, limit: usize) -> Vec<u32> {
-    let keep = keep.min(limit / 2);
-    let recent = (limit - keep) / 2;
-    [&ids[..keep], &ids[ids.len() - recent.min(ids.len() - keep)..]].concat()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::shift;
-
-    #[test]
-    fn shifting_keeps_the_beginning_and_the_recent_half() {
-        let ids: Vec<u32> = (0..20).collect();
-        assert_eq!(shift(&ids, 4, 20), [0, 1, 2, 3, 12, 13, 14, 15, 16, 17, 18, 19]);
-        assert_eq!(shift(&ids, 0, 8), [16, 17, 18, 19]);
-        assert!(shift(&ids, 1000, 8).len() < 8);
+        Ok(if hidden.is_empty() { Vec::new() } else { model.logits(cpu, &hidden) })
     }
 }
