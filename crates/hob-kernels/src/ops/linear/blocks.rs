@@ -17,6 +17,9 @@ mod unpack;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
+#[cfg(target_arch = "x86_64")]
+pub(super) use x86_64::fours::add_unit as add_unit_to_fours;
+
 use super::activations::{Activations, UNIT};
 use super::finish::Finish;
 use super::panel::round_to_one_scale;

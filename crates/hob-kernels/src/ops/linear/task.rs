@@ -2,12 +2,12 @@
 
 use super::activations::{Activations, GROUP, Order, Steps};
 use super::finish::Finish;
-#[cfg(target_arch = "x86_64")]
-use super::groups;
 use super::panel::{self, Form, Packed, Source};
 #[cfg(target_arch = "x86_64")]
 use super::words;
 use super::{blocks, codes, float, scalar};
+#[cfg(target_arch = "x86_64")]
+use super::{fours, groups};
 
 use crate::matrix::Storage;
 use crate::{Compute, Cpu, Isa, Linear, Matrix, Projection};
@@ -28,9 +28,9 @@ const PANEL_TOKENS: usize = 24;
 /// The same where `groups.rs` is the alternative.
 pub(super) const PANEL_TOKENS_MAX: usize = 48;
 
-/// Tokens from which laying blocks out for 16 rows at once costs less than it saves.
+/// Tokens from which four at a time cost less than one or two at a time.
 #[cfg(target_arch = "x86_64")]
-const GROUPS_TOKENS: usize = 3;
+const FOURS_TOKENS: usize = 3;
 
 /// The same for integer codes, whose panels need no rounding: one tile of tokens.
 const PANEL_TOKENS_CODES: usize = 12;
@@ -55,6 +55,8 @@ pub(super) struct Inputs<'a> {
     packed: Vec<(Form, Arc<Packed>)>,
     #[cfg(target_arch = "x86_64")]
     tiles: Vec<(groups::Form, Arc<groups::Tiles>)>,
+    #[cfg(target_arch = "x86_64")]
+    fours: Vec<(groups::Form, Arc<fours::Fours>)>,
     /// By the words and the trained range.
     #[cfg(target_arch = "x86_64")]
     words: Vec<(words::Word, Option<f32>, Arc<words::Packed>)>,
@@ -70,6 +72,8 @@ impl<'a> Inputs<'a> {
             packed: Vec::new(),
             #[cfg(target_arch = "x86_64")]
             tiles: Vec::new(),
+            #[cfg(target_arch = "x86_64")]
+            fours: Vec::new(),
             #[cfg(target_arch = "x86_64")]
             words: Vec::new(),
         }
@@ -106,6 +110,16 @@ impl<'a> Inputs<'a> {
     }
 
     #[cfg(target_arch = "x86_64")]
+    fn fours(&mut self, form: groups::Form) -> Arc<fours::Fours> {
+        if let Some((_, found)) = self.fours.iter().find(|(f, _)| *f == form) {
+            return Arc::clone(found);
+        }
+        let made = Arc::new(fours::Fours::new(self.cpu, self.x, self.tokens, form));
+        self.fours.push((form, Arc::clone(&made)));
+        made
+    }
+
+    #[cfg(target_arch = "x86_64")]
     fn words(&mut self, word: words::Word, input_scale: Option<f32>) -> Arc<words::Packed> {
         let key = (word, input_scale);
         if let Some((.., found)) = self.words.iter().find(|(w, s, _)| (*w, *s) == key) {
@@ -129,6 +143,8 @@ impl<'a> Inputs<'a> {
 enum Kernel<'a> {
     Float(Cow<'a, [f32]>),
     Blocks(TensorType, Arc<Activations>),
+    #[cfg(target_arch = "x86_64")]
+    Fours(TensorType, Arc<fours::Fours>),
     #[cfg(target_arch = "x86_64")]
     Groups(TensorType, Arc<groups::Tiles>),
     Codes(codes::Weights<'a>, codes::Input),
@@ -172,6 +188,8 @@ impl<'a> Task<'a> {
             Kernel::Float(x) => float::project(isa, self.weight, rows, x, &self.finish),
             Kernel::Blocks(ty, x) => blocks::project(isa, *ty, self.weight, rows, x, &self.finish),
             #[cfg(target_arch = "x86_64")]
+            Kernel::Fours(ty, x) => fours::project(*ty, self.weight.encoded_rows(), rows, x, &self.finish),
+            #[cfg(target_arch = "x86_64")]
             Kernel::Groups(ty, x) => groups::project(*ty, self.weight.encoded_rows(), rows, x, &self.finish),
             Kernel::Panel(source, x) => panel::project(cpu, source, rows, x, &self.finish),
             #[cfg(target_arch = "x86_64")]
@@ -193,9 +211,14 @@ fn choose<'a>(inputs: &mut Inputs<'a>, linear: &'a Linear) -> Kernel<'a> {
             }
             let steps = linear.input_scale.map_or(Steps::Group, Steps::Fixed);
             #[cfg(target_arch = "x86_64")]
-            if inputs.cpu.isa == Isa::Avx512 && inputs.tokens >= GROUPS_TOKENS {
+            if inputs.cpu.isa == Isa::Avx512 && inputs.tokens >= FOURS_TOKENS {
                 let format = blocks::format::format(*ty).expect("just found");
-                return Kernel::Groups(*ty, inputs.tiles(groups::Form::new(steps, format)));
+                let form = groups::Form::new(steps, format);
+                return if inputs.tokens <= fours::TOKENS_MAX {
+                    Kernel::Fours(*ty, inputs.fours(form))
+                } else {
+                    Kernel::Groups(*ty, inputs.tiles(form))
+                };
             }
             Kernel::Blocks(*ty, inputs.quantised(steps, Order::Halves))
         }

@@ -1,7 +1,7 @@
 //! The portable body, compiled for wider vectors; and whole units with one step in registers.
 #![allow(unsafe_code)]
 
-use super::{Order, Step, Steps, UNIT, Unit, row};
+use super::{Order, Step, Steps, UNIT, Unit, quantise_unit, row};
 use crate::isa::{Avx2, Avx512};
 use std::arch::x86_64::*;
 
@@ -87,7 +87,7 @@ pub(in crate::ops::linear) struct GroupCodes {
 /// What `quantise_unit` computes in the order of columns, for steps that each group has for itself.
 #[inline]
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
-pub(in crate::ops::linear) fn group_codes(x: &[f32; UNIT]) -> GroupCodes {
+fn group_codes(x: &[f32; UNIT]) -> GroupCodes {
     let (mut values, mut largest) = ([_mm512_setzero_ps(); 16], [_mm512_setzero_si512(); 8]);
     for (i, (value, x)) in values.iter_mut().zip(x.as_chunks::<16>().0).enumerate() {
         // SAFETY: 64 readable bytes; the load needs no alignment.
@@ -111,6 +111,33 @@ pub(in crate::ops::linear) fn group_codes(x: &[f32; UNIT]) -> GroupCodes {
         codes,
         steps,
         negative_sums: _mm512_sub_epi32(_mm512_setzero_si512(), sums_of_sixteen(codes)),
+    }
+}
+
+/// [`group_codes`], or the same with the trained step of the layer's input range.
+#[inline]
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
+pub(in crate::ops::linear) fn codes_of(x: &[f32; UNIT], steps: Steps) -> GroupCodes {
+    match steps {
+        Steps::Fixed(step) => fixed_codes(x, step),
+        _ => group_codes(x),
+    }
+}
+
+/// What [`group_codes`] makes, with the trained step of the layer's input range.
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq")]
+fn fixed_codes(x: &[f32; UNIT], step: f32) -> GroupCodes {
+    let mut unit = Unit::ZERO;
+    let shared = Step { step, inverse: 0.0 };
+    quantise_unit(x, Steps::Fixed(step), shared, Order::Natural, &mut unit);
+    // SAFETY: as many readable bytes as are loaded; the loads need no alignment.
+    unsafe {
+        GroupCodes {
+            codes: std::array::from_fn(|i| _mm512_loadu_si512(unit.codes[64 * i..].as_ptr().cast())),
+            steps: _mm512_broadcast_f32x8(_mm256_loadu_ps(unit.steps.as_ptr())),
+            negative_sums: _mm512_loadu_si512(unit.negative_sums.as_ptr().cast()),
+        }
     }
 }
 
@@ -170,7 +197,7 @@ fn sums_of_sixteen(codes: [__m512i; 4]) -> __m512i {
 
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-fn in_order([a, b, c, d]: [__m512i; 4], order: Order) -> [__m512i; 4] {
+pub(in crate::ops::linear) fn in_order([a, b, c, d]: [__m512i; 4], order: Order) -> [__m512i; 4] {
     let (even, odd) =
         (_mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14), _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15));
     let pair = _mm512_permutex2var_epi64;
@@ -216,7 +243,7 @@ fn by_remainder(columns: __m512i) -> __m512i {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{quantise_unit, shared_step};
+    use super::super::shared_step;
     use super::*;
     use crate::ops::linear::tests::Random;
 

@@ -11,9 +11,28 @@ macro_rules! avx2 {
     };
 }
 
+/// Calls `$function::<F>` with the constant for `$ty`.
+macro_rules! with_format {
+    ($ty:expr, $function:ident($($argument:expr),*)) => {
+        with_format!(@ $ty, $function, ($($argument),*),
+            Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_NL IQ4_XS TQ1_0 TQ2_0 MXFP4 NVFP4
+            IQ1_S IQ1_M IQ2_XXS IQ2_XS IQ2_S IQ3_XXS IQ3_S)
+    };
+    (@ $ty:expr, $function:ident, $arguments:tt, $($name:ident)*) => {
+        match $ty {
+            $(TensorType::$name => with_format!(@call $function, $name, $arguments),)*
+            _ => unreachable!("only types with a `Format` get here"),
+        }
+    };
+    (@call $function:ident, $name:ident, ($($argument:expr),*)) => {
+        $function::<{ TensorType::$name as usize }>($($argument),*)
+    };
+}
+
 mod avx2;
 mod avx512;
 mod codebook;
+pub(in crate::ops::linear) mod fours;
 mod round;
 mod round_avx2;
 mod unpack_avx2;
@@ -59,24 +78,6 @@ fn prefetch<const HINT: i32>(block: &[u8], ahead: usize, bytes: usize) {
         // SAFETY: a prefetch is a hint about an address, which need not be readable.
         unsafe { _mm_prefetch::<HINT>(address.cast()) };
     }
-}
-
-/// Calls `$function::<F>` with the constant for `$ty`.
-macro_rules! with_format {
-    ($ty:expr, $function:ident($($argument:expr),*)) => {
-        with_format!(@ $ty, $function, ($($argument),*),
-            Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_NL IQ4_XS TQ1_0 TQ2_0 MXFP4 NVFP4
-            IQ1_S IQ1_M IQ2_XXS IQ2_XS IQ2_S IQ3_XXS IQ3_S)
-    };
-    (@ $ty:expr, $function:ident, $arguments:tt, $($name:ident)*) => {
-        match $ty {
-            $(TensorType::$name => with_format!(@call $function, $name, $arguments),)*
-            _ => unreachable!("only types with a `Format` get here"),
-        }
-    };
-    (@call $function:ident, $name:ident, ($($argument:expr),*)) => {
-        $function::<{ TensorType::$name as usize }>($($argument),*)
-    };
 }
 
 /// The loops, once per instruction set: `$step` adds one unit's products to the sums of `T` tokens.

@@ -2,8 +2,8 @@
 #![allow(unsafe_code)]
 
 use crate::isa::Avx512;
-use crate::ops::linear::activations::x86_64::{GroupCodes, group_codes};
-use crate::ops::linear::activations::{Order, Step, Steps, UNIT, Unit, quantise_unit};
+use crate::ops::linear::activations::UNIT;
+use crate::ops::linear::activations::x86_64::{GroupCodes, codes_of};
 use crate::ops::linear::groups::{Form, TOKENS};
 use crate::ops::linear::panel::x86_64::transpose16;
 use crate::scratch::Plain;
@@ -45,10 +45,7 @@ pub(in crate::ops::linear::groups) fn quantise(
                 padded[..x.len()].copy_from_slice(x);
                 &padded
             });
-            let GroupCodes { codes, steps: of_groups, negative_sums } = match form.steps {
-                Steps::Fixed(step) => fixed_codes(x, step),
-                _ => group_codes(x),
-            };
+            let GroupCodes { codes, steps: of_groups, negative_sums } = codes_of(x, form.steps);
             for (part, codes) in parts.iter_mut().zip(codes) {
                 part[t] = codes;
             }
@@ -76,23 +73,6 @@ pub(in crate::ops::linear::groups) fn quantise(
     }
     // SAFETY: the proof exists only where these features do.
     unsafe { body(rows, form, tile) }
-}
-
-/// What [`group_codes`] makes, with the trained step of the layer's input range.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn fixed_codes(x: &[f32; UNIT], step: f32) -> GroupCodes {
-    let mut unit = Unit::ZERO;
-    let shared = Step { step, inverse: 0.0 };
-    quantise_unit(x, Steps::Fixed(step), shared, Order::Natural, &mut unit);
-    // SAFETY: as many readable bytes as are loaded; the loads need no alignment.
-    unsafe {
-        GroupCodes {
-            codes: std::array::from_fn(|i| _mm512_loadu_si512(unit.codes[64 * i..].as_ptr().cast())),
-            steps: _mm512_broadcast_f32x8(_mm256_loadu_ps(unit.steps.as_ptr())),
-            negative_sums: _mm512_loadu_si512(unit.negative_sums.as_ptr().cast()),
-        }
-    }
 }
 
 /// Stores the first lanes, one for each token of a tile.
