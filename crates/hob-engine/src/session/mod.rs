@@ -99,7 +99,7 @@ impl Session {
     /// Appends a token and computes the scores of the next.
     ///
     /// # Errors
-    /// [`Error::PromptTooLong`] when the context is full and the session does not shift; then nothing changes.
+    /// [`crate::Error::PromptTooLong`] when the context is full and the session does not shift; then nothing changes.
     pub fn push(&mut self, id: u32) -> Result<()> {
         self.push_ahead(id, &[])
     }
