@@ -1,6 +1,6 @@
 //! The state of an answer apart from the session it continues: what to compute next, and what to make of the scores.
 //!
-//! One answer ([`Generation`](crate::Generation)) and many at once are driven
+//! One answer ([`Generation`](crate::Generation)) and many at once ([`Scheduler`](crate::scheduler::Scheduler)) are driven
 //! by the same two halves of a step. [`Answering::plan`] says which token has to be computed or that the answer has ended;
 //! whoever computes it, alone or among others, hands the scores to [`Answering::draw`].
 

@@ -76,6 +76,39 @@ fn a_longer_prompt_reuses_what_it_shares() {
 }
 
 #[test]
+fn the_prompt_used_least_recently_is_forgotten_first() {
+    let (one, length) = (engine("llama3_2", |_| ()).map(|e| e.kv_bytes(64)), 64);
+    let Some(one) = one else { return };
+    let engine = engine("llama3_2", |c| c.prefix_bytes_max = 2 * one as usize).unwrap();
+    let cached = |seed| feed(&mut open(&engine, 500, OnFull::Error), &tokens(seed, length)).cached;
+    assert_eq!([cached(1), cached(2)], [0, 0]);
+    assert_eq!(cached(1), length - 1, "both fit");
+    assert_eq!(cached(3), 0);
+    assert_eq!([cached(1), cached(3)], [length - 1; 2], "the second had to go");
+    assert_eq!(cached(2), 0);
+    assert_eq!(cached(3), length - 1);
+}
+
+#[test]
+fn a_prompt_beyond_the_budget_is_not_kept() {
+    let Some(engine) = engine("llama3_2", |c| c.prefix_bytes_max = 1000) else { return };
+    let cached = || feed(&mut open(&engine, 500, OnFull::Error), &tokens(1, 64)).cached;
+    assert_eq!([cached(), cached()], [0, 0]);
+}
+
+#[test]
+fn a_beginning_is_found_where_windows_have_moved_on() {
+    let Some(engine) = engine("gemma3_1b", |_| ()) else { return };
+    let long = tokens(1, 300);
+    let mut session = open(&engine, 500, OnFull::Error);
+    feed(&mut session, &long[..100]);
+    feed(&mut session, &long);
+    // The long cache cannot be cut to 100; the short one is still there for it.
+    let back = [&long[..100], &tokens(4, 10)].concat();
+    assert_eq!(feed(&mut open(&engine, 500, OnFull::Error), &back).cached, 100);
+}
+
+#[test]
 fn going_back_behind_a_window_computes_anew_and_right() {
     let Some(engine) = engine("gemma3_1b", |c| c.prefix_bytes_max = 0) else { return };
     let mut session = open(&engine, 500, OnFull::Error);

@@ -88,14 +88,21 @@ impl SequenceKv {
         bytes
     }
 
+    /// The shortest length that [`SequenceKv::truncate`] can go back to: where windows let go of pages, the first position
+    /// that sees none of them.
+    pub fn end_min(&self) -> usize {
+        let own = self.layers.iter().filter(|l| l.shape.is_some() && l.first > 0);
+        let ends = own.filter_map(|l| l.window.map(|w| l.first + w - 1));
+        ends.max().unwrap_or(0).min(self.len)
+    }
+
     /// Forgets everything from `position` on. `false`, with nothing changed, when a window has already let go of
     /// positions that would be seen again.
     pub fn truncate(&mut self, position: usize) -> bool {
         if position >= self.len {
             return true;
         }
-        let seen_again = |l: &LayerKv| l.window.is_some_and(|w| l.first > (position + 1).saturating_sub(w));
-        if self.layers.iter().any(|l| l.shape.is_some() && seen_again(l)) {
+        if position < self.end_min() {
             return false;
         }
         for layer in &mut self.layers {
