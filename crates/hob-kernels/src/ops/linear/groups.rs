@@ -12,7 +12,7 @@ mod pack;
 mod tests;
 mod x86_64;
 
-pub(super) use pack::{Form, Tiles};
+pub(super) use pack::Tiles;
 
 use super::blocks::format::WeightUnit;
 use super::finish::Finish;

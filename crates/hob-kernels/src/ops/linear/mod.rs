@@ -28,6 +28,8 @@ mod task;
 mod tests;
 #[cfg(target_arch = "x86_64")]
 mod words;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
 
 use crate::{Cpu, Projection};
 use task::{Inputs, Task};

@@ -3,9 +3,9 @@
 use super::activations::{Activations, GROUP, Order, Steps};
 use super::finish::Finish;
 use super::panel::{self, Form, Packed, Source};
-#[cfg(target_arch = "x86_64")]
-use super::words;
 use super::{blocks, codes, float, scalar};
+#[cfg(target_arch = "x86_64")]
+use super::{blocks::format, words};
 #[cfg(target_arch = "x86_64")]
 use super::{fours, groups};
 
@@ -46,20 +46,23 @@ pub(super) fn panel_tokens_of(isa: Isa, ty: TensorType) -> usize {
     if isa == Isa::Avx512 && ty.block_size() == GROUP { usize::MAX } else { panel_tokens(isa) }
 }
 
+/// What was made of the input, by what tells the forms apart.
+type Made<K, V> = Vec<(K, Arc<V>)>;
+
 /// The input of a call in every form asked for so far.
 pub(super) struct Inputs<'a> {
     cpu: &'a Cpu,
     x: &'a [f32],
     tokens: usize,
-    quantised: Vec<(Steps, Order, Arc<Activations>)>,
-    packed: Vec<(Form, Arc<Packed>)>,
+    quantised: Made<(Steps, Order), Activations>,
+    packed: Made<Form, Packed>,
     #[cfg(target_arch = "x86_64")]
-    tiles: Vec<(groups::Form, Arc<groups::Tiles>)>,
+    tiles: Made<format::Form, groups::Tiles>,
     #[cfg(target_arch = "x86_64")]
-    fours: Vec<(groups::Form, Arc<fours::Fours>)>,
+    fours: Made<format::Form, fours::Fours>,
     /// By the words and the trained range.
     #[cfg(target_arch = "x86_64")]
-    words: Vec<(words::Word, Option<f32>, Arc<words::Packed>)>,
+    words: Made<(words::Word, Option<f32>), words::Packed>,
 }
 
 impl<'a> Inputs<'a> {
@@ -80,63 +83,55 @@ impl<'a> Inputs<'a> {
     }
 
     fn quantised(&mut self, steps: Steps, order: Order) -> Arc<Activations> {
-        if let Some((.., found)) = self.quantised.iter().find(|(s, o, _)| (*s, *o) == (steps, order)) {
-            return Arc::clone(found);
-        }
-        let (cpu, cols) = (self.cpu, self.x.len() / self.tokens);
-        let made =
-            Arc::new(Activations::quantise(cpu.isa, &cpu.pool, self.x, self.tokens, cols, steps, order));
-        self.quantised.push((steps, order, Arc::clone(&made)));
-        made
+        let (cpu, x, tokens) = (self.cpu, self.x, self.tokens);
+        once(&mut self.quantised, (steps, order), || {
+            Activations::quantise(cpu.isa, &cpu.pool, x, tokens, x.len() / tokens, steps, order)
+        })
     }
 
     fn packed(&mut self, form: Form) -> Arc<Packed> {
-        if let Some((_, found)) = self.packed.iter().find(|(f, _)| *f == form) {
-            return Arc::clone(found);
-        }
-        let made = Arc::new(Packed::new(self.cpu, self.x, self.tokens, form));
-        self.packed.push((form, Arc::clone(&made)));
-        made
+        once(&mut self.packed, form, || Packed::new(self.cpu, self.x, self.tokens, form))
     }
 
     #[cfg(target_arch = "x86_64")]
-    fn tiles(&mut self, form: groups::Form) -> Arc<groups::Tiles> {
-        if let Some((_, found)) = self.tiles.iter().find(|(f, _)| *f == form) {
-            return Arc::clone(found);
-        }
-        let made = Arc::new(groups::Tiles::new(self.cpu, self.x, self.tokens, form));
-        self.tiles.push((form, Arc::clone(&made)));
-        made
+    fn tiles(&mut self, form: format::Form) -> Arc<groups::Tiles> {
+        once(&mut self.tiles, form, || groups::Tiles::new(self.cpu, self.x, self.tokens, form))
     }
 
     #[cfg(target_arch = "x86_64")]
-    fn fours(&mut self, form: groups::Form) -> Arc<fours::Fours> {
-        if let Some((_, found)) = self.fours.iter().find(|(f, _)| *f == form) {
-            return Arc::clone(found);
-        }
-        let made = Arc::new(fours::Fours::new(self.cpu, self.x, self.tokens, form));
-        self.fours.push((form, Arc::clone(&made)));
-        made
+    fn fours(&mut self, form: format::Form) -> Arc<fours::Fours> {
+        once(&mut self.fours, form, || fours::Fours::new(self.cpu, self.x, self.tokens, form))
     }
 
     #[cfg(target_arch = "x86_64")]
     fn words(&mut self, word: words::Word, input_scale: Option<f32>) -> Arc<words::Packed> {
-        let key = (word, input_scale);
-        if let Some((.., found)) = self.words.iter().find(|(w, s, _)| (*w, *s) == key) {
-            return Arc::clone(found);
-        }
-        let made = Arc::new(words::Packed::new(self.cpu, &self.float(input_scale), self.tokens, word));
-        self.words.push((word, input_scale, Arc::clone(&made)));
-        made
+        let (cpu, x, tokens) = (self.cpu, self.x, self.tokens);
+        once(&mut self.words, (word, input_scale), || {
+            words::Packed::new(cpu, &rounded(x, input_scale), tokens, word)
+        })
     }
 
-    /// The values themselves, rounded to the layer's trained range if it has one.
     fn float(&self, input_scale: Option<f32>) -> Cow<'a, [f32]> {
-        match input_scale {
-            Some(scale) => self.x.iter().map(|&x| scalar::round_to_range(x, scale)).collect(),
-            None => Cow::Borrowed(self.x),
-        }
+        rounded(self.x, input_scale)
     }
+}
+
+/// The values themselves, rounded to the layer's trained range if it has one.
+fn rounded(x: &[f32], input_scale: Option<f32>) -> Cow<'_, [f32]> {
+    match input_scale {
+        Some(scale) => x.iter().map(|&x| scalar::round_to_range(x, scale)).collect(),
+        None => Cow::Borrowed(x),
+    }
+}
+
+/// What was made for `key` before, or what `make` makes now.
+fn once<K: PartialEq, V>(made: &mut Made<K, V>, key: K, make: impl FnOnce() -> V) -> Arc<V> {
+    if let Some((_, found)) = made.iter().find(|(k, _)| *k == key) {
+        return Arc::clone(found);
+    }
+    let new = Arc::new(make());
+    made.push((key, Arc::clone(&new)));
+    new
 }
 
 /// The kernel, with the activations in the form it reads.
@@ -212,8 +207,7 @@ fn choose<'a>(inputs: &mut Inputs<'a>, linear: &'a Linear) -> Kernel<'a> {
             let steps = linear.input_scale.map_or(Steps::Group, Steps::Fixed);
             #[cfg(target_arch = "x86_64")]
             if inputs.cpu.isa == Isa::Avx512 && inputs.tokens >= FOURS_TOKENS {
-                let format = blocks::format::format(*ty).expect("just found");
-                let form = groups::Form::new(steps, format);
+                let form = format::Form::new(steps, format::format(*ty).expect("just found"));
                 return if inputs.tokens <= fours::TOKENS_MAX {
                     Kernel::Fours(*ty, inputs.fours(form))
                 } else {

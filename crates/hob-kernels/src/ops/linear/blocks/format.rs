@@ -1,5 +1,7 @@
 //! What the kernels need to know about a block format: codes, zero point, scales.
 
+#[cfg(target_arch = "x86_64")]
+use crate::ops::linear::activations::Steps;
 use crate::ops::linear::activations::largest_bits;
 use hob_quant::TensorType;
 
@@ -72,6 +74,24 @@ pub(in crate::ops::linear) struct Format {
     pub nibbles: bool,
     /// Bytes of a unit.
     pub bytes: usize,
+}
+
+/// How a batch is quantised for several tokens of a format at once.
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::ops::linear) struct Form {
+    pub steps: Steps,
+    /// What the format's codes are stored above their values.
+    pub offset: u8,
+    /// The format's scales belong to half groups.
+    pub halves: bool,
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Form {
+    pub(in crate::ops::linear) fn new(steps: Steps, format: Format) -> Self {
+        Self { steps, offset: format.offset, halves: format.halves }
+    }
 }
 
 /// The format of `ty`'s units; `None` for plain floats and integers.

@@ -5,7 +5,7 @@ use super::x86_64::{Four, quantise};
 use crate::Cpu;
 use crate::isa::Avx512;
 use crate::ops::linear::activations::UNIT;
-use crate::ops::linear::groups::Form;
+use crate::ops::linear::blocks::format::Form;
 use crate::scratch::Buffer;
 
 /// A batch of quantised tokens.

@@ -5,8 +5,8 @@ use super::{RowSums, Sums, TOKENS};
 use crate::isa::Avx512;
 use crate::ops::linear::activations::x86_64::{GroupCodes, codes_of, in_order};
 use crate::ops::linear::activations::{Order, UNIT};
-use crate::ops::linear::blocks::format::WeightUnit;
-use crate::ops::linear::groups::Form;
+use crate::ops::linear::blocks::format::{Form, WeightUnit};
+use crate::ops::linear::x86_64::{load, load_bytes, load_ints, store};
 use crate::scratch::Plain;
 use std::arch::x86_64::*;
 
@@ -153,8 +153,7 @@ impl Weights {
                 total = _mm512_fmadd_ps(self.mins[0][chunk], minus_x(0), total);
             }
         }
-        // SAFETY: 64 writable bytes; the store needs no alignment.
-        unsafe { _mm512_storeu_ps(sums.as_mut_ptr(), total) }
+        store(sums, total);
     }
 
     /// Adds the products of part `part` for each group and token.
@@ -209,25 +208,4 @@ pub(super) fn total(_proof: Avx512, sums: &Sums) -> [f32; TOKENS] {
     }
     // SAFETY: the proof exists only where this feature does.
     unsafe { body(sums) }
-}
-
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn load_bytes(bytes: &[u8; 64]) -> __m512i {
-    // SAFETY: 64 readable bytes; the load needs no alignment.
-    unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
-}
-
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn load(values: &[f32; 16]) -> __m512 {
-    // SAFETY: 64 readable bytes; the load needs no alignment.
-    unsafe { _mm512_loadu_ps(values.as_ptr()) }
-}
-
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn load_ints(values: &[i32; 16]) -> __m512i {
-    // SAFETY: 64 readable bytes; the load needs no alignment.
-    unsafe { _mm512_loadu_si512(values.as_ptr().cast()) }
 }

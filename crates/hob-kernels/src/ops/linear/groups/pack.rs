@@ -4,29 +4,13 @@ use super::TOKENS;
 use super::x86_64::{Tile, quantise};
 use crate::Cpu;
 use crate::isa::Avx512;
-use crate::ops::linear::activations::{Steps, UNIT};
-use crate::ops::linear::blocks::format;
+use crate::ops::linear::activations::UNIT;
+use crate::ops::linear::blocks::format::Form;
 use crate::scratch::Buffer;
 use std::ops::Range;
 
 /// Tiles that a thread quantises at a time: ten microseconds of work.
 const PART: usize = 8;
-
-/// How a batch is quantised.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(in crate::ops::linear) struct Form {
-    pub steps: Steps,
-    /// What the format's codes are stored above their values.
-    pub offset: u8,
-    /// The format's scales belong to half groups.
-    pub halves: bool,
-}
-
-impl Form {
-    pub(in crate::ops::linear) fn new(steps: Steps, format: format::Format) -> Self {
-        Self { steps, offset: format.offset, halves: format.halves }
-    }
-}
 
 /// A batch of quantised tokens.
 pub(in crate::ops::linear) struct Tiles {

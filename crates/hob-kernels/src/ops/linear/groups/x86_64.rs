@@ -12,7 +12,7 @@ use crate::matrix::EncodedRows;
 use crate::ops::linear::blocks::format::{Format, WeightUnit, format};
 use crate::ops::linear::blocks::unpack_rows;
 use crate::ops::linear::finish::Finish;
-use crate::ops::linear::panel::x86_64::transpose16;
+use crate::ops::linear::x86_64::{load, load_bytes, store, transpose16};
 use hob_quant::TensorType;
 use std::arch::x86_64::*;
 use std::ops::Range;
@@ -247,25 +247,4 @@ fn add_dots<const T: usize>(
             dots[1] = _mm512_dpbusd_epi32(dots[1], rows[1], values);
         }
     }
-}
-
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn load_bytes(bytes: &[u8; 64]) -> __m512i {
-    // SAFETY: 64 readable bytes; the load needs no alignment.
-    unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
-}
-
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn load(values: &[f32; 16]) -> __m512 {
-    // SAFETY: 64 readable bytes; the load needs no alignment.
-    unsafe { _mm512_loadu_ps(values.as_ptr()) }
-}
-
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn store(to: &mut [f32; 16], values: __m512) {
-    // SAFETY: 64 writable bytes; the store needs no alignment.
-    unsafe { _mm512_storeu_ps(to.as_mut_ptr(), values) }
 }

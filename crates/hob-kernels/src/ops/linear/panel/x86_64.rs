@@ -6,6 +6,7 @@ use super::{Packed, Panel, ROWS, Sums};
 use crate::isa::{Avx2, Avx512};
 use crate::ops::linear::activations::x86_64::unit_codes;
 use crate::ops::linear::activations::{UNIT, Unit, quantise_unit};
+use crate::ops::linear::x86_64::{load_bytes, load_ints, store_ints, transpose16};
 use crate::scratch::Plain;
 use std::arch::x86_64::*;
 use std::ops::Range;
@@ -117,13 +118,6 @@ pub(super) fn avx512(Panel(panel): &Panel, x: &Packed, unit: usize, tiles: Range
     }
 }
 
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn load64(bytes: &[u8; 64]) -> __m512i {
-    // SAFETY: 64 readable bytes; the load needs no alignment.
-    unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
-}
-
 /// `panel[2 * quad + half]` holds quad `quad` of rows `16 * half ..`, so that a dot instruction meets 16 rows at once.
 #[target_feature(enable = "avx512f")]
 fn transpose(codes: &[[u8; UNIT]; ROWS], panel: &mut [[u8; 64]]) {
@@ -131,7 +125,7 @@ fn transpose(codes: &[[u8; UNIT]; ROWS], panel: &mut [[u8; 64]]) {
         for part in 0..4 {
             let mut rows = [_mm512_setzero_si512(); 16];
             for (row, codes) in rows.iter_mut().zip(&codes[16 * half..]) {
-                *row = load64(&codes.as_chunks::<64>().0[part]);
+                *row = load_bytes(&codes.as_chunks::<64>().0[part]);
             }
             for (quad, column) in transpose16(rows).into_iter().enumerate() {
                 let place = &mut panel[2 * (16 * part + quad) + half];
@@ -140,39 +134,6 @@ fn transpose(codes: &[[u8; UNIT]; ROWS], panel: &mut [[u8; 64]]) {
             }
         }
     }
-}
-
-/// Transposes a 16 x 16 matrix of 32-bit elements: pairs, then quads within 128-bit lanes, then the lanes.
-#[inline]
-#[target_feature(enable = "avx512f")]
-pub(in crate::ops::linear) fn transpose16(r: [__m512i; 16]) -> [__m512i; 16] {
-    let mut pairs = r;
-    for i in 0..8 {
-        pairs[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
-        pairs[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
-    }
-    // `quads[4 * g + c]`: rows 4g.. in each lane, column 4 * lane + c.
-    let mut quads = pairs;
-    for g in 0..4 {
-        let [a, b, c, d] = [pairs[4 * g], pairs[4 * g + 1], pairs[4 * g + 2], pairs[4 * g + 3]];
-        quads[4 * g] = _mm512_unpacklo_epi64(a, c);
-        quads[4 * g + 1] = _mm512_unpackhi_epi64(a, c);
-        quads[4 * g + 2] = _mm512_unpacklo_epi64(b, d);
-        quads[4 * g + 3] = _mm512_unpackhi_epi64(b, d);
-    }
-    let mut out = quads;
-    for c in 0..4 {
-        let [a, b, d, e] = [quads[c], quads[4 + c], quads[8 + c], quads[12 + c]];
-        let low_ab = _mm512_shuffle_i32x4::<0b01_00_01_00>(a, b);
-        let high_ab = _mm512_shuffle_i32x4::<0b11_10_11_10>(a, b);
-        let low_de = _mm512_shuffle_i32x4::<0b01_00_01_00>(d, e);
-        let high_de = _mm512_shuffle_i32x4::<0b11_10_11_10>(d, e);
-        out[c] = _mm512_shuffle_i32x4::<0b10_00_10_00>(low_ab, low_de);
-        out[4 + c] = _mm512_shuffle_i32x4::<0b11_01_11_01>(low_ab, low_de);
-        out[8 + c] = _mm512_shuffle_i32x4::<0b10_00_10_00>(high_ab, high_de);
-        out[12 + c] = _mm512_shuffle_i32x4::<0b11_01_11_01>(high_ab, high_de);
-    }
-    out
 }
 
 /// The first `N` tokens of a tile.
@@ -185,7 +146,7 @@ fn tile_avx512<const N: usize>(panel: &[[u8; 64]], x: &TileAvx512, first: usize,
         *sums = [_mm512_set1_epi32(start); 2];
     }
     for quad in 0..QUADS {
-        let rows = [load64(&panel[2 * quad]), load64(&panel[2 * quad + 1])];
+        let rows = [load_bytes(&panel[2 * quad]), load_bytes(&panel[2 * quad + 1])];
         for (sums, x) in sums.iter_mut().zip(&x.codes[quad]) {
             let values = _mm512_set1_epi32(i32::from_ne_bytes(x.map(|v| v as u8)));
             sums[0] = _mm512_dpbusd_epi32(sums[0], rows[0], values);
@@ -196,8 +157,8 @@ fn tile_avx512<const N: usize>(panel: &[[u8; 64]], x: &TileAvx512, first: usize,
     let Some(scales) = out.scales else {
         for (place, sums) in places.iter_mut().zip(sums) {
             for (place, sum) in place.0.as_chunks_mut::<16>().0.iter_mut().zip(sums) {
-                let old = if out.first_unit { _mm512_setzero_si512() } else { load16(place) };
-                store16(place, _mm512_add_epi32(old, sum));
+                let old = if out.first_unit { _mm512_setzero_si512() } else { load_ints(place) };
+                store_ints(place, _mm512_add_epi32(old, sum));
             }
         }
         return;
@@ -208,26 +169,12 @@ fn tile_avx512<const N: usize>(panel: &[[u8; 64]], x: &TileAvx512, first: usize,
     for ((place, &step), sums) in places.iter_mut().zip(&x.steps).zip(sums) {
         let step = _mm512_set1_ps(step);
         for ((place, scale), sum) in place.0.as_chunks_mut::<16>().0.iter_mut().zip(scales).zip(sums) {
-            let old = if out.first_unit { _mm512_setzero_si512() } else { load16(place) };
+            let old = if out.first_unit { _mm512_setzero_si512() } else { load_ints(place) };
             let scale = _mm512_mul_ps(scale, step);
             let total = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), scale, _mm512_castsi512_ps(old));
-            store16(place, _mm512_castps_si512(total));
+            store_ints(place, _mm512_castps_si512(total));
         }
     }
-}
-
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn load16(place: &[i32; 16]) -> __m512i {
-    // SAFETY: 64 readable bytes; the load needs no alignment.
-    unsafe { _mm512_loadu_si512(place.as_ptr().cast()) }
-}
-
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn store16(place: &mut [i32; 16], values: __m512i) {
-    // SAFETY: 64 writable bytes; the store needs no alignment.
-    unsafe { _mm512_storeu_si512(place.as_mut_ptr().cast(), values) }
 }
 
 pub(super) fn lay_out_avx2(offset: i32, codes: &[[u8; UNIT]; ROWS], Panel(panel): &mut Panel) {

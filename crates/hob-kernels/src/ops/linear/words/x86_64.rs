@@ -4,7 +4,7 @@
 use super::{Packed, Panel, ROWS, RowSums, Source, UNIT, Word};
 use crate::isa::{Avx512, Avx512Bf16};
 use crate::matrix::EncodedRows;
-use crate::ops::linear::panel::x86_64::transpose16;
+use crate::ops::linear::x86_64::{load, load_ints, transpose16};
 use crate::scratch::Plain;
 use hob_quant::TensorType;
 use std::arch::x86_64::*;
@@ -169,7 +169,7 @@ macro_rules! word_kernels {
         ) {
             let mut sums = [[_mm512_setzero_ps(); 2]; N];
             for ([low, high], x) in panel.0.iter().zip(x) {
-                let (low, high) = (load_words(low), load_words(high));
+                let (low, high) = (load_ints(low), load_ints(high));
                 for (sums, x) in sums.iter_mut().zip(x) {
                     let value = _mm512_set1_epi32(*x);
                     sums[0] = $multiply_add(sums[0], low, value);
@@ -178,7 +178,7 @@ macro_rules! word_kernels {
             }
             for (RowSums(place), sums) in places.iter_mut().zip(sums) {
                 for (place, sum) in place.iter_mut().zip(sums) {
-                    let total = if first_unit { sum } else { _mm512_add_ps(load_floats(place), sum) };
+                    let total = if first_unit { sum } else { _mm512_add_ps(load(place), sum) };
                     // SAFETY: 64 writable bytes; the store needs no alignment.
                     unsafe { _mm512_storeu_ps(place.as_mut_ptr(), total) }
                 }
@@ -202,31 +202,17 @@ word_kernels!(
     "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq"
 );
 
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn load_words(words: &[i32; 16]) -> __m512i {
-    // SAFETY: 64 readable bytes; the load needs no alignment.
-    unsafe { _mm512_loadu_si512(words.as_ptr().cast()) }
-}
-
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn load_floats(values: &[f32; 16]) -> __m512 {
-    // SAFETY: 64 readable bytes; the load needs no alignment.
-    unsafe { _mm512_loadu_ps(values.as_ptr()) }
-}
-
 /// Values `16 * run ..` of `row`; those that are not there are 0.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn load_run(row: &[f32], run: usize) -> __m512 {
     let values = &row[(16 * run).min(row.len())..];
     match values.first_chunk() {
-        Some(values) => load_floats(values),
+        Some(values) => load(values),
         None => {
             let mut padded = [0.0; 16];
             padded[..values.len()].copy_from_slice(values);
-            load_floats(&padded)
+            load(&padded)
         }
     }
 }

@@ -4,8 +4,9 @@
 use crate::isa::Avx512;
 use crate::ops::linear::activations::UNIT;
 use crate::ops::linear::activations::x86_64::{GroupCodes, codes_of};
-use crate::ops::linear::groups::{Form, TOKENS};
-use crate::ops::linear::panel::x86_64::transpose16;
+use crate::ops::linear::blocks::format::Form;
+use crate::ops::linear::groups::TOKENS;
+use crate::ops::linear::x86_64::transpose16;
 use crate::scratch::Plain;
 use std::arch::x86_64::*;
 

@@ -1,0 +1,77 @@
+//! What the AVX-512 kernels do with whole registers.
+#![allow(unsafe_code)]
+
+use std::arch::x86_64::*;
+
+/// 64 bytes.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn load_bytes(bytes: &[u8; 64]) -> __m512i {
+    // SAFETY: 64 readable bytes; the load needs no alignment.
+    unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
+}
+
+/// Sixteen integers.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn load_ints(values: &[i32; 16]) -> __m512i {
+    // SAFETY: 64 readable bytes; the load needs no alignment.
+    unsafe { _mm512_loadu_si512(values.as_ptr().cast()) }
+}
+
+/// Sixteen floats.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn load(values: &[f32; 16]) -> __m512 {
+    // SAFETY: 64 readable bytes; the load needs no alignment.
+    unsafe { _mm512_loadu_ps(values.as_ptr()) }
+}
+
+/// Stores sixteen integers.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn store_ints(to: &mut [i32; 16], values: __m512i) {
+    // SAFETY: 64 writable bytes; the store needs no alignment.
+    unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), values) }
+}
+
+/// Stores sixteen floats.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn store(to: &mut [f32; 16], values: __m512) {
+    // SAFETY: 64 writable bytes; the store needs no alignment.
+    unsafe { _mm512_storeu_ps(to.as_mut_ptr(), values) }
+}
+
+/// Transposes a 16 x 16 matrix of 32-bit elements: pairs, then quads within 128-bit lanes, then the lanes.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn transpose16(r: [__m512i; 16]) -> [__m512i; 16] {
+    let mut pairs = r;
+    for i in 0..8 {
+        pairs[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
+        pairs[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
+    }
+    // `quads[4 * g + c]`: rows 4g.. in each lane, column 4 * lane + c.
+    let mut quads = pairs;
+    for g in 0..4 {
+        let [a, b, c, d] = [pairs[4 * g], pairs[4 * g + 1], pairs[4 * g + 2], pairs[4 * g + 3]];
+        quads[4 * g] = _mm512_unpacklo_epi64(a, c);
+        quads[4 * g + 1] = _mm512_unpackhi_epi64(a, c);
+        quads[4 * g + 2] = _mm512_unpacklo_epi64(b, d);
+        quads[4 * g + 3] = _mm512_unpackhi_epi64(b, d);
+    }
+    let mut out = quads;
+    for c in 0..4 {
+        let [a, b, d, e] = [quads[c], quads[4 + c], quads[8 + c], quads[12 + c]];
+        let low_ab = _mm512_shuffle_i32x4::<0b01_00_01_00>(a, b);
+        let high_ab = _mm512_shuffle_i32x4::<0b11_10_11_10>(a, b);
+        let low_de = _mm512_shuffle_i32x4::<0b01_00_01_00>(d, e);
+        let high_de = _mm512_shuffle_i32x4::<0b11_10_11_10>(d, e);
+        out[c] = _mm512_shuffle_i32x4::<0b10_00_10_00>(low_ab, low_de);
+        out[4 + c] = _mm512_shuffle_i32x4::<0b11_01_11_01>(low_ab, low_de);
+        out[8 + c] = _mm512_shuffle_i32x4::<0b10_00_10_00>(high_ab, high_de);
+        out[12 + c] = _mm512_shuffle_i32x4::<0b11_01_11_01>(high_ab, high_de);
+    }
+    out
+}
