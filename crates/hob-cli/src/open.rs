@@ -1,6 +1,6 @@
 //! Opening a model as the command line asks.
 
-use crate::fail;
+use crate::{fail, platform};
 use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 use hob::{Compute, KvType, LanguageModel, Options};
@@ -42,18 +42,19 @@ pub enum KvArg {
 impl RunArgs {
     /// The same for the library.
     pub fn options(&self) -> Options {
-        Options { threads: self.threads(), compute: self.compute(), kv: self.kv(), ..Options::default() }
+        let clock = Some(platform::clock as hob::Clock);
+        Options {
+            threads: self.threads(),
+            compute: self.compute(),
+            kv: self.kv(),
+            clock,
+            ..Options::default()
+        }
     }
 
     /// Threads, 0 for all.
     pub fn threads(&self) -> usize {
         self.threads.map_or(0, usize::from)
-    }
-
-    /// Threads as a number.
-    pub fn thread_count(&self) -> usize {
-        let all = || std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-        self.threads.map_or_else(all, usize::from)
     }
 
     /// Representation of activations.

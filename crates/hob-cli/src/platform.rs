@@ -91,6 +91,12 @@ pub fn now() -> LocalTime {
     }
 }
 
+/// Time since the first call.
+pub fn clock() -> std::time::Duration {
+    static START: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);
+    START.elapsed()
+}
+
 /// A seed that differs from run to run.
 pub fn seed_from_clock() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();

@@ -6,7 +6,7 @@
 
 use crate::constraint::Constraint;
 use crate::sampling::{Sampled, Sampler};
-use crate::speculation::{Drafter, Speculation, SpeculationStats};
+use crate::speculation::{Drafter, SpeculationStats};
 use crate::{FinishReason, Request, Result, Session};
 
 /// An answer in the making.
@@ -37,16 +37,13 @@ pub(crate) enum Plan {
 }
 
 impl Answering {
-    /// An answer in a vocabulary of `vocab` tokens, before it knows the text it continues.
+    /// An answer in `session`, before it knows the text it continues.
     ///
     /// # Errors
     /// [`crate::Error::SamplerOption`] for options out of range.
-    pub fn new(vocab: usize, request: Request) -> Result<Self> {
-        let sampler = Sampler::new(request.sampler.clone(), vocab)?;
-        let drafter = match request.speculation {
-            Speculation::Off => None,
-            Speculation::PromptLookup(options) => Some(Drafter::new(options)),
-        };
+    pub fn new(session: &Session, request: Request) -> Result<Self> {
+        let sampler = Sampler::new(request.sampler.clone(), session.engine().model().spec().vocab)?;
+        let drafter = Drafter::new(&request.speculation, session);
         let constrained = request.constraint.is_some() && request.constrain_after.is_none();
         Ok(Self { sampler, drafter, request, pending: None, produced: 0, constrained, finish: None })
     }
@@ -129,7 +126,7 @@ impl Answering {
         let max = session.ahead_max(left.min(draft_max));
         let ends = &self.request.end_tokens;
         let constraint = self.request.constraint.as_mut().filter(|_| self.constrained);
-        drafter.draft(max, |draft| {
+        drafter.draft(session, id, max, |draft| {
             let before_end = draft.iter().position(|id| ends.contains(id)).unwrap_or(draft.len());
             constraint.map_or(before_end, |c| c.fitting(&draft[..before_end]))
         })
@@ -164,6 +161,7 @@ impl Answering {
 
     fn end(&mut self, reason: FinishReason) {
         self.finish = Some(if self.grammar_must_end() { FinishReason::Stop } else { reason });
+        self.drafter.iter_mut().for_each(Drafter::remember);
     }
 
     fn grammar_must_end(&self) -> bool {

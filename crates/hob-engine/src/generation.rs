@@ -50,7 +50,7 @@ impl<'s> Generation<'s> {
     /// When the session has no scores: prefill it first.
     pub fn new(session: &'s mut Session, request: Request) -> Result<Self> {
         assert!(session.logits().is_some(), "a session is prefilled before it answers");
-        let mut answering = Answering::new(session.engine().model().spec().vocab, request)?;
+        let mut answering = Answering::new(session, request)?;
         answering.read(session.tokens());
         Ok(Self { session, answering })
     }

@@ -1,6 +1,6 @@
 //! Sessions over a model, one or many at once: KV pages, sampling and constrained output.
 //!
-//! The engine sees token ids, never text; it opens no file, reads no clock and takes its random seed from the caller.
+//! The engine sees token ids, never text; it opens no file, has no clock but the one it is given, and takes its random seed from the caller.
 //! It deliberately doesn't know tokenizers, chat templates or transports: those live above it.
 //!
 //! Read `session/mod.rs` first, then `generation.rs` and `answering.rs`; `scheduler/mod.rs` for many answers in one pass,
@@ -19,7 +19,7 @@ pub mod scheduler;
 mod session;
 pub mod speculation;
 
-pub use engine::{Engine, EngineConfig};
+pub use engine::{Clock, Engine, EngineConfig};
 pub use error::{Error, Result};
 pub use generation::{FinishReason, Generation, Request};
 pub use session::{OnFull, Prefilled, Progress, Session, SessionConfig};

@@ -159,7 +159,7 @@ fn request(end_tokens: Vec<u32>, max_tokens: Option<usize>) -> Request {
         constrain_after: None,
         end_tokens,
         max_tokens,
-        speculation: Speculation::Off,
+        speculation: Speculation::OFF,
     }
 }
 
@@ -234,6 +234,13 @@ fn embeddings_and_texts_need_the_right_kind_of_model() {
     let embedded = encoder.embed(&[2, 359, 3], None).unwrap();
     assert!((embedded.iter().map(|x| x * x).sum::<f32>() - 1.0).abs() < 1e-5);
     assert!(matches!(encoder.embed(&[], None), Err(Error::EmptyPrompt)));
+    let texts = [&[2, 359, 3][..], &[2, 17, 44, 359, 3], &[2, 3]];
+    let cosine = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+    for (vector, text) in encoder.embed_many(&texts, None).unwrap().iter().zip(texts) {
+        assert!(cosine(vector, &encoder.embed(text, None).unwrap()) > 0.9999);
+    }
+    assert!(cosine(&embedded, &encoder.embed(texts[1], None).unwrap()) < 0.9999);
+    assert!(matches!(encoder.embed_many(&[&[2, 3][..], &[]], None), Err(Error::EmptyPrompt)));
     let mut session = open(&encoder, 100, OnFull::Error);
     let refused = session.prefill(&[2, 3], &mut |_| ControlFlow::Continue(()));
     assert!(matches!(refused, Err(Error::WrongKind { .. })));

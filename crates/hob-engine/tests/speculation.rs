@@ -4,9 +4,9 @@
 
 mod common;
 
-use common::{constraint, eager, engine, prompt};
+use common::{constraint, eager, engine, load, prompt};
 use hob_engine::sampling::{DryConfig, Mirostat, Sampled, SamplerConfig};
-use hob_engine::speculation::{Speculation, SpeculationStats};
+use hob_engine::speculation::{Draft, Speculation, SpeculationStats, VERIFY_TOKENS_MAX, VerifyCosts};
 use hob_engine::{Engine, FinishReason, Generation, OnFull, Request, Session, SessionConfig};
 use hob_kernels::{Compute, KvType};
 use std::ops::ControlFlow;
@@ -27,7 +27,7 @@ fn request(sampler: SamplerConfig, max_tokens: usize) -> Request {
         constrain_after: None,
         end_tokens: vec![],
         max_tokens: Some(max_tokens),
-        speculation: Speculation::Off,
+        speculation: Speculation::OFF,
     }
 }
 
@@ -43,9 +43,9 @@ struct Outcome {
 fn outcome(
     session: &mut Session,
     request: &Request,
-    speculation: Speculation,
+    speculation: &Speculation,
 ) -> (Outcome, SpeculationStats) {
-    let request = Request { speculation, ..request.clone() };
+    let request = Request { speculation: speculation.clone(), ..request.clone() };
     let mut generation = Generation::new(session, request).unwrap();
     let mut tokens = Vec::new();
     while let Some(sampled) = generation.next().unwrap() {
@@ -56,7 +56,7 @@ fn outcome(
     (Outcome { tokens, finish, session: session.tokens().to_vec(), logits }, stats)
 }
 
-/// Two turns of a conversation with and without guessing; returns what guessing did in the first.
+/// Two turns of a conversation with look-up and without guessing; returns what guessing did in the first.
 fn same(
     engine: &Arc<Engine>,
     prompt: &[u32],
@@ -64,7 +64,19 @@ fn same(
     context: usize,
     on_full: OnFull,
 ) -> SpeculationStats {
-    let run = |speculation| {
+    same_with(&eager(), engine, prompt, request, context, on_full)
+}
+
+/// The same with guesses of any kind.
+fn same_with(
+    speculation: &Speculation,
+    engine: &Arc<Engine>,
+    prompt: &[u32],
+    request: &Request,
+    context: usize,
+    on_full: OnFull,
+) -> SpeculationStats {
+    let run = |speculation: &Speculation| {
         let mut session = open(engine, context, on_full);
         feed(&mut session, prompt);
         let (first, stats) = outcome(&mut session, request, speculation);
@@ -79,9 +91,9 @@ fn same(
         let second = outcome(&mut session, request, speculation).0;
         (first, Some(second), stats)
     };
-    let (first, second, none) = run(Speculation::Off);
+    let (first, second, none) = run(&Speculation::OFF);
     assert_eq!(none, SpeculationStats::default());
-    let (guessed, then, stats) = run(eager());
+    let (guessed, then, stats) = run(speculation);
     assert_eq!(first, guessed);
     assert_eq!(second, then);
     stats
@@ -198,7 +210,7 @@ fn an_answer_ends_where_it_would_have_ended() {
     let start = [1, 403, 407, 261, 378];
     let mut session = open(&engine, 512, OnFull::Error);
     feed(&mut session, &start);
-    let all = outcome(&mut session, &request(SamplerConfig::greedy(), 120), Speculation::Off).0;
+    let all = outcome(&mut session, &request(SamplerConfig::greedy(), 120), &Speculation::OFF).0;
     for at in (0..120).step_by(7) {
         let ends = Request { end_tokens: vec![all.tokens[at].id], ..request(SamplerConfig::greedy(), 120) };
         same(&engine, &start, &ends, 512, OnFull::Error);
@@ -221,7 +233,7 @@ fn a_dropped_answer_leaves_what_was_said() {
     for model in ["models/stories260K-f32.gguf", "fixtures/models/gemma3_1b"] {
         let Some(engine) = engine(model, |_| ()) else { return };
         for taken in 1..40 {
-            let run = |speculation| {
+            let run = |speculation: Speculation| {
                 let mut session = open(&engine, 512, OnFull::Error);
                 feed(&mut session, &prompt(60));
                 let ask = Request { speculation, ..request(SamplerConfig::greedy(), 100) };
@@ -231,7 +243,72 @@ fn a_dropped_answer_leaves_what_was_said() {
                 feed(&mut session, &[&prompt(60)[..], &ids, &[7, 8]].concat());
                 session.logits().unwrap().iter().map(|l| l.to_bits()).collect::<Vec<u32>>()
             };
-            assert_eq!(run(Speculation::Off), run(eager()), "{model}, {taken} tokens");
+            assert_eq!(run(Speculation::OFF), run(eager()), "{model}, {taken} tokens");
         }
     }
+}
+
+/// `file` of the shared folder as a model that guesses for `engine`, alone or beside look-up.
+fn drafted(engine: &Arc<Engine>, file: &str, beside_lookup: bool) -> Speculation {
+    let model = load(file).unwrap();
+    let lookup = eager().lookup.filter(|_| beside_lookup);
+    let costs = Some(VerifyCosts { relative: [1.0; VERIFY_TOKENS_MAX] });
+    Speculation { lookup, draft: Some(Draft::new(engine.beside(model))), costs }
+}
+
+#[test]
+fn a_draft_model_changes_no_token_and_saves_steps() {
+    let sampler = SamplerConfig { temperature: 0.5, seed: 4, ..SamplerConfig::default() };
+    for (file, draft) in [
+        ("models/stories260K-f32.gguf", "models/stories260K-q8_0.gguf"),
+        ("models/stories260K-f16.gguf", "models/stories260K-q8_0.gguf"),
+    ] {
+        let Some(engine) = engine(file, |c| c.prefix_bytes_max = 1 << 20) else { return };
+        for beside_lookup in [false, true] {
+            let speculation = drafted(&engine, draft, beside_lookup);
+            let start = [1, 403, 407, 261, 378];
+            let greedy = request(SamplerConfig::greedy(), 150);
+            let stats = same_with(&speculation, &engine, &start, &greedy, 512, OnFull::Error);
+            assert!(stats.steps + stats.accepted >= 149 && stats.steps < 60, "{stats:?}");
+            assert!(stats.model_accepted > 0 && stats.model_accepted <= stats.model_drafted, "{stats:?}");
+            let drawn = request(sampler.clone(), 150);
+            same_with(&speculation, &engine, &start, &drawn, 512, OnFull::Error);
+            for context in [40, 41, 47] {
+                same_with(&speculation, &engine, &start, &greedy, context, OnFull::Error);
+                let stats =
+                    same_with(&speculation, &engine, &start, &greedy, context, OnFull::Shift { keep: 2 });
+                assert!(stats.model_accepted > 20, "guesses go on after a shift: {stats:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_draft_model_of_any_family_and_one_that_is_always_wrong() {
+    // Windows, shared keys, another vocabulary, a tokenless stranger: all only guess.
+    for (file, draft) in [
+        ("gemma3_1b", "gemma3_1b/gemma3_1b-Q4_0.gguf"),
+        ("gemma4_e2b", "gemma4_e2b/gemma4_e2b-Q4_0.gguf"),
+        ("llama3_2", "qwen3"),
+        ("phi3_mini_128k", "phi3_mini_128k/phi3_mini_128k-Q4_0.gguf"),
+    ] {
+        let Some(engine) = engine(&format!("fixtures/models/{file}"), |_| ()) else { return };
+        let speculation = drafted(&engine, &format!("fixtures/models/{draft}"), true);
+        for length in [7, 120] {
+            let ask = request(SamplerConfig::greedy(), 60);
+            same_with(&speculation, &engine, &prompt(length), &ask, WIDE.0, WIDE.1);
+        }
+    }
+}
+
+#[test]
+fn a_draft_model_that_does_not_pay_rests() {
+    let Some(engine) = engine("models/stories260K-f32.gguf", |_| ()) else { return };
+    let start = [1, 403, 407, 261, 378];
+    let ask = request(SamplerConfig::greedy(), 200);
+    let free = drafted(&engine, "models/stories260K-q8_0.gguf", false);
+    let cheap = same_with(&free, &engine, &start, &ask, 512, OnFull::Error);
+    let costs = Some(VerifyCosts { relative: std::array::from_fn(|i| i as f32 + 1.0) });
+    let dear = same_with(&Speculation { costs, ..free }, &engine, &start, &ask, 512, OnFull::Error);
+    assert!(dear.model_drafted * 4 < cheap.model_drafted, "{cheap:?} {dear:?}");
 }

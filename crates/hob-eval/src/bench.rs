@@ -1,9 +1,14 @@
 //! Speed of a model on this machine: prefill and decode, alone and as fractions of the limits in `machine.rs`.
 
+mod look_up;
 mod together;
+mod vectors;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
+
+use hob_engine::Engine;
 
 use hob_kernels::{Cpu, KvType};
 use hob_model::{Model, SequenceKv, Step, Wanted};
@@ -12,7 +17,9 @@ use serde::Serialize;
 pub use crate::machine::Speed;
 use crate::random::Random;
 use crate::{Error, Limits, Traffic};
+pub use look_up::{LookUp, LookUpSpeed};
 pub use together::{Together, TogetherSpeed};
+pub use vectors::{VectorSpeed, Vectors};
 
 /// Tokens of a prompt that run together, as the engine's scheduler cuts them.
 const CHUNK_TOKENS: usize = 512;
@@ -26,18 +33,20 @@ pub struct Bench {
     pub decodes: Vec<(usize, usize)>,
     /// Sequences decoded at once.
     pub together: Vec<Together>,
+    /// Answers that copy from the prompt.
+    pub look_ups: Vec<LookUp>,
+    /// Texts made vectors of.
+    pub vectors: Vec<Vectors>,
     /// Runs before the ones that count.
     pub warmups: usize,
     /// Runs that count.
     pub repeats: usize,
-    /// Element type of the cache.
-    pub kv: KvType,
 }
 
 impl Default for Bench {
     fn default() -> Self {
-        let (prompts, decodes) = (vec![512], vec![(16, 64)]);
-        Self { prompts, decodes, together: Vec::new(), warmups: 1, repeats: 5, kv: KvType::F16 }
+        let (together, look_ups, vectors) = (Vec::new(), Vec::new(), Vec::new());
+        Self { prompts: Vec::new(), decodes: Vec::new(), together, look_ups, vectors, warmups: 1, repeats: 5 }
     }
 }
 
@@ -88,104 +97,105 @@ pub struct Report {
     pub decode: Vec<Decode>,
     /// One entry per number of sequences decoded at once.
     pub together: Vec<TogetherSpeed>,
+    /// One entry per kind of copying answer.
+    pub look_up: Vec<LookUpSpeed>,
+    /// One entry per number and length of texts.
+    pub vectors: Vec<VectorSpeed>,
     /// Memory of this process afterwards.
     pub memory: Option<Memory>,
 }
 
-/// Runs `bench` on a loaded model. `limits` gives the fractions; measure it with the same number of threads, just before.
+/// Runs `bench` on a model at work. `limits` gives the fractions; measure it with the same number of threads, just before.
 ///
 /// # Errors
 /// [`Error::NotGenerative`], and what the model refuses.
 pub fn measure(
-    model: &Model,
-    traffic: Traffic,
-    cpu: &Cpu,
+    engine: &Arc<Engine>,
+    traffic: &Traffic,
     bench: &Bench,
     limits: Option<&Limits>,
 ) -> Result<Report, Error> {
-    if !model.spec().is_generative() {
+    let only_vectors = bench.prompts.is_empty()
+        && bench.decodes.is_empty()
+        && bench.together.is_empty()
+        && bench.look_ups.is_empty();
+    if !only_vectors && !engine.model().spec().is_generative() {
         return Err(Error::NotGenerative);
     }
     forget_memory_peak();
-    let prefill = bench
-        .prompts
-        .iter()
-        .map(|&n| prefill(model, &traffic, cpu, bench, limits, n))
-        .collect::<Result<_, _>>()?;
-    let decode = bench
-        .decodes
-        .iter()
-        .map(|&(d, n)| decode(model, &traffic, cpu, bench, limits, d, n))
-        .collect::<Result<_, _>>()?;
-    let together = bench
-        .together
-        .iter()
-        .map(|&what| together::measure(model, cpu, bench, what))
-        .collect::<Result<_, _>>()?;
+    let on = Subject { engine, model: engine.model(), cpu: engine.cpu(), traffic, bench, limits };
     Ok(Report {
-        threads: cpu.threads(),
-        isa: cpu.isa().name(),
-        traffic,
-        prefill,
-        decode,
-        together,
+        threads: on.cpu.threads(),
+        isa: on.cpu.isa().name(),
+        traffic: traffic.clone(),
+        prefill: each(&bench.prompts, |&n| prefill(&on, n))?,
+        decode: each(&bench.decodes, |&(depth, tokens)| decode(&on, depth, tokens))?,
+        together: each(&bench.together, |&what| together::measure(&on, what))?,
+        look_up: each(&bench.look_ups, |&what| look_up::measure(&on, what))?,
+        vectors: each(&bench.vectors, |&what| vectors::measure(&on, what))?,
         memory: memory_use(),
     })
 }
 
-fn prefill(
-    model: &Model,
-    traffic: &Traffic,
-    cpu: &Cpu,
-    bench: &Bench,
-    limits: Option<&Limits>,
-    tokens: usize,
-) -> Result<Prefill, Error> {
-    let prompt = prompt(model, tokens);
-    let rates = repeated(bench, || {
+/// What is measured, and what it is held against.
+struct Subject<'a> {
+    engine: &'a Arc<Engine>,
+    model: &'a Model,
+    cpu: &'a Cpu,
+    traffic: &'a Traffic,
+    bench: &'a Bench,
+    limits: Option<&'a Limits>,
+}
+
+impl Subject<'_> {
+    /// An empty cache for `positions`.
+    fn empty(&self, positions: usize) -> SequenceKv {
+        empty(self.model, self.engine.config().kv, positions)
+    }
+}
+
+fn each<T, R>(of: &[T], measure: impl FnMut(&T) -> Result<R, Error>) -> Result<Vec<R>, Error> {
+    of.iter().map(measure).collect()
+}
+
+fn prefill(on: &Subject<'_>, tokens: usize) -> Result<Prefill, Error> {
+    let prompt = prompt(on.model, tokens);
+    let rates = repeated(on.bench, || {
         let start = Instant::now();
-        let mut kv = empty(model, bench.kv, tokens);
-        feed(model, cpu, &prompt, &mut kv)?;
+        feed(on.model, on.cpu, &prompt, &mut on.empty(tokens))?;
         Ok(tokens as f64 / start.elapsed().as_secs_f64())
     })?;
     let tokens_s = Speed::of(rates);
-    let gmacs = traffic.prefill_macs(tokens) as f64 / tokens as f64 * tokens_s.median / 1e9;
+    let gmacs = on.traffic.prefill_macs(tokens) as f64 / tokens as f64 * tokens_s.median / 1e9;
     let share = |peak: &Option<crate::Peak>| peak.as_ref().map(|p| gmacs / p.gmacs.median);
     Ok(Prefill {
         tokens,
         tokens_s,
         gmacs,
-        of_int8_peak: limits.and_then(|l| share(&l.int8)),
-        of_bf16_peak: limits.and_then(|l| share(&l.bf16)),
+        of_int8_peak: on.limits.and_then(|l| share(&l.int8)),
+        of_bf16_peak: on.limits.and_then(|l| share(&l.bf16)),
     })
 }
 
-fn decode(
-    model: &Model,
-    traffic: &Traffic,
-    cpu: &Cpu,
-    bench: &Bench,
-    limits: Option<&Limits>,
-    depth: usize,
-    tokens: usize,
-) -> Result<Decode, Error> {
+fn decode(on: &Subject<'_>, depth: usize, tokens: usize) -> Result<Decode, Error> {
     let depth = depth.max(1);
-    let prompt = prompt(model, depth);
-    let mut filled = empty(model, bench.kv, depth + tokens);
-    let first = feed(model, cpu, &prompt, &mut filled)?;
-    let rates = repeated(bench, || {
+    let prompt = prompt(on.model, depth);
+    let mut filled = on.empty(depth + tokens);
+    let first = feed(on.model, on.cpu, &prompt, &mut filled)?;
+    let rates = repeated(on.bench, || {
         // Clones share pages until one of them writes, and the copy of a page costs less than a token.
         let (mut kv, mut next) = (filled.clone(), first);
         let start = Instant::now();
         for _ in 0..tokens {
-            next = feed(model, cpu, &[next], &mut kv)?;
+            next = feed(on.model, on.cpu, &[next], &mut kv)?;
         }
         Ok(tokens as f64 / start.elapsed().as_secs_f64())
     })?;
     let tokens_s = Speed::of(rates);
-    let bytes = traffic.weight_bytes + traffic.cache_bytes(depth + tokens / 2, element_bits(bench.kv));
+    let bits = element_bits(on.engine.config().kv);
+    let bytes = on.traffic.weight_bytes + on.traffic.cache_bytes(depth + tokens / 2, bits);
     let gb_s = bytes as f64 * tokens_s.median / 1e9;
-    let of_bandwidth = limits.map(|l| gb_s / l.read_gb_s.median);
+    let of_bandwidth = on.limits.map(|l| gb_s / l.read_gb_s.median);
     Ok(Decode { depth, tokens, tokens_s, bytes, gb_s, of_bandwidth })
 }
 
@@ -236,11 +246,11 @@ fn likeliest(logits: &[f32]) -> u32 {
 pub struct Start {
     /// Seconds to open the file and build the model.
     pub load_s: f64,
-    /// Seconds from the beginning of that to the first generated token.
+    /// Seconds from the beginning of that to the first generated token, or to a vector where the model makes vectors.
     pub first_token_s: f64,
 }
 
-/// Opens the model at `path` and generates one token after a prompt of `prompt_tokens`.
+/// Opens the model at `path` and generates one token after a prompt of `prompt_tokens`, or makes a vector of it.
 ///
 /// Without process start and tokenizer, which the caller's program adds.
 ///
@@ -251,11 +261,14 @@ pub fn time_to_first_token(path: &Path, cpu: &Cpu, prompt_tokens: usize) -> Resu
     let files = hob_format::open(path)?;
     let model = Model::load(&files)?;
     let load_s = start.elapsed().as_secs_f64();
-    if !model.spec().is_generative() {
-        return Err(Error::NotGenerative);
+    let tokens = prompt(&model, prompt_tokens);
+    let mut kv = empty(&model, KvType::F16, tokens.len());
+    if model.spec().is_generative() {
+        feed(&model, cpu, &tokens, &mut kv)?;
+    } else {
+        let step = Step { tokens: &tokens, kv: &mut kv, wanted: Wanted::All };
+        model.forward(cpu, &mut [step], None)?;
     }
-    let prompt = prompt(&model, prompt_tokens);
-    feed(&model, cpu, &prompt, &mut empty(&model, KvType::F16, prompt.len()))?;
     Ok(Start { load_s, first_token_s: start.elapsed().as_secs_f64() })
 }
 

@@ -23,6 +23,9 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The engine could not run.
+    #[error(transparent)]
+    Engine(#[from] hob_engine::Error),
     /// The name of a synthetic model is unknown.
     #[error("expected one of the shapes {known}, found {found:?}")]
     UnknownShape {

@@ -23,8 +23,8 @@ pub mod synthetic;
 mod traffic;
 
 pub use bench::{
-    Bench, Decode, Memory, Prefill, Report, Speed, Start, Together, TogetherSpeed, measure, memory_use,
-    time_to_first_token,
+    Bench, Decode, LookUp, LookUpSpeed, Memory, Prefill, Report, Speed, Start, Together, TogetherSpeed,
+    VectorSpeed, Vectors, measure, memory_use, time_to_first_token,
 };
 pub use error::Error;
 pub use kl::{Divergence, kl_divergence};

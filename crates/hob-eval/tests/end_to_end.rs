@@ -5,7 +5,11 @@
 use std::path::{Path, PathBuf};
 
 use hob::EncodeOptions;
-use hob_eval::{Bench, Together, Traffic, Windows, kl_divergence, measure, nll, perplexity, synthetic};
+use hob_engine::{Engine, EngineConfig};
+use hob_eval::{
+    Bench, Error, LookUp, Together, Traffic, Vectors, Windows, kl_divergence, measure, nll, perplexity,
+    synthetic, time_to_first_token,
+};
 use hob_format::ModelFiles;
 use hob_kernels::{Compute, Cpu, KvType};
 use hob_model::{Model, SequenceKv, Step, Wanted};
@@ -43,20 +47,42 @@ fn a_synthetic_model_loads_runs_and_spells() {
     let matrices = model.spec().tensors().into_iter().filter(|t| t.shape.len() > 1);
     assert_eq!(traffic.decode_macs, matrices.map(|t| t.shape.iter().product::<usize>() as u64).sum::<u64>());
     let together = vec![Together { sequences: 50, depth: 3, tokens: 2 }];
-    let (prompts, decodes) = (vec![4], vec![(2, 2)]);
-    let bench = Bench { prompts, decodes, together, warmups: 0, repeats: 1, ..Bench::default() };
-    let report = measure(&model, traffic, &cpu, &bench, None).unwrap();
+    let (prompts, decodes, look_ups) = (vec![4], vec![(2, 2)], vec![LookUp { run: 16 }]);
+    let bench = Bench { prompts, decodes, together, look_ups, warmups: 0, repeats: 1, ..Bench::default() };
+    let engine = Engine::new(model, EngineConfig { threads: 2, ..EngineConfig::default() });
+    let report = measure(&engine, &traffic, &bench, None).unwrap();
     assert!(report.prefill[0].tokens_s.median > 0.0 && report.decode[0].tokens_s.median > 0.0);
     assert!(report.together[0].tokens_s.median > 0.0);
+    let look_up = &report.look_up[0];
+    assert!(look_up.gain > 0.0 && look_up.accepted > 40 && look_up.drafted < 200, "{look_up:?}");
 
     let tokenizer = hob::open_tokenizer(&path).unwrap();
-    assert_eq!(tokenizer.vocab_size(), model.spec().vocab);
+    assert_eq!(tokenizer.vocab_size(), engine.model().spec().vocab);
     for text in ["Hello, wide world: 123!", "naïve 日本\n\ttabs"] {
         let ids = tokenizer.encode(text, EncodeOptions::default());
         assert_eq!(tokenizer.decode(&ids, false), text);
     }
     let words = tokenizer.encode("the rather long sentence", EncodeOptions::default());
     assert!(words.len() < 20, "words are merged, not spelt: {words:?}");
+}
+
+/// A model for vectors is timed at making them, and at nothing else.
+#[test]
+fn vectors_are_timed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("m.gguf");
+    let plan = synthetic::plan("minilm-l6", "Q8_0").unwrap();
+    synthetic::write(&plan, &path, 1, &mut |_, _| {}).unwrap();
+    let (files, model) = open(&path);
+    let traffic = Traffic::new(&files, model.spec()).unwrap();
+    let engine = Engine::new(model, EngineConfig { threads: 2, ..EngineConfig::default() });
+    let vectors = vec![Vectors { texts: 1, tokens: 16 }, Vectors { texts: 3, tokens: 16 }];
+    let bench = Bench { vectors, warmups: 0, repeats: 1, ..Bench::default() };
+    let report = measure(&engine, &traffic, &bench, None).unwrap();
+    assert!(report.vectors.iter().all(|v| v.vectors_s.median > 0.0 && v.gmacs > 0.0), "{report:?}");
+    let bench = Bench { prompts: vec![4], ..bench };
+    assert!(matches!(measure(&engine, &traffic, &bench, None), Err(Error::NotGenerative)));
+    assert!(time_to_first_token(&path, engine.cpu(), 4).unwrap().first_token_s > 0.0);
 }
 
 /// Equal seeds give equal files, other seeds other weights.

@@ -91,7 +91,7 @@ impl<'s> Answer<'s> {
             constrain_after: if opened { close_id } else { None },
             end_tokens: model.end_tokens().to_vec(),
             max_tokens: options.max_tokens,
-            speculation: options.speculation,
+            speculation: options.speculation.clone(),
         };
         let mut ignore = |_: Progress| ControlFlow::Continue(());
         let progress = options.progress.as_deref_mut().unwrap_or(&mut ignore);

@@ -32,6 +32,18 @@ pub enum Error {
         /// Rows of the embedding.
         vocab: usize,
     },
+    /// A model that should guess ahead has another vocabulary.
+    #[error(
+        "the draft model has another vocabulary: token {id} is {draft:?} there and {model:?} in the model; take a smaller model of the same family and generation"
+    )]
+    DraftVocabulary {
+        /// The first token that differs.
+        id: u32,
+        /// What it means to the model.
+        model: String,
+        /// What it means to the one that guesses.
+        draft: String,
+    },
     /// A chat was asked of a model without a template.
     #[error(
         "this model has no chat template: it continues text. Give a text to continue, or a template of your own"

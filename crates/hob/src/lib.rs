@@ -1,8 +1,8 @@
 //! Small language models on this machine: text in, text out.
 //!
 //! [`LanguageModel::open`] takes a GGUF file or a Hugging Face directory. From it come chats ([`Chat`]), plain
-//! continuations ([`LanguageModel::complete`]) and embeddings ([`LanguageModel::embed`]). Nothing here reads a clock, the
-//! environment or the network.
+//! continuations ([`LanguageModel::complete`]) and embeddings ([`LanguageModel::embed`]). Nothing here reads a clock it was
+//! not given, the environment or the network.
 //!
 //! ```no_run
 //! use hob::{AnswerOptions, ChatOptions, LanguageModel, Options, Piece};
@@ -26,6 +26,7 @@
 mod answer;
 mod chat;
 mod describe;
+mod draft;
 mod error;
 mod model;
 mod options;
@@ -38,8 +39,8 @@ pub use describe::{ChatSupport, Description, MemoryEstimate};
 pub use error::Error;
 pub use hob_engine::constraint::{Grammar, JsonOptions, JsonWhitespace};
 pub use hob_engine::sampling::{DryConfig, Mirostat, SamplerConfig, TokenLogprob, Window};
-pub use hob_engine::speculation::{PromptLookup, Speculation, SpeculationStats, VerifyCosts};
-pub use hob_engine::{FinishReason, OnFull, Prefilled, Progress, Session};
+pub use hob_engine::speculation::{Draft, PromptLookup, Speculation, SpeculationStats, VerifyCosts};
+pub use hob_engine::{Clock, FinishReason, OnFull, Prefilled, Progress, Session};
 pub use hob_kernels::{Compute, KvType};
 pub use hob_model::spec::Pooling;
 pub use hob_tokenizer::{ChatTemplate, EncodeOptions, LocalTime, Tokenizer};

@@ -5,9 +5,8 @@ use crate::vocabulary;
 use crate::{AnswerOptions, Chat, ChatOptions, Description, Error, Options};
 use hob_engine::constraint::{ConstraintFactory, Grammar, Limits, VocabToken};
 use hob_engine::sampling::SamplerConfig;
-use hob_engine::{Engine, EngineConfig, Session, SessionConfig};
+use hob_engine::{Engine, Session, SessionConfig};
 use hob_format::ModelFiles;
-use hob_kernels::{Compute, KvType};
 use hob_model::Model;
 use hob_model::spec::Pooling;
 use hob_tokenizer::{ChatTemplate, EncodeOptions, Tokenizer};
@@ -61,7 +60,7 @@ impl LanguageModel {
         let constraints =
             tokenizer.as_ref().ok().map(|t| constraints(Arc::clone(t), vocab, end_tokens.clone()));
         let sampling = vocabulary::recommended_sampling(&files);
-        let engine = Engine::new(model, engine_config(options));
+        let engine = Engine::new(model, options.engine_config());
         let shared = Shared { files, engine, tokenizer, template, end_tokens, sampling, constraints };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -168,20 +167,8 @@ pub fn open_tokenizer(path: &Path) -> Result<Tokenizer, Error> {
     vocabulary::tokenizer(&hob_format::open(path)?)
 }
 
-fn engine_config(options: &Options) -> EngineConfig {
-    let available = || std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-    let default_kv = if options.compute == Compute::Exact { KvType::F32 } else { KvType::F16 };
-    EngineConfig {
-        threads: if options.threads == 0 { available() } else { options.threads },
-        compute: options.compute,
-        kv: options.kv.unwrap_or(default_kv),
-        prefill_chunk: options.prefill_chunk,
-        prefix_bytes_max: options.prefix_bytes_max,
-    }
-}
-
 /// A few rows of a per-layer table are gathered at a time; reading ahead would fill memory with rows nobody asked for.
-fn advise(files: &ModelFiles, model: &Model) {
+pub(crate) fn advise(files: &ModelFiles, model: &Model) {
     if model.spec().per_layer.is_none() {
         return;
     }

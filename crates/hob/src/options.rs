@@ -3,7 +3,7 @@
 use hob_engine::constraint::Grammar;
 use hob_engine::sampling::SamplerConfig;
 use hob_engine::speculation::Speculation;
-use hob_engine::{OnFull, Progress};
+use hob_engine::{Clock, EngineConfig, OnFull, Progress};
 use hob_kernels::{Compute, KvType};
 use hob_tokenizer::LocalTime;
 use std::ops::ControlFlow;
@@ -23,6 +23,8 @@ pub struct Options {
     pub prefix_bytes_max: usize,
     /// A chat template to use instead of the model's own.
     pub template: Option<String>,
+    /// A clock, by which it is judged whether guessing ahead pays; without one, costs measured beforehand are believed.
+    pub clock: Option<Clock>,
 }
 
 impl Default for Options {
@@ -34,6 +36,23 @@ impl Default for Options {
             prefill_chunk: 512,
             prefix_bytes_max: 256 << 20,
             template: None,
+            clock: None,
+        }
+    }
+}
+
+impl Options {
+    /// The same for the engine, with defaults made definite.
+    pub fn engine_config(&self) -> EngineConfig {
+        let available = || std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+        let default_kv = if self.compute == Compute::Exact { KvType::F32 } else { KvType::F16 };
+        EngineConfig {
+            threads: if self.threads == 0 { available() } else { self.threads },
+            compute: self.compute,
+            kv: self.kv.unwrap_or(default_kv),
+            prefill_chunk: self.prefill_chunk,
+            prefix_bytes_max: self.prefix_bytes_max,
+            clock: self.clock,
         }
     }
 }

@@ -22,20 +22,8 @@ pub struct Contender {
     pub reads: Reads,
 }
 
-/// A case that cannot be measured on Hob's side says why here, until `hob` has the command for it.
-fn missing_in_hob(work: Work) -> Option<&'static str> {
-    match work {
-        Work::PromptLookUp => Some("hob bench does not time prompt look-up yet"),
-        Work::Embeddings { .. } => Some("hob bench does not time models for vectors yet"),
-        _ => None,
-    }
-}
-
 /// Everyone in `case`, Hob first. `quick` shortens the runs.
 pub fn contenders(place: &Place, case: &Case, quick: bool) -> Result<Vec<Contender>> {
-    if let Some(why) = missing_in_hob(case.work) {
-        bail!("{why}");
-    }
     let model = place.model(case.model)?;
     let repeats = if quick { "1" } else { "2" };
     let mut all = vec![hob(place, Role::Hob, case, &model, repeats)?];
@@ -96,8 +84,15 @@ fn hob(place: &Place, role: Role, case: &Case, model: &Path, repeats: &str) -> R
             command.arg("--hob").arg(&place.hob).args(["--threads", &threads, "--of", "hob"]).arg(model);
             (command, Reads::Value)
         }
-        Work::PromptLookUp | Work::Embeddings { .. } => {
-            bail!("{}", missing_in_hob(case.work).unwrap_or("hob has no command for this"))
+        Work::PromptLookUp => {
+            let mut command = hob_bench(place, model, repeats);
+            command.args(["--prompt", "1", "--tokens", "1", "--look-up"]);
+            (command, if role == Role::Baseline { Reads::HobPlain } else { Reads::HobLookUp })
+        }
+        Work::Embeddings { batch } => {
+            let mut command = hob_bench(place, model, repeats);
+            command.args(["--prompt", "128", "--sequences", &batch.to_string()]);
+            (command, Reads::HobVectors)
         }
     };
     if case.level == Level::Avx2 {
@@ -120,6 +115,7 @@ fn baseline(place: &Place, case: &Case, repeats: &str) -> Result<Contender> {
         _ if case.model == "gemma-4-e2b:mobile" => {
             ("Hob, Q4_0", Case { model: "gemma-4-e2b:Q4_0", ..case.clone() })
         }
+        Work::PromptLookUp => ("Hob, one token at a time", case.clone()),
         _ => bail!("{} is compared with Hob itself, but nothing says with what", case.name),
     };
     let model = place.model(other.model)?;

@@ -28,6 +28,12 @@ pub enum Reads {
     HobDecode,
     /// `hob bench --json`, several sequences at once.
     HobTogether,
+    /// `hob bench --json`, an answer that copies from its prompt, with guesses.
+    HobLookUp,
+    /// The same answer without guesses.
+    HobPlain,
+    /// `hob bench --json`, vectors of the largest batch.
+    HobVectors,
     /// `llama-bench -o json`.
     LlamaBench,
     /// `llama-batched-bench --output-format jsonl`.
@@ -66,6 +72,14 @@ fn read(text: &str, reads: Reads) -> Result<Figure> {
         Reads::HobPrefill => (at("/report/prefill/0/tokens_s/median"), at("/report/prefill/0/gmacs"), None),
         Reads::HobDecode => (at("/report/decode/0/tokens_s/median"), None, at("/report/decode/0/gb_s")),
         Reads::HobTogether => (at("/report/together/0/tokens_s/median"), None, None),
+        Reads::HobLookUp => (at("/report/look_up/0/guessed/median"), None, None),
+        Reads::HobPlain => (at("/report/look_up/0/plain/median"), None, None),
+        Reads::HobVectors => {
+            // One text at a time always comes first.
+            let batch = if at("/report/vectors/1/vectors_s/median").is_some() { 1 } else { 0 };
+            let of = |field: &str| at(&format!("/report/vectors/{batch}/{field}"));
+            (of("vectors_s/median"), of("gmacs"), None)
+        }
         Reads::LlamaBench => (at("/0/avg_ts"), None, None),
         Reads::Batched => (at("/speed_tg"), None, None),
         Reads::FirstByte => (at("/first_byte_s"), None, None),
@@ -92,13 +106,21 @@ mod tests {
     fn figures_are_read_from_each_output() {
         let hob = r#"{"report": {"prefill": [{"tokens_s": {"median": 5.0}, "gmacs": 7.0}],
             "decode": [{"tokens_s": {"median": 3.0}, "gb_s": 2.0}],
-            "together": [{"tokens_s": {"median": 8.0}}]}}"#;
+            "together": [{"tokens_s": {"median": 8.0}}],
+            "look_up": [{"plain": {"median": 2.0}, "guessed": {"median": 3.5}}],
+            "vectors": [{"vectors_s": {"median": 90.0}, "gmacs": 1.0}, {"vectors_s": {"median": 99.0}, "gmacs": 1.5}]}}"#;
         assert_eq!(
             read(hob, Reads::HobPrefill).unwrap(),
             Figure { value: 5.0, gmacs: Some(7.0), gb_s: None }
         );
         assert_eq!(read(hob, Reads::HobDecode).unwrap(), Figure { value: 3.0, gmacs: None, gb_s: Some(2.0) });
         assert_eq!(read(hob, Reads::HobTogether).unwrap().value, 8.0);
+        assert_eq!(read(hob, Reads::HobLookUp).unwrap().value, 3.5);
+        assert_eq!(read(hob, Reads::HobPlain).unwrap().value, 2.0);
+        assert_eq!(
+            read(hob, Reads::HobVectors).unwrap(),
+            Figure { value: 99.0, gmacs: Some(1.5), gb_s: None }
+        );
         assert_eq!(read(r#"[{"avg_ts": 9.5}]"#, Reads::LlamaBench).unwrap().value, 9.5);
         assert_eq!(read("\n{\"speed_tg\": 4.5}\n", Reads::Batched).unwrap().value, 4.5);
         assert_eq!(read("Collecting statistics\n{\"value\": 1.5}\n", Reads::Value).unwrap().value, 1.5);

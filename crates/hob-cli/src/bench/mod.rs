@@ -9,8 +9,9 @@ use crate::{out, signals};
 use anyhow::Context;
 use clap::Args;
 use hob_base::{Bytes, Count};
+use hob_engine::Engine;
 use hob_eval::{Limits, Report, Start, Traffic, synthetic};
-use hob_kernels::{Compute, Cpu, KvType};
+use hob_kernels::Cpu;
 use hob_model::Model;
 use parts::{Steps, join, parts};
 use serde_json::json;
@@ -46,8 +47,8 @@ pub struct BenchArgs {
     /// List the shapes that --synthetic knows
     #[arg(long)]
     pub list: bool,
-    /// Length of the prompt; may be repeated
-    #[arg(long, value_name = "N", default_value = "512", value_parser = clap::value_parser!(u32).range(1..))]
+    /// Length of the prompt, or of texts that become vectors; may be repeated [default: 512, vectors 128]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub prompt: Vec<u32>,
     /// Tokens to decode
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
@@ -55,9 +56,12 @@ pub struct BenchArgs {
     /// Positions in the cache before decoding starts
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..))]
     pub depth: u32,
-    /// Also decode so many sequences at once
+    /// Also decode so many sequences at once, or make so many vectors
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MAX_SEQUENCES))]
     pub sequences: Option<u32>,
+    /// Also time an answer of which half stands in the prompt, with and without guessing ahead
+    #[arg(long)]
+    pub look_up: bool,
     /// Runs that count, after one that does not
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub repeat: u32,
@@ -164,15 +168,16 @@ impl Drop for TemporaryFolder {
 
 fn measure(path: &Path, args: &BenchArgs) -> anyhow::Result<()> {
     open::note_pin();
-    let cpu = Cpu::new(args.run.thread_count(), args.run.compute());
+    let config = args.run.options().engine_config();
+    let cpu = Cpu::new(config.threads, config.compute);
     let explain = |e: hob_format::Error| open::explain(e.into(), path);
-    let mut steps = Steps::new(args);
-    steps.next("the time to a first token");
+    // What the model is decides what is measured; its weights are not touched before the first part.
+    let writes = Model::load(&hob_format::open(path).map_err(explain)?)?.spec().is_generative();
+    let parts = parts(args, writes);
+    let mut steps = Steps::new(args, parts.len() + 1 + usize::from(!args.no_limits));
+    steps.next(if writes { "the time to a first token" } else { "the time to a first vector" });
     // First of all, while nothing is warm but the file.
-    let start = hob_eval::time_to_first_token(path, &cpu, 8).map_err(|e| match e {
-        hob_eval::Error::Format(e) => explain(e),
-        other => other.into(),
-    })?;
+    let start = hob_eval::time_to_first_token(path, &cpu, 8)?;
     let files = hob_format::open(path).map_err(explain)?;
     let model = Model::load(&files)?;
     let traffic = Traffic::new(&files, model.spec())?;
@@ -180,33 +185,34 @@ fn measure(path: &Path, args: &BenchArgs) -> anyhow::Result<()> {
         steps.next("what this machine can do");
         Limits::measure(cpu.threads())
     });
-    let default_kv = if args.run.compute() == Compute::Exact { KvType::F32 } else { KvType::F16 };
-    let kv = args.run.kv().unwrap_or(default_kv);
+    drop(cpu);
+    let engine = Engine::new(model, config);
     let mut report: Option<Report> = None;
-    for (what, bench) in parts(args, kv) {
+    for (what, bench) in parts {
         steps.next(&what);
-        let part = hob_eval::measure(&model, traffic.clone(), &cpu, &bench, limits.as_ref())?;
+        let part = hob_eval::measure(&engine, &traffic, &bench, limits.as_ref())?;
         report = Some(match report {
             Some(before) => join(before, part),
             None => part,
         });
     }
     drop(steps);
-    let report = report.expect("there is always something to decode");
+    let report = report.expect("there is always something to measure");
     if args.json {
-        let compute = open::compute_name(cpu.compute());
+        let compute = open::compute_name(engine.cpu().compute());
         return out::json(&json!({
-            "model": path.display().to_string(), "family": model.family(), "parameters": model.spec().parameters(),
+            "model": path.display().to_string(), "family": engine.model().family(),
+            "parameters": engine.model().spec().parameters(),
             "compute": compute, "start": start, "limits": limits, "report": report,
         }));
     }
     let title = format!(
         "model      {} ({}, {} parameters)\n",
         path.display(),
-        model.family(),
-        Count(model.spec().parameters())
+        engine.model().family(),
+        Count(engine.model().spec().parameters())
     );
-    out::text(&(title + &table(&report, limits.as_ref(), start, open::compute_name(cpu.compute()))))
+    out::text(&(title + &table(&report, limits.as_ref(), start, open::compute_name(engine.cpu().compute()))))
 }
 
 /// What the machine can do, in a line.
@@ -253,11 +259,27 @@ fn table(report: &Report, limits: Option<&Limits>, start: Start, compute: &str) 
             many.tokens_s.median, many.tokens_s.best, what.sequences, what.tokens, what.depth
         );
     }
+    for l in &report.look_up {
+        let _ = writeln!(
+            t,
+            "look-up    {:.1} tokens/s with guesses, {:.1} without: {:.2} times, where half of an answer stands in the prompt",
+            l.guessed.median, l.plain.median, l.gain
+        );
+    }
+    for v in &report.vectors {
+        let (what, of) = (v.what, percent(v.of_int8_peak, "the int8 peak"));
+        let _ = writeln!(
+            t,
+            "vectors    {:.1} a second (best {:.1}) of {} tokens, {} at a time: {:.1} GMAC/s{of}",
+            v.vectors_s.median, v.vectors_s.best, what.tokens, what.texts, v.gmacs
+        );
+    }
     let _ = writeln!(
         t,
-        "start      {:.1} ms to load, {:.1} ms to a first token",
+        "start      {:.1} ms to load, {:.1} ms to a first {}",
         1e3 * start.load_s,
-        1e3 * start.first_token_s
+        1e3 * start.first_token_s,
+        if report.vectors.is_empty() { "token" } else { "vector" }
     );
     if let Some(m) = report.memory {
         let (peak, own) = (Bytes(m.resident_peak), Bytes(m.resident_anonymous));

@@ -2,26 +2,48 @@
 
 use super::BenchArgs;
 use crate::progress::Progress;
-use hob_eval::{Bench, Memory, Report, Together};
-use hob_kernels::KvType;
+use hob_eval::{Bench, LookUp, Memory, Report, Together, Vectors};
 
-/// One part for each prompt, one for decoding and one for decoding several at once, so that people see what is going on.
-pub fn parts(args: &BenchArgs, kv: KvType) -> Vec<(String, Bench)> {
+/// Length of a prompt if none is asked for.
+const PROMPT: u32 = 512;
+
+/// The same for a text of which a vector is made.
+const TEXT: u32 = 128;
+
+/// Tokens that an answer copies, and then invents, at a time.
+const COPIED_RUN: usize = 16;
+
+/// What is measured of a model that writes (or else makes vectors), in the order in which people see it.
+pub fn parts(args: &BenchArgs, writes: bool) -> Vec<(String, Bench)> {
     let runs = Bench::default().warmups + args.repeat as usize;
-    let none =
-        Bench { prompts: vec![], decodes: vec![], repeats: args.repeat as usize, kv, ..Bench::default() };
-    let prefill = |&n: &u32| {
-        (format!("a prompt of {n} tokens, {runs} runs"), Bench { prompts: vec![n as usize], ..none.clone() })
-    };
-    let mut parts: Vec<_> = args.prompt.iter().map(prefill).collect();
-    let decodes = vec![(args.depth as usize, args.tokens as usize)];
-    let what = format!("{} tokens of an answer, {runs} runs", args.tokens);
-    parts.push((what, Bench { decodes, ..none.clone() }));
+    let none = Bench { repeats: args.repeat as usize, ..Bench::default() };
+    let lengths = |default| if args.prompt.is_empty() { vec![default] } else { args.prompt.clone() };
+    let mut parts = Vec::new();
+    if !writes {
+        for tokens in lengths(TEXT) {
+            for texts in [Some(1), args.sequences].into_iter().flatten() {
+                let vectors = vec![Vectors { texts: texts as usize, tokens: tokens as usize }];
+                let what = format!("vectors of {tokens} tokens, {texts} at a time, {runs} runs");
+                parts.push((what, Bench { vectors, ..none.clone() }));
+            }
+        }
+        return parts;
+    }
+    for n in lengths(PROMPT) {
+        let what = format!("a prompt of {n} tokens, {runs} runs");
+        parts.push((what, Bench { prompts: vec![n as usize], ..none.clone() }));
+    }
+    let (depth, tokens) = (args.depth as usize, args.tokens as usize);
+    let what = format!("{tokens} tokens of an answer, {runs} runs");
+    parts.push((what, Bench { decodes: vec![(depth, tokens)], ..none.clone() }));
     if let Some(sequences) = args.sequences {
-        let (depth, tokens) = (args.depth as usize, args.tokens as usize);
         let together = vec![Together { sequences: sequences as usize, depth, tokens }];
         let what = format!("{tokens} tokens of each of {sequences} answers at once, {runs} runs");
-        parts.push((what, Bench { together, ..none }));
+        parts.push((what, Bench { together, ..none.clone() }));
+    }
+    if args.look_up {
+        let what = format!("an answer that copies from its prompt, {runs} runs with guesses and without");
+        parts.push((what, Bench { look_ups: vec![LookUp { run: COPIED_RUN }], ..none }));
     }
     parts
 }
@@ -31,6 +53,8 @@ pub fn join(mut before: Report, after: Report) -> Report {
     before.prefill.extend(after.prefill);
     before.decode.extend(after.decode);
     before.together.extend(after.together);
+    before.look_up.extend(after.look_up);
+    before.vectors.extend(after.vectors);
     let peak = before.memory.map_or(0, |m| m.resident_peak);
     before.memory = after.memory.map(|m| Memory { resident_peak: m.resident_peak.max(peak), ..m });
     before
@@ -44,10 +68,8 @@ pub struct Steps {
 }
 
 impl Steps {
-    /// Nothing is done yet.
-    pub fn new(args: &BenchArgs) -> Self {
-        let total =
-            1 + usize::from(!args.no_limits) + args.prompt.len() + 1 + usize::from(args.sequences.is_some());
+    /// Nothing is done yet of `total` steps.
+    pub fn new(args: &BenchArgs, total: usize) -> Self {
         Self { progress: Progress::steps(!args.json), done: 0, total }
     }
 

@@ -3,10 +3,10 @@
 use crate::context::ContextArg;
 use crate::fail::usage;
 use crate::input;
-use crate::open::RunArgs;
+use crate::open::{self, RunArgs};
 use crate::sampling::SamplingArgs;
 use clap::{Args, ValueEnum};
-use hob::{Grammar, JsonOptions, JsonWhitespace, Speculation};
+use hob::{Grammar, JsonOptions, JsonWhitespace, LanguageModel, Speculation};
 use hob_engine::sampling::LOGPROBS_MAX;
 use std::path::{Path, PathBuf};
 
@@ -39,9 +39,12 @@ pub struct ChatArgs {
     /// Tokens the conversation may hold, and what happens then: error or shift (drop the oldest); N, shift, or N,shift
     #[arg(long, value_name = "N,POLICY", default_value = "error", hide_default_value = true)]
     pub context: ContextArg,
-    /// Guess tokens ahead and check several at once, for speed: off, or look-up of what was said before; same answer
+    /// Guess tokens ahead and check several at once where that is faster: look-up of what was said before, or off; same answer
     #[arg(long, value_name = "HOW", value_enum, default_value_t)]
     pub speculate: Speculate,
+    /// A smaller model with the same vocabulary that guesses ahead, too
+    #[arg(long, value_name = "MODEL")]
+    pub draft: Option<PathBuf>,
     /// Show the thoughts of a thinking model also where output is piped (to standard error)
     #[arg(long)]
     pub show_thoughts: bool,
@@ -71,17 +74,34 @@ pub struct ChatArgs {
 /// Values of `--speculate`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Speculate {
-    #[default]
     Off,
+    #[default]
     Lookup,
 }
 
-impl From<Speculate> for Speculation {
-    fn from(how: Speculate) -> Self {
-        match how {
-            Speculate::Off => Self::Off,
-            Speculate::Lookup => Self::lookup(),
+impl ChatArgs {
+    /// Checks what cannot be asked for together.
+    pub fn check(&self) -> anyhow::Result<()> {
+        match &self.draft {
+            Some(_) if self.speculate == Speculate::Off => {
+                Err(usage("--draft guesses ahead and --speculate off forbids it; leave one of them out"))
+            }
+            Some(draft) => open::exists(draft),
+            None => Ok(()),
         }
+    }
+
+    /// Whether and how answers of `model` are guessed ahead; opens the draft model.
+    pub fn speculation(&self, model: &LanguageModel) -> anyhow::Result<Speculation> {
+        if self.speculate == Speculate::Off {
+            return Ok(Speculation::OFF);
+        }
+        let open = |path: &PathBuf| {
+            model
+                .open_draft(path)
+                .map_err(|e| open::explain(e, path).context(format!("--draft {}", path.display())))
+        };
+        Ok(Speculation { draft: self.draft.as_ref().map(open).transpose()?, ..Speculation::default() })
     }
 }
 

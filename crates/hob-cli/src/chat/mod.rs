@@ -57,6 +57,7 @@ struct Desk {
 pub fn run(args: ChatArgs, started: Instant) -> anyhow::Result<()> {
     let Some(path) = &args.model else { return Err(usage(NO_MODEL)) };
     open::exists(path)?;
+    args.check()?;
     let grammar = args.shape.grammar()?;
     let mut prompt = Prompt::read(args.prompt.clone(), &args.file)?;
     let interactive = prompt.text.is_none() && io::stdin().is_terminal();
@@ -111,7 +112,7 @@ impl Desk {
         if let Some(system) = &args.system {
             talk.set_system(Some(system)).map_err(|e| usage(format!("--system: {e}")))?;
         }
-        let (answer, logprobs, speculation) = (args.answer.clone(), args.logprobs, args.speculate.into());
+        let (answer, logprobs, speculation) = (args.answer.clone(), args.logprobs, args.speculation(&model)?);
         let desk =
             Self { model, talk, context, grammar, answer, logprobs, speculation, is_raw, seed, answers: 0 };
         desk.check_think();
@@ -140,7 +141,7 @@ impl Desk {
             grammar: self.grammar.clone(),
             max_tokens: self.answer.max_tokens,
             stop: self.answer.stop.clone(),
-            speculation: self.speculation,
+            speculation: self.speculation.clone(),
         };
         let turn = turn::run(&mut self.talk, request, take)?;
         self.answers += 1;

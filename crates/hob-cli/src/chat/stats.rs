@@ -32,10 +32,18 @@ pub fn lines(turn: &Turn, facts: &Facts<'_>) -> String {
     let prefill = per_second(rate(p.computed, turn.prefill));
     let decode = per_second(decode_rate(turn));
     let s = turn.reply.speculation;
+    let by_model = if s.model_drafted == 0 {
+        String::new()
+    } else {
+        format!(" (by the draft model {} and {})", s.model_drafted, s.model_accepted)
+    };
     let guesses = if s.drafted == 0 {
         String::new()
     } else {
-        format!("guessed      {} tokens, {} of them right, {} steps\n", s.drafted, s.accepted, s.steps)
+        format!(
+            "guessed      {} tokens, {} of them right{by_model}, {} steps\n",
+            s.drafted, s.accepted, s.steps
+        )
     };
     let first = turn.first.map_or("none".to_string(), |at| milliseconds(at - facts.since));
     let engine = facts.model.engine();
@@ -84,7 +92,10 @@ pub fn document(turn: &Turn, facts: &Facts<'_>) -> anyhow::Result<Value> {
             "cached": p.cached, "computed": p.computed, "dropped": turn.dropped,
             "answer": turn.reply.tokens, "used": facts.used,
         },
-        "speculation": { "steps": s.steps, "rounds": s.rounds, "drafted": s.drafted, "accepted": s.accepted },
+        "speculation": {
+            "steps": s.steps, "rounds": s.rounds, "drafted": s.drafted, "accepted": s.accepted,
+            "model_drafted": s.model_drafted, "model_accepted": s.model_accepted,
+        },
         "seconds": {
             "first_token": turn.first.map(|at| (at - facts.since).as_secs_f64()),
             "prefill": turn.prefill.as_secs_f64(), "decode": turn.decode.as_secs_f64(),

@@ -27,6 +27,8 @@ fn a_bench_reports_speed_and_start() {
     assert_eq!(run.stderr, "", "what is being measured is told to terminals only");
     let text = run.ok();
     assert!(text.contains("prefill    ") && text.contains("decode     "), "{text}");
+    let text = hob(&[&small[..], &["--look-up"]].concat(), b"").ok();
+    assert!(text.contains("look-up    "), "{text}");
 }
 
 #[test]

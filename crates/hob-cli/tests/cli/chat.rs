@@ -216,6 +216,25 @@ fn guessing_ahead_changes_no_word() {
 }
 
 #[test]
+fn a_draft_model_changes_no_word() {
+    let (Some(model), Some(stranger)) = (stories(), llama()) else { return };
+    let args = ["chat", &model, "Once", "--raw", "--temp", "0", "--max-tokens", "120", "--stats"];
+    let plain = hob(&[&args[..], &["--speculate", "off"]].concat(), b"");
+    let drafted = hob(&[&args[..], &["--draft", &model]].concat(), b"");
+    assert_eq!(plain.stdout, drafted.stdout);
+    assert!(drafted.stderr.contains("guessed "), "{}", drafted.stderr);
+    let document = hob(&[&args[..8], &["--draft", &model, "--json"]].concat(), b"").json();
+    assert!(document["speculation"]["model_accepted"].as_u64().is_some(), "{document}");
+
+    let run = hob(&[&args[..], &["--draft", &stranger]].concat(), b"");
+    assert!(run.code == Some(1) && run.stderr.contains("another vocabulary: token "), "{}", run.stderr);
+    let run = hob(&[&args[..], &["--draft", "no-such-file"]].concat(), b"");
+    assert!(run.code == Some(1) && run.stderr.contains("no-such-file"), "{}", run.stderr);
+    let run = hob(&[&args[..], &["--draft", &model, "--speculate", "off"]].concat(), b"");
+    assert!(run.code == Some(2) && run.stderr.contains("leave one of them out"), "{}", run.stderr);
+}
+
+#[test]
 fn a_full_context_is_never_silent() {
     let Some(model) = stories() else { return };
     let args = ["chat", &model, "Once upon a time", "--raw", "--temp", "0", "--context"];

@@ -31,8 +31,12 @@ pub(super) fn compute(engine: &Engine, mut rows: Vec<Row<'_>>) {
 }
 
 fn pass(engine: &Engine, rows: &mut [Row<'_>]) {
+    let began = engine.now();
     match scores(engine, rows) {
         Ok(scores) => {
+            if let [row] = &*rows {
+                engine.learn_step(row.tokens.len(), began);
+            }
             let vocab = engine.model().spec().vocab;
             let mut rest = &scores[..];
             for row in rows {

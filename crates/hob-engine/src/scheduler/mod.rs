@@ -1,6 +1,6 @@
 //! Many answers at once: one forward pass computes the next token of all of them, so that weights are read once.
 //!
-//! A [`Scheduler`] is driven from outside, step by step; it starts no thread and reads no clock, so a run can be repeated.
+//! A [`Scheduler`] is driven from outside, step by step; it starts no thread, and what its answers say depends on no clock.
 //! Each [`Scheduler::step`] first computes one token of every running answer together, then some of the prompts that wait,
 //! chunk by chunk: a long prompt slows the running answers by at most its budget a step and never holds them up.
 //!

@@ -42,7 +42,7 @@ impl Running {
     pub fn new(engine: &Arc<Engine>, job: Job) -> Result<Self> {
         let session = engine.session(job.session);
         session.check_prompt(job.tokens.len())?;
-        let answering = Answering::new(engine.model().spec().vocab, job.request)?;
+        let answering = Answering::new(&session, job.request)?;
         let prompt = job.tokens.len();
         let stage = Stage::Prompt(job.tokens);
         Ok(Self { session, answering, stage, deadline: job.deadline, prompt, cached: 0 })

@@ -114,7 +114,9 @@ impl Session {
         match self.plan_push(id, draft)? {
             Push::Done => {}
             Push::Row(row) => {
+                let began = self.engine.now();
                 let logits = self.run(&row, Wanted::All)?;
+                self.engine.learn_step(row.len(), began);
                 self.take_row(&row, logits);
             }
             Push::Moved(prefill) => drop(self.finish_prefill(prefill, &mut |_| ControlFlow::Continue(()))?),
@@ -208,10 +210,35 @@ impl Session {
         self.kv.pages()
     }
 
+    /// A copy to be continued and thrown away.
+    pub(crate) fn fork(&self) -> Fork {
+        Fork { engine: Arc::clone(&self.engine), kv: self.kv.clone() }
+    }
+
     /// Computes `tokens` after the cache's end. Returns the wanted positions' scores, `[rows, V]`.
     fn run(&mut self, tokens: &[u32], wanted: Wanted) -> Result<Vec<f32>> {
-        let (model, cpu) = (self.engine.model(), self.engine.cpu());
-        let hidden = model.forward(cpu, &mut [Step { tokens, kv: &mut self.kv, wanted }], None)?;
-        Ok(if hidden.is_empty() { Vec::new() } else { model.logits(cpu, &hidden) })
+        run(&self.engine, &mut self.kv, tokens, wanted)
     }
+}
+
+/// The cache of a session as it was, continued on its own. Pages are shared until they are written to.
+pub(crate) struct Fork {
+    engine: Arc<Engine>,
+    kv: SequenceKv,
+}
+
+impl Fork {
+    /// Appends a token and returns the scores of the next, `[V]`.
+    ///
+    /// # Errors
+    /// A token or a position that the model does not have.
+    pub fn push(&mut self, id: u32) -> Result<Vec<f32>> {
+        run(&self.engine, &mut self.kv, &[id], Wanted::Last)
+    }
+}
+
+fn run(engine: &Engine, kv: &mut SequenceKv, tokens: &[u32], wanted: Wanted) -> Result<Vec<f32>> {
+    let (model, cpu) = (engine.model(), engine.cpu());
+    let hidden = model.forward(cpu, &mut [Step { tokens, kv, wanted }], None)?;
+    Ok(if hidden.is_empty() { Vec::new() } else { model.logits(cpu, &hidden) })
 }

@@ -134,6 +134,31 @@ impl Session {
         Ok(prefill.progress())
     }
 
+    /// Makes the sequence equal to `ids` by computing at most one chunk; `false` while there is more to compute. Unlike
+    /// [`Session::prefill`] it lets nobody remember the result.
+    ///
+    /// # Errors
+    /// As [`Session::prefill`].
+    pub(crate) fn follow(&mut self, ids: &[u32]) -> Result<bool> {
+        let held = self.tokens.len();
+        let goes_on = held > 0
+            && ids.len() > held
+            && common_prefix(&self.tokens, ids) == held
+            && self.engine.is_long(ids.len()) == self.kv.is_long_context();
+        if goes_on {
+            self.check_prompt(ids.len())?;
+        } else {
+            self.begin_prefill(ids)?;
+        }
+        let rest = &ids[self.tokens.len()..];
+        let chunk = &rest[..rest.len().min(self.engine.config().prefill_chunk.max(1))];
+        let is_last = chunk.len() == rest.len();
+        self.logits = self.run(chunk, if is_last { Wanted::Last } else { Wanted::Nothing })?;
+        self.used_rows = 0;
+        self.tokens.extend_from_slice(chunk);
+        Ok(is_last)
+    }
+
     /// Computes all chunks that are left.
     pub(super) fn finish_prefill(
         &mut self,

@@ -1,69 +1,130 @@
 //! Guesses what follows, and learns from what became of its guesses.
 
-use super::gain::Record;
-use super::lookup::NgramIndex;
-use super::{PromptLookup, SpeculationStats, VERIFY_TOKENS_MAX};
+use super::costs::{VERIFY_TOKENS_MAX, VerifyCosts};
+use super::gain::{GAIN_MIN, Record};
+use super::lookup::{Match, NgramIndex};
+use super::model::DraftModel;
+use super::{PromptLookup, Speculation, SpeculationStats};
+use crate::Session;
 
 /// Matching tokens from which a match belongs to the next class.
 const CLASSES: [usize; 2] = [5, 10];
 
-/// Prompt look-up for one sequence. Tell it every token, in order, and ask it before every forward pass.
-#[derive(Clone, Debug)]
+/// Guesses for one sequence. Tell it every token, in order, and ask it before every forward pass.
 pub struct Drafter {
-    options: PromptLookup,
-    index: NgramIndex,
-    records: [Record; CLASSES.len() + 1],
+    lookup: Option<Lookup>,
+    model: Option<DraftModel>,
+    /// Costs to reckon with instead of the engine's.
+    given: Option<VerifyCosts>,
+    /// Those of the latest guess.
+    costs: VerifyCosts,
     open: Option<Round>,
     stats: SpeculationStats,
 }
 
+/// Prompt look-up.
+struct Lookup {
+    draft_max: usize,
+    index: NgramIndex,
+    records: [Record; CLASSES.len() + 1],
+}
+
 /// A guess whose fate is not known yet.
-#[derive(Clone, Debug)]
 struct Round {
-    class: usize,
+    by: Guesser,
     draft: Vec<u32>,
     accepted: usize,
 }
 
-impl Drafter {
-    /// A drafter that has seen nothing. Options out of range are taken to its end.
-    pub fn new(options: PromptLookup) -> Self {
+/// Who made a guess.
+#[derive(Clone, Copy)]
+enum Guesser {
+    /// Look-up, with a match of this class.
+    Lookup(usize),
+    /// The draft model.
+    Model,
+}
+
+impl Lookup {
+    fn new(options: PromptLookup) -> Self {
         let match_min = options.match_min.max(1);
         let index = NgramIndex::new(match_min, options.match_max.max(match_min));
-        let options = PromptLookup { draft_max: options.draft_max.min(VERIFY_TOKENS_MAX - 1), ..options };
-        Self { options, index, records: Default::default(), open: None, stats: SpeculationStats::default() }
+        let draft_max = options.draft_max.min(VERIFY_TOKENS_MAX - 1);
+        Self { draft_max, index, records: Default::default() }
+    }
+
+    /// The match of the last tokens with its class, and the gain to expect of a guess from there.
+    fn find(&self, costs: &VerifyCosts, max: usize) -> Option<(Match, usize, f32)> {
+        let found = self.index.find()?;
+        let class = CLASSES.iter().filter(|from| found.len >= **from).count();
+        let (_, gain) = self.records[class].best(costs, max.min(self.draft_max));
+        Some((found, class, gain))
+    }
+
+    fn guess(&mut self, found: Match, class: usize, costs: &VerifyCosts, max: usize) -> Vec<u32> {
+        let count = self.records[class].plan(costs, max.min(self.draft_max));
+        self.index.follow(found.place, count)
+    }
+}
+
+impl Drafter {
+    /// A drafter for `session` that has been told nothing; `None` where `speculation` guesses nothing. Options out of range
+    /// are taken to its end.
+    pub fn new(speculation: &Speculation, session: &Session) -> Option<Self> {
+        let lookup = speculation.lookup.map(Lookup::new);
+        let model = speculation.draft.as_ref().map(|draft| DraftModel::new(draft, session));
+        (lookup.is_some() || model.is_some()).then(|| Self {
+            lookup,
+            model,
+            given: speculation.costs,
+            costs: VerifyCosts::default(),
+            open: None,
+            stats: SpeculationStats::default(),
+        })
     }
 
     /// Takes in a token of the sequence: each prompt token, then each token that was chosen.
     pub fn accept(&mut self, id: u32) {
-        self.index.push(id);
+        self.lookup.iter_mut().for_each(|l| l.index.push(id));
         let Some(round) = &mut self.open else { return };
         let right = round.draft.get(round.accepted) == Some(&id);
         round.accepted += usize::from(right);
         self.stats.accepted += usize::from(right);
+        self.stats.model_accepted += usize::from(right && matches!(round.by, Guesser::Model));
         if !right || round.accepted == round.draft.len() {
             self.close();
         }
     }
 
-    /// What may follow, for the forward pass that comes next; empty where a guess would not pay. At most `max` tokens, and
-    /// no more than `fits` says of those that are shown to it: tokens that cannot be chosen anyway.
-    pub fn draft(&mut self, max: usize, fits: impl FnOnce(&[u32]) -> usize) -> Vec<u32> {
+    /// What may follow `id`, the token that `session` is about to compute; empty where a guess would not pay. At most `max`
+    /// tokens, and no more than `fits` says of those that are shown to it: tokens that cannot be chosen anyway.
+    pub fn draft(
+        &mut self,
+        session: &Session,
+        id: u32,
+        max: usize,
+        fits: impl FnOnce(&[u32]) -> usize,
+    ) -> Vec<u32> {
         self.close();
         self.stats.steps += 1;
-        let Some(found) = self.index.find() else { return Vec::new() };
-        let class = CLASSES.iter().filter(|from| found.len >= **from).count();
-        let count = self.records[class].plan(&self.options.costs, max.min(self.options.draft_max));
-        let mut draft = self.index.follow(found.place, count);
-        let fitting = if draft.is_empty() { 0 } else { fits(&draft) };
+        if max == 0 {
+            return Vec::new();
+        }
+        self.costs = self.given.unwrap_or_else(|| session.engine().step_costs());
+        let Some((by, mut draft)) = self.guess(session, id, max) else { return Vec::new() };
+        let fitting = fits(&draft).min(draft.len());
         if fitting < draft.len() {
-            let pays = self.records[class].pays(&self.options.costs, fitting);
+            let pays = match (by, &self.lookup) {
+                (Guesser::Lookup(class), Some(l)) => l.records[class].pays(&self.costs, fitting),
+                _ => true,
+            };
             draft.truncate(if pays { fitting } else { 0 });
         }
         if !draft.is_empty() {
             self.stats.rounds += 1;
             self.stats.drafted += draft.len();
-            self.open = Some(Round { class, draft: draft.clone(), accepted: 0 });
+            self.stats.model_drafted += if matches!(by, Guesser::Model) { draft.len() } else { 0 };
+            self.open = Some(Round { by, draft: draft.clone(), accepted: 0 });
         }
         draft
     }
@@ -73,44 +134,46 @@ impl Drafter {
         self.stats
     }
 
-    fn close(&mut self) {
-        if let Some(round) = self.open.take() {
-            let record = &mut self.records[round.class];
-            record.learn(&self.options.costs, round.accepted, round.draft.len());
+    /// Lets the draft model's engine remember the sequence for later ones that begin alike.
+    pub fn remember(&mut self) {
+        self.model.iter_mut().for_each(DraftModel::remember);
+    }
+
+    /// The guess of whoever promises more. Look-up costs nothing to ask, so it also guesses where the model is not sure.
+    fn guess(&mut self, session: &Session, id: u32, max: usize) -> Option<(Guesser, Vec<u32>)> {
+        let (costs, single) = (self.costs, session.engine().step_time());
+        let found = self.lookup.as_ref().and_then(|l| l.find(&costs, max));
+        let promised = found.map_or(0.0, |(_, _, gain)| gain).max(GAIN_MIN);
+        let mut by_model = |model: &mut DraftModel| {
+            let text = [session.tokens(), &[id]].concat();
+            let draft = model.guess(&text, max.min(VERIFY_TOKENS_MAX - 1), &costs, single);
+            (!draft.is_empty()).then_some((Guesser::Model, draft))
+        };
+        let first = self.model.as_mut().filter(|m| m.gain() > promised);
+        let was_asked = first.is_some();
+        if let Some(guess) = first.and_then(&mut by_model) {
+            return Some(guess);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn drafter(ids: &[u32]) -> Drafter {
-        let mut drafter = Drafter::new(PromptLookup::default());
-        ids.iter().for_each(|id| drafter.accept(*id));
-        drafter
-    }
-
-    #[test]
-    fn counts_what_became_of_a_guess() {
-        let text: Vec<u32> = (0..40).collect();
-        let mut drafter = drafter(&[&text[..], &[7, 8, 9]].concat());
-        let draft = drafter.draft(15, <[u32]>::len);
-        assert_eq!(draft[..2], [10, 11]);
-        drafter.accept(10);
-        drafter.accept(99);
-        drafter.accept(11);
-        let stats = drafter.stats();
-        let expected = SpeculationStats { steps: 1, rounds: 1, drafted: draft.len(), accepted: 1 };
-        assert_eq!(stats, expected);
+        if let Some((found, class, _)) = found
+            && let Some(lookup) = &mut self.lookup
+        {
+            let draft = lookup.guess(found, class, &costs, max);
+            if !draft.is_empty() {
+                return Some((Guesser::Lookup(class), draft));
+            }
+        }
+        let model = self.model.as_mut().filter(|_| !was_asked)?;
+        if model.may_probe() { by_model(model) } else { None }
     }
 
-    #[test]
-    fn a_guess_keeps_to_its_limits() {
-        let text: Vec<u32> = (0..40).chain([7, 8, 9]).collect();
-        assert_eq!(drafter(&text).draft(2, <[u32]>::len), [10, 11]);
-        assert!(drafter(&text).draft(0, <[u32]>::len).is_empty());
-        assert!(drafter(&text).draft(15, |_| 0).is_empty());
-        assert!(drafter(&text[..42]).draft(15, <[u32]>::len).is_empty(), "two tokens are no match");
+    fn close(&mut self) {
+        let Some(round) = self.open.take() else { return };
+        match (round.by, &mut self.lookup, &mut self.model) {
+            (Guesser::Lookup(class), Some(lookup), _) => {
+                lookup.records[class].learn(&self.costs, round.accepted, round.draft.len());
+            }
+            (Guesser::Model, _, Some(model)) => model.learn(round.accepted, round.draft.len(), &self.costs),
+            _ => {}
+        }
     }
 }

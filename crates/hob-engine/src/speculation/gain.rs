@@ -4,29 +4,12 @@
 //! `1 + p + p^2 + ... + p^k` tokens for the price of `cost(k + 1)` steps. The guess is as long as makes yield over cost
 //! largest; none is made where that is not worth its while. `p` is a running average over what was accepted lately, one for
 //! each class of match length, because longer matches are the better guesses. A class that does not pay rests, and is tried
-//! with the shortest guess after ever more opportunities, so that a text which never repeats costs next to nothing. No clock
-//! is read, so a run can be repeated.
+//! with the shortest guess after ever more opportunities, so that a text which never repeats costs next to nothing.
 
-/// Tokens of the largest step that checks a guess, the pending one included. Kernels give single tokens' results up to here.
-pub const VERIFY_TOKENS_MAX: usize = 16;
-
-/// What a step over `n` tokens of one sequence costs, relative to one over a single token.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct VerifyCosts {
-    /// The cost of `n` tokens at `n - 1`; positive, rising.
-    pub relative: [f32; VERIFY_TOKENS_MAX],
-}
-
-impl Default for VerifyCosts {
-    /// What a 1B model in Q4_0 costs with AVX-512 (the bench `speculation`): the first token waits for memory, and unpacking
-    /// and arithmetic come on top of that with every further one.
-    fn default() -> Self {
-        Self { relative: [1.0, 1.5, 1.9, 2.0, 2.2, 2.3, 2.5, 2.6, 2.8, 2.9, 3.0, 3.2, 3.4, 3.5, 3.6, 3.8] }
-    }
-}
+use super::costs::{VERIFY_TOKENS_MAX, VerifyCosts};
 
 /// Expected yield over cost from which a guess is made: the margin pays for what the model of costs leaves out.
-const GAIN_MIN: f32 = 1.05;
+pub(super) const GAIN_MIN: f32 = 1.05;
 
 /// How much of the past the running average keeps with each round.
 const KEEP: f32 = 0.85;
@@ -40,21 +23,40 @@ const PROBE: usize = 2;
 /// Opportunities let pass before the first and between the rarest such questions.
 const REST: std::ops::RangeInclusive<u32> = 8..=256;
 
-/// What became of guesses of one class.
+/// How often to ask again what did not pay.
 #[derive(Clone, Copy, Debug)]
+pub(super) struct Rest {
+    /// Opportunities to let pass before the next probe.
+    left: u32,
+    /// How long the rest after it is.
+    next: u32,
+}
+
+impl Default for Rest {
+    fn default() -> Self {
+        Self { left: *REST.start(), next: *REST.start() }
+    }
+}
+
+impl Rest {
+    /// Lets an opportunity pass, or says that it is time for a probe.
+    pub fn is_over(&mut self) -> bool {
+        if self.left > 0 {
+            self.left -= 1;
+            return false;
+        }
+        self.left = self.next;
+        self.next = (self.next * 2).min(*REST.end());
+        true
+    }
+}
+
+/// What became of guesses of one class.
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Record {
     accepted: f32,
     refused: f32,
-    /// Opportunities to let pass before the next probe.
-    resting: u32,
-    /// How long the next rest is.
-    rest: u32,
-}
-
-impl Default for Record {
-    fn default() -> Self {
-        Self { accepted: 0.0, refused: 0.0, resting: *REST.start(), rest: *REST.start() }
-    }
+    rest: Rest,
 }
 
 impl Record {
@@ -64,13 +66,7 @@ impl Record {
         if gain >= GAIN_MIN {
             return draft;
         }
-        if self.resting > 0 || max == 0 {
-            self.resting = self.resting.saturating_sub(1);
-            return 0;
-        }
-        self.resting = self.rest;
-        self.rest = (self.rest * 2).min(*REST.end());
-        PROBE.min(max)
+        if self.rest.is_over() { PROBE.min(max) } else { 0 }
     }
 
     /// Whether a guess that was cut to `draft` tokens is still worth it.
@@ -83,12 +79,12 @@ impl Record {
         self.accepted = self.accepted * KEEP + accepted as f32;
         self.refused = self.refused * KEEP + f32::from(u8::from(accepted < drafted));
         if self.best(costs, VERIFY_TOKENS_MAX - 1).1 >= GAIN_MIN {
-            (self.resting, self.rest) = (*REST.start(), *REST.start());
+            self.rest = Rest::default();
         }
     }
 
     /// The length with the largest gain, and that gain.
-    fn best(&self, costs: &VerifyCosts, max: usize) -> (usize, f32) {
+    pub fn best(&self, costs: &VerifyCosts, max: usize) -> (usize, f32) {
         let lengths = 1..=max.min(VERIFY_TOKENS_MAX - 1);
         lengths.map(|k| (k, self.gain(costs, k))).fold((0, 1.0), |a, b| if b.1 > a.1 { b } else { a })
     }

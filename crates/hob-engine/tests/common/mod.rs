@@ -11,21 +11,27 @@ use std::sync::Arc;
 
 /// An engine over a model of the shared folder that remembers no prompts; `None` where the folder is not there.
 pub fn engine(path: &str, change: impl FnOnce(&mut EngineConfig)) -> Option<Arc<Engine>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared").join(path);
-    if !path.exists() {
-        eprintln!("SKIPPED: no fixtures at {}", path.display());
-        return None;
-    }
-    let model = Model::load(&hob_format::open(&path).unwrap()).unwrap();
+    let model = load(path)?;
     let mut config = EngineConfig { threads: 2, prefix_bytes_max: 0, ..EngineConfig::default() };
     change(&mut config);
     Some(Engine::new(model, config))
 }
 
+/// A model of the shared folder; `None` where the folder is not there.
+pub fn load(path: &str) -> Option<Model> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared").join(path);
+    if !path.exists() {
+        eprintln!("SKIPPED: no fixtures at {}", path.display());
+        return None;
+    }
+    Some(Model::load(&hob_format::open(&path).unwrap()).unwrap())
+}
+
 /// Guesses at every opportunity, right or wrong.
 pub fn eager() -> Speculation {
     let costs = VerifyCosts { relative: [0.5; VERIFY_TOKENS_MAX] };
-    Speculation::PromptLookup(PromptLookup { match_min: 1, costs, ..PromptLookup::default() })
+    let lookup = PromptLookup { match_min: 1, ..PromptLookup::default() };
+    Speculation { lookup: Some(lookup), costs: Some(costs), draft: None }
 }
 
 /// A prompt with repetitions, so that there is something to guess from.

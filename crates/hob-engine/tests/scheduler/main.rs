@@ -34,7 +34,7 @@ fn job(tokens: Vec<u32>, sampler: SamplerConfig, max_tokens: usize) -> Job {
         constrain_after: None,
         end_tokens: vec![],
         max_tokens: Some(max_tokens),
-        speculation: Speculation::Off,
+        speculation: Speculation::OFF,
     };
     let session = SessionConfig { context: 500, on_full: OnFull::Error };
     Job { tokens, session, request, priority: 0, deadline: None }

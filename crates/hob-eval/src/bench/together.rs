@@ -9,7 +9,7 @@ use hob_kernels::Cpu;
 use hob_model::{Model, SequenceKv, Step, Wanted};
 use serde::Serialize;
 
-use super::{Bench, Speed, empty, feed, likeliest, prompt, repeated};
+use super::{Speed, Subject, feed, likeliest, prompt, repeated};
 use crate::Error;
 
 /// What to decode together.
@@ -33,26 +33,21 @@ pub struct TogetherSpeed {
     pub tokens_s: Speed,
 }
 
-pub(super) fn measure(
-    model: &Model,
-    cpu: &Cpu,
-    bench: &Bench,
-    what: Together,
-) -> Result<TogetherSpeed, Error> {
+pub(super) fn measure(on: &Subject<'_>, what: Together) -> Result<TogetherSpeed, Error> {
     let (count, depth) = (what.sequences.max(1), what.depth.max(1));
     let filled = (0..count)
         .map(|i| {
             // Sequences of their own: shared pages would stay in the cache of the machine.
-            let mut kv = empty(model, bench.kv, depth + what.tokens);
-            let ids: Vec<u32> = prompt(model, depth + i).split_off(i);
-            feed(model, cpu, &ids, &mut kv).map(|first| (kv, first))
+            let mut kv = on.empty(depth + what.tokens);
+            let ids: Vec<u32> = prompt(on.model, depth + i).split_off(i);
+            feed(on.model, on.cpu, &ids, &mut kv).map(|first| (kv, first))
         })
         .collect::<Result<Vec<(SequenceKv, u32)>, Error>>()?;
-    let rates = repeated(bench, || {
+    let rates = repeated(on.bench, || {
         let mut sequences = filled.clone();
         let start = Instant::now();
         for _ in 0..what.tokens {
-            step(model, cpu, &mut sequences)?;
+            step(on.model, on.cpu, &mut sequences)?;
         }
         Ok((count * what.tokens) as f64 / start.elapsed().as_secs_f64())
     })?;
