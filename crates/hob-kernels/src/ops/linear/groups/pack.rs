@@ -4,7 +4,7 @@ use super::TOKENS;
 use super::x86_64::{Tile, quantise};
 use crate::Cpu;
 use crate::isa::Avx512;
-use crate::ops::linear::activations::UNIT;
+use crate::ops::linear::activations::{GROUP, UNIT};
 use crate::ops::linear::blocks::format::Form;
 use crate::scratch::Buffer;
 use std::ops::Range;
@@ -17,6 +17,7 @@ pub(in crate::ops::linear) struct Tiles {
     /// `[tile][unit]`.
     tiles: Buffer<Tile>,
     width: usize,
+    cols: usize,
     tokens: usize,
 }
 
@@ -39,7 +40,7 @@ impl Tiles {
                 quantise(proof, &rows, form, tile);
             }
         });
-        Self { tiles, width, tokens }
+        Self { tiles, width, cols, tokens }
     }
 
     /// The tokens of a tile.
@@ -54,6 +55,11 @@ impl Tiles {
     /// Units of a token.
     pub(super) fn width(&self) -> usize {
         self.width
+    }
+
+    /// Groups of `unit` that have columns: all of them but in the last unit of some widths.
+    pub(super) fn groups(&self, unit: usize) -> usize {
+        (self.cols - unit * UNIT).div_ceil(GROUP).min(UNIT / GROUP)
     }
 
     /// All units of a tile.

@@ -48,13 +48,14 @@ pub(super) fn panel(
             unsafe { lay_out(format, units, panel) }
         }
         let is_last = first + SLAB >= x.width();
+        let last_groups = x.groups(first + slab.len() - 1);
         for (index, tile) in tiles.clone().enumerate() {
             // Sums that nothing is added to later need no place of their own.
             let sums = &mut sums[if first == 0 && is_last { 0 } else { index }];
             let tokens = x.tokens(tile);
             // SAFETY: the proof exists only where these features do.
             unsafe {
-                multiply(slab, &x.tile(tile)[first..], tokens.len(), first == 0, sums);
+                multiply(slab, &x.tile(tile)[first..], tokens.len(), last_groups, first == 0, sums);
                 // The last slab's sums go to their place while they are in the L1 cache.
                 if is_last {
                     put(sums, tokens, rows.clone(), finish);
@@ -114,39 +115,44 @@ fn spread(rows: [&[[f32; 8]; 2]; 16], half: usize, to: &mut [[[f32; ROWS]; 8]; 2
     }
 }
 
-/// All units of a slab against the first `tokens` tokens of a tile. Sums may `begin` here.
+/// All units of a slab against the first `tokens` tokens of a tile; of the last unit only `last_groups` groups. Sums may
+/// `begin` here.
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
 fn multiply<const MINS: bool, const HALVES: bool>(
     slab: &[Panel],
     x: &[Tile],
     tokens: usize,
+    last_groups: usize,
     mut begin: bool,
     sums: &mut Sums,
 ) {
-    for (panel, x) in slab.iter().zip(x) {
+    for (index, (panel, x)) in slab.iter().zip(x).enumerate() {
+        // What begins here has to be written for all groups.
+        let groups = if index + 1 == slab.len() && !begin { last_groups } else { 8 };
         match (begin, tokens) {
-            (false, 5..) => tile::<MINS, HALVES, false, TOKENS>(panel, x, sums),
-            (false, 4) => tile::<MINS, HALVES, false, 4>(panel, x, sums),
-            (false, 3) => tile::<MINS, HALVES, false, 3>(panel, x, sums),
-            (false, _) => tile::<MINS, HALVES, false, 2>(panel, x, sums),
-            (true, 5..) => tile::<MINS, HALVES, true, TOKENS>(panel, x, sums),
-            (true, 4) => tile::<MINS, HALVES, true, 4>(panel, x, sums),
-            (true, 3) => tile::<MINS, HALVES, true, 3>(panel, x, sums),
-            (true, _) => tile::<MINS, HALVES, true, 2>(panel, x, sums),
+            (false, 5..) => tile::<MINS, HALVES, false, TOKENS>(panel, x, groups, sums),
+            (false, 4) => tile::<MINS, HALVES, false, 4>(panel, x, groups, sums),
+            (false, 3) => tile::<MINS, HALVES, false, 3>(panel, x, groups, sums),
+            (false, _) => tile::<MINS, HALVES, false, 2>(panel, x, groups, sums),
+            (true, 5..) => tile::<MINS, HALVES, true, TOKENS>(panel, x, groups, sums),
+            (true, 4) => tile::<MINS, HALVES, true, 4>(panel, x, groups, sums),
+            (true, 3) => tile::<MINS, HALVES, true, 3>(panel, x, groups, sums),
+            (true, _) => tile::<MINS, HALVES, true, 2>(panel, x, groups, sums),
         }
         begin = false;
     }
 }
 
-/// One unit against the first `T` tokens of a tile.
+/// The first groups of one unit against the first `T` tokens of a tile.
 #[inline]
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
 fn tile<const MINS: bool, const HALVES: bool, const BEGIN: bool, const T: usize>(
     panel: &Panel,
     x: &Tile,
+    groups: usize,
     sums: &mut Sums,
 ) {
-    for group in 0..8 {
+    for group in 0..groups {
         if HALVES {
             halves::<MINS, BEGIN, T>(panel, x, group, sums);
         } else {
