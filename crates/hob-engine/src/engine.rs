@@ -95,8 +95,9 @@ impl Engine {
         &self.config
     }
 
-    /// What steps over several tokens cost relative to one, as far as the clock has shown.
-    pub fn step_costs(&self) -> VerifyCosts {
+    /// What steps over several tokens cost relative to one, as far as the clock has shown; `None` now and then, when a step
+    /// over one has to be measured again.
+    pub fn step_costs(&self) -> Option<VerifyCosts> {
         lock(&self.step_times).costs()
     }
 

@@ -1,12 +1,12 @@
 //! The flags of `hob chat`.
 
 use crate::context::ContextArg;
-use crate::fail::usage;
+use crate::fail::{note, usage};
 use crate::input;
 use crate::open::{self, RunArgs};
 use crate::sampling::SamplingArgs;
 use clap::{Args, ValueEnum};
-use hob::{Grammar, JsonOptions, JsonWhitespace, LanguageModel, Speculation};
+use hob::{Draft, Grammar, JsonOptions, JsonWhitespace, LanguageModel, Speculation};
 use hob_engine::sampling::LOGPROBS_MAX;
 use std::path::{Path, PathBuf};
 
@@ -96,10 +96,17 @@ impl ChatArgs {
         if self.speculate == Speculate::Off {
             return Ok(Speculation::OFF);
         }
-        let open = |path: &PathBuf| {
-            model
+        let open = |path: &PathBuf| -> anyhow::Result<Draft> {
+            let draft = model
                 .open_draft(path)
-                .map_err(|e| open::explain(e, path).context(format!("--draft {}", path.display())))
+                .map_err(|e| open::explain(e, path).context(format!("--draft {}", path.display())))?;
+            let bytes = |model: &hob_model::Model| model.touched_bytes();
+            if 2 * bytes(draft.engine().model()) > bytes(model.engine().model()) {
+                note(
+                    "the draft model is more than half as large as the model, so its guesses can save little time",
+                );
+            }
+            Ok(draft)
         };
         Ok(Speculation { draft: self.draft.as_ref().map(open).transpose()?, ..Speculation::default() })
     }

@@ -4,7 +4,6 @@
 //! answers run: the median of the latest times of each length, relative to that of one token. Lengths that were not tried
 //! lately follow their neighbours' deviation from a curve measured beforehand.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Tokens of the largest step that checks a guess, the pending one included. Kernels give single tokens' results up to here.
@@ -36,22 +35,30 @@ const PRIOR_TIMES: f32 = 0.5;
 /// How much a length knows about its neighbour's deviation.
 const NEIGHBOUR: f32 = 0.5;
 
+/// Steps after which one token is computed alone again: what it costs changes with the load of the machine and the length of
+/// the text, and everything else is held against it.
+const SINGLE_EVERY: usize = 32;
+
 /// The latest of a kind of time, in seconds.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Recent(VecDeque<f32>);
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Recent {
+    times: [f32; KEPT],
+    count: usize,
+    median: f32,
+}
 
 impl Recent {
     pub fn push(&mut self, time: Duration) {
-        if self.0.len() == KEPT {
-            self.0.pop_front();
-        }
-        self.0.push_back(time.as_secs_f32());
+        self.times[self.count % KEPT] = time.as_secs_f32();
+        self.count += 1;
+        let mut sorted = self.times;
+        let known = &mut sorted[..self.count.min(KEPT)];
+        known.sort_by(f32::total_cmp);
+        self.median = known[known.len() / 2];
     }
 
     pub fn median(&self) -> Option<f32> {
-        let mut sorted: Vec<f32> = self.0.iter().copied().collect();
-        sorted.sort_by(f32::total_cmp);
-        sorted.get(sorted.len() / 2).copied()
+        (self.count > 0).then_some(self.median)
     }
 }
 
@@ -60,20 +67,23 @@ impl Recent {
 pub(crate) struct StepTimes {
     times: [Recent; VERIFY_TOKENS_MAX],
     costs: VerifyCosts,
+    /// Steps since the last one over a single token.
+    since_single: usize,
 }
 
 impl StepTimes {
     /// Takes in what a step over `tokens` tokens of one sequence took.
     pub fn learn(&mut self, tokens: usize, time: Duration) {
         if (1..=VERIFY_TOKENS_MAX).contains(&tokens) && !time.is_zero() {
+            self.since_single = if tokens == 1 { 0 } else { self.since_single + 1 };
             self.times[tokens - 1].push(time);
             self.costs = self.estimate();
         }
     }
 
-    /// What steps cost, by what is known.
-    pub fn costs(&self) -> VerifyCosts {
-        self.costs
+    /// What steps cost, by what is known; `None` where it is time for a step over one token.
+    pub fn costs(&self) -> Option<VerifyCosts> {
+        (self.since_single < SINGLE_EVERY).then_some(self.costs)
     }
 
     /// What a step over one token takes, in seconds, once one was measured.
@@ -84,16 +94,12 @@ impl StepTimes {
     fn estimate(&self) -> VerifyCosts {
         let prior = VerifyCosts::default();
         let Some(single) = self.single() else { return prior };
-        let measured = self.times.iter().zip(prior.relative).enumerate().skip(1);
-        let known: Vec<(usize, f32, usize)> = measured
-            .filter_map(|(i, (times, cost))| Some((i, times.median()? / (single * cost), times.0.len())))
-            .collect();
         let mut relative = [1.0; VERIFY_TOKENS_MAX];
         for n in 1..VERIFY_TOKENS_MAX {
             let (mut sum, mut weight) = (PRIOR_TIMES, PRIOR_TIMES);
-            for &(i, deviation, count) in &known {
-                let near = NEIGHBOUR.powi(n.abs_diff(i) as i32) * count as f32;
-                sum += near * deviation;
+            for (i, times) in self.times.iter().enumerate().skip(1) {
+                let near = NEIGHBOUR.powi(n.abs_diff(i) as i32) * times.count.min(KEPT) as f32;
+                sum += near * times.median / (single * prior.relative[i]);
                 weight += near;
             }
             // More tokens never cost less, whatever the noise says.
@@ -114,9 +120,9 @@ mod tests {
     #[test]
     fn without_times_the_curve_is_the_one_measured_beforehand() {
         let mut times = StepTimes::default();
-        assert_eq!(times.costs(), VerifyCosts::default());
+        assert_eq!(times.costs(), Some(VerifyCosts::default()));
         times.learn(8, ms(50.0));
-        assert_eq!(times.costs(), VerifyCosts::default(), "nothing to relate it to");
+        assert_eq!(times.costs(), Some(VerifyCosts::default()), "nothing to relate it to");
         times.learn(0, ms(1.0));
         times.learn(VERIFY_TOKENS_MAX + 1, ms(1.0));
         times.learn(1, Duration::ZERO);
@@ -130,13 +136,13 @@ mod tests {
             times.learn(1, ms(10.0));
             times.learn(4, ms(40.0));
         }
-        let costs = times.costs().relative;
+        let costs = times.costs().unwrap().relative;
         let prior = VerifyCosts::default().relative;
         assert!((3.5..=4.0).contains(&costs[3]), "{costs:?}");
         assert!(costs[4] / prior[4] > 2.0 && costs[1] / prior[1] > 1.5, "{costs:?}");
         assert!(costs.is_sorted(), "{costs:?}");
         (0..KEPT).for_each(|_| times.learn(4, ms(11.0)));
-        let costs = times.costs().relative;
+        let costs = times.costs().unwrap().relative;
         assert!(costs[3] < 1.2 && costs[2] < prior[2], "{costs:?}");
         assert!(costs[15] / prior[15] > 0.95, "far away little is known: {costs:?}");
     }
@@ -154,6 +160,19 @@ mod tests {
         for _ in 0..KEPT {
             times.learn(2, ms(20.0));
         }
-        assert!(times.costs().relative[1] > 1.8);
+        assert!(times.costs().unwrap().relative[1] > 1.8);
+    }
+
+    #[test]
+    fn single_tokens_are_measured_again_now_and_then() {
+        let mut times = StepTimes::default();
+        times.learn(1, ms(10.0));
+        for _ in 0..SINGLE_EVERY {
+            assert!(times.costs().is_some());
+            times.learn(6, ms(12.0));
+        }
+        assert!(times.costs().is_none());
+        times.learn(1, ms(10.0));
+        assert!(times.costs().is_some());
     }
 }

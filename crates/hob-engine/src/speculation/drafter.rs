@@ -110,7 +110,8 @@ impl Drafter {
         if max == 0 {
             return Vec::new();
         }
-        self.costs = self.given.unwrap_or_else(|| session.engine().step_costs());
+        let Some(costs) = self.given.or_else(|| session.engine().step_costs()) else { return Vec::new() };
+        self.costs = costs;
         let Some((by, mut draft)) = self.guess(session, id, max) else { return Vec::new() };
         let fitting = fits(&draft).min(draft.len());
         if fitting < draft.len() {

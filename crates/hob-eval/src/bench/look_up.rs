@@ -81,7 +81,7 @@ pub(super) fn measure(on: &Subject<'_>, what: LookUp) -> Result<LookUpSpeed, Err
         gain: gains[gains.len() / 2],
         drafted: stats.drafted,
         accepted: stats.accepted,
-        step_costs: engine.step_costs().relative.to_vec(),
+        step_costs: engine.step_costs().unwrap_or_default().relative.to_vec(),
     })
 }
 
