@@ -3,6 +3,7 @@
 #![allow(unsafe_code, reason = "mapping a file and unmapping its pages are unsafe by nature")]
 
 use std::fs::File;
+use std::io;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -64,6 +65,17 @@ impl Mapping {
         let start = part.as_ptr().addr().checked_sub(self.map.as_ptr().addr())?;
         let end = start.checked_add(part.len())?;
         (end <= self.map.len()).then_some(start..end)
+    }
+
+    /// Reads the whole file and keeps it in memory until it is unmapped.
+    ///
+    /// # Errors
+    /// The system's reason: most let a process hold on to a few megabytes only unless they are told otherwise.
+    pub(crate) fn lock(&self) -> io::Result<()> {
+        #[cfg(unix)]
+        return self.map.lock();
+        #[cfg(not(unix))]
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     /// Tells the system how `range` will be read. A hint: failure is ignored, and so is the call where unsupported.
@@ -138,6 +150,8 @@ mod tests {
         for access in [Access::Random, Access::Sequential, Access::WillNeed, Access::Normal] {
             mapping.advise(5000..5010, access);
         }
+        #[cfg(unix)]
+        mapping.lock().unwrap();
         drop(mapping);
         assert_eq!(part[0], (5000 % 256) as u8);
     }

@@ -127,6 +127,14 @@ impl TensorTable {
         self.tensors.iter().map(|t| t.bytes.len() as u64).sum()
     }
 
+    /// Reads all files of the model and keeps them in memory as long as they are mapped.
+    ///
+    /// # Errors
+    /// The system's reason: most let a process hold on to a few megabytes only unless they are told otherwise.
+    pub fn lock(&self) -> std::io::Result<()> {
+        self.mappings.iter().try_for_each(|mapping| mapping.lock())
+    }
+
     /// Tells the operating system how `tensor` will be read. A hint without effect on results; does nothing for tensors
     /// that are not mapped or where the system has no such call.
     pub fn advise(&self, tensor: &Tensor, access: Access) {

@@ -1,9 +1,8 @@
 //! A smaller model that guesses ahead for a larger one.
 
-use crate::model::advise;
+use crate::model::load;
 use crate::{Error, LanguageModel, vocabulary};
 use hob_engine::speculation::Draft;
-use hob_model::Model;
 use hob_tokenizer::Tokenizer;
 use std::path::Path;
 
@@ -15,13 +14,11 @@ impl LanguageModel {
     /// What is wrong with the file, a model that does not generate, and [`Error::DraftVocabulary`] where a token of one model
     /// means something else to the other: no guess could come true then.
     pub fn open_draft(&self, path: &Path) -> Result<Draft, Error> {
-        let files = hob_format::open(path)?;
-        let model = Model::load(&files)?;
+        let (files, model) = load(path, self.is_locked())?;
         if !model.spec().is_generative() {
             let (is, wanted) = ("makes vectors and no text", "guessing ahead");
             return Err(hob_engine::Error::WrongKind { is, wanted }.into());
         }
-        advise(&files, &model);
         same_tokens(self.tokenizer()?, &vocabulary::tokenizer(&files)?)?;
         Ok(Draft::new(self.engine().beside(model)))
     }

@@ -1,5 +1,7 @@
 //! What can go wrong between a path and an answer.
 
+use hob_base::Bytes;
+
 /// Everything this library reports instead of answering.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -43,6 +45,16 @@ pub enum Error {
         model: String,
         /// What it means to the one that guesses.
         draft: String,
+    },
+    /// The system does not let the files be kept in memory.
+    #[error(
+        "cannot keep the model in memory ({needed}): {source}; raise the limit of locked memory (`ulimit -l`) or go without"
+    )]
+    Lock {
+        /// The size of all tensors.
+        needed: Bytes,
+        /// The system's reason.
+        source: std::io::Error,
     },
     /// A chat was asked of a model without a template.
     #[error(

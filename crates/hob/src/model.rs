@@ -3,6 +3,7 @@
 use crate::answer::{Answer, Source};
 use crate::vocabulary;
 use crate::{AnswerOptions, Chat, ChatOptions, Description, Error, Options};
+use hob_base::Bytes;
 use hob_engine::constraint::{ConstraintFactory, Grammar, Limits, VocabToken};
 use hob_engine::sampling::SamplerConfig;
 use hob_engine::{Engine, Session, SessionConfig};
@@ -27,6 +28,7 @@ struct Shared {
     end_tokens: Vec<u32>,
     sampling: SamplerConfig,
     constraints: Option<ConstraintFactory>,
+    lock: bool,
 }
 
 impl LanguageModel {
@@ -35,9 +37,7 @@ impl LanguageModel {
     /// # Errors
     /// What is wrong with the file, by key or tensor, and what to do about it.
     pub fn open(path: &Path, options: &Options) -> Result<Self, Error> {
-        let files = hob_format::open(path)?;
-        let model = Model::load(&files)?;
-        advise(&files, &model);
+        let (files, model) = load(path, options.lock)?;
         let vocab = model.spec().vocab;
         let tokenizer = match vocabulary::tokenizer(&files) {
             Ok(tokenizer) if tokenizer.vocab_size() > vocab => {
@@ -61,7 +61,8 @@ impl LanguageModel {
             tokenizer.as_ref().ok().map(|t| constraints(Arc::clone(t), vocab, end_tokens.clone()));
         let sampling = vocabulary::recommended_sampling(&files);
         let engine = Engine::new(model, options.engine_config());
-        let shared = Shared { files, engine, tokenizer, template, end_tokens, sampling, constraints };
+        let lock = options.lock;
+        let shared = Shared { files, engine, tokenizer, template, end_tokens, sampling, constraints, lock };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -154,6 +155,11 @@ impl LanguageModel {
         Description::new(self)
     }
 
+    /// Whether its files are kept in memory.
+    pub(crate) fn is_locked(&self) -> bool {
+        self.shared.lock
+    }
+
     pub(crate) fn constraints(&self) -> Option<&ConstraintFactory> {
         self.shared.constraints.as_ref()
     }
@@ -167,8 +173,20 @@ pub fn open_tokenizer(path: &Path) -> Result<Tokenizer, Error> {
     vocabulary::tokenizer(&hob_format::open(path)?)
 }
 
+/// Opens the files at `path` and builds the model in them; `lock` keeps them in memory.
+pub(crate) fn load(path: &Path, lock: bool) -> Result<(ModelFiles, Model), Error> {
+    let files = hob_format::open(path)?;
+    let model = Model::load(&files)?;
+    advise(&files, &model);
+    if lock {
+        let needed = Bytes(files.tensors().total_bytes());
+        files.tensors().lock().map_err(|source| Error::Lock { needed, source })?;
+    }
+    Ok((files, model))
+}
+
 /// A few rows of a per-layer table are gathered at a time; reading ahead would fill memory with rows nobody asked for.
-pub(crate) fn advise(files: &ModelFiles, model: &Model) {
+fn advise(files: &ModelFiles, model: &Model) {
     if model.spec().per_layer.is_none() {
         return;
     }

@@ -23,6 +23,8 @@ pub struct Options {
     pub prefix_bytes_max: usize,
     /// A chat template to use instead of the model's own.
     pub template: Option<String>,
+    /// Keep the files in memory from the beginning, so that other programs cannot push them out.
+    pub lock: bool,
     /// A clock, by which it is judged whether guessing ahead pays; without one, costs measured beforehand are believed.
     pub clock: Option<Clock>,
 }
@@ -36,6 +38,7 @@ impl Default for Options {
             prefill_chunk: 512,
             prefix_bytes_max: 256 << 20,
             template: None,
+            lock: false,
             clock: None,
         }
     }

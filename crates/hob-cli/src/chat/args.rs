@@ -45,6 +45,9 @@ pub struct ChatArgs {
     /// A smaller model with the same vocabulary that guesses ahead, too
     #[arg(long, value_name = "MODEL")]
     pub draft: Option<PathBuf>,
+    /// Read the whole model at the start and keep it in memory, so that other programs cannot push it out
+    #[arg(long)]
+    pub lock: bool,
     /// Show the thoughts of a thinking model also where output is piped (to standard error)
     #[arg(long)]
     pub show_thoughts: bool,

@@ -72,6 +72,7 @@ pub fn run(args: ChatArgs, started: Instant) -> anyhow::Result<()> {
     }
     signals::catch()?;
     let mut options = args.run.options();
+    options.lock = args.lock;
     if interactive {
         options.prefill_chunk = INTERACTIVE_CHUNK;
     }

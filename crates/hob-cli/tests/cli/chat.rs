@@ -235,6 +235,14 @@ fn a_draft_model_changes_no_word() {
 }
 
 #[test]
+fn a_model_can_be_kept_in_memory() {
+    let Some(model) = stories() else { return };
+    let args = ["chat", &model, "Once", "--raw", "--temp", "0", "--max-tokens", "4"];
+    let locked = hob(&[&args[..], &["--lock"]].concat(), b"");
+    assert_eq!(locked.ok(), hob(&args, b"").ok());
+}
+
+#[test]
 fn a_full_context_is_never_silent() {
     let Some(model) = stories() else { return };
     let args = ["chat", &model, "Once upon a time", "--raw", "--temp", "0", "--context"];
