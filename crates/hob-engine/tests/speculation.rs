@@ -302,6 +302,19 @@ fn a_draft_model_of_any_family_and_one_that_is_always_wrong() {
 }
 
 #[test]
+fn a_draft_model_under_a_grammar() {
+    let Some(engine) = engine("fixtures/models/llama3_2", |_| ()) else { return };
+    let speculation = drafted(&engine, "fixtures/models/llama3_2/llama3_2-Q4_0.gguf", false);
+    let vocab = engine.model().spec().vocab;
+    // The second leaves so few tokens that hardly a guess fits it.
+    for regex in ["([a-z]{2}[a-m][a-z]{3}){20,60}", "(aa[a-c]){40}"] {
+        let constraint = Some(constraint(vocab, regex));
+        let ask = Request { constraint, end_tokens: vec![2], ..request(SamplerConfig::greedy(), 60) };
+        same_with(&speculation, &engine, &prompt(60), &ask, WIDE.0, WIDE.1);
+    }
+}
+
+#[test]
 fn a_draft_model_that_does_not_pay_rests() {
     let Some(engine) = engine("models/stories260K-f32.gguf", |_| ()) else { return };
     let start = [1, 403, 407, 261, 378];

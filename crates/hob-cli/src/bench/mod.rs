@@ -173,6 +173,9 @@ fn measure(path: &Path, args: &BenchArgs) -> anyhow::Result<()> {
     let explain = |e: hob_format::Error| open::explain(e.into(), path);
     // What the model is decides what is measured; its weights are not touched before the first part.
     let writes = Model::load(&hob_format::open(path).map_err(explain)?)?.spec().is_generative();
+    if args.look_up && !writes {
+        return Err(usage("--look-up times answers, and this model makes vectors; leave it out"));
+    }
     let parts = parts(args, writes);
     let mut steps = Steps::new(args, parts.len() + 1 + usize::from(!args.no_limits));
     steps.next(if writes { "the time to a first token" } else { "the time to a first vector" });

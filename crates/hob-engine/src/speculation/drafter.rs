@@ -121,6 +121,10 @@ impl Drafter {
             };
             draft.truncate(if pays { fitting } else { 0 });
         }
+        if let (Guesser::Model, true, Some(model)) = (by, draft.is_empty(), &mut self.model) {
+            // It took its time all the same.
+            model.learn(0, 0, &self.costs);
+        }
         if !draft.is_empty() {
             self.stats.rounds += 1;
             self.stats.drafted += draft.len();

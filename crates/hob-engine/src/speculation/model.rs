@@ -152,17 +152,17 @@ impl DraftModel {
             let took = self.session.engine().since(began).filter(|_| unread <= CATCH_UP_MAX);
             self.take_time(took, computed, single);
             let cost = took.zip(single).map_or(self.each * computed, |(t, s)| t.as_secs_f32() / s);
-            if draft.is_empty() {
-                self.balance.learn(1.0, 1.0 + cost);
-            }
             self.open = (classes, cost);
+            if draft.is_empty() {
+                self.learn(0, 0, costs);
+            }
             return draft;
         }
         self.lost |= ready.is_err();
         Vec::new()
     }
 
-    /// Takes in that the first `accepted` of `drafted` guessed tokens were chosen; beyond those nothing was checked.
+    /// Takes in that of the latest guess the first `drafted` tokens were checked, and the first `accepted` of these chosen.
     pub fn learn(&mut self, accepted: usize, drafted: usize, costs: &VerifyCosts) {
         let (classes, cost) = std::mem::take(&mut self.open);
         for (i, &class) in classes.iter().enumerate().take(drafted.min(accepted + 1)) {
