@@ -1,6 +1,7 @@
 //! Sessions over a model, one or many at once: KV pages, sampling and constrained output.
 //!
-//! The engine sees token ids, never text; it opens no file, has no clock but the one it is given, and takes its random seed from the caller.
+//! The engine sees token ids, never text; it opens no file, has no clock but the one it is given, and takes its random seed
+//! from the caller.
 //! It deliberately doesn't know tokenizers, chat templates or transports: those live above it.
 //!
 //! Read `session/mod.rs` first, then `generation.rs` and `answering.rs`; `scheduler/mod.rs` for many answers in one pass,
