@@ -16,7 +16,7 @@ impl Engine {
     }
 
     /// [`Engine::embed`] for several texts: short ones are computed together, so that weights are read once for them. In
-    /// fast mode the last bits of a vector may depend on how many tokens that makes.
+    /// fast mode a vector may differ in its rounding with how many tokens that makes; alone it is always the same.
     ///
     /// # Errors
     /// As [`Engine::embed`], for the first text that is refused.

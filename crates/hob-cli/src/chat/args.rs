@@ -100,9 +100,7 @@ impl ChatArgs {
             return Ok(Speculation::OFF);
         }
         let open = |path: &PathBuf| -> anyhow::Result<Draft> {
-            let draft = model
-                .open_draft(path)
-                .map_err(|e| open::explain(e, path).context(format!("--draft {}", path.display())))?;
+            let draft = model.open_draft(path).map_err(|e| open::explain(e, path).context("--draft"))?;
             let bytes = |model: &hob_model::Model| model.touched_bytes();
             if 2 * bytes(draft.engine().model()) > bytes(model.engine().model()) {
                 note(

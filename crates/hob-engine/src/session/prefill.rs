@@ -121,14 +121,8 @@ impl Session {
     /// # Errors
     /// What the model refuses.
     pub(crate) fn continue_prefill(&mut self, prefill: &mut Prefill) -> Result<Progress> {
-        let start = prefill.cached + prefill.done;
-        let chunk = &prefill.ids[start..start + self.next_chunk(prefill)];
-        let last = start + chunk.len() == prefill.ids.len();
-        self.logits = self.run(chunk, if last { Wanted::Last } else { Wanted::Nothing })?;
-        self.used_rows = 0;
-        self.tokens.extend_from_slice(chunk);
-        prefill.done += chunk.len();
-        if last {
+        prefill.done += self.compute_chunk(&prefill.ids)?;
+        if prefill.left() == 0 {
             self.engine.with_prefixes(|p| p.insert(&self.tokens, &self.kv));
         }
         Ok(prefill.progress())
@@ -150,13 +144,20 @@ impl Session {
         } else {
             self.begin_prefill(ids)?;
         }
+        self.compute_chunk(ids)?;
+        Ok(self.tokens.len() == ids.len())
+    }
+
+    /// Computes the next chunk of `ids`, of which the sequence is the beginning; with the last one the next token's scores.
+    /// Returns its length.
+    fn compute_chunk(&mut self, ids: &[u32]) -> Result<usize> {
         let rest = &ids[self.tokens.len()..];
         let chunk = &rest[..rest.len().min(self.engine.config().prefill_chunk.max(1))];
-        let is_last = chunk.len() == rest.len();
-        self.logits = self.run(chunk, if is_last { Wanted::Last } else { Wanted::Nothing })?;
+        let wanted = if chunk.len() == rest.len() { Wanted::Last } else { Wanted::Nothing };
+        self.logits = self.run(chunk, wanted)?;
         self.used_rows = 0;
         self.tokens.extend_from_slice(chunk);
-        Ok(is_last)
+        Ok(chunk.len())
     }
 
     /// Computes all chunks that are left.
