@@ -40,6 +40,8 @@ unsafe impl Plain for u16 {}
 // SAFETY: as above.
 unsafe impl Plain for i32 {}
 // SAFETY: as above.
+unsafe impl Plain for u32 {}
+// SAFETY: as above.
 unsafe impl<T: Plain, const N: usize> Plain for [T; N] {}
 
 /// Pieces of memory that nobody uses at the moment.

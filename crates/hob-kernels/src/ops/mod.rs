@@ -5,6 +5,7 @@
 pub mod activation;
 pub mod attention;
 pub mod elementwise;
+pub mod gemm;
 pub mod layer_norm;
 pub mod linear;
 pub mod rms_norm;
@@ -13,3 +14,4 @@ pub mod softmax;
 mod spread;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod training;

@@ -100,6 +100,7 @@ impl Simd for Avx2 {
         mul(a: __m256, b: __m256) -> __m256 { _mm256_mul_ps(a, b) }
         div(a: __m256, b: __m256) -> __m256 { _mm256_div_ps(a, b) }
         mul_add(a: __m256, b: __m256, c: __m256) -> __m256 { _mm256_fmadd_ps(a, b, c) }
+        sqrt(x: __m256) -> __m256 { _mm256_sqrt_ps(x) }
         max(a: __m256, b: __m256) -> __m256 { _mm256_max_ps(a, b) }
         min(a: __m256, b: __m256) -> __m256 { _mm256_min_ps(a, b) }
         select_less(a: __m256, b: __m256, yes: __m256, no: __m256) -> __m256 {
@@ -171,6 +172,7 @@ impl Simd for Avx512 {
         mul(a: __m512, b: __m512) -> __m512 { _mm512_mul_ps(a, b) }
         div(a: __m512, b: __m512) -> __m512 { _mm512_div_ps(a, b) }
         mul_add(a: __m512, b: __m512, c: __m512) -> __m512 { _mm512_fmadd_ps(a, b, c) }
+        sqrt(x: __m512) -> __m512 { _mm512_sqrt_ps(x) }
         max(a: __m512, b: __m512) -> __m512 { _mm512_max_ps(a, b) }
         min(a: __m512, b: __m512) -> __m512 { _mm512_min_ps(a, b) }
         select_less(a: __m512, b: __m512, yes: __m512, no: __m512) -> __m512 {

@@ -8,7 +8,6 @@ mod scalar;
 #[cfg(test)]
 mod tests;
 
-#[cfg(test)]
 pub(crate) use scalar::erf;
 
 use crate::{Cpu, Isa, simd};
