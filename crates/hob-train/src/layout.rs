@@ -1,0 +1,48 @@
+//! Where each tensor of a model stands in one long vector: parameters, gradients and the optimiser's means share it.
+
+use hob_model::ModelSpec;
+use hob_model::spec::TensorSpec;
+use std::collections::HashMap;
+use std::ops::Range;
+
+/// The tensors of a description, one after the other in its order.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    tensors: Vec<(TensorSpec, Range<usize>)>,
+    index: HashMap<String, usize>,
+    len: usize,
+}
+
+impl Layout {
+    /// The layout of `spec`'s tensors.
+    pub fn new(spec: &ModelSpec) -> Self {
+        let (mut tensors, mut index, mut len) = (Vec::new(), HashMap::new(), 0);
+        for tensor in spec.tensors() {
+            let size: usize = tensor.shape.iter().product();
+            index.insert(tensor.name.clone(), tensors.len());
+            tensors.push((tensor, len..len + size));
+            len += size;
+        }
+        Self { tensors, index, len }
+    }
+
+    /// Numbers in all.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no tensor.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The tensors and their places.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&TensorSpec, Range<usize>)> {
+        self.tensors.iter().map(|(tensor, range)| (tensor, range.clone()))
+    }
+
+    /// The place of the tensor `name`.
+    pub fn range(&self, name: &str) -> Option<Range<usize>> {
+        self.index.get(name).map(|i| self.tensors[*i].1.clone())
+    }
+}

@@ -1,0 +1,153 @@
+//! The head and the loss together, a few rows at a time, so that the logits of a batch never exist all at once.
+
+use crate::network::Network;
+use crate::pass::{Batch, Workspace};
+use hob_kernels::{Cpu, MatrixMut, MatrixView, Sum, Target};
+
+/// Bytes of logits that exist at a time (twice that with a teacher).
+const LOGITS_BYTES: usize = 8 << 20;
+
+/// What the tokens of a batch are trained towards.
+#[derive(Clone, Copy)]
+pub enum Goal<'a> {
+    /// The token that follows each, `[T]`.
+    Next(&'a [u32]),
+    /// The distribution of another model with the same vocabulary, whose last forward pass was over the same batch.
+    Teacher {
+        /// Its plan.
+        network: &'a Network,
+        /// Its parameters.
+        params: &'a [f32],
+        /// What its forward pass left.
+        work: &'a Workspace,
+    },
+}
+
+/// The sum of losses over tokens and what they weigh.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Loss {
+    /// `sum of weight * loss`.
+    pub sum: f64,
+    /// `sum of weight`.
+    pub weight: f64,
+}
+
+impl Loss {
+    /// Loss per unit of weight, in nats; 0 where nothing was weighed.
+    pub fn mean(self) -> f64 {
+        if self.weight == 0.0 { 0.0 } else { self.sum / self.weight }
+    }
+}
+
+impl std::ops::AddAssign for Loss {
+    fn add_assign(&mut self, other: Self) {
+        self.sum += other.sum;
+        self.weight += other.weight;
+    }
+}
+
+impl Network {
+    /// The loss of what [`Network::forward`] left in `work`, `weights[t]` times that of token `t`.
+    pub fn loss(
+        &self,
+        cpu: &Cpu,
+        params: &[f32],
+        work: &mut Workspace,
+        goal: Goal<'_>,
+        weights: &[f32],
+    ) -> Loss {
+        self.head(cpu, params, None, work, goal, weights)
+    }
+
+    /// As [`Network::loss`], and adds the gradient of `sum of weight * loss` by every parameter to `grads`.
+    pub fn train(
+        &self,
+        cpu: &Cpu,
+        params: &[f32],
+        grads: &mut [f32],
+        batch: &Batch<'_>,
+        work: &mut Workspace,
+        (goal, weights): (Goal<'_>, &[f32]),
+    ) -> Loss {
+        let loss = self.head(cpu, params, Some(grads), work, goal, weights);
+        self.backward(cpu, params, grads, batch, work);
+        loss
+    }
+
+    fn head(
+        &self,
+        cpu: &Cpu,
+        params: &[f32],
+        mut grads: Option<&mut [f32]>,
+        work: &mut Workspace,
+        goal: Goal<'_>,
+        weights: &[f32],
+    ) -> Loss {
+        let (d, vocab) = (self.spec.hidden, self.spec.vocab);
+        let Workspace { hidden, d_hidden, .. } = work;
+        assert_eq!(hidden.len(), weights.len() * d, "one weight per token of the forward pass");
+        if grads.is_some() {
+            d_hidden.clear();
+            d_hidden.resize(hidden.len(), 0.0);
+        }
+        // Rows that weigh nothing (prompts, padding) cost nothing.
+        let wanted: Vec<usize> = (0..weights.len()).filter(|t| weights[*t] != 0.0).collect();
+        let mut total = Loss::default();
+        for rows in wanted.chunks((LOGITS_BYTES / 4 / vocab).max(1)) {
+            let mut x = gather(cpu, hidden, d, rows);
+            let mut logits = self.logits(cpu, params, &x, rows.len());
+            let capped = self.softcap.map(|_| cpu.copy(&logits));
+            let weights: Vec<f32> = rows.iter().map(|t| weights[*t]).collect();
+            let mut losses = vec![0.0; rows.len()];
+            match goal {
+                Goal::Next(targets) => {
+                    let targets: Vec<u32> = rows.iter().map(|t| targets[*t]).collect();
+                    cpu.loss_grad(&mut logits, vocab, Target::Tokens(&targets), &weights, &mut losses);
+                }
+                Goal::Teacher { network, params, work } => {
+                    let x = gather(cpu, &work.hidden, network.spec.hidden, rows);
+                    let teacher = network.logits(cpu, params, &x, rows.len());
+                    cpu.loss_grad(&mut logits, vocab, Target::Logits(&teacher), &weights, &mut losses);
+                }
+            }
+            total += Loss {
+                sum: losses.iter().zip(&weights).map(|(l, w)| f64::from(*l) * f64::from(*w)).sum(),
+                weight: weights.iter().map(|w| f64::from(*w)).sum(),
+            };
+            let Some(grads) = grads.as_deref_mut() else { continue };
+            if let (Some(cap), Some(capped)) = (self.softcap, capped) {
+                logits.iter_mut().zip(&*capped).for_each(|(g, z)| *g *= 1.0 - (z / cap) * (z / cap));
+            }
+            let dz = MatrixView::new(&logits, rows.len(), vocab);
+            let to = MatrixMut::new(&mut grads[self.head.weight.clone()], vocab, d);
+            cpu.gemm(dz.transposed(), MatrixView::new(&x, rows.len(), d), to, Sum::Add, self.precision);
+            let weight = MatrixView::new(&params[self.head.weight.clone()], vocab, d);
+            cpu.gemm(dz, weight, MatrixMut::new(&mut x, rows.len(), d), Sum::Replace, self.precision);
+            for (row, dx) in rows.iter().zip(x.chunks_exact(d)) {
+                d_hidden[row * d..][..d].copy_from_slice(dx);
+            }
+        }
+        total
+    }
+
+    /// Scores of the next token for `rows` rows of what the head sees.
+    fn logits(&self, cpu: &Cpu, params: &[f32], x: &[f32], rows: usize) -> hob_kernels::Buffer<f32> {
+        let (d, vocab) = (self.spec.hidden, self.spec.vocab);
+        let mut logits = cpu.buffer(rows * vocab);
+        let weight = MatrixView::new(&params[self.head.weight.clone()], vocab, d).transposed();
+        let to = MatrixMut::new(&mut logits, rows, vocab);
+        cpu.gemm(MatrixView::new(x, rows, d), weight, to, Sum::Replace, self.precision);
+        if let Some(cap) = self.softcap {
+            cpu.softcap(&mut logits, cap);
+        }
+        logits
+    }
+}
+
+fn gather(cpu: &Cpu, from: &[f32], width: usize, rows: &[usize]) -> hob_kernels::Buffer<f32> {
+    let mut to = cpu.buffer(rows.len() * width);
+    for (row, to) in rows.iter().zip(to.chunks_exact_mut(width)) {
+        to.copy_from_slice(&from[row * width..][..width]);
+    }
+    to
+}

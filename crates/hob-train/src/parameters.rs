@@ -1,0 +1,118 @@
+//! Parameters as one vector: drawn anew, read from a model file, or written to one.
+
+use crate::random::Random;
+use crate::{Error, Layout, Network};
+use hob_format::{Dtype, GgufLayout, GgufWriter, Metadata, ModelFiles, Tensor};
+use hob_model::spec::NormKind;
+use hob_model::{Config, families};
+use hob_quant::{TensorType, dequantize_row, quantize_row};
+use std::path::Path;
+
+/// Standard deviation of fresh weights; those that write to the residual stream get less, the more layers there are.
+const DEVIATION: f32 = 0.02;
+
+impl Network {
+    /// Fresh parameters: normal weights, norms of one, biases of zero. The same seed gives the same numbers.
+    pub fn fresh(&self, seed: u64) -> Vec<f32> {
+        let mut params = vec![0.0; self.layout.len()];
+        let deeper = DEVIATION / (2.0 * self.spec.layers.len() as f32).sqrt();
+        for (stream, (tensor, range)) in self.layout.iter().enumerate() {
+            let to = &mut params[range];
+            if tensor.shape.len() < 2 {
+                to.fill(if tensor.name.ends_with(".bias") { 0.0 } else { 1.0 });
+                continue;
+            }
+            let writes = tensor.name.contains("attn_output") || tensor.name.contains("ffn_down");
+            let deviation = if writes { deeper } else { DEVIATION };
+            let mut random = Random::new(seed, stream as u64);
+            to.iter_mut().for_each(|x| *x = deviation * random.normal());
+        }
+        params
+    }
+
+    /// The parameters in a model file of this description, decoded to f32.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`] for one that is missing, has another shape or cannot be decoded.
+    pub fn read(&self, files: &ModelFiles) -> Result<Vec<f32>, Error> {
+        let config = Config::new(files)?;
+        let table = config.tensors();
+        let family = families::find(&config)?;
+        let names = (!config.is_gguf()).then(|| (family.names, family.names.prefix(table)));
+        // Checkpoints of some families hold norm weights minus one; GGUF files hold the sum, and so do we.
+        let offset = match names {
+            None => 0.0,
+            Some(_) => {
+                self.spec.final_norm.filter(|n| n.kind == NormKind::Rms).map_or(0.0, |n| n.weight_offset)
+            }
+        };
+        let mut params = vec![0.0; self.layout.len()];
+        for (wanted, range) in self.layout.iter() {
+            let name = names.map_or(wanted.name.clone(), |(n, prefix)| n.tensor(&wanted.name, prefix));
+            let wrong = |found: String| Error::Tensor {
+                name: name.clone(),
+                expected: format!("{:?} numbers", wanted.shape),
+                found,
+            };
+            let tensor = table.get(&name).ok_or_else(|| wrong("no such tensor".into()))?;
+            if tensor.elements() != range.len() {
+                return Err(wrong(format!("{:?}", tensor.shape)));
+            }
+            let to = &mut params[range];
+            decode(tensor, to).map_err(wrong)?;
+            if offset != 0.0 && wanted.shape.len() == 1 && wanted.name.ends_with(".weight") {
+                to.iter_mut().for_each(|x| *x += offset);
+            }
+        }
+        Ok(params)
+    }
+}
+
+fn decode(tensor: &Tensor, to: &mut [f32]) -> Result<(), String> {
+    match tensor.dtype {
+        Dtype::Block(ty) if ty.can_dequantize() => {
+            dequantize_row(ty, &tensor.bytes, to);
+            match to.iter().find(|x| !x.is_finite()) {
+                Some(x) => Err(format!("{x} among its numbers")),
+                None => Ok(()),
+            }
+        }
+        other => Err(format!("numbers of type {other}")),
+    }
+}
+
+/// Writes `params` as a GGUF file: matrices as `matrix`, vectors as f32. The file appears when it is complete.
+///
+/// # Errors
+/// Whatever the file system refuses; a number that `matrix` cannot hold.
+pub fn write_gguf(
+    path: &Path,
+    metadata: &Metadata,
+    layout: &Layout,
+    params: &[f32],
+    matrix: TensorType,
+) -> Result<(), Error> {
+    let ty = |shape: &[usize]| {
+        let fits = shape.len() > 1 && matrix.row_bytes(shape[shape.len() - 1]).is_some();
+        if fits { matrix } else { TensorType::F32 }
+    };
+    let mut file = GgufLayout::new(metadata.clone());
+    for (tensor, _) in layout.iter() {
+        file.tensor(&tensor.name, ty(&tensor.shape), &tensor.shape);
+    }
+    let mut writer = GgufWriter::create(path, &file)?;
+    for (tensor, range) in layout.iter() {
+        writer.begin(&tensor.name)?;
+        let (ty, width) = (ty(&tensor.shape), tensor.shape[tensor.shape.len() - 1]);
+        let mut bytes = vec![0; ty.row_bytes(width).expect("a type that fits was chosen")];
+        for row in params[range].chunks_exact(width) {
+            quantize_row(ty, row, &mut bytes).map_err(|e| Error::Tensor {
+                name: tensor.name.clone(),
+                expected: format!("numbers that {ty} can hold"),
+                found: e.to_string(),
+            })?;
+            writer.write(&bytes)?;
+        }
+    }
+    Ok(writer.finish()?)
+}
