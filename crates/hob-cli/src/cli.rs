@@ -1,6 +1,6 @@
 //! The command line as a whole: commands, and what every help text says about exit codes.
 
-use crate::{bench, chat, doctor, embed, eval, logits, prompt_template, show, tokenize};
+use crate::{bench, chat, doctor, embed, eval, logits, prompt_template, show, tokenize, train};
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 use std::path::PathBuf;
@@ -47,6 +47,10 @@ pub enum Command {
     },
     /// Measure speed, and how close it is to this machine's limits
     Bench(bench::BenchArgs),
+    /// Train a model from text, as a recipe says
+    Train(train::TrainArgs),
+    /// Learn a vocabulary from text
+    TrainTokenizer(train::TrainTokenizerArgs),
     /// Say what this machine offers, what is used of it and why
     Doctor(doctor::DoctorArgs),
     /// Print a completion script for a shell

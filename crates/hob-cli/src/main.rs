@@ -30,6 +30,7 @@ mod show;
 mod signals;
 mod terminal;
 mod tokenize;
+mod train;
 
 use clap::Parser;
 use cli::{Cli, Command};
@@ -59,6 +60,8 @@ fn run(cli: Cli, started: Instant) -> anyhow::Result<()> {
         Command::Logits(args) => logits::run(&args),
         Command::Eval { what } => eval::run(&what),
         Command::Bench(args) => bench::run(&args),
+        Command::Train(args) => train::run(&args),
+        Command::TrainTokenizer(args) => train::train_tokenizer(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Completions { shell } => generated::completions(shell),
         Command::Help { command } => help::of(&command),

@@ -28,6 +28,15 @@ static BYTES: [u16; CHARS] = {
     table
 };
 
+/// The characters that spell `bytes`.
+pub(crate) fn encode(bytes: &[u8]) -> String {
+    let spell = |byte: &u8| {
+        let point = BYTES.iter().position(|b| *b == u16::from(*byte)).expect("every byte has a character");
+        char::from_u32(point as u32).expect("the alphabet ends below the surrogates")
+    };
+    bytes.iter().map(spell).collect()
+}
+
 /// Appends the bytes that `text` spells to `out`; leaves `out` as it was and returns false when a character is not
 /// of the alphabet.
 pub(crate) fn decode_into(text: &[u8], out: &mut Vec<u8>) -> bool {
@@ -67,6 +76,7 @@ mod tests {
 
     #[test]
     fn known_spellings() {
+        assert_eq!(encode("\n Hé".as_bytes()), "ĊĠHÃ©");
         let mut out = Vec::new();
         assert!(decode_into("ĠHelloĊ".as_bytes(), &mut out));
         assert_eq!(out, b" Hello\n");

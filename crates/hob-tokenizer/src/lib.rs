@@ -25,6 +25,7 @@ mod split;
 mod stream;
 mod template;
 mod tokenizer;
+mod train;
 mod unicode;
 mod vocab;
 
@@ -34,3 +35,4 @@ pub use special::SpecialTokens;
 pub use stream::StreamDecoder;
 pub use template::{ChatTemplate, LocalTime, TemplateInput, ThinkingMarkers, adapt_tools};
 pub use tokenizer::{EncodeOptions, Tokenizer};
+pub use train::{BpeTrainer, TrainedBpe};

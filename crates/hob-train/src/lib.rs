@@ -6,19 +6,31 @@
 //!
 //! Read `network.rs` first, then `pass.rs` and `objective.rs`.
 
+#![allow(clippy::disallowed_methods, reason = "this room reads training text and writes checkpoints")]
+
+mod checkpoint;
+pub mod data;
 mod error;
 mod layout;
 mod network;
 mod objective;
+pub mod optimizer;
 mod parameters;
 mod pass;
 mod random;
+pub mod recipe;
 mod settings;
+mod trainer;
+mod vocabulary;
 
+pub use checkpoint::Checkpoint;
 pub use error::Error;
 pub use layout::Layout;
 pub use network::Network;
 pub use objective::{Goal, Loss};
 pub use parameters::write_gguf;
 pub use pass::{Batch, Workspace};
+pub use recipe::Recipe;
 pub use settings::describe;
+pub use trainer::{Point, Trainer};
+pub use vocabulary::{Roles, set_vocabulary};

@@ -24,10 +24,15 @@ impl Random {
         ((u128::from(self.next()) * limit as u128) >> 64) as usize
     }
 
+    /// A number in `0..1`.
+    pub fn unit(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
     /// A number of the standard normal distribution (Box and Muller).
     pub fn normal(&mut self) -> f32 {
-        let unit = |bits: u64| ((bits >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
-        let (radius, turn) = (unit(self.next()), unit(self.next()));
+        // Never 0, which has no logarithm.
+        let (radius, turn) = (1.0 - self.unit(), self.unit());
         ((-2.0 * radius.ln()).sqrt() * (std::f64::consts::TAU * turn).cos()) as f32
     }
 

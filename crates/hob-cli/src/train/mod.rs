@@ -1,0 +1,165 @@
+//! `hob train`: a model from text, as a recipe says.
+
+mod plot;
+mod prepare;
+mod tokenizer;
+mod view;
+
+pub use tokenizer::{TrainTokenizerArgs, run as train_tokenizer};
+
+use crate::fail::{Stop, note};
+use crate::{input, out, signals};
+use anyhow::Context;
+use clap::Args;
+use hob_format::AtomicFile;
+use hob_quant::TensorType;
+use hob_train::data::Sequences;
+use hob_train::{Point, Trainer, write_gguf};
+use prepare::Prepared;
+use serde_json::json;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use view::View;
+
+const AFTER_HELP: &str = "\
+A recipe is a TOML file. Paths in it are relative to it. This one trains a model of 3 million parameters:
+
+    out = \"runs/first\"             # checkpoints, log.jsonl, loss.svg, model.gguf
+    seed = 1
+
+    [model]
+    tokenizer = \"vocab.gguf\"       # made by hob train-tokenizer; or: from = \"model.gguf\" to go on from a model
+    [model.shape]
+    name = \"first\"
+    architecture = \"qwen3\"         # llama, qwen2, qwen3, phi3, gemma2, gemma3
+    layers = 4
+    hidden = 192
+    ffn = 512
+    heads = 3
+    kv_heads = 1
+    head_dim = 64
+    context = 1024
+
+    [[data]]                       # as many as you like
+    files = [\"books.jsonl.zst\"]    # lines with `text` or `messages`; or plain text
+    weight = 1.0                   # times per epoch
+    learn = \"all\"                  # \"answers\": of conversations, only what the assistant says
+
+    [valid]
+    files = [\"other.jsonl.zst\"]
+    bytes_max = 1000000
+
+    [training]
+    tokens = 20000000              # in all
+    sequence = 512
+    batch = 16384                  # tokens per step
+    rate = 0.003
+    warmup = 50                    # steps
+    cooldown = 0.2                 # last part of the run, in which the rate falls to nothing
+    optimizer = \"muon\"             # adamw, sign
+    precision = \"bf16\"             # f32
+    valid_every = 100              # steps
+    save_every = 100               # steps: what a crash may cost
+
+Ctrl-C saves and stops; the same command goes on where it was, with the same result as if it had not stopped.";
+
+/// Arguments of `hob train`.
+#[derive(Args, Debug)]
+#[command(after_help = AFTER_HELP)]
+pub struct TrainArgs {
+    /// Recipe
+    pub recipe: PathBuf,
+    /// Threads to compute with [default: all the machine offers]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// Begin anew although there is a checkpoint
+    #[arg(long)]
+    pub restart: bool,
+    /// Stop after so many steps in all, as Ctrl-C would
+    #[arg(long, value_name = "N")]
+    pub steps: Option<u64>,
+    /// Print a JSON line per step
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Runs the command.
+pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
+    signals::catch()?;
+    let Prepared { mut trainer, valid, metadata, recipe, out } = prepare::prepare(args)?;
+    let checkpoint = out.join("checkpoint.safetensors");
+    if checkpoint.exists() && !args.restart {
+        trainer.resume(&checkpoint)?;
+        note(&format!("{}: goes on after step {}", checkpoint.display(), trainer.step_count()));
+    }
+    let steps = recipe.training.steps();
+    let until = args.steps.map_or(steps, |n| n.min(steps));
+    let mut view = View::new(steps, recipe.training.batch, args.json);
+    let begun = trainer.step_count();
+    while trainer.step_count() < until && !signals::is_requested() {
+        let start = Instant::now();
+        let mut point = trainer.step()?;
+        let seconds = start.elapsed().as_secs_f64();
+        let (step, t) = (point.step, &recipe.training);
+        if step.is_multiple_of(t.valid_every) || step == steps {
+            point.valid = measure(&mut trainer, valid.as_ref());
+        }
+        view.step(&trainer, point, seconds)?;
+        if step.is_multiple_of(t.save_every) {
+            trainer.save(&checkpoint)?;
+        }
+    }
+    if trainer.step_count() > begun {
+        trainer.save(&checkpoint)?;
+        write_log(&out, trainer.points())?;
+        write_whole(&out.join("loss.svg"), plot::losses(trainer.points())?.as_bytes())?;
+    }
+    view.end();
+    if trainer.step_count() < steps {
+        note(&format!("stopped after step {} of {steps}; the same command goes on", trainer.step_count()));
+        return if signals::is_requested() { Err(Stop::Interrupted.into()) } else { Ok(()) };
+    }
+    let model = out.join("model.gguf");
+    write_gguf(&model, &metadata, trainer.network().layout(), trainer.params(), TensorType::F32)?;
+    report(&trainer, &model, args.json)
+}
+
+fn measure(trainer: &mut Trainer, valid: Option<&Sequences>) -> Option<f64> {
+    valid.map(|text| trainer.validate(text))
+}
+
+fn report(trainer: &Trainer, model: &Path, as_json: bool) -> anyhow::Result<()> {
+    let last = trainer.points().last();
+    let valid = last.and_then(|p| p.valid);
+    if as_json {
+        return out::json_line(&json!({"model": model, "steps": trainer.step_count(), "valid_nats": valid}));
+    }
+    let valid = valid.map_or(String::new(), |v| format!(", validation loss {v:.4} nats per token"));
+    out::text(&format!("{}: {} steps{valid}\n", model.display(), trainer.step_count()))
+}
+
+fn write_log(out: &Path, points: &[Point]) -> anyhow::Result<()> {
+    let lines =
+        points.iter().map(|p| serde_json::to_string(p).map(|l| l + "\n")).collect::<Result<String, _>>()?;
+    write_whole(&out.join("log.jsonl"), lines.as_bytes())
+}
+
+/// Writes a file that appears whole or not at all.
+fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    use hob_format::Commit;
+    let mut file = AtomicFile::create(path)?;
+    file.write_all(bytes)
+        .and_then(|()| file.commit())
+        .with_context(|| format!("{}: cannot write", path.display()))
+}
+
+/// `path` as seen from the folder of the recipe.
+fn beside(recipe: &Path, path: &Path) -> PathBuf {
+    recipe.parent().map_or(path.to_owned(), |folder| folder.join(path))
+}
+
+fn read_recipe(path: &Path) -> anyhow::Result<hob_train::Recipe> {
+    let text = input::text(path)?;
+    hob_train::Recipe::parse(&text).with_context(|| path.display().to_string())
+}

@@ -1,0 +1,202 @@
+//! The loop's body: one step, one measurement, one checkpoint. Whoever calls it has the clock and the screen.
+
+use crate::checkpoint::Checkpoint;
+use crate::data::{Packing, Sequences};
+use crate::optimizer::{Constants, Means, Stride, update};
+use crate::recipe::Training;
+use crate::{Batch, Error, Goal, Loss, Network, Workspace};
+use hob_kernels::Cpu;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// What is known after a step.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// The step, from 1.
+    pub step: u64,
+    /// Mean loss of the step's batch, in nats per token.
+    pub loss: f64,
+    /// Norm of the mean gradient, before clipping.
+    pub gradient: f64,
+    /// Learning rate.
+    pub rate: f32,
+    /// Loss on the validation text, where it was measured.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub valid: Option<f64>,
+}
+
+/// A model that is being trained.
+pub struct Trainer {
+    cpu: Cpu,
+    network: Network,
+    how: Training,
+    data: Packing,
+    params: Vec<f32>,
+    grads: Vec<f32>,
+    means: Means,
+    work: Workspace,
+    step: u64,
+    points: Vec<Point>,
+}
+
+impl Trainer {
+    /// Begins at step 0 with `params`.
+    ///
+    /// # Errors
+    /// [`Error::Recipe`] when the data has no whole sequence.
+    pub fn new(
+        cpu: Cpu,
+        network: Network,
+        params: Vec<f32>,
+        mut data: Packing,
+        how: &Training,
+    ) -> Result<Self, Error> {
+        let tokens = data.epoch_tokens();
+        if tokens < how.sequence {
+            return Err(Error::Recipe {
+                key: "data".into(),
+                expected: format!("at least one sequence of {} tokens", how.sequence),
+                found: format!("{tokens} tokens"),
+            });
+        }
+        Ok(Self {
+            cpu,
+            work: Workspace::new(how.recompute),
+            grads: vec![0.0; params.len()],
+            means: Means::new(params.len()),
+            network,
+            how: how.clone(),
+            data,
+            params,
+            step: 0,
+            points: Vec::new(),
+        })
+    }
+
+    /// The model.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// Its parameters.
+    pub fn params(&self) -> &[f32] {
+        &self.params
+    }
+
+    /// Steps done.
+    pub fn step_count(&self) -> u64 {
+        self.step
+    }
+
+    /// What was measured so far.
+    pub fn points(&self) -> &[Point] {
+        &self.points
+    }
+
+    /// Does one step; the same whatever happened between this one and the last.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] when the loss is no number.
+    pub fn step(&mut self) -> Result<Point, Error> {
+        let per_step = self.how.batch / self.how.sequence;
+        let all = self.data.sequences(self.step * per_step as u64, per_step);
+        self.grads.fill(0.0);
+        let mut loss = Loss::default();
+        for part in parts(&all, self.how.sequence, self.how.micro) {
+            self.network.forward(&self.cpu, &self.params, &part.batch(), &mut self.work);
+            let goal = (Goal::Next(part.targets), part.weights);
+            let (params, grads) = (&self.params, &mut self.grads);
+            loss += self.network.train(&self.cpu, params, grads, &part.batch(), &mut self.work, goal);
+        }
+        let step = self.step + 1;
+        if !loss.sum.is_finite() {
+            return Err(Error::Diverged { step, loss: loss.sum });
+        }
+        let per_token = if loss.weight > 0.0 { 1.0 / loss.weight } else { 0.0 };
+        let gradient = norm(&self.grads) * per_token;
+        let clip = (f64::from(self.how.clip) / gradient.max(1e-30)).min(1.0);
+        let rate = self.how.rate_at(step);
+        let how = Constants { rule: self.how.optimizer, betas: self.how.betas, decay: self.how.decay };
+        let at = Stride { rate, scale: (per_token * clip) as f32, step };
+        update(&self.cpu, &self.network, &how, at, &mut self.params, &self.grads, &mut self.means);
+        self.step = step;
+        let point = Point { step, loss: loss.mean(), gradient, rate, valid: None };
+        self.points.push(point);
+        Ok(point)
+    }
+
+    /// Mean loss over `text`, in nats per token; noted beside the last step.
+    pub fn validate(&mut self, text: &Sequences) -> f64 {
+        let mut loss = Loss::default();
+        for part in parts(text, self.how.sequence, self.how.micro) {
+            self.network.forward(&self.cpu, &self.params, &part.batch(), &mut self.work);
+            loss += self.network.loss(
+                &self.cpu,
+                &self.params,
+                &mut self.work,
+                Goal::Next(part.targets),
+                part.weights,
+            );
+        }
+        if let Some(point) = self.points.last_mut() {
+            point.valid = Some(loss.mean());
+        }
+        loss.mean()
+    }
+
+    /// Writes all that [`Trainer::resume`] needs.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::save`].
+    pub fn save(&self, path: &Path) -> Result<(), Error> {
+        let (params, means) = (self.params.clone(), self.means.clone());
+        let checkpoint = Checkpoint { step: self.step, params, means, points: self.points.clone() };
+        checkpoint.save(path, self.network.layout())
+    }
+
+    /// Goes on where the run that wrote `path` was.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::load`].
+    pub fn resume(&mut self, path: &Path) -> Result<(), Error> {
+        let Checkpoint { step, params, means, points } = Checkpoint::load(path, self.network.layout())?;
+        (self.step, self.params, self.means, self.points) = (step, params, means, points);
+        Ok(())
+    }
+}
+
+/// In blocks, so that the sum of many squares keeps its digits.
+fn norm(x: &[f32]) -> f64 {
+    let block = |x: &[f32]| x.iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>();
+    x.chunks(1 << 12).map(block).sum::<f64>().sqrt()
+}
+
+/// Some sequences of a step.
+struct Part<'a> {
+    tokens: &'a [u32],
+    targets: &'a [u32],
+    weights: &'a [f32],
+    documents: Vec<usize>,
+    sequence: usize,
+}
+
+impl Part<'_> {
+    fn batch(&self) -> Batch<'_> {
+        Batch { tokens: self.tokens, documents: &self.documents, sequence: self.sequence }
+    }
+}
+
+/// Whole sequences of at most about `micro` tokens.
+fn parts(all: &Sequences, sequence: usize, micro: usize) -> impl Iterator<Item = Part<'_>> {
+    let step = (micro / sequence).max(1) * sequence;
+    (0..all.tokens.len()).step_by(step).map(move |start| {
+        let range = start..(start + step).min(all.tokens.len());
+        Part {
+            tokens: &all.tokens[range.clone()],
+            targets: &all.targets[range.clone()],
+            weights: &all.weights[range.clone()],
+            documents: all.documents[range].iter().map(|d| d - start).collect(),
+            sequence,
+        }
+    })
+}
