@@ -98,6 +98,8 @@ pub(crate) trait Pairs: Copy {
     fn pair(self, first: Lanes<Self>, second: Lanes<Self>) -> Self::P;
     /// Pairs of adjacent lanes of the concatenation `a, b`, rounded likewise.
     fn adjacent(self, a: Lanes<Self>, b: Lanes<Self>) -> Self::P;
+    /// Alternating pairs of both, the first lanes and the last.
+    fn zip(self, a: Self::P, b: Self::P) -> (Self::P, Self::P);
     /// `sum + a.0 * b.0 + a.1 * b.1`; numbers below 2^-126 count as 0.
     fn dot(self, sum: Lanes<Self>, a: Self::P, b: Self::P) -> Lanes<Self>;
     /// `x * 2^n` for integers `n`.

@@ -245,6 +245,11 @@ impl Pairs for Bf16 {
             _mm512_permutexvar_epi16(order, halves(_mm512_cvtne2ps_pbh(second, first)))
         }
         adjacent(a: __m512, b: __m512) -> __m512i { halves(_mm512_cvtne2ps_pbh(b, a)) }
+        zip(a: __m512i, b: __m512i) -> (__m512i, __m512i) {
+            let first = _mm512_set_epi32(23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+            let last = _mm512_set_epi32(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8);
+            (_mm512_permutex2var_epi32(a, first, b), _mm512_permutex2var_epi32(a, last, b))
+        }
         dot(sum: __m512, a: __m512i, b: __m512i) -> __m512 { _mm512_dpbf16_ps(sum, pairs(a), pairs(b)) }
         scale(x: __m512, n: __m512) -> __m512 { _mm512_scalef_ps(x, n) }
         any_greater(a: __m512, b: __m512) -> bool { _mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b) != 0 }

@@ -161,7 +161,7 @@ impl Cpu {
     fn pack<W: Word>(&self, sides: &[(&Panels<'_>, DisjointMut<'_, W>); 2]) {
         let [(a, _), (b, _)] = sides;
         // A few panels at a time: a panel alone may be too little work to be worth a claim.
-        let steps = [a, b].map(|panels| (1 << 14) / (panels.lanes * panels.words).max(1) + 1);
+        let steps = [a, b].map(|panels| (1 << 15) / (panels.lanes * panels.words).max(1) + 1);
         let counts = [a.count().div_ceil(steps[0]), b.count().div_ceil(steps[1])];
         self.pool.run(counts[0] + counts[1], &|chunk| {
             let (side, chunk) = if chunk < counts[0] { (0, chunk) } else { (1, chunk - counts[0]) };
@@ -215,8 +215,13 @@ trait Words: Copy {
     fn load(self, from: &[Self::W]) -> Self::V;
     fn splat(self, word: Self::W) -> Self::V;
     fn multiply(self, sum: Lane<Self>, a: Self::V, b: Self::V) -> Lane<Self>;
-    /// Stores one word of a vector of lanes, made of its columns of `k`; the second is unused where a word is one column.
-    fn make(self, first: Lane<Self>, second: Lane<Self>, to: &mut [Self::W]);
+    fn store(self, words: Self::V, to: &mut [Self::W]);
+    /// Lane by lane the word of these columns of `k`; the second is unused where a word is one column.
+    fn make(self, first: Lane<Self>, second: Lane<Self>) -> Self::V;
+    /// The words of a run of adjacent columns: `a`, and `b` after it where a word is two columns.
+    fn take(self, a: Lane<Self>, b: Lane<Self>) -> Self::V;
+    /// Alternating words of both, as [`Simd::zip`].
+    fn zip(self, a: Self::V, b: Self::V) -> (Self::V, Self::V);
 }
 
 type Lane<U> = <<U as Words>::S as Simd>::F;
@@ -251,8 +256,23 @@ impl<S: Simd> Words for Single<S> {
     }
 
     #[inline(always)]
-    fn make(self, first: S::F, _: S::F, to: &mut [f32]) {
-        self.0.store(first, to);
+    fn store(self, words: S::F, to: &mut [f32]) {
+        self.0.store(words, to);
+    }
+
+    #[inline(always)]
+    fn make(self, first: S::F, _: S::F) -> S::F {
+        first
+    }
+
+    #[inline(always)]
+    fn take(self, a: S::F, _: S::F) -> S::F {
+        a
+    }
+
+    #[inline(always)]
+    fn zip(self, a: S::F, b: S::F) -> (S::F, S::F) {
+        self.0.zip(a, b)
     }
 }
 
@@ -286,8 +306,23 @@ impl<P: Pairs> Words for Double<P> {
     }
 
     #[inline(always)]
-    fn make(self, first: Lane<Self>, second: Lane<Self>, to: &mut [u32]) {
-        self.0.store(self.0.pair(first, second), to);
+    fn store(self, words: P::P, to: &mut [u32]) {
+        self.0.store(words, to);
+    }
+
+    #[inline(always)]
+    fn make(self, first: Lane<Self>, second: Lane<Self>) -> P::P {
+        self.0.pair(first, second)
+    }
+
+    #[inline(always)]
+    fn take(self, a: Lane<Self>, b: Lane<Self>) -> P::P {
+        self.0.adjacent(a, b)
+    }
+
+    #[inline(always)]
+    fn zip(self, a: P::P, b: P::P) -> (P::P, P::P) {
+        self.0.zip(a, b)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::simd::{self, Kernel, Simd, load_partial, math, store_partial, sum_map
 use crate::{Cpu, DisjointMut, Isa, MatrixMut, MatrixView, Precision, Sum};
 
 /// Tokens whose scores exist at a time.
-const ROWS: usize = 64;
+const ROWS: usize = 128;
 
 /// What attention is given beside its tensors.
 #[derive(Clone, Copy, Debug)]
