@@ -15,8 +15,8 @@ use hob_model::{Model, SequenceKv, Step, Wanted};
 use serde::Serialize;
 
 pub use crate::machine::Speed;
-use crate::random::Random;
 use crate::{Error, Limits, Traffic};
+use hob_base::Random;
 pub use look_up::{LookUp, LookUpSpeed};
 pub use together::{Together, TogetherSpeed};
 pub use vectors::{VectorSpeed, Vectors};

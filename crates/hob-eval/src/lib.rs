@@ -17,7 +17,6 @@ mod error;
 mod kl;
 mod machine;
 mod perplexity;
-mod random;
 mod score;
 pub mod synthetic;
 mod traffic;

@@ -17,7 +17,6 @@ mod objective;
 pub mod optimizer;
 mod parameters;
 mod pass;
-mod random;
 pub mod recipe;
 mod settings;
 mod trainer;

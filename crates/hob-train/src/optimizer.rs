@@ -154,7 +154,7 @@ fn orthogonalise(cpu: &Cpu, x: &mut [f32], rows: usize, cols: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Random;
+    use hob_base::Random;
     use hob_kernels::Compute;
 
     #[test]

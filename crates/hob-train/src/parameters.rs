@@ -1,7 +1,7 @@
 //! Parameters as one vector: drawn anew, read from a model file, or written to one.
 
-use crate::random::Random;
 use crate::{Error, Layout, Network};
+use hob_base::Random;
 use hob_format::{Dtype, GgufLayout, GgufWriter, Metadata, ModelFiles, Tensor};
 use hob_model::spec::NormKind;
 use hob_model::{Config, families};

@@ -1,5 +1,7 @@
 //! Loss, every gradient and one optimiser step of five families against PyTorch in f64 (`testdata/oracle.py`).
 
+#![allow(clippy::unwrap_used, reason = "tests read their fixtures")]
+
 use hob_format::{Metadata, SafeTensors};
 use hob_kernels::{AdamW, Compute, Cpu, Isa, Precision};
 use hob_train::{Batch, Goal, Network, Workspace, describe};

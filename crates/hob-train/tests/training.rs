@@ -1,5 +1,7 @@
 //! Whole runs of a tiny model: it learns, and a run that was interrupted ends with the same bits.
 
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests read and damage checkpoints")]
+
 use hob_format::Metadata;
 use hob_kernels::{Compute, Cpu, Precision};
 use hob_train::data::{Corpus, Packing};

@@ -86,8 +86,8 @@ pub struct TrainArgs {
 
 /// Runs the command.
 pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
-    signals::catch()?;
     let Prepared { mut trainer, valid, metadata, recipe, out } = prepare::prepare(args)?;
+    signals::catch()?;
     let checkpoint = out.join("checkpoint.safetensors");
     if checkpoint.exists() && !args.restart {
         trainer.resume(&checkpoint)?;

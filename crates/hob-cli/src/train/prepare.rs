@@ -83,7 +83,10 @@ fn all_cores() -> usize {
 /// The metadata of the GGUF file `path`, without what described its tensors.
 fn metadata(path: &Path) -> anyhow::Result<Metadata> {
     let ModelFiles::Gguf(gguf) = hob_format::open(path)? else {
-        return Err(anyhow!("{}: expected a GGUF file; convert the checkpoint first", path.display()));
+        return Err(anyhow!(
+            "{}: expected a GGUF file, found a model directory; training starts from GGUF files so far",
+            path.display()
+        ));
     };
     let mut metadata = gguf.metadata.clone();
     for key in ["general.file_type", "general.alignment", "general.quantization_version"] {

@@ -26,6 +26,8 @@ fn every_command_explains_itself() {
         "logits",
         "eval",
         "bench",
+        "train",
+        "train-tokenizer",
         "doctor",
         "completions",
         "man",

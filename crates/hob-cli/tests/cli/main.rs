@@ -13,6 +13,7 @@ mod help;
 mod numbers;
 mod repl;
 mod text;
+mod train;
 
 use std::io::Write;
 use std::path::PathBuf;

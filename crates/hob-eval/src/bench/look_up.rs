@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::{Speed, Subject, likeliest};
 use crate::Error;
-use crate::random::Random;
+use hob_base::Random;
 
 /// Tokens of the prompt.
 const PROMPT: usize = 256;

@@ -9,7 +9,7 @@
 use half::{bf16, f16};
 use hob_quant::{TensorType, dequantize_row};
 
-use crate::random::Random;
+use hob_base::Random;
 
 /// Blocks decoded to learn what magnitude a scale of one gives.
 const SAMPLE_BLOCKS: usize = 256;

@@ -22,7 +22,7 @@ use self::mix::{Context, Mix};
 use self::shapes::{Extra, SHAPES, Shape};
 use self::words::Vocabulary;
 use crate::Error;
-use crate::random::Random;
+use hob_base::Random;
 
 /// Bytes made and written at a time, rounded down to whole blocks.
 const PIECE_BYTES: usize = 1 << 20;

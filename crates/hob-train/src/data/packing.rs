@@ -1,7 +1,7 @@
 //! Ids to batches: documents cut to the length of a sequence, shuffled, and laid one after the other without padding.
 
 use super::Corpus;
-use crate::random::Random;
+use hob_base::Random;
 
 /// A corpus and how often each epoch sees it.
 #[derive(Clone, Debug)]

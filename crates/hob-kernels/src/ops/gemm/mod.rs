@@ -3,7 +3,7 @@
 //!
 //! Shapes: `a`: `[M, K]`, `b`: `[K, N]`, both with any strides, so a transpose costs nothing; `c`: `[M, N]` with contiguous
 //! rows. f32 in and out. Both sides are copied into panels first: tiles of a few rows of `A`, vectors of columns of `B`.
-//! Sums are f32, in the order of `k` within [`DEPTH`] words, and these partial sums in order; a sum depends neither on the
+//! Sums are f32, in the order of `k` within 128 words, and these partial sums in order; a sum depends neither on the
 //! rest of the matrix nor on the threads. Error: at most `EPSILON * sqrt(K) * sum |a b|`; with [`Precision::Bf16`] both
 //! sides are first rounded to bf16 (nearest, ties to even), which adds at most `2^-8 * sum |a b|`.
 //! `c` aliases neither `a` nor `b`.

@@ -58,7 +58,8 @@ impl<W: Word> Pack<'_, W> {
 fn side_by_side<U: Words>(u: U, panels: &Panels<'_>, range: Range<usize>, to: &mut [U::W]) {
     let Panels { source, lanes, words } = *panels;
     let (s, width) = (u.floats(), <U::S as Simd>::LANES);
-    let line = |k: usize| if k < source.cols { &source.data[k * source.col_step..][..source.rows] } else { &[] };
+    let line =
+        |k: usize| if k < source.cols { &source.data[k * source.col_step..][..source.rows] } else { &[] };
     for word in 0..words {
         let columns = [line(word * U::W::COLUMNS), line(word * U::W::COLUMNS + U::W::COLUMNS - 1)];
         for (i, panel) in range.clone().enumerate() {

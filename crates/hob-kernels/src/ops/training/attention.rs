@@ -6,7 +6,7 @@
 //!
 //! Shapes: `q`, `o`: `[T, H, Dh]`, `k`, `v`: `[T, K, Dh]`, `log_sums`: `[H, T]`; head `h` reads key-value head `h / (H / K)`.
 //! `first` holds what separates documents and what windows leave: it never decreases inside a sequence and never points
-//! before its start. Scores exist for [`ROWS`] tokens of one head at a time; backward computes them again from `log_sums`.
+//! before its start. Scores exist for 128 tokens of one head at a time; backward computes them again from `log_sums`.
 //! f32, products in the given [`Precision`]. Error: that of the products.
 //! Source: Dao et al., arXiv:2205.14135, algorithms 2 and 4, with whole rows in place of tiles.
 

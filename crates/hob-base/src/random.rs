@@ -1,8 +1,8 @@
-//! Seeded random numbers, the same on every machine.
+//! Seeded random numbers, the same on every machine: for weights, prompts and orders, never for secrets.
 
 /// SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): a counter through a mixing function.
 #[derive(Clone, Debug)]
-pub(crate) struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
     /// The generator of `stream` under `seed`; streams are independent.
@@ -12,6 +12,8 @@ impl Random {
     }
 
     /// 64 random bits.
+    #[inline(always)]
+    #[expect(clippy::should_implement_trait, reason = "a stream of bits, not of items")]
     pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -19,9 +21,24 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number below `limit`, which is above zero.
-    pub fn below(&mut self, limit: usize) -> usize {
-        ((u128::from(self.next()) * limit as u128) >> 64) as usize
+    /// A number below `limit`, from 32 of the bits.
+    pub fn below(&mut self, limit: u32) -> u32 {
+        ((u64::from(self.next() as u32) * u64::from(limit)) >> 32) as u32
+    }
+
+    /// A place in a list of `len`, which is not empty.
+    pub fn index(&mut self, len: usize) -> usize {
+        ((u128::from(self.next()) * len as u128) >> 64) as usize
+    }
+
+    /// Random bytes.
+    pub fn fill(&mut self, bytes: &mut [u8]) {
+        let (words, rest) = bytes.as_chunks_mut::<8>();
+        for word in words {
+            *word = self.next().to_le_bytes();
+        }
+        let last = self.next().to_le_bytes();
+        rest.copy_from_slice(&last[..rest.len()]);
     }
 
     /// A number in `0..1`.
@@ -39,7 +56,7 @@ impl Random {
     /// Puts `items` in random order (Fisher and Yates).
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for i in (1..items.len()).rev() {
-            items.swap(i, self.below(i + 1));
+            items.swap(i, self.index(i + 1));
         }
     }
 }
@@ -47,6 +64,19 @@ impl Random {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn streams_differ_and_repeat() {
+        let draw = |seed, stream| Random::new(seed, stream).next();
+        assert_eq!(draw(1, 2), draw(1, 2));
+        assert_ne!(draw(1, 2), draw(1, 3));
+        assert_ne!(draw(1, 2), draw(2, 2));
+        let mut random = Random::new(0, 0);
+        assert!((0..1000).all(|_| random.below(7) < 7));
+        let mut bytes = [0; 13];
+        random.fill(&mut bytes);
+        assert_ne!(bytes[8..], [0; 5]);
+    }
 
     #[test]
     fn normal_numbers_have_their_moments() {
