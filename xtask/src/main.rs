@@ -7,6 +7,7 @@
 
 mod arm;
 mod check;
+mod ember;
 mod fixtures;
 mod fuzz;
 mod peers;
@@ -62,6 +63,8 @@ enum Chore {
         #[arg(long)]
         target: Option<String>,
     },
+    /// Make Ember, the built-in model, from seed: data, vocabulary, pre-training, instruction
+    Ember,
     /// Measure Hob beside llama.cpp and OpenVINO on this machine, and compare with the bars
     BenchPeers(peers::Options),
 }
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
         Chore::Fixtures { root, rest } => fixtures::run_fixtures(root, &rest),
         Chore::Arm => alone("arm", arm::run_arm()),
         Chore::Fuzz { seconds, target } => alone("fuzz", fuzz::run_fuzz(seconds, target.as_deref())),
+        Chore::Ember => ember::run_ember(),
         Chore::BenchPeers(options) => peers::run_bench(&options),
     };
     match outcome {

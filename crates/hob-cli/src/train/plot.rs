@@ -20,9 +20,10 @@ fn draw(points: &[Point], svg: &mut String) -> Result<(), Box<dyn std::error::Er
         .map(|w| (w[w.len() - 1].step as f64, w.iter().map(|p| p.loss).sum::<f64>() / w.len() as f64))
         .collect();
     let valid: Vec<(f64, f64)> = points.iter().filter_map(|p| Some((p.step as f64, p.valid?))).collect();
-    let all = || train.iter().chain(&valid);
-    let low = all().map(|p| p.1).fold(f64::MAX, f64::min);
-    let high = all().map(|p| p.1).fold(f64::MIN, f64::max);
+    let all = || train.iter().chain(&valid).map(|p| p.1);
+    // Without a point there is still a picture; the library would look for ticks of an endless axis for ever.
+    let low = all().reduce(f64::min).unwrap_or(0.0);
+    let high = all().reduce(f64::max).unwrap_or(1.0);
     let last = points.last().map_or(1, |p| p.step) as f64;
     let root = SVGBackend::with_string(svg, (800, 450)).into_drawing_area();
     root.fill(&WHITE)?;

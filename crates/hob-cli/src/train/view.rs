@@ -134,7 +134,7 @@ mod tests {
         let line = view.line(&points, points[99]);
         assert_eq!(
             line,
-            "step 100/400  loss 2.100 (validation 2.500)  █▃▂▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁  2000 tokens/s  3 min left"
+            "step 100/400  loss 2.100 (validation 2.500)  █▃▂▂▂▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁  2000 tokens/s  3 min left"
         );
         assert_eq!(duration(7500.0), "2 h 5 min");
         assert_eq!(duration(12.3), "12 s");

@@ -1,0 +1,49 @@
+//! Makes the training data of Ember, Hob's built-in model: published conversations brought into one form, and
+//! conversations that our own generators make. The same seed gives the same bytes.
+//!
+//! Run by `cargo xtask ember`. Read `made/mod.rs` for what Ember is taught, `published.rs` for what is left out of the
+//! published sets.
+#![allow(clippy::disallowed_methods, reason = "a chore that reads and writes training data")]
+
+mod made;
+mod published;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use std::path::{Path, PathBuf};
+
+/// Makes Ember's training data.
+#[derive(Parser)]
+#[command(name = "hob-ember")]
+struct Args {
+    /// Folder with the published sets (`chat/`, `text/`)
+    #[arg(long)]
+    data: PathBuf,
+    /// Folder to write to; made if absent
+    #[arg(long)]
+    out: PathBuf,
+    /// Made conversations for training; a fiftieth as many are made for validation
+    #[arg(long, default_value_t = 40_000)]
+    made: usize,
+    /// Start of every random choice
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    std::fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
+    for split in ["train", "valid"] {
+        let rows = published::chats(&args.data, split)?;
+        write(&args.out.join(format!("chat.{split}.jsonl")), &rows)?;
+    }
+    write(&args.out.join("made.train.jsonl"), &made::conversations(args.seed, args.made))?;
+    write(&args.out.join("made.valid.jsonl"), &made::conversations(args.seed + 1, args.made / 50))
+}
+
+fn write(path: &Path, rows: &[serde_json::Value]) -> Result<()> {
+    let text: String = rows.iter().map(|row| row.to_string() + "\n").collect();
+    std::fs::write(path, text).with_context(|| path.display().to_string())?;
+    println!("{}: {} conversations", path.display(), rows.len());
+    Ok(())
+}
