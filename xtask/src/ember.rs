@@ -14,7 +14,8 @@ const VOCABULARY: &str = "8192";
 pub fn run_ember() -> Result<()> {
     let shared = shared_dir().context("Ember learns from the text in ../shared/data, which is not there")?;
     // The recipes name this folder, wherever cargo builds.
-    let (data, out, recipes) = (shared.join("data"), repo_root().join("target/ember"), repo_root().join("ember"));
+    let (data, out, recipes) =
+        (shared.join("data"), repo_root().join("target/ember"), repo_root().join("ember"));
     run(&mut cargo(["build", "--release", "-p", "hob-cli", "-p", "hob-ember"]))?;
     let program = |name: &str| {
         let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
