@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::shell::{cargo, repo_root, run, shared_dir, target_dir};
 
 /// Tokens of the vocabulary.
-const VOCABULARY: &str = "8192";
+const VOCABULARY: &str = "4096";
 
 /// Makes the model; what is made lies in `target/ember`.
 pub fn run_ember() -> Result<()> {
