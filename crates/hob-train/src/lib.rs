@@ -28,7 +28,7 @@ pub use layout::Layout;
 pub use network::Network;
 pub use objective::{Goal, Loss};
 pub use parameters::write_gguf;
-pub use pass::{Batch, Workspace};
+pub use pass::{Batch, Seen, Use, Workspace};
 pub use recipe::Recipe;
 pub use settings::describe;
 pub use trainer::{Point, Trainer};

@@ -1,7 +1,8 @@
 //! The head and the loss together, a few rows at a time, so that the logits of a batch never exist all at once.
 
 use crate::network::Network;
-use crate::pass::{Batch, Workspace};
+use crate::pass::{Batch, Seen, Use, Watch, Workspace};
+use hob_base::Random;
 use hob_kernels::{Cpu, MatrixMut, MatrixView, Sum, Target};
 
 /// Bytes of logits that exist at a time (twice that with a teacher).
@@ -12,6 +13,9 @@ const LOGITS_BYTES: usize = 8 << 20;
 pub enum Goal<'a> {
     /// The token that follows each, `[T]`.
     Next(&'a [u32]),
+    /// Tokens drawn from the model's own distribution, by this seed. The squares of these gradients are the curvature of the
+    /// divergence from this very model (Fisher's information).
+    Own(u64),
     /// The distribution of another model with the same vocabulary, whose last forward pass was over the same batch.
     Teacher {
         /// Its plan.
@@ -56,7 +60,7 @@ impl Network {
         goal: Goal<'_>,
         weights: &[f32],
     ) -> Loss {
-        self.head(cpu, params, None, work, goal, weights)
+        self.head(cpu, params, None, work, goal, weights, None)
     }
 
     /// As [`Network::loss`], and adds the gradient of `sum of weight * loss` by every parameter to `grads`.
@@ -69,11 +73,29 @@ impl Network {
         work: &mut Workspace,
         (goal, weights): (Goal<'_>, &[f32]),
     ) -> Loss {
-        let loss = self.head(cpu, params, Some(grads), work, goal, weights);
-        self.backward(cpu, params, grads, batch, work);
+        let loss = self.head(cpu, params, Some(grads), work, goal, weights, None);
+        self.backward(cpu, params, grads, batch, work, None);
         loss
     }
 
+    /// As [`Network::train`]; `watch` hears what every matrix saw.
+    #[allow(clippy::too_many_arguments, reason = "those of `train` and the listener")]
+    pub fn watch(
+        &self,
+        cpu: &Cpu,
+        params: &[f32],
+        grads: &mut [f32],
+        batch: &Batch<'_>,
+        work: &mut Workspace,
+        (goal, weights): (Goal<'_>, &[f32]),
+        watch: &dyn Fn(Seen<'_>),
+    ) -> Loss {
+        let loss = self.head(cpu, params, Some(grads), work, goal, weights, Some(watch));
+        self.backward(cpu, params, grads, batch, work, Some(watch));
+        loss
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the common part of three public functions")]
     fn head(
         &self,
         cpu: &Cpu,
@@ -82,6 +104,7 @@ impl Network {
         work: &mut Workspace,
         goal: Goal<'_>,
         weights: &[f32],
+        watch: Option<Watch<'_>>,
     ) -> Loss {
         let (d, vocab) = (self.spec.hidden, self.spec.vocab);
         let Workspace { hidden, d_hidden, .. } = work;
@@ -104,6 +127,11 @@ impl Network {
                     let targets: Vec<u32> = rows.iter().map(|t| targets[*t]).collect();
                     cpu.loss_grad(&mut logits, vocab, Target::Tokens(&targets), &weights, &mut losses);
                 }
+                Goal::Own(seed) => {
+                    let draw = |(t, z): (&usize, &[f32])| draw(z, Random::new(seed, *t as u64).unit());
+                    let targets: Vec<u32> = rows.iter().zip(logits.chunks_exact(vocab)).map(draw).collect();
+                    cpu.loss_grad(&mut logits, vocab, Target::Tokens(&targets), &weights, &mut losses);
+                }
                 Goal::Teacher { network, params, work } => {
                     let x = gather(cpu, &work.hidden, network.spec.hidden, rows);
                     let teacher = network.logits(cpu, params, &x, rows.len());
@@ -117,6 +145,9 @@ impl Network {
             let Some(grads) = grads.as_deref_mut() else { continue };
             if let (Some(cap), Some(capped)) = (self.softcap, capped) {
                 logits.iter_mut().zip(&*capped).for_each(|(g, z)| *g *= 1.0 - (z / cap) * (z / cap));
+            }
+            if let Some(watch) = watch {
+                watch(Seen { weight: &self.head.weight, what: Use::Product { x: &x, dy: &logits } });
             }
             let dz = MatrixView::new(&logits, rows.len(), vocab);
             let to = MatrixMut::new(&mut grads[self.head.weight.clone()], vocab, d);
@@ -150,4 +181,30 @@ fn gather(cpu: &Cpu, from: &[f32], width: usize, rows: &[usize]) -> hob_kernels:
         to.copy_from_slice(&from[row * width..][..width]);
     }
     to
+}
+
+/// The token at which the probabilities of scores `z`, summed in order, pass `at` (0 to 1).
+fn draw(z: &[f32], at: f64) -> u32 {
+    let top = z.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let weight = |z: &f32| f64::from((z - top).exp());
+    let mut left = at * z.iter().map(weight).sum::<f64>();
+    let found = z.iter().position(|z| {
+        left -= weight(z);
+        left < 0.0
+    });
+    found.unwrap_or(z.len() - 1) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_drawn_as_often_as_they_are_likely() {
+        let z = [0.0f32, 2f32.ln(), f32::NEG_INFINITY, 0.0];
+        let mut counts = [0; 4];
+        (0..4000u64).for_each(|i| counts[draw(&z, Random::new(1, i).unit()) as usize] += 1);
+        assert_eq!(counts[2], 0);
+        assert!((900..1100).contains(&counts[0]) && (1900..2100).contains(&counts[1]), "{counts:?}");
+    }
 }

@@ -86,11 +86,43 @@ fn keep(v: &mut Vec<f32>, from: &[f32]) {
     v.extend_from_slice(from);
 }
 
+/// What one matrix saw in a backward pass.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// Where the matrix stands in the layout.
+    pub weight: &'a Range<usize>,
+    /// What it saw.
+    pub what: Use<'a>,
+}
+
+/// How a matrix was used.
+#[derive(Clone, Copy, Debug)]
+pub enum Use<'a> {
+    /// `y = x w^T`.
+    Product {
+        /// `[T, in]`.
+        x: &'a [f32],
+        /// Gradient of the loss by `y`, `[T, out]`.
+        dy: &'a [f32],
+    },
+    /// Rows were looked up.
+    Rows {
+        /// `[T]`.
+        tokens: &'a [u32],
+        /// Gradient of the loss by the rows, `[T, D]`.
+        dy: &'a [f32],
+    },
+}
+
+/// Hears what every matrix saw.
+pub(crate) type Watch<'a> = &'a dyn Fn(Seen<'_>);
+
 /// What every step of a pass needs.
 struct Pass<'a> {
     cpu: &'a Cpu,
     net: &'a Network,
     params: &'a [f32],
+    watch: Option<Watch<'a>>,
     /// Tokens of the batch.
     tokens: usize,
     sequence: usize,
@@ -112,7 +144,8 @@ impl Network {
         let Workspace { recompute, inputs, saved, x, hidden, angles, first, .. } = work;
         sized(x, tokens * d);
         self.embed(params, batch.tokens, x);
-        let pass = Pass { cpu, net: self, params, tokens, sequence: batch.sequence, angles, first };
+        let sequence = batch.sequence;
+        let pass = Pass { cpu, net: self, params, watch: None, tokens, sequence, angles, first };
         for (i, layer) in self.layers.iter().enumerate() {
             keep(&mut inputs[i], x);
             pass.forward(layer, x, &mut saved[if *recompute { 0 } else { i }]);
@@ -131,10 +164,12 @@ impl Network {
         grads: &mut [f32],
         batch: &Batch<'_>,
         work: &mut Workspace,
+        watch: Option<Watch<'_>>,
     ) {
         let (tokens, d) = (batch.tokens.len(), self.spec.hidden);
         let Workspace { recompute, inputs, saved, x, d_hidden, angles, first, .. } = work;
-        let pass = Pass { cpu, net: self, params, tokens, sequence: batch.sequence, angles, first };
+        let pass =
+            Pass { cpu, net: self, params, watch, tokens, sequence: batch.sequence, angles, first };
         if let Some(norm) = &self.final_norm {
             pass.norm_grad(norm, d, x, d_hidden, grads);
         }
@@ -147,6 +182,9 @@ impl Network {
                 pass.forward(layer, x, saved);
             }
             pass.backward(layer, &inputs[i], saved, &back, d_hidden, grads);
+        }
+        if let Some(watch) = watch {
+            watch(Seen { weight: &self.embedding, what: Use::Rows { tokens: batch.tokens, dy: d_hidden } });
         }
         let rows = grads[self.embedding.clone()].chunks_exact_mut(d);
         add_rows(rows, batch.tokens, d_hidden, self.spec.embedding.scale, |id| self.spec.embedding.row(id));
@@ -230,6 +268,9 @@ impl Pass<'_> {
 
     /// Gradients of the weight and bias from the input `x` and the output's gradient `dy`.
     fn weight_grad(&self, linear: &Linear, x: &[f32], dy: &[f32], grads: &mut [f32]) {
+        if let Some(watch) = self.watch {
+            watch(Seen { weight: &linear.weight, what: Use::Product { x, dy } });
+        }
         let dy_view = MatrixView::new(dy, self.tokens, linear.outputs).transposed();
         let to = MatrixMut::new(&mut grads[linear.weight.clone()], linear.outputs, linear.inputs);
         let x = MatrixView::new(x, self.tokens, linear.inputs);
