@@ -1,6 +1,6 @@
 //! The command line as a whole: commands, and what every help text says about exit codes.
 
-use crate::{bench, chat, doctor, embed, eval, logits, prompt_template, show, tokenize, train};
+use crate::{bench, chat, doctor, embed, eval, logits, prompt_template, show, shrink, tokenize, train};
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 use std::path::PathBuf;
@@ -51,6 +51,8 @@ pub enum Command {
     Train(train::TrainArgs),
     /// Learn a vocabulary from text
     TrainTokenizer(train::TrainTokenizerArgs),
+    /// Make a model smaller: the best file that fits into so many bytes
+    Shrink(shrink::ShrinkArgs),
     /// Say what this machine offers, what is used of it and why
     Doctor(doctor::DoctorArgs),
     /// Print a completion script for a shell

@@ -22,11 +22,13 @@ mod input;
 mod logits;
 mod open;
 mod out;
+mod parent;
 mod platform;
 mod progress;
 mod prompt_template;
 mod sampling;
 mod show;
+mod shrink;
 mod signals;
 mod terminal;
 mod tokenize;
@@ -62,6 +64,7 @@ fn run(cli: Cli, started: Instant) -> anyhow::Result<()> {
         Command::Bench(args) => bench::run(&args),
         Command::Train(args) => train::run(&args),
         Command::TrainTokenizer(args) => train::train_tokenizer(&args),
+        Command::Shrink(args) => shrink::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Completions { shell } => generated::completions(shell),
         Command::Help { command } => help::of(&command),

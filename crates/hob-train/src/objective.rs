@@ -147,7 +147,8 @@ impl Network {
                 logits.iter_mut().zip(&*capped).for_each(|(g, z)| *g *= 1.0 - (z / cap) * (z / cap));
             }
             if let Some(watch) = watch {
-                watch(Seen { weight: &self.head.weight, what: Use::Product { x: &x, dy: &logits } });
+                let what = Use::Product { inputs: d, x: &x, dy: &logits };
+                watch(Seen { weight: &self.head.weight, what });
             }
             let dz = MatrixView::new(&logits, rows.len(), vocab);
             let to = MatrixMut::new(&mut grads[self.head.weight.clone()], vocab, d);

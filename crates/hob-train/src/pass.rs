@@ -100,6 +100,8 @@ pub struct Seen<'a> {
 pub enum Use<'a> {
     /// `y = x w^T`.
     Product {
+        /// Columns of the matrix (`in`).
+        inputs: usize,
         /// `[T, in]`.
         x: &'a [f32],
         /// Gradient of the loss by `y`, `[T, out]`.
@@ -168,8 +170,7 @@ impl Network {
     ) {
         let (tokens, d) = (batch.tokens.len(), self.spec.hidden);
         let Workspace { recompute, inputs, saved, x, d_hidden, angles, first, .. } = work;
-        let pass =
-            Pass { cpu, net: self, params, watch, tokens, sequence: batch.sequence, angles, first };
+        let pass = Pass { cpu, net: self, params, watch, tokens, sequence: batch.sequence, angles, first };
         if let Some(norm) = &self.final_norm {
             pass.norm_grad(norm, d, x, d_hidden, grads);
         }
@@ -269,7 +270,8 @@ impl Pass<'_> {
     /// Gradients of the weight and bias from the input `x` and the output's gradient `dy`.
     fn weight_grad(&self, linear: &Linear, x: &[f32], dy: &[f32], grads: &mut [f32]) {
         if let Some(watch) = self.watch {
-            watch(Seen { weight: &linear.weight, what: Use::Product { x, dy } });
+            let what = Use::Product { inputs: linear.inputs, x, dy };
+            watch(Seen { weight: &linear.weight, what });
         }
         let dy_view = MatrixView::new(dy, self.tokens, linear.outputs).transposed();
         let to = MatrixMut::new(&mut grads[linear.weight.clone()], linear.outputs, linear.inputs);

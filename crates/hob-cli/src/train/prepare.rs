@@ -2,12 +2,12 @@
 
 use super::{TrainArgs, beside, read_recipe};
 use crate::fail::note;
-use crate::progress::Progress;
+use crate::parent::{self, Parent, Words, all_cores};
 use anyhow::{Context, anyhow};
-use hob::{ChatTemplate, Compute, Tokenizer};
-use hob_format::{Metadata, ModelFiles};
+use hob::Compute;
+use hob_format::Metadata;
 use hob_kernels::{Cpu, Precision};
-use hob_train::data::{Corpus, Encoder, Packing, Sequences};
+use hob_train::data::{Corpus, Packing, Sequences};
 use hob_train::recipe::{DataRecipe, PrecisionSetting};
 use hob_train::{Network, Recipe, Trainer, describe};
 use std::path::{Path, PathBuf};
@@ -37,33 +37,31 @@ pub fn prepare(args: &TrainArgs) -> anyhow::Result<Prepared> {
         PrecisionSetting::Bf16 => Precision::Bf16,
         PrecisionSetting::F32 => Precision::F32,
     };
-    let source = recipe.model.from.as_ref().or(recipe.model.tokenizer.as_ref());
-    let source = at(source.ok_or_else(|| anyhow!("the recipe names no model"))?);
-    let tokenizer = hob::open_tokenizer(&source)?;
-    let mut metadata = metadata(&source)?;
-    let (network, params) = match &recipe.model.shape {
-        Some(shape) => {
+    let (network, params, metadata, words) = match (&recipe.model.from, &recipe.model.tokenizer) {
+        (Some(from), _) => {
+            let p = Parent::open(&at(from), precision)?;
+            (p.network, p.params, p.metadata, p.words)
+        }
+        (None, tokenizer) => {
+            let source = at(tokenizer.as_ref().ok_or_else(|| anyhow!("the recipe names no model"))?);
+            let mut metadata = parent::metadata(&source, &hob_format::open(&source)?)?;
+            let words = Words::open(&source, &metadata)?;
+            let shape = recipe.model.shape.as_ref().ok_or_else(|| anyhow!("the recipe has no shape"))?;
             shape.describe(&mut metadata);
-            let spec = describe(&metadata, tokenizer.vocab_size(), shape.tied)?;
+            let spec = describe(&metadata, words.tokenizer.vocab_size(), shape.tied)?;
             let network = Network::new(&spec, precision)?;
             let params = network.fresh(recipe.seed);
-            (network, params)
-        }
-        None => {
-            let files = hob_format::open(&source)?;
-            let config = hob_model::Config::new(&files)?;
-            let spec = (hob_model::families::find(&config)?.spec)(&config)?;
-            let network = Network::new(&spec, precision)?;
-            let params = network.read(&files)?;
-            (network, params)
+            (network, params, metadata, words)
         }
     };
-    let template = metadata.str("tokenizer.chat_template")?.map(ChatTemplate::new).transpose()?;
-    let reader = Reader { tokenizer: &tokenizer, template: template.as_ref(), threads, recipe: &args.recipe };
+    let corpus = |d: &DataRecipe| {
+        let files: Vec<PathBuf> = d.files.iter().map(|f| at(f)).collect();
+        words.corpus(&files, d.learn, d.bytes_max, threads)
+    };
     let sources =
-        recipe.data.iter().map(|d| Ok((reader.corpus(d)?, d.weight))).collect::<anyhow::Result<Vec<_>>>()?;
+        recipe.data.iter().map(|d| Ok((corpus(d)?, d.weight))).collect::<anyhow::Result<Vec<_>>>()?;
     let data = Packing::new(sources, recipe.training.sequence, Some(recipe.seed));
-    let valid = recipe.valid.as_ref().map(|v| reader.corpus(v)).transpose()?;
+    let valid = recipe.valid.as_ref().map(&corpus).transpose()?;
     let valid = valid.map(|corpus| sample(corpus, recipe.training.sequence));
     let cpu = Cpu::new(threads, Compute::Fast);
     note(&format!(
@@ -76,66 +74,9 @@ pub fn prepare(args: &TrainArgs) -> anyhow::Result<Prepared> {
     Ok(Prepared { trainer, valid, metadata, recipe, out })
 }
 
-fn all_cores() -> usize {
-    std::thread::available_parallelism().map_or(1, |n| n.get())
-}
-
-/// The metadata of the GGUF file `path`, without what described its tensors.
-fn metadata(path: &Path) -> anyhow::Result<Metadata> {
-    let ModelFiles::Gguf(gguf) = hob_format::open(path)? else {
-        return Err(anyhow!(
-            "{}: expected a GGUF file, found a model directory; training starts from GGUF files so far",
-            path.display()
-        ));
-    };
-    let mut metadata = gguf.metadata.clone();
-    for key in ["general.file_type", "general.alignment", "general.quantization_version"] {
-        metadata.remove(key);
-    }
-    metadata.set("general.file_type", 0u32);
-    Ok(metadata)
-}
-
 /// Whole sequences from all over the corpus, in a fixed order.
 fn sample(corpus: Corpus, sequence: usize) -> Sequences {
     let mut packing = Packing::new(vec![(corpus, 1.0)], sequence, Some(0));
     let count = packing.epoch_tokens().min(VALID_TOKENS) / sequence;
     packing.sequences(0, count)
-}
-
-struct Reader<'a> {
-    tokenizer: &'a Tokenizer,
-    template: Option<&'a ChatTemplate>,
-    threads: usize,
-    recipe: &'a Path,
-}
-
-impl Reader<'_> {
-    fn corpus(&self, data: &DataRecipe) -> anyhow::Result<Corpus> {
-        let special = self.tokenizer.special();
-        let encoder = Encoder {
-            tokenizer: self.tokenizer,
-            template: self.template,
-            end_of_text: special.eot.or(special.eos),
-            learn: data.learn,
-            threads: self.threads,
-        };
-        let mut corpus = Corpus::default();
-        let mut progress = Progress::steps(true);
-        for file in &data.files {
-            let path = beside(self.recipe, file);
-            progress.step(&format!("reading {}", path.display()));
-            corpus.append(encoder.read(&path, data.bytes_max)?);
-        }
-        drop(progress);
-        let names: Vec<String> = data.files.iter().map(|f| f.display().to_string()).collect();
-        note(&format!(
-            "{}: {} documents, {:.2} million tokens, {:.2} bytes per token",
-            names.join(", "),
-            corpus.documents.len(),
-            corpus.tokens.len() as f64 / 1e6,
-            corpus.bytes as f64 / (corpus.tokens.len() as f64).max(1.0),
-        ));
-        Ok(corpus)
-    }
 }

@@ -68,12 +68,12 @@ fn pack_k_scales_and_mins(scales: &[u8; 8], mins: &[u8; 8]) -> [u8; 12] {
 }
 
 /// Bit `bit` of element `32r + j` becomes bit `r` of byte `j`.
-fn pack_top_bits(codes: &[u8; 256], bit: u32) -> [u8; 32] {
+pub(crate) fn pack_top_bits(codes: &[u8; 256], bit: u32) -> [u8; 32] {
     std::array::from_fn(|j| (0..8).fold(0, |byte, r| byte | (((codes[32 * r + j] >> bit) & 1) << r)))
 }
 
 /// Two-bit elements `128h + 32k + j` become bits `2k` and `2k + 1` of byte `32h + j`.
-fn pack_two_bits(codes: &[u8; 256]) -> [u8; 64] {
+pub(crate) fn pack_two_bits(codes: &[u8; 256]) -> [u8; 64] {
     std::array::from_fn(|i| {
         let at = i / 32 * 128 + i % 32;
         (0..4).fold(0, |byte, k| byte | (codes[at + 32 * k] << (2 * k)))
@@ -81,7 +81,7 @@ fn pack_two_bits(codes: &[u8; 256]) -> [u8; 64] {
 }
 
 /// Four-bit elements `64g + j` and `64g + 32 + j` become the nibbles of byte `32g + j`.
-fn pack_nibbles(codes: &[u8; 256]) -> [u8; 128] {
+pub(crate) fn pack_nibbles(codes: &[u8; 256]) -> [u8; 128] {
     std::array::from_fn(|i| {
         let at = i / 32 * 64 + i % 32;
         codes[at] | (codes[at + 32] << 4)

@@ -132,11 +132,11 @@ fn affine_codes(x: &[f32; 32], max: u8) -> (f32, f32, [u8; 32]) {
     (d, low, x.map(|x| (((x - low) * inverse + 0.5) as u8).min(max)))
 }
 
-fn pack_nibbles(codes: &[u8; 32]) -> [u8; 16] {
+pub(crate) fn pack_nibbles(codes: &[u8; 32]) -> [u8; 16] {
     std::array::from_fn(|i| (codes[i] & 15) | (codes[i + 16] << 4))
 }
 
-fn pack_fifth_bits(codes: &[u8; 32]) -> [u8; 4] {
+pub(crate) fn pack_fifth_bits(codes: &[u8; 32]) -> [u8; 4] {
     let bits = codes.iter().enumerate().fold(0_u32, |bits, (i, &code)| bits | (u32::from(code >> 4) << i));
     bits.to_le_bytes()
 }

@@ -1,0 +1,102 @@
+//! A model as training and shrinking need it: its description, its numbers, its words, and text read in them.
+
+use crate::fail::note;
+use crate::progress::Progress;
+use anyhow::anyhow;
+use hob::{ChatTemplate, Tokenizer};
+use hob_format::{Metadata, ModelFiles};
+use hob_kernels::Precision;
+use hob_train::Network;
+use hob_train::data::{Corpus, Encoder, Learn};
+use std::path::{Path, PathBuf};
+
+/// A model file, decoded.
+pub struct Parent {
+    pub network: Network,
+    pub params: Vec<f32>,
+    pub metadata: Metadata,
+    pub words: Words,
+}
+
+impl Parent {
+    /// Reads the GGUF file `path`; products will be of `precision`.
+    pub fn open(path: &Path, precision: Precision) -> anyhow::Result<Self> {
+        let files = hob_format::open(path)?;
+        let metadata = metadata(path, &files)?;
+        let config = hob_model::Config::new(&files)?;
+        let spec = (hob_model::families::find(&config)?.spec)(&config)?;
+        let network = Network::new(&spec, precision)?;
+        let params = network.read(&files)?;
+        let words = Words::open(path, &metadata)?;
+        Ok(Self { network, params, metadata, words })
+    }
+}
+
+/// The metadata of a GGUF file, without what described its tensors.
+pub fn metadata(path: &Path, files: &ModelFiles) -> anyhow::Result<Metadata> {
+    let ModelFiles::Gguf(gguf) = files else {
+        return Err(anyhow!(
+            "{}: expected a GGUF file, found a model directory; training and shrinking start from GGUF files so far",
+            path.display()
+        ));
+    };
+    let mut metadata = gguf.metadata.clone();
+    for key in ["general.file_type", "general.alignment", "general.quantization_version"] {
+        metadata.remove(key);
+    }
+    metadata.set("general.file_type", 0u32);
+    Ok(metadata)
+}
+
+/// How text becomes a model's tokens.
+pub struct Words {
+    pub tokenizer: Tokenizer,
+    template: Option<ChatTemplate>,
+}
+
+impl Words {
+    /// The vocabulary and chat template of `path`, whose metadata is at hand.
+    pub fn open(path: &Path, metadata: &Metadata) -> anyhow::Result<Self> {
+        let template = metadata.str("tokenizer.chat_template")?.map(ChatTemplate::new).transpose()?;
+        Ok(Self { tokenizer: hob::open_tokenizer(path)?, template })
+    }
+
+    /// The documents of `files`, of each up to about `bytes_max` bytes; says what was found.
+    pub fn corpus(
+        &self,
+        files: &[PathBuf],
+        learn: Learn,
+        bytes_max: u64,
+        threads: usize,
+    ) -> anyhow::Result<Corpus> {
+        let special = self.tokenizer.special();
+        let encoder = Encoder {
+            tokenizer: &self.tokenizer,
+            template: self.template.as_ref(),
+            end_of_text: special.eot.or(special.eos),
+            learn,
+            threads,
+        };
+        let mut corpus = Corpus::default();
+        let mut progress = Progress::steps(true);
+        for file in files {
+            progress.step(&format!("reading {}", file.display()));
+            corpus.append(encoder.read(file, bytes_max)?);
+        }
+        drop(progress);
+        let names: Vec<String> = files.iter().map(|f| f.display().to_string()).collect();
+        note(&format!(
+            "{}: {} documents, {:.2} million tokens, {:.2} bytes per token",
+            names.join(", "),
+            corpus.documents.len(),
+            corpus.tokens.len() as f64 / 1e6,
+            corpus.bytes as f64 / (corpus.tokens.len() as f64).max(1.0),
+        ));
+        Ok(corpus)
+    }
+}
+
+/// Threads when none are asked for.
+pub fn all_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, |n| n.get())
+}

@@ -1,0 +1,49 @@
+//! What can go wrong, in words for the person who shrinks a model.
+
+use hob_base::Bytes;
+
+/// An error of this crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A budget below what the smallest types take.
+    #[error(
+        "a budget of {} is too small for this model: the smallest possible file takes {}",
+        Bytes(*budget),
+        Bytes(*least)
+    )]
+    Budget {
+        /// Bytes asked for.
+        budget: u64,
+        /// Bytes that the smallest file takes.
+        least: u64,
+    },
+    /// Too little text to measure with.
+    #[error("expected at least {expected} tokens of text, found {found}; give a longer text")]
+    Text {
+        /// Tokens needed.
+        expected: usize,
+        /// Tokens there are.
+        found: usize,
+    },
+    /// What a matrix saw has no factor, whatever is added to its diagonal.
+    #[error("tensor {name}: what it sees of this text is no number; is the model damaged?")]
+    Curvature {
+        /// The tensor.
+        name: String,
+    },
+    /// A weight that a type cannot hold.
+    #[error("tensor {name}: {source}")]
+    Quantize {
+        /// The tensor.
+        name: String,
+        /// Which weight, and why.
+        source: hob_quant::Error,
+    },
+    /// A model file.
+    #[error(transparent)]
+    Format(#[from] hob_format::Error),
+    /// The training core.
+    #[error(transparent)]
+    Train(#[from] hob_train::Error),
+}

@@ -1,0 +1,28 @@
+//! Makes models smaller and says what that costs.
+//!
+//! The measure is the divergence of the small model's predictions from its parent's, in nats per token. To second order it is
+//! a quadratic form in the errors of the weights; [`Statistics`] measures that form in one pass over a text, for every matrix
+//! as a product of what it sees and what depends on it. Everything else follows from it: [`Table`] predicts what each type
+//! costs for each tensor, [`plan`] spends a budget of bytes where they save the most, and [`round_matrix`] rounds weights so
+//! that later columns make up for the errors of earlier ones.
+//!
+//! The crate sees token ids, never text. Read `statistics.rs` first, then `curvature.rs`, `rounding.rs`, `table.rs`, `plan.rs`
+//! and `shrink.rs`, which puts them together.
+
+mod curvature;
+mod error;
+mod model;
+mod plan;
+mod rounding;
+mod shrink;
+mod statistics;
+mod table;
+
+pub use curvature::{Curvature, Feedback};
+pub use error::Error;
+pub use model::{StoredTensor, write_model};
+pub use plan::{Choice, Plan, plan};
+pub use rounding::{Rounding, round_matrix};
+pub use shrink::{Measure, Options, Outcome, Stage, divergence, shrink};
+pub use statistics::{Part, Statistics};
+pub use table::{Candidate, Entry, Judge, Table};

@@ -1,0 +1,195 @@
+//! From a parent and a budget to the tensors of the child.
+
+use crate::table::Judge;
+use crate::{Error, Plan, Statistics, StoredTensor, Table, plan};
+use hob_format::{GgufLayout, GgufWriter, Metadata};
+use hob_kernels::Cpu;
+use hob_quant::{TensorType, dequantize_row};
+use hob_train::data::Sequences;
+use hob_train::{Batch, Goal, Layout, Network, Workspace};
+use serde::Serialize;
+
+/// Tokens below which the curvature says nothing of most columns.
+const TOKENS_MIN: usize = 2048;
+
+/// Alignment of tensors in a GGUF file.
+const ALIGNMENT: u64 = 32;
+
+/// Types worth considering: the rest are larger and worse than one of these, or need other kernels.
+const TYPES: [TensorType; 17] = [
+    TensorType::IQ1_S,
+    TensorType::IQ1_M,
+    TensorType::IQ2_XXS,
+    TensorType::IQ2_XS,
+    TensorType::IQ2_S,
+    TensorType::Q2_K,
+    TensorType::IQ3_XXS,
+    TensorType::IQ3_S,
+    TensorType::Q3_K,
+    TensorType::IQ4_XS,
+    TensorType::IQ4_NL,
+    TensorType::Q4_K,
+    TensorType::Q5_0,
+    TensorType::Q5_K,
+    TensorType::Q6_K,
+    TensorType::Q8_0,
+    TensorType::F16,
+];
+
+/// What a child should be like.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Bytes of the whole file, at most.
+    pub budget: u64,
+    /// Types it may have; the parent's shapes decide which of them fit.
+    pub types: Vec<TensorType>,
+    /// How errors are judged.
+    pub judge: Judge,
+    /// Start of every random choice.
+    pub seed: u64,
+    /// Threads that round.
+    pub threads: usize,
+    /// Tokens of a sequence of the text.
+    pub sequence: usize,
+}
+
+impl Options {
+    /// The usual ways of this crate.
+    pub fn new(budget: u64, threads: usize, sequence: usize) -> Self {
+        let types = TYPES.iter().copied().filter(|ty| ty.can_quantize()).collect();
+        Self { budget, types, judge: Judge::default(), seed: 1, threads, sequence }
+    }
+}
+
+/// What is being done.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Stage<'a> {
+    /// The text is read: tokens done, of so many.
+    Reading(usize, usize),
+    /// Costs of types are predicted for a tensor.
+    Predicting(&'a str),
+    /// A tensor is rounded to its type.
+    Rounding(&'a str, TensorType),
+}
+
+/// A child, and how it came to be.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Its tensors, in the parent's order.
+    pub tensors: Vec<StoredTensor>,
+    /// The types and what they were predicted to cost.
+    pub plan: Plan,
+}
+
+/// Plans and rounds a child of the model that `params` are, by what it does to the predictions on `text`.
+///
+/// # Errors
+/// [`Error::Budget`] with the smallest size that there is, [`Error::Text`], [`Error::Curvature`], [`Error::Quantize`].
+pub fn shrink(
+    cpu: &Cpu,
+    (network, params): (&Network, &[f32]),
+    metadata: &Metadata,
+    text: &Sequences,
+    options: &Options,
+    heard: &mut dyn FnMut(Stage<'_>),
+) -> Result<Outcome, Error> {
+    let total = text.tokens.len();
+    if total < TOKENS_MIN {
+        return Err(Error::Text { expected: TOKENS_MIN, found: total });
+    }
+    let mut read = |done| heard(Stage::Reading(done, total));
+    let statistics =
+        Statistics::collect(cpu, network, params, text, options.sequence, options.seed, &mut read);
+    let mut predicting = |name: &str| heard(Stage::Predicting(name));
+    let how = (options.types.as_slice(), options.judge);
+    let table = Table::new(cpu, (network, params), &statistics, how, options.threads, &mut predicting)?;
+    let plan = plan(&table, options.budget, unplanned_bytes(network.layout(), metadata)?)?;
+    let tensors = round(&table, &plan, (network.layout(), params), options.threads, heard)?;
+    Ok(Outcome { tensors, plan })
+}
+
+/// Bytes of a child that no plan changes: the header, and tensors of one dimension.
+fn unplanned_bytes(layout: &Layout, metadata: &Metadata) -> Result<u64, Error> {
+    let mut file = GgufLayout::new(metadata.clone());
+    layout.iter().for_each(|(t, _)| {
+        file.tensor(&t.name, TensorType::F32, &t.shape);
+    });
+    let mut header = Vec::new();
+    drop(GgufWriter::new(&mut header, &file)?);
+    let vectors = layout.iter().filter(|(t, _)| t.shape.len() < 2);
+    Ok(header.len() as u64 + vectors.map(|(_, range)| aligned(4 * range.len() as u64)).sum::<u64>())
+}
+
+/// Bytes that `bytes` take in a file.
+pub(crate) fn aligned(bytes: u64) -> u64 {
+    bytes.next_multiple_of(ALIGNMENT)
+}
+
+fn round(
+    table: &Table,
+    plan: &Plan,
+    (layout, params): (&Layout, &[f32]),
+    threads: usize,
+    heard: &mut dyn FnMut(Stage<'_>),
+) -> Result<Vec<StoredTensor>, Error> {
+    let mut planned = table.entries.iter().zip(&plan.choices);
+    let mut tensors = Vec::new();
+    for (tensor, range) in layout.iter() {
+        let (ty, bytes) = if tensor.shape.len() < 2 {
+            (TensorType::F32, params[range].iter().flat_map(|x| x.to_le_bytes()).collect())
+        } else {
+            let (entry, choice) = planned.next().expect("the table has every matrix, in this order");
+            let ty = choice.candidate.ty;
+            heard(Stage::Rounding(&tensor.name, ty));
+            (ty, entry.round(params, ty, threads)?)
+        };
+        tensors.push(StoredTensor { name: tensor.name.clone(), ty, shape: tensor.shape.clone(), bytes });
+    }
+    Ok(tensors)
+}
+
+impl Outcome {
+    /// The child's weights as numbers, laid out as the parent's are.
+    pub fn params(&self, layout: &Layout) -> Vec<f32> {
+        let mut params = vec![0.0; layout.len()];
+        for (tensor, (_, range)) in self.tensors.iter().zip(layout.iter()) {
+            dequantize_row(tensor.ty, &tensor.bytes, &mut params[range]);
+        }
+        params
+    }
+}
+
+/// How far a child's predictions are from its parent's.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Measure {
+    /// Mean divergence, in nats per token.
+    pub mean: f64,
+    /// Its standard error, over sequences.
+    pub error: f64,
+}
+
+/// Divergence of `child` from `parent` over `text`, in sequences of `sequence` tokens.
+pub fn divergence(
+    cpu: &Cpu,
+    network: &Network,
+    [parent, child]: [&[f32]; 2],
+    text: &Sequences,
+    sequence: usize,
+) -> Measure {
+    let [mut teacher, mut student] = [Workspace::new(true), Workspace::new(true)];
+    let weights = vec![1.0; sequence];
+    let one = |start: usize| {
+        let range = start..start + sequence;
+        let documents: Vec<usize> = text.documents[range.clone()].iter().map(|d| d - start).collect();
+        let batch = Batch { tokens: &text.tokens[range], documents: &documents, sequence };
+        network.forward(cpu, parent, &batch, &mut teacher);
+        network.forward(cpu, child, &batch, &mut student);
+        let goal = Goal::Teacher { network, params: parent, work: &teacher };
+        network.loss(cpu, child, &mut student, goal, &weights).mean()
+    };
+    let all: Vec<f64> = (0..text.tokens.len()).step_by(sequence).map(one).collect();
+    let count = all.len().max(1) as f64;
+    let mean = all.iter().sum::<f64>() / count;
+    let variance = all.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (count - 1.0).max(1.0);
+    Measure { mean, error: (variance / count).sqrt() }
+}

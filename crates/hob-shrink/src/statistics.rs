@@ -1,0 +1,131 @@
+//! What every matrix of a model sees of a text, and how much the predictions depend on what it makes of it.
+//!
+//! Fisher's information is the curvature of the divergence of a model from itself. Labels are drawn from the model's own
+//! distribution; then the expected square of the loss's gradient is that curvature. For `y = x w^T` the gradient by `w` is
+//! `dy^T x` of every token, and its square is approximated by a product of one factor per side (Martens and Grosse,
+//! arXiv:1503.05671), with the input's side weighted by how much each token matters:
+//!
+//! `divergence(w + e) = 1/2 sum over o of r[o] e[o] H e[o]^T`, `H = mean over tokens of s x^T x`, `s = sum over o of dy[o]^2`,
+//! `r[o]` the share of output `o` in the sum of all `s`.
+
+use hob_kernels::{Cpu, MatrixMut, MatrixView, Precision, Sum};
+use hob_train::data::Sequences;
+use hob_train::{Batch, Goal, Network, Seen, Use, Workspace};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// Sequences that are computed at a time.
+const AT_ONCE: usize = 4;
+
+/// What one matrix saw.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// Where it stands in the parameters: `out` rows of `inputs`.
+    pub range: Range<usize>,
+    /// Columns.
+    pub inputs: usize,
+    /// Sum over tokens of `s x^T x`, `[in, in]`; zeros where it was only looked up.
+    pub products: Vec<f32>,
+    /// Sum over tokens of the squared gradient by each output, `[out]`.
+    pub outputs: Vec<f64>,
+    /// Sum over tokens of `x^2`, `[in]`: what importance matrices hold.
+    pub squares: Vec<f64>,
+    /// Where rows were looked up: sum over tokens of `dy^T dy`, `[in, in]`, and how often each row was, `[out]`.
+    pub lookups: Option<(Vec<f32>, Vec<u32>)>,
+}
+
+/// What all matrices of a model saw.
+#[derive(Clone, Debug, Default)]
+pub struct Statistics {
+    /// By the start of their range.
+    pub parts: BTreeMap<usize, Part>,
+    /// Tokens seen.
+    pub tokens: usize,
+}
+
+impl Part {
+    fn new(range: Range<usize>, inputs: usize) -> Self {
+        let outputs = range.len() / inputs;
+        Self {
+            range,
+            inputs,
+            products: vec![0.0; inputs * inputs],
+            outputs: vec![0.0; outputs],
+            squares: vec![0.0; inputs],
+            lookups: None,
+        }
+    }
+
+    fn product(&mut self, cpu: &Cpu, x: &[f32], dy: &[f32]) {
+        let (inputs, outputs) = (self.inputs, self.outputs.len());
+        let mut weighted = x.to_vec();
+        for (x, dy) in weighted.chunks_exact_mut(inputs).zip(dy.chunks_exact(outputs)) {
+            x.iter().zip(&mut self.squares).for_each(|(x, s)| *s += f64::from(*x) * f64::from(*x));
+            dy.iter().zip(&mut self.outputs).for_each(|(g, s)| *s += f64::from(*g) * f64::from(*g));
+            let energy: f32 = dy.iter().map(|g| g * g).sum();
+            x.iter_mut().for_each(|x| *x *= energy.sqrt());
+        }
+        add_square(cpu, &weighted, inputs, &mut self.products);
+    }
+
+    fn rows(&mut self, cpu: &Cpu, rows: impl Iterator<Item = usize>, dy: &[f32], scale: f32) {
+        let (inputs, outputs) = (self.inputs, self.outputs.len());
+        let (square, counts) =
+            self.lookups.get_or_insert_with(|| (vec![0.0; inputs * inputs], vec![0; outputs]));
+        let dy: Vec<f32> = dy.iter().map(|g| g * scale).collect();
+        add_square(cpu, &dy, inputs, square);
+        rows.for_each(|row| counts[row] += 1);
+    }
+}
+
+/// `to += x^T x` for `x` of `[T, width]`.
+fn add_square(cpu: &Cpu, x: &[f32], width: usize, to: &mut [f32]) {
+    let x = MatrixView::new(x, x.len() / width, width);
+    cpu.gemm(x.transposed(), x, MatrixMut::new(to, width, width), Sum::Add, Precision::F32);
+}
+
+impl Statistics {
+    /// Reads `text` with the model that `params` are; `heard` is told the tokens done.
+    pub fn collect(
+        cpu: &Cpu,
+        network: &Network,
+        params: &[f32],
+        text: &Sequences,
+        sequence: usize,
+        seed: u64,
+        heard: &mut dyn FnMut(usize),
+    ) -> Self {
+        let all = RefCell::new(Self::default());
+        let mut work = Workspace::new(false);
+        let mut grads = vec![0.0; params.len()];
+        let embedding = &network.spec().embedding;
+        let watch = |seen: Seen<'_>| {
+            let mut all = all.borrow_mut();
+            let inputs = match seen.what {
+                Use::Product { inputs, .. } => inputs,
+                Use::Rows { .. } => network.spec().hidden,
+            };
+            let part = all.parts.entry(seen.weight.start);
+            let part = part.or_insert_with(|| Part::new(seen.weight.clone(), inputs));
+            match seen.what {
+                Use::Product { x, dy, .. } => part.product(cpu, x, dy),
+                Use::Rows { tokens, dy } => {
+                    part.rows(cpu, tokens.iter().map(|t| embedding.row(*t)), dy, embedding.scale);
+                }
+            }
+        };
+        for (number, start) in (0..text.tokens.len()).step_by(AT_ONCE * sequence).enumerate() {
+            let range = start..(start + AT_ONCE * sequence).min(text.tokens.len());
+            let documents: Vec<usize> = text.documents[range.clone()].iter().map(|d| d - start).collect();
+            let batch = Batch { tokens: &text.tokens[range.clone()], documents: &documents, sequence };
+            let weights = vec![1.0; batch.tokens.len()];
+            network.forward(cpu, params, &batch, &mut work);
+            let goal = Goal::Own(seed.wrapping_add(number as u64));
+            network.watch(cpu, params, &mut grads, &batch, &mut work, (goal, &weights), &watch);
+            all.borrow_mut().tokens += batch.tokens.len();
+            heard(all.borrow().tokens);
+        }
+        all.into_inner()
+    }
+}
