@@ -20,5 +20,5 @@ pub use blocks::kquants::{k_scales_and_mins, q3_k_scales};
 pub use dequantize::dequantize_row;
 pub use error::Error;
 pub use float::{bf16_to_f32, e8m0_half_to_f32, f16_to_f32, ue4m3_half_to_f32};
-pub use quantize::quantize_row;
+pub use quantize::{quantize_row, quantize_row_weighted};
 pub use types::TensorType;
