@@ -14,6 +14,14 @@ pub enum Error {
         /// The value found.
         value: f32,
     },
+    /// An element's importance is negative, NaN or infinite.
+    #[error("importance of element {position}: expected a finite number of at least zero, found {value}")]
+    Importance {
+        /// Index of the element in the row.
+        position: usize,
+        /// The importance found.
+        value: f32,
+    },
     /// The scale (or the value itself) overflows the float format that stores it.
     #[error(
         "elements {position}..{end}: expected values that {ty} can hold, found {value}; \

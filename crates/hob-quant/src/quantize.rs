@@ -2,19 +2,14 @@
 
 use half::{bf16, f16};
 
-use crate::blocks::{fp4, iq4, kquants_encode as kquants, legacy, ternary};
+use crate::blocks::{fp4, iq_encode, iq4, kquants_encode as kquants, legacy, ternary};
 use crate::search::signed_extreme;
-use crate::{Error, TensorType};
+use crate::{Error, TensorType, dequantize_row};
 
 impl TensorType {
     /// Whether [`quantize_row`] knows the type.
     pub fn can_quantize(self) -> bool {
-        use TensorType as T;
-        let decode_only = matches!(
-            self,
-            T::NVFP4 | T::IQ1_S | T::IQ1_M | T::IQ2_XXS | T::IQ2_XS | T::IQ2_S | T::IQ3_XXS | T::IQ3_S
-        );
-        self.can_dequantize() && !decode_only
+        self.can_dequantize()
     }
 }
 
@@ -32,6 +27,37 @@ impl TensorType {
 /// # Panics
 /// When the lengths do not fit.
 pub fn quantize_row(ty: TensorType, src: &[f32], dst: &mut [u8]) -> Result<(), Error> {
+    quantize(Row { ty, src, importance: None }, dst)
+}
+
+/// Stores `src` as blocks of `ty` in `dst`, at least `sum of importance[i] * (x[i] - stored x[i])^2` found.
+///
+/// `importance` has one finite number of at least zero for each element; only ratios within a block count, and a block
+/// of zeros is weighed evenly. Lengths as for [`quantize_row`], whose result is kept for blocks where no better one is
+/// found, so that no block is worse by this measure. F32, F16 and BF16 do not depend on the importance.
+///
+/// # Errors
+/// As [`quantize_row`]; and `Importance` for a negative, infinite or NaN importance.
+///
+/// # Panics
+/// When the lengths do not fit.
+pub fn quantize_row_weighted(
+    ty: TensorType,
+    src: &[f32],
+    importance: &[f32],
+    dst: &mut [u8],
+) -> Result<(), Error> {
+    assert_eq!(src.len(), importance.len(), "{ty}: one importance for each element");
+    let valid = |importance: f32| importance.is_finite() && importance >= 0.0;
+    if let Some((position, &value)) = importance.iter().enumerate().find(|(_, i)| !valid(**i)) {
+        return Err(Error::Importance { position, value });
+    }
+    let importance = ty.is_quantized().then_some(importance);
+    quantize(Row { ty, src, importance }, dst)
+}
+
+fn quantize(at: Row, dst: &mut [u8]) -> Result<(), Error> {
+    let Row { ty, src, .. } = at;
     assert_eq!(
         ty.row_bytes(src.len()),
         Some(dst.len()),
@@ -41,14 +67,13 @@ pub fn quantize_row(ty: TensorType, src: &[f32], dst: &mut [u8]) -> Result<(), E
     if let Some((position, &value)) = src.iter().enumerate().find(|(_, x)| !x.is_finite()) {
         return Err(Error::NotFinite { position, value });
     }
-    let at = Row { ty, src };
     match ty {
-        TensorType::F32 => at.each_block(dst, |&[x], block| store(block, x.to_le_bytes(), true)),
-        TensorType::F16 => at.each_block(dst, |&[x], block| {
+        TensorType::F32 => at.each_block(dst, |&[x], _, block| store(block, x.to_le_bytes(), true)),
+        TensorType::F16 => at.each_block(dst, |&[x], _, block| {
             let rounded = f16::from_f32(x);
             store(block, rounded.to_le_bytes(), rounded.is_finite())
         }),
-        TensorType::BF16 => at.each_block(dst, |&[x], block| {
+        TensorType::BF16 => at.each_block(dst, |&[x], _, block| {
             let rounded = bf16::from_f32(x);
             store(block, rounded.to_le_bytes(), rounded.is_finite())
         }),
@@ -67,6 +92,14 @@ pub fn quantize_row(ty: TensorType, src: &[f32], dst: &mut [u8]) -> Result<(), E
         TensorType::TQ1_0 => at.each_block(dst, ternary::encode_tq1_0),
         TensorType::TQ2_0 => at.each_block(dst, ternary::encode_tq2_0),
         TensorType::MXFP4 => at.each_block(dst, fp4::encode_mxfp4),
+        TensorType::NVFP4 => at.each_block(dst, fp4::encode_nvfp4),
+        TensorType::IQ1_S => at.each_block(dst, iq_encode::encode_iq1_s),
+        TensorType::IQ1_M => at.each_block(dst, iq_encode::encode_iq1_m),
+        TensorType::IQ2_XXS => at.each_block(dst, iq_encode::encode_iq2_xxs),
+        TensorType::IQ2_XS => at.each_block(dst, iq_encode::encode_iq2_xs),
+        TensorType::IQ2_S => at.each_block(dst, iq_encode::encode_iq2_s),
+        TensorType::IQ3_XXS => at.each_block(dst, iq_encode::encode_iq3_xxs),
+        TensorType::IQ3_S => at.each_block(dst, iq_encode::encode_iq3_s),
         _ => Err(Error::Unsupported { ty }),
     }
 }
@@ -80,25 +113,48 @@ fn store<const N: usize>(block: &mut [u8; N], bytes: [u8; N], fits: bool) -> Opt
 struct Row<'a> {
     ty: TensorType,
     src: &'a [f32],
+    importance: Option<&'a [f32]>,
 }
 
 impl Row<'_> {
     fn each_block<const BYTES: usize, const N: usize>(
         &self,
         dst: &mut [u8],
-        encode: impl Fn(&[f32; N], &mut [u8; BYTES]) -> Option<()>,
+        encode: impl Fn(&[f32; N], Option<&[f32; N]>, &mut [u8; BYTES]) -> Option<()>,
     ) -> Result<(), Error> {
         let (values, src_rest) = self.src.as_chunks::<N>();
         let (blocks, dst_rest) = dst.as_chunks_mut::<BYTES>();
         assert!(src_rest.is_empty() && dst_rest.is_empty() && blocks.len() == values.len());
         for (index, (values, block)) in values.iter().zip(blocks).enumerate() {
-            encode(values, block).ok_or_else(|| Error::TooLarge {
+            encode(values, None, block).ok_or_else(|| Error::TooLarge {
                 ty: self.ty,
                 position: index * N,
                 end: (index + 1) * N,
                 value: signed_extreme(values),
             })?;
+            if let Some(importance) = self.importance {
+                let weights = relative(&importance.as_chunks::<N>().0[index]);
+                let mut other = [0; BYTES];
+                let stored = encode(values, Some(&weights), &mut other).is_some();
+                if stored && self.error(values, &weights, &other) < self.error(values, &weights, block) {
+                    *block = other;
+                }
+            }
         }
         Ok(())
     }
+
+    /// Weighted squared error of a stored block.
+    fn error<const N: usize>(&self, values: &[f32; N], weights: &[f32; N], block: &[u8]) -> f64 {
+        let mut stored = [0.0; N];
+        dequantize_row(self.ty, block, &mut stored);
+        let errors = values.iter().zip(stored).map(|(x, stored)| f64::from(x - stored));
+        errors.zip(weights).map(|(error, &weight)| f64::from(weight) * error * error).sum()
+    }
+}
+
+/// The importance of a block's elements relative to the largest, so that no sum over- or underflows.
+fn relative<const N: usize>(importance: &[f32; N]) -> [f32; N] {
+    let largest = importance.iter().copied().fold(0.0, f32::max);
+    if largest > 0.0 { importance.map(|importance| importance / largest) } else { [1.0; N] }
 }

@@ -4,12 +4,25 @@
 //! rounding to codes, and solving for the scale (and minimum) that fits those codes with least squares. The scales
 //! are then rounded to the block's own scale. Both the searched scales and the plain spanning ones are carried
 //! through that rounding and the better result is kept, so that the search never does worse than no search.
+//!
+//! Where elements have weights, the `weighted_*` searches keep the sums that each trial's codes leave behind: the error
+//! of those codes with any other scale follows from them. So many block scales can be tried without rounding again.
 
 mod affine;
+pub(crate) mod books;
+pub(crate) mod codebook;
+pub(crate) mod halves;
+pub(crate) mod steps;
 mod symmetric;
+mod weighted_affine;
+mod weighted_blocks;
+mod weighted_symmetric;
 
-pub(crate) use affine::{Levels, best_affine};
-pub(crate) use symmetric::{Grid, Integers, best_symmetric, fit_scale, symmetric_error};
+pub(crate) use affine::{AffineBlock, Levels, best_affine};
+pub(crate) use symmetric::{Grid, Integers, SymmetricBlock, best_symmetric, fit_scale, symmetric_error};
+pub(crate) use weighted_affine::fit_affine_weighted;
+pub(crate) use weighted_blocks::best_affine_weighted;
+pub(crate) use weighted_symmetric::{best_symmetric_weighted, fit_scale_weighted};
 
 /// The element of largest magnitude, with its sign; the first of equals.
 pub(crate) fn signed_extreme(x: &[f32]) -> f32 {

@@ -11,7 +11,7 @@
 
 use super::{decode_by_table, field};
 use crate::float::{e8m0_half_to_f32, ue4m3_half_to_f32};
-use crate::search::signed_extreme;
+use crate::search::{Grid, inverse, signed_extreme, symmetric_error};
 
 /// Twice the values of the sixteen e2m1 codes; code 8 is minus zero.
 pub const FP4_VALUES: [i8; 16] = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12];
@@ -29,21 +29,84 @@ pub(crate) fn decode_nvfp4(block: &[u8; 36], out: &mut [f32; 64]) {
     }
 }
 
-pub(crate) fn encode_mxfp4(x: &[f32; 32], block: &mut [u8; 17]) -> Option<()> {
+/// The e2m1 values, doubled, as a grid.
+struct Fp4Grid;
+
+impl Grid for Fp4Grid {
+    const EXTREME: f32 = 12.0;
+
+    #[inline(always)]
+    fn nearest(&self, y: f32) -> (u8, f32) {
+        let size = y.abs();
+        let (mut code, mut value) = (0_i32, 0.0);
+        for pair in FP4_VALUES[..8].windows(2) {
+            let (low, high) = (f32::from(pair[0]), f32::from(pair[1]));
+            let passed = size > (low + high) * 0.5;
+            code += i32::from(passed);
+            value += if passed { high - low } else { 0.0 };
+        }
+        let negative = y < 0.0 && code != 0;
+        (code as u8 + if negative { 8 } else { 0 }, if negative { -value } else { value })
+    }
+}
+
+pub(crate) fn encode_mxfp4(x: &[f32; 32], w: Option<&[f32; 32]>, block: &mut [u8; 17]) -> Option<()> {
     let largest = signed_extreme(x).abs();
-    let exponent = if largest > 0.0 {
+    let spanning = if largest > 0.0 {
         // Rounding the logarithm to f32 lets values a hair under a power of two have that power's scale, as `gguf` does.
         let floor = (f64::from(largest).log2() as f32).floor();
         (floor - 2.0 + 127.0) as u8
     } else {
         0
     };
+    let exponent = w.map_or(spanning, |w| best_exponent(x, w, spanning));
     let d = e8m0_half_to_f32(exponent);
     block[0] = exponent;
     for i in 0..16 {
         block[1 + i] = nearest_code(x[i], d) | (nearest_code(x[i + 16], d) << 4);
     }
     Some(())
+}
+
+/// Of the exponents near the one that spans the block, that of least error.
+fn best_exponent(x: &[f32; 32], w: &[f32; 32], spanning: u8) -> u8 {
+    // Relative to the spanning scale, squares neither over- nor underflow.
+    let unit = x.map(|x| x * inverse(e8m0_half_to_f32(spanning)));
+    let error = |down: i32| symmetric_error(&unit, w, &Fp4Grid, (-down as f32).exp2());
+    let shifts = (-1..=4).filter(|down| (0..=254).contains(&(i32::from(spanning) - down)));
+    let best = shifts.min_by(|&a, &b| error(a).total_cmp(&error(b))).unwrap_or(0);
+    (i32::from(spanning) - best) as u8
+}
+
+pub(crate) fn encode_nvfp4(x: &[f32; 64], w: Option<&[f32; 64]>, block: &mut [u8; 36]) -> Option<()> {
+    let w = w.unwrap_or(&[1.0; 64]);
+    let (scales, codes) = block.split_at_mut(4);
+    let runs = x.as_chunks::<16>().0.iter().zip(w.as_chunks::<16>().0);
+    for ((x, w), (scale, codes)) in runs.zip(scales.iter_mut().zip(codes.as_chunks_mut::<8>().0)) {
+        *scale = best_e4m3(x, w)?;
+        let per_d = inverse(ue4m3_half_to_f32(*scale));
+        let code = |x: f32| Fp4Grid.nearest(x * per_d).0;
+        *codes = std::array::from_fn(|i| code(x[i]) | (code(x[i + 8]) << 4));
+    }
+    Some(())
+}
+
+/// The e4m3 scale of least error; `None` when the largest value is beyond the largest scale.
+fn best_e4m3(x: &[f32; 16], w: &[f32; 16]) -> Option<u8> {
+    /// Codes 0x00 to 0x7E are the finite scales, in order of size.
+    const LARGEST: u8 = 0x7E;
+    /// Half of the extreme is clipped eight codes, a factor of two, below the spanning scale.
+    const BELOW: u8 = 8;
+    const ABOVE: u8 = 4;
+    let half_scale = signed_extreme(x).abs() / Fp4Grid::EXTREME;
+    if half_scale > ue4m3_half_to_f32(LARGEST) {
+        return None;
+    }
+    let spanning = (0..LARGEST).find(|&code| ue4m3_half_to_f32(code) >= half_scale).unwrap_or(LARGEST);
+    let error = |code: u8| symmetric_error(x, w, &Fp4Grid, ue4m3_half_to_f32(code));
+    let tried = spanning.saturating_sub(BELOW)..=(spanning + ABOVE).min(LARGEST);
+    // A larger scale is no reason for a smaller one to lose: the first of equals stays.
+    tried.min_by(|&a, &b| error(a).total_cmp(&error(b)))
 }
 
 /// The code whose value is nearest; of two equally near, the smaller magnitude.

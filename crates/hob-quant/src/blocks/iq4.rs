@@ -8,10 +8,10 @@
 //!
 //! In each run of 32 the low nibbles come first. Source: the GGUF format description (`../shared/reference/gguf.md`).
 
+use super::kquants_encode::symmetric;
 use super::{decode_by_table, f16_at, field};
 use crate::float::{store_f16, through_f16};
-use crate::search::{Grid, inverse, symmetric_error};
-use crate::search::{best_symmetric, fit_scale};
+use crate::search::{Grid, fit_scale, fit_scale_weighted, inverse, symmetric_error};
 
 /// The sixteen values of the IQ4 formats, in code order.
 pub const IQ4_NL_VALUES: [i8; 16] =
@@ -61,10 +61,8 @@ impl Grid for Iq4Grid {
     }
 }
 
-pub(crate) fn encode_iq4_nl(x: &[f32; 32], block: &mut [u8; 18]) -> Option<()> {
-    let best = fit_scale(x, &Iq4Grid).map(through_f16);
-    let errors = best.map(|d| symmetric_error(x, &Iq4Grid, d));
-    let d = if errors[1] < errors[0] { best[1] } else { best[0] };
+pub(crate) fn encode_iq4_nl(x: &[f32; 32], w: Option<&[f32; 32]>, block: &mut [u8; 18]) -> Option<()> {
+    let d = w.map_or_else(|| equal_weights_scale(x), |w| fit_scale_weighted(x, w, &Iq4Grid));
     let inverse = inverse(d);
     for i in 0..16 {
         let (low, high) = (Iq4Grid.nearest(x[i] * inverse).0, Iq4Grid.nearest(x[i + 16] * inverse).0);
@@ -73,8 +71,14 @@ pub(crate) fn encode_iq4_nl(x: &[f32; 32], block: &mut [u8; 18]) -> Option<()> {
     store_f16(block, 0, d)
 }
 
-pub(crate) fn encode_iq4_xs(x: &[f32; 256], block: &mut [u8; 136]) -> Option<()> {
-    let best = best_symmetric::<8, 32>(x, &Iq4Grid, -32);
+fn equal_weights_scale(x: &[f32; 32]) -> f32 {
+    let best = fit_scale(x, &Iq4Grid).map(through_f16);
+    let errors = best.map(|d| symmetric_error(x, &[1.0; 32], &Iq4Grid, d));
+    if errors[1] < errors[0] { best[1] } else { best[0] }
+}
+
+pub(crate) fn encode_iq4_xs(x: &[f32; 256], w: Option<&[f32; 256]>, block: &mut [u8; 136]) -> Option<()> {
+    let best = symmetric::<8, 32>(x, w, &Iq4Grid, -32);
     let scales = best.scales.map(|scale| (scale + 32) as u16);
     let high = (0..8).fold(0, |bits, b| bits | ((scales[b] >> 4) << (2 * b)));
     block[2..4].copy_from_slice(&high.to_le_bytes());

@@ -1,10 +1,14 @@
 //! The 256-element formats with scales of scales, encoded. The layouts are in `kquants.rs`, the searches in `search.rs`.
 
 use crate::float::store_f16;
-use crate::search::{Integers, Levels, best_affine, best_symmetric};
+use crate::search::{AffineBlock, Grid, Integers, Levels, SymmetricBlock};
+use crate::search::{best_affine, best_affine_weighted, best_symmetric, best_symmetric_weighted};
 
-pub(crate) fn encode_q2_k(x: &[f32; 256], block: &mut [u8; 84]) -> Option<()> {
-    let best = best_affine::<16, 16>(x, Levels { code: 3.0, scale: 15.0 });
+/// Weights of a block's elements; `None` weighs all alike and searches less.
+type Weights<'a> = Option<&'a [f32; 256]>;
+
+pub(crate) fn encode_q2_k(x: &[f32; 256], w: Weights, block: &mut [u8; 84]) -> Option<()> {
+    let best = affine::<16, 16>(x, w, Levels { code: 3.0, scale: 15.0 });
     for (byte, (scale, min)) in block.iter_mut().zip(best.scales.iter().zip(best.mins)) {
         *byte = scale | (min << 4);
     }
@@ -13,8 +17,8 @@ pub(crate) fn encode_q2_k(x: &[f32; 256], block: &mut [u8; 84]) -> Option<()> {
     store_f16(block, 82, best.dmin)
 }
 
-pub(crate) fn encode_q3_k(x: &[f32; 256], block: &mut [u8; 110]) -> Option<()> {
-    let best = best_symmetric::<16, 16>(x, &Integers::<4>, -32);
+pub(crate) fn encode_q3_k(x: &[f32; 256], w: Weights, block: &mut [u8; 110]) -> Option<()> {
+    let best = symmetric::<16, 16>(x, w, &Integers::<4>, -32);
     block[..32].copy_from_slice(&pack_top_bits(&best.codes, 2));
     block[32..96].copy_from_slice(&pack_two_bits(&best.codes.map(|code| code & 3)));
     block[96..108].fill(0);
@@ -26,16 +30,16 @@ pub(crate) fn encode_q3_k(x: &[f32; 256], block: &mut [u8; 110]) -> Option<()> {
     store_f16(block, 108, best.d)
 }
 
-pub(crate) fn encode_q4_k(x: &[f32; 256], block: &mut [u8; 144]) -> Option<()> {
-    let best = best_affine::<8, 32>(x, Levels { code: 15.0, scale: 63.0 });
+pub(crate) fn encode_q4_k(x: &[f32; 256], w: Weights, block: &mut [u8; 144]) -> Option<()> {
+    let best = affine::<8, 32>(x, w, Levels { code: 15.0, scale: 63.0 });
     block[4..16].copy_from_slice(&pack_k_scales_and_mins(&best.scales, &best.mins));
     block[16..].copy_from_slice(&pack_nibbles(&best.codes));
     store_f16(block, 0, best.d)?;
     store_f16(block, 2, best.dmin)
 }
 
-pub(crate) fn encode_q5_k(x: &[f32; 256], block: &mut [u8; 176]) -> Option<()> {
-    let best = best_affine::<8, 32>(x, Levels { code: 31.0, scale: 63.0 });
+pub(crate) fn encode_q5_k(x: &[f32; 256], w: Weights, block: &mut [u8; 176]) -> Option<()> {
+    let best = affine::<8, 32>(x, w, Levels { code: 31.0, scale: 63.0 });
     block[4..16].copy_from_slice(&pack_k_scales_and_mins(&best.scales, &best.mins));
     block[16..48].copy_from_slice(&pack_top_bits(&best.codes, 4));
     block[48..].copy_from_slice(&pack_nibbles(&best.codes.map(|code| code & 15)));
@@ -43,8 +47,8 @@ pub(crate) fn encode_q5_k(x: &[f32; 256], block: &mut [u8; 176]) -> Option<()> {
     store_f16(block, 2, best.dmin)
 }
 
-pub(crate) fn encode_q6_k(x: &[f32; 256], block: &mut [u8; 210]) -> Option<()> {
-    let best = best_symmetric::<16, 16>(x, &Integers::<32>, -128);
+pub(crate) fn encode_q6_k(x: &[f32; 256], w: Weights, block: &mut [u8; 210]) -> Option<()> {
+    let best = symmetric::<16, 16>(x, w, &Integers::<32>, -128);
     for (i, byte) in block[..128].iter_mut().enumerate() {
         let at = i / 64 * 128 + i % 64;
         *byte = (best.codes[at] & 15) | (best.codes[at + 64] << 4);
@@ -54,6 +58,22 @@ pub(crate) fn encode_q6_k(x: &[f32; 256], block: &mut [u8; 210]) -> Option<()> {
         *byte = scale as i8 as u8;
     }
     store_f16(block, 208, best.d)
+}
+
+fn affine<const S: usize, const N: usize>(x: &[f32; 256], w: Weights, levels: Levels) -> AffineBlock<S> {
+    w.map_or_else(|| best_affine::<S, N>(x, levels), |w| best_affine_weighted::<S, N>(x, w, levels))
+}
+
+pub(super) fn symmetric<const S: usize, const N: usize>(
+    x: &[f32; 256],
+    w: Weights,
+    grid: &impl Grid,
+    lowest: i32,
+) -> SymmetricBlock<S> {
+    w.map_or_else(
+        || best_symmetric::<S, N>(x, grid, lowest),
+        |w| best_symmetric_weighted::<S, N>(x, w, grid, lowest),
+    )
 }
 
 /// Inverse of [`k_scales_and_mins`](super::kquants::k_scales_and_mins).

@@ -9,11 +9,13 @@
 //! ```
 //!
 //! Low nibbles are elements 0..16, high nibbles 16..32. Source: the GGUF format description (`../shared/reference/gguf.md`);
-//! the encoders choose the same scales and round the same way as the PyPI package `gguf` 0.19, bit for bit.
+//! without
+//! weights the encoders choose the same scales and round the same way as the PyPI package `gguf` 0.19, bit for bit.
 
 use super::{f16_at, field};
 use crate::float::store_f16;
-use crate::search::{inverse, round_away, signed_extreme};
+use crate::search::{Grid, Integers, fit_affine_weighted, fit_scale_weighted};
+use crate::search::{inverse, round_away, round_small, signed_extreme};
 
 pub(crate) fn decode_q4_0(block: &[u8; 18], out: &mut [f32; 32]) {
     let d = f16_at::<0>(block);
@@ -78,43 +80,60 @@ fn spread_bits(bits: u8) -> u64 {
     ((own_bit + 0x7F7F_7F7F_7F7F_7F7F) & 0x8080_8080_8080_8080) >> 3
 }
 
-pub(crate) fn encode_q4_0(x: &[f32; 32], block: &mut [u8; 18]) -> Option<()> {
-    let d = signed_extreme(x) / -8.0;
+/// Weights of a block's elements; `None` asks for the plain encoding.
+type Weights<'a> = Option<&'a [f32; 32]>;
+
+pub(crate) fn encode_q4_0(x: &[f32; 32], w: Weights, block: &mut [u8; 18]) -> Option<()> {
+    let d = w.map_or_else(|| signed_extreme(x) / -8.0, |w| fit_scale_weighted(x, w, &Integers::<8>));
     let codes = centred_codes(x, d, 8.5, 15);
     block[2..].copy_from_slice(&pack_nibbles(&codes));
     store_f16(block, 0, d)
 }
 
-pub(crate) fn encode_q4_1(x: &[f32; 32], block: &mut [u8; 20]) -> Option<()> {
-    let (d, m, codes) = affine_codes(x, 15);
+pub(crate) fn encode_q4_1(x: &[f32; 32], w: Weights, block: &mut [u8; 20]) -> Option<()> {
+    let (d, m, codes) = affine_codes(x, w, 15);
     block[4..].copy_from_slice(&pack_nibbles(&codes));
     store_f16(block, 0, d)?;
     store_f16(block, 2, m)
 }
 
-pub(crate) fn encode_q5_0(x: &[f32; 32], block: &mut [u8; 22]) -> Option<()> {
-    let d = signed_extreme(x) / -16.0;
+pub(crate) fn encode_q5_0(x: &[f32; 32], w: Weights, block: &mut [u8; 22]) -> Option<()> {
+    let d = w.map_or_else(|| signed_extreme(x) / -16.0, |w| fit_scale_weighted(x, w, &Integers::<16>));
     let codes = centred_codes(x, d, 16.5, 31);
     block[2..6].copy_from_slice(&pack_fifth_bits(&codes));
     block[6..].copy_from_slice(&pack_nibbles(&codes));
     store_f16(block, 0, d)
 }
 
-pub(crate) fn encode_q5_1(x: &[f32; 32], block: &mut [u8; 24]) -> Option<()> {
-    let (d, m, codes) = affine_codes(x, 31);
+pub(crate) fn encode_q5_1(x: &[f32; 32], w: Weights, block: &mut [u8; 24]) -> Option<()> {
+    let (d, m, codes) = affine_codes(x, w, 31);
     block[4..8].copy_from_slice(&pack_fifth_bits(&codes));
     block[8..].copy_from_slice(&pack_nibbles(&codes));
     store_f16(block, 0, d)?;
     store_f16(block, 2, m)
 }
 
-pub(crate) fn encode_q8_0(x: &[f32; 32], block: &mut [u8; 34]) -> Option<()> {
-    let d = signed_extreme(x).abs() / 127.0;
+pub(crate) fn encode_q8_0(x: &[f32; 32], w: Weights, block: &mut [u8; 34]) -> Option<()> {
+    let d = w.map_or_else(|| signed_extreme(x).abs() / 127.0, |w| fit_scale_weighted(x, w, &SignedBytes));
     let inverse = inverse(d);
     for (code, &x) in block[2..].iter_mut().zip(x) {
-        *code = round_away(x * inverse) as i8 as u8;
+        *code = round_away((x * inverse).clamp(-127.0, 127.0)) as i8 as u8;
     }
     store_f16(block, 0, d)
+}
+
+/// The codes of Q8_0. Without -128, as programs that multiply magnitudes expect.
+struct SignedBytes;
+
+impl Grid for SignedBytes {
+    const EXTREME: f32 = 127.0;
+    const SWEEP: [f32; 2] = [0.99, 1.05];
+
+    #[inline(always)]
+    fn nearest(&self, y: f32) -> (u8, f32) {
+        let value = round_small(y.clamp(-127.0, 127.0));
+        (value as i32 as u8, value)
+    }
 }
 
 /// `x / d + offset`, truncated: rounding to nearest with the zero point inside the offset.
@@ -123,11 +142,15 @@ fn centred_codes(x: &[f32; 32], d: f32, offset: f32, max: u8) -> [u8; 32] {
     x.map(|x| ((x * inverse + offset) as u8).min(max))
 }
 
-/// Step, minimum and codes that spread `0..=max` over the block's range.
-fn affine_codes(x: &[f32; 32], max: u8) -> (f32, f32, [u8; 32]) {
-    let low = x.iter().copied().fold(f32::INFINITY, f32::min);
-    let high = x.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let d = (high - low) / f32::from(max);
+/// Step, minimum and codes: those that spread `0..=max` over the block's range, or the best under weights.
+fn affine_codes(x: &[f32; 32], w: Weights, max: u8) -> (f32, f32, [u8; 32]) {
+    let (d, low) = if let Some(w) = w {
+        fit_affine_weighted(x, w, f32::from(max))
+    } else {
+        let low = x.iter().copied().fold(f32::INFINITY, f32::min);
+        let high = x.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        ((high - low) / f32::from(max), low)
+    };
     let inverse = inverse(d);
     (d, low, x.map(|x| (((x - low) * inverse + 0.5) as u8).min(max)))
 }

@@ -6,6 +6,7 @@
 pub(crate) mod fp4;
 pub(crate) mod iq4;
 pub mod iq_codebooks;
+pub(crate) mod iq_encode;
 pub(crate) mod iq_low;
 pub(crate) mod kquants;
 pub(crate) mod kquants_encode;

@@ -13,7 +13,7 @@
 
 use super::{f16_at, field};
 use crate::float::store_f16;
-use crate::search::{inverse, round_away, signed_extreme};
+use crate::search::{Grid, fit_scale_weighted, inverse, round_away, round_small, signed_extreme};
 
 const POWERS_OF_3: [u8; 5] = [1, 3, 9, 27, 81];
 
@@ -49,8 +49,8 @@ pub(crate) fn decode_tq2_0(block: &[u8; 66], out: &mut [f32; 256]) {
     }
 }
 
-pub(crate) fn encode_tq1_0(x: &[f32; 256], block: &mut [u8; 54]) -> Option<()> {
-    let (d, digits) = ternary_digits(x);
+pub(crate) fn encode_tq1_0(x: &[f32; 256], w: Option<&[f32; 256]>, block: &mut [u8; 54]) -> Option<()> {
+    let (d, digits) = ternary_digits(x, w);
     let (first, rest) = digits.split_at(160);
     let (second, third) = rest.split_at(80);
     pack_digits(first, &mut block[..32]);
@@ -59,8 +59,8 @@ pub(crate) fn encode_tq1_0(x: &[f32; 256], block: &mut [u8; 54]) -> Option<()> {
     store_f16(block, 52, d)
 }
 
-pub(crate) fn encode_tq2_0(x: &[f32; 256], block: &mut [u8; 66]) -> Option<()> {
-    let (d, digits) = ternary_digits(x);
+pub(crate) fn encode_tq2_0(x: &[f32; 256], w: Option<&[f32; 256]>, block: &mut [u8; 66]) -> Option<()> {
+    let (d, digits) = ternary_digits(x, w);
     for (i, byte) in block[..64].iter_mut().enumerate() {
         let at = i / 32 * 128 + i % 32;
         *byte = (0..4).fold(0, |packed, k| packed | (digits[at + 32 * k] << (2 * k)));
@@ -68,11 +68,26 @@ pub(crate) fn encode_tq2_0(x: &[f32; 256], block: &mut [u8; 66]) -> Option<()> {
     store_f16(block, 64, d)
 }
 
-/// Scale (the largest magnitude) and digits 0, 1, 2 for -d, 0, +d.
-fn ternary_digits(x: &[f32; 256]) -> (f32, [u8; 256]) {
-    let d = signed_extreme(x).abs();
+/// The values -1, 0, 1.
+struct Signs;
+
+impl Grid for Signs {
+    const EXTREME: f32 = 1.0;
+    // Long tails may reach far beyond the best scale, which is near the mean magnitude.
+    const SWEEP: [f32; 2] = [0.9, 20.0];
+
+    #[inline(always)]
+    fn nearest(&self, y: f32) -> (u8, f32) {
+        let value = round_small(y.clamp(-1.0, 1.0));
+        ((value + 1.0) as i32 as u8, value)
+    }
+}
+
+/// Scale (the largest magnitude, or the best under weights) and digits 0, 1, 2 for -d, 0, +d.
+fn ternary_digits(x: &[f32; 256], w: Option<&[f32; 256]>) -> (f32, [u8; 256]) {
+    let d = w.map_or_else(|| signed_extreme(x).abs(), |w| fit_scale_weighted(x, w, &Signs));
     let inverse = inverse(d);
-    (d, x.map(|x| (round_away(x * inverse).clamp(-1, 1) + 1) as u8))
+    (d, x.map(|x| (round_away((x * inverse).clamp(-1.0, 1.0)) + 1) as u8))
 }
 
 /// Packs `digits`, laid out `[digit, byte]`, most significant first.

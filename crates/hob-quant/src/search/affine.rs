@@ -5,9 +5,9 @@ use crate::float::through_f16;
 
 /// `x = step * q - min`; neither is negative.
 #[derive(Clone, Copy, Default)]
-struct Fit {
-    step: f32,
-    min: f32,
+pub(super) struct Fit {
+    pub step: f32,
+    pub min: f32,
 }
 
 /// A block of `S` sub-blocks as `x = d * scales[s] * code - dmin * mins[s]`.
@@ -23,6 +23,30 @@ pub(crate) struct AffineBlock<const S: usize> {
     /// Codes of the elements.
     pub codes: [u8; 256],
     error: f32,
+}
+
+impl<const S: usize> AffineBlock<S> {
+    /// The nearest codes for given scales and minima with their units; the error is weighed by `w`.
+    pub(super) fn with_scales<const N: usize>(
+        x: &[f32; 256],
+        w: &[f32; 256],
+        levels: Levels,
+        (d, scales): (f32, [u8; S]),
+        (dmin, mins): (f32, [u8; S]),
+    ) -> Self {
+        let mut packed = Self { d, dmin, scales, mins, codes: [0; 256], error: 0.0 };
+        let runs = x.as_chunks::<N>().0.iter().zip(w.as_chunks::<N>().0);
+        for (s, ((x, w), codes)) in runs.zip(packed.codes.as_chunks_mut::<N>().0).enumerate() {
+            let (step, min) = (d * f32::from(scales[s]), dmin * f32::from(mins[s]));
+            let per_step = inverse(step);
+            for ((&x, &w), code) in x.iter().zip(w).zip(codes) {
+                let nearest = round_small(((x + min) * per_step).clamp(0.0, levels.code));
+                *code = nearest as i32 as u8;
+                packed.error += w * (x - (step * nearest - min)) * (x - (step * nearest - min));
+            }
+        }
+        packed
+    }
 }
 
 /// The ranges of codes, and of the integer scales and minima, that a format has.
@@ -107,15 +131,5 @@ fn pack<const S: usize, const N: usize>(x: &[f32; 256], levels: Levels, fits: [F
     let level = |value: f32, unit: f32| (value * inverse(unit)).round().min(levels.scale) as u8;
     let scales = fits.map(|fit| level(fit.step, d));
     let mins = fits.map(|fit| level(fit.min, dmin));
-    let mut packed = AffineBlock { d, dmin, scales, mins, codes: [0; 256], error: 0.0 };
-    for (s, (x, codes)) in x.as_chunks::<N>().0.iter().zip(packed.codes.as_chunks_mut::<N>().0).enumerate() {
-        let (step, min) = (d * f32::from(scales[s]), dmin * f32::from(mins[s]));
-        let per_step = inverse(step);
-        for (&x, code) in x.iter().zip(codes) {
-            let nearest = round_small(((x + min) * per_step).clamp(0.0, levels.code));
-            *code = nearest as i32 as u8;
-            packed.error += (x - (step * nearest - min)) * (x - (step * nearest - min));
-        }
-    }
-    packed
+    AffineBlock::with_scales::<N>(x, &[1.0; 256], levels, (d, scales), (dmin, mins))
 }

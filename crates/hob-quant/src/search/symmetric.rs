@@ -1,5 +1,6 @@
 //! Scales without a minimum: `x = d * s * v`, where `v` is one of a fixed set of values.
 
+use super::steps::Moments;
 use super::{inverse, round_small, signed_extreme, sum};
 use crate::float::through_f16;
 
@@ -7,6 +8,10 @@ use crate::float::through_f16;
 pub(crate) trait Grid {
     /// The value of largest magnitude: a sub-block's extreme element is mapped there.
     const EXTREME: f32;
+
+    /// Least and greatest of the weighted search's trial sizes, relative to that where the extreme element spans the
+    /// grid. Above one the extreme is clipped, which pays where it matters little or the grid is coarse.
+    const SWEEP: [f32; 2] = [0.85, 1.6];
 
     /// Code and value of the grid point nearest to `y`, which may lie outside the grid.
     fn nearest(&self, y: f32) -> (u8, f32);
@@ -41,12 +46,7 @@ pub(crate) fn fit_scale<const N: usize>(x: &[f32; N], grid: &impl Grid) -> [f32;
     let (mut best, mut best_gain) = (spanning, 0.0);
     for trial in -TRIALS..=TRIALS {
         let factor = 1.0 + SPREAD * trial as f32 / TRIALS as f32;
-        let mut values = [0.0; N];
-        for (value, y) in values.iter_mut().zip(&unit) {
-            *value = grid.nearest(y * factor).1;
-        }
-        let xv = sum::<N>(|i| unit[i] * values[i]);
-        let vv = sum::<N>(|i| values[i] * values[i]);
+        let Moments { xv, vv } = moments(&unit, &[1.0; N], grid, factor);
         // Least squares gives the scale xv / vv, which lowers the squared error by xv^2 / vv.
         if vv > 0.0 && xv > 0.0 && xv * xv > best_gain * vv {
             (best, best_gain) = (spanning * (xv / vv), xv * xv / vv);
@@ -55,14 +55,33 @@ pub(crate) fn fit_scale<const N: usize>(x: &[f32; N], grid: &impl Grid) -> [f32;
     [spanning, best]
 }
 
-fn grid_extreme<G: Grid>(_: &G) -> f32 {
+/// The moments of the codes nearest to `x * per_step`, under the weights `w`.
+#[inline(always)]
+pub(super) fn moments<const N: usize>(
+    x: &[f32; N],
+    w: &[f32; N],
+    grid: &impl Grid,
+    per_step: f32,
+) -> Moments {
+    let mut values = [0.0; N];
+    for (value, x) in values.iter_mut().zip(x) {
+        *value = grid.nearest(x * per_step).1;
+    }
+    Moments { xv: sum::<N>(|i| w[i] * x[i] * values[i]), vv: sum::<N>(|i| w[i] * values[i] * values[i]) }
+}
+
+pub(super) fn grid_extreme<G: Grid>(_: &G) -> f32 {
     G::EXTREME
 }
 
-/// Sum of squared differences when `x` is stored on the grid with scale `d`.
-pub(crate) fn symmetric_error<const N: usize>(x: &[f32; N], grid: &impl Grid, d: f32) -> f32 {
+/// Sum of squared differences, times the weights `w`, when `x` is stored on the grid with scale `d`.
+pub(crate) fn symmetric_error<const N: usize>(x: &[f32; N], w: &[f32; N], grid: &impl Grid, d: f32) -> f32 {
     let inverse = inverse(d);
-    x.iter().map(|&x| x - d * grid.nearest(x * inverse).1).map(|e| e * e).sum()
+    let mut errors = [0.0; N];
+    for (error, x) in errors.iter_mut().zip(x) {
+        *error = x - d * grid.nearest(x * inverse).1;
+    }
+    sum::<N>(|i| w[i] * errors[i] * errors[i])
 }
 
 /// A block of `S` sub-blocks as `x = d * scales[s] * value(code)`.
@@ -74,6 +93,30 @@ pub(crate) struct SymmetricBlock<const S: usize> {
     /// Grid codes of the elements.
     pub codes: [u8; 256],
     error: f32,
+}
+
+impl<const S: usize> SymmetricBlock<S> {
+    /// The nearest codes for the given scales; the error is weighed by `w`.
+    pub(super) fn with_scales<const N: usize>(
+        x: &[f32; 256],
+        w: &[f32; 256],
+        grid: &impl Grid,
+        d: f32,
+        scales: [i32; S],
+    ) -> Self {
+        let mut packed = Self { d, scales, codes: [0; 256], error: 0.0 };
+        let runs = x.as_chunks::<N>().0.iter().zip(w.as_chunks::<N>().0);
+        for (s, ((x, w), codes)) in runs.zip(packed.codes.as_chunks_mut::<N>().0).enumerate() {
+            let step = d * scales[s] as f32;
+            let per_step = inverse(step);
+            for ((&x, &w), code) in x.iter().zip(w).zip(codes) {
+                let (nearest, value) = grid.nearest(x * per_step);
+                *code = nearest;
+                packed.error += w * (x - step * value) * (x - step * value);
+            }
+        }
+        packed
+    }
 }
 
 /// Scales and codes for a block of `S` sub-blocks of `N`, with integer scales in `lowest..-lowest`.
@@ -98,15 +141,5 @@ fn pack<const S: usize, const N: usize>(
     let d = through_f16(signed_extreme(&fits) / lowest as f32);
     let per_d = inverse(d);
     let scales = fits.map(|fit| ((fit * per_d).round() as i32).clamp(lowest, -1 - lowest));
-    let mut packed = SymmetricBlock { d, scales, codes: [0; 256], error: 0.0 };
-    for (s, (x, codes)) in x.as_chunks::<N>().0.iter().zip(packed.codes.as_chunks_mut::<N>().0).enumerate() {
-        let step = d * scales[s] as f32;
-        let per_step = inverse(step);
-        for (&x, code) in x.iter().zip(codes) {
-            let (nearest, value) = grid.nearest(x * per_step);
-            *code = nearest;
-            packed.error += (x - step * value) * (x - step * value);
-        }
-    }
-    packed
+    SymmetricBlock::with_scales::<N>(x, &[1.0; 256], grid, d, scales)
 }
