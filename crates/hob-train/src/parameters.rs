@@ -1,12 +1,11 @@
-//! Parameters as one vector: drawn anew, read from a model file, or written to one.
+//! Parameters as one vector: drawn anew, or read from a model file.
 
-use crate::{Error, Layout, Network};
+use crate::{Error, Network};
 use hob_base::Random;
-use hob_format::{Dtype, GgufLayout, GgufWriter, Metadata, ModelFiles, Tensor};
+use hob_format::{Dtype, ModelFiles, Tensor};
 use hob_model::spec::NormKind;
 use hob_model::{Config, families};
-use hob_quant::{TensorType, dequantize_row, quantize_row};
-use std::path::Path;
+use hob_quant::dequantize_row;
 
 /// Standard deviation of fresh weights; those that write to the residual stream get less, the more layers there are.
 const DEVIATION: f32 = 0.02;
@@ -79,40 +78,4 @@ fn decode(tensor: &Tensor, to: &mut [f32]) -> Result<(), String> {
         }
         other => Err(format!("numbers of type {other}")),
     }
-}
-
-/// Writes `params` as a GGUF file: matrices as `matrix`, vectors as f32. The file appears when it is complete.
-///
-/// # Errors
-/// Whatever the file system refuses; a number that `matrix` cannot hold.
-pub fn write_gguf(
-    path: &Path,
-    metadata: &Metadata,
-    layout: &Layout,
-    params: &[f32],
-    matrix: TensorType,
-) -> Result<(), Error> {
-    let ty = |shape: &[usize]| {
-        let fits = shape.len() > 1 && matrix.row_bytes(shape[shape.len() - 1]).is_some();
-        if fits { matrix } else { TensorType::F32 }
-    };
-    let mut file = GgufLayout::new(metadata.clone());
-    for (tensor, _) in layout.iter() {
-        file.tensor(&tensor.name, ty(&tensor.shape), &tensor.shape);
-    }
-    let mut writer = GgufWriter::create(path, &file)?;
-    for (tensor, range) in layout.iter() {
-        writer.begin(&tensor.name)?;
-        let (ty, width) = (ty(&tensor.shape), tensor.shape[tensor.shape.len() - 1]);
-        let mut bytes = vec![0; ty.row_bytes(width).expect("a type that fits was chosen")];
-        for row in params[range].chunks_exact(width) {
-            quantize_row(ty, row, &mut bytes).map_err(|e| Error::Tensor {
-                name: tensor.name.clone(),
-                expected: format!("numbers that {ty} can hold"),
-                found: e.to_string(),
-            })?;
-            writer.write(&bytes)?;
-        }
-    }
-    Ok(writer.finish()?)
 }

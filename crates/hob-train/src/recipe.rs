@@ -4,7 +4,8 @@ use crate::Error;
 use crate::data::Learn;
 use crate::optimizer::Rule;
 use hob_format::Metadata;
-use serde::Deserialize;
+use hob_quant::TensorType;
+use serde::{Deserialize, Deserializer};
 use std::path::PathBuf;
 
 /// A whole run.
@@ -22,6 +23,8 @@ pub struct Recipe {
     pub data: Vec<DataRecipe>,
     /// Text it is judged by and never learns from.
     pub valid: Option<DataRecipe>,
+    /// Model whose predictions are learned in place of the text's next tokens, relative to the recipe.
+    pub teacher: Option<PathBuf>,
     /// How it learns.
     pub training: Training,
 }
@@ -148,6 +151,9 @@ pub struct Training {
     /// Computes layers again in the backward pass: a third slower, for models that would not fit.
     #[serde(default)]
     pub recompute: bool,
+    /// Type of the file's matrices, such as `Q4_0`: training then computes with what that type can hold.
+    #[serde(default, deserialize_with = "tensor_type")]
+    pub store: Option<TensorType>,
     /// Steps between measurements on the validation text.
     #[serde(default = "hundred")]
     pub valid_every: u64,
@@ -167,6 +173,15 @@ pub enum PrecisionSetting {
     F32,
 }
 
+fn tensor_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TensorType>, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    match TensorType::from_name(&name).filter(|ty| ty.can_quantize()) {
+        Some(ty) => Ok(Some(ty)),
+        None => {
+            Err(serde::de::Error::custom(format!("expected a type such as Q4_0 or Q4_K, found {name:?}")))
+        }
+    }
+}
 fn one() -> u64 {
     1
 }
@@ -305,6 +320,7 @@ mod tests {
             ("tokens = 1000", "tokens = 1", "training.tokens"),
             ("rate = 1.0", "rate = -1.0", "training.rate"),
             ("rate = 1.0", "ratte = 1.0", "ratte"),
+            ("rate = 1.0", "rate = 1.0\nstore = \"Q9\"", "a type such as Q4_0"),
             ("from = \"parent.gguf\"", "", "either `from`"),
             ("sequence = 5", "sequence = \"five\"", "invalid type"),
         ] {

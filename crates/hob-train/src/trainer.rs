@@ -4,7 +4,7 @@ use crate::checkpoint::Checkpoint;
 use crate::data::{Packing, Sequences};
 use crate::optimizer::{Constants, Means, Stride, update};
 use crate::recipe::Training;
-use crate::{Batch, Error, Goal, Loss, Network, Workspace};
+use crate::{Batch, Error, Goal, Loss, Network, Storage, Workspace};
 use hob_kernels::Cpu;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -25,6 +25,14 @@ pub struct Point {
     pub valid: Option<f64>,
 }
 
+/// A model whose predictions are learned in place of the text: of the same vocabulary, and never changed.
+pub struct Teacher {
+    /// Its plan.
+    pub network: Network,
+    /// Its parameters.
+    pub params: Vec<f32>,
+}
+
 /// A model that is being trained.
 pub struct Trainer {
     cpu: Cpu,
@@ -35,6 +43,11 @@ pub struct Trainer {
     grads: Vec<f32>,
     means: Means,
     work: Workspace,
+    teacher: Option<(Teacher, Workspace)>,
+    storage: Option<Storage>,
+    /// What the file would hold of `params`; as long as they are when there is a storage.
+    stored: Vec<f32>,
+    threads: usize,
     step: u64,
     points: Vec<Point>,
 }
@@ -68,9 +81,49 @@ impl Trainer {
             how: how.clone(),
             data,
             params,
+            teacher: None,
+            storage: None,
+            stored: Vec::new(),
+            threads: 1,
             step: 0,
             points: Vec::new(),
         })
+    }
+
+    /// Learns the predictions of `teacher` in place of the text.
+    ///
+    /// # Errors
+    /// [`Error::Recipe`] when its vocabulary has another size.
+    pub fn learn_from(&mut self, teacher: Teacher) -> Result<(), Error> {
+        let [ours, theirs] = [&self.network, &teacher.network].map(|n| n.spec().vocab);
+        if ours != theirs {
+            return Err(Error::Recipe {
+                key: "teacher".into(),
+                expected: format!("a model with the student's vocabulary, {ours} tokens"),
+                found: format!("{theirs} tokens"),
+            });
+        }
+        self.teacher = Some((teacher, Workspace::new(true)));
+        Ok(())
+    }
+
+    /// Computes from now on with what a file of `storage` would hold, rounded by `threads` threads.
+    pub fn store_as(&mut self, storage: Storage, threads: usize) {
+        self.stored = vec![0.0; self.params.len()];
+        (self.storage, self.threads) = (Some(storage), threads);
+    }
+
+    /// The types of the file that is trained for.
+    pub fn storage(&self) -> Option<&Storage> {
+        self.storage.as_ref()
+    }
+
+    /// Brings `stored` up to date.
+    fn round(&mut self) -> Result<(), Error> {
+        match &self.storage {
+            Some(s) => s.round(self.network.layout(), &self.params, &mut self.stored, self.threads),
+            None => Ok(()),
+        }
     }
 
     /// The model.
@@ -102,11 +155,14 @@ impl Trainer {
         let all = self.data.sequences(self.step * per_step as u64, per_step);
         self.grads.fill(0.0);
         let mut loss = Loss::default();
+        self.round()?;
+        let Self { cpu, network, params, stored, storage, grads, work, teacher, .. } = self;
+        let params = if storage.is_some() { stored } else { params };
         for part in parts(&all, self.how.sequence, self.how.micro) {
-            self.network.forward(&self.cpu, &self.params, &part.batch(), &mut self.work);
-            let goal = (Goal::Next(part.targets), part.weights);
-            let (params, grads) = (&self.params, &mut self.grads);
-            loss += self.network.train(&self.cpu, params, grads, &part.batch(), &mut self.work, goal);
+            let batch = part.batch();
+            network.forward(cpu, params, &batch, work);
+            let goal = (goal(cpu, teacher, &part), part.weights);
+            loss += network.train(cpu, params, grads, &batch, work, goal);
         }
         let step = self.step + 1;
         if !loss.sum.is_finite() {
@@ -125,23 +181,24 @@ impl Trainer {
         Ok(point)
     }
 
-    /// Mean loss over `text`, in nats per token; noted beside the last step.
-    pub fn validate(&mut self, text: &Sequences) -> f64 {
+    /// Mean loss over `text`, in nats per token (divergence from the teacher where there is one); noted beside the last step.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`] for a number that its type cannot hold.
+    pub fn validate(&mut self, text: &Sequences) -> Result<f64, Error> {
+        self.round()?;
+        let Self { cpu, network, params, stored, storage, work, teacher, .. } = self;
+        let params = if storage.is_some() { stored } else { params };
         let mut loss = Loss::default();
         for part in parts(text, self.how.sequence, self.how.micro) {
-            self.network.forward(&self.cpu, &self.params, &part.batch(), &mut self.work);
-            loss += self.network.loss(
-                &self.cpu,
-                &self.params,
-                &mut self.work,
-                Goal::Next(part.targets),
-                part.weights,
-            );
+            network.forward(cpu, params, &part.batch(), work);
+            let goal = goal(cpu, teacher, &part);
+            loss += network.loss(cpu, params, work, goal, part.weights);
         }
         if let Some(point) = self.points.last_mut() {
             point.valid = Some(loss.mean());
         }
-        loss.mean()
+        Ok(loss.mean())
     }
 
     /// Writes all that [`Trainer::resume`] needs.
@@ -163,6 +220,13 @@ impl Trainer {
         (self.step, self.params, self.means, self.points) = (step, params, means, points);
         Ok(())
     }
+}
+
+/// What `part` is trained towards; the teacher reads it first.
+fn goal<'a>(cpu: &Cpu, teacher: &'a mut Option<(Teacher, Workspace)>, part: &Part<'a>) -> Goal<'a> {
+    let Some((Teacher { network, params }, work)) = teacher else { return Goal::Next(part.targets) };
+    network.forward(cpu, params, &part.batch(), work);
+    Goal::Teacher { network, params, work }
 }
 
 /// In blocks, so that the sum of many squares keeps its digits.

@@ -4,9 +4,10 @@
 
 use hob_format::Metadata;
 use hob_kernels::{Compute, Cpu, Precision};
+use hob_quant::TensorType;
 use hob_train::data::{Corpus, Packing};
 use hob_train::recipe::{Shape, Training};
-use hob_train::{Error, Network, Recipe, Trainer, describe};
+use hob_train::{Error, Network, Recipe, Storage, Teacher, Trainer, describe};
 
 const VOCAB: usize = 32;
 
@@ -69,7 +70,7 @@ fn every_rule_learns_the_pattern() {
         let last = (1..60).map(|_| trainer.step().unwrap().loss).last().unwrap();
         assert!(last < bar, "{optimizer}: {last}");
         let valid = data().sequences(0, 4);
-        let measured = trainer.validate(&valid);
+        let measured = trainer.validate(&valid).unwrap();
         assert!(measured < bar * 1.2, "{optimizer}: {measured}");
         assert_eq!(trainer.points().last().unwrap().valid, Some(measured));
     }
@@ -135,4 +136,37 @@ fn a_rate_beyond_reason_and_too_little_text_are_said() {
         Trainer::new(cpu(), network, params, empty, &training("adamw")),
         Err(Error::Recipe { .. })
     ));
+}
+
+#[test]
+fn a_model_trained_with_its_file_s_numbers_is_nearer_to_its_teacher_than_one_rounded_at_the_end() {
+    let mut parent = trainer("adamw", 2);
+    (0..60).for_each(|_| _ = parent.step().unwrap());
+    let storage = Storage::uniform(parent.network().layout(), TensorType::Q4_0);
+    let mut child = Trainer::new(
+        Cpu::new(2, Compute::Fast),
+        network(),
+        parent.params().to_vec(),
+        data(),
+        &Training { rate: 0.002, ..training("adamw") },
+    )
+    .unwrap();
+    child.store_as(storage, 2);
+    child.learn_from(Teacher { network: network(), params: parent.params().to_vec() }).unwrap();
+    let text = data().sequences(100, 8);
+    let rounded = child.validate(&text).unwrap();
+    (0..30).for_each(|_| _ = child.step().unwrap());
+    let trained = child.validate(&text).unwrap();
+    assert!(rounded > 0.0 && trained < 0.7 * rounded, "{rounded} to {trained}");
+}
+
+#[test]
+fn a_teacher_of_another_vocabulary_is_refused() {
+    let mut trainer = trainer("adamw", 1);
+    let mut spec = network().spec().clone();
+    spec.vocab = 40;
+    let network = Network::new(&spec, Precision::F32).unwrap();
+    let params = network.fresh(1);
+    let error = trainer.learn_from(Teacher { network, params }).unwrap_err().to_string();
+    assert!(error.contains("32 tokens, found 40 tokens"), "{error}");
 }

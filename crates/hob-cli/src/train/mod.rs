@@ -14,7 +14,7 @@ use clap::Args;
 use hob_format::AtomicFile;
 use hob_quant::TensorType;
 use hob_train::data::Sequences;
-use hob_train::{Point, Trainer, write_gguf};
+use hob_train::{Point, Storage, Trainer};
 use prepare::Prepared;
 use serde_json::json;
 use std::io::Write;
@@ -103,7 +103,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
         let seconds = start.elapsed().as_secs_f64();
         let (step, t) = (point.step, &recipe.training);
         if step.is_multiple_of(t.valid_every) || step == steps {
-            point.valid = measure(&mut trainer, valid.as_ref());
+            point.valid = measure(&mut trainer, valid.as_ref())?;
         }
         view.step(&trainer, point, seconds)?;
         if step.is_multiple_of(t.save_every) {
@@ -121,12 +121,14 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
         return if signals::is_requested() { Err(Stop::Interrupted.into()) } else { Ok(()) };
     }
     let model = out.join("model.gguf");
-    write_gguf(&model, &metadata, trainer.network().layout(), trainer.params(), TensorType::F32)?;
+    let layout = trainer.network().layout();
+    let plain = Storage::uniform(layout, TensorType::F32);
+    trainer.storage().unwrap_or(&plain).write(&model, &metadata, layout, trainer.params())?;
     report(&trainer, &model, args.json)
 }
 
-fn measure(trainer: &mut Trainer, valid: Option<&Sequences>) -> Option<f64> {
-    valid.map(|text| trainer.validate(text))
+fn measure(trainer: &mut Trainer, valid: Option<&Sequences>) -> anyhow::Result<Option<f64>> {
+    Ok(valid.map(|text| trainer.validate(text)).transpose()?)
 }
 
 fn report(trainer: &Trainer, model: &Path, as_json: bool) -> anyhow::Result<()> {

@@ -9,7 +9,7 @@ use hob_format::Metadata;
 use hob_kernels::{Cpu, Precision};
 use hob_train::data::{Corpus, Packing, Sequences};
 use hob_train::recipe::{DataRecipe, PrecisionSetting};
-use hob_train::{Network, Recipe, Trainer, describe};
+use hob_train::{Network, Recipe, Storage, Teacher, Trainer, describe};
 use std::path::{Path, PathBuf};
 
 /// Sequences of the validation text that are measured, at most: about a second's work for a small model.
@@ -70,7 +70,15 @@ pub fn prepare(args: &TrainArgs) -> anyhow::Result<Prepared> {
         recipe.training.steps(),
         recipe.training.batch
     ));
-    let trainer = Trainer::new(cpu, network, params, data, &recipe.training)?;
+    let storage = recipe.training.store.map(|ty| Storage::uniform(network.layout(), ty));
+    let mut trainer = Trainer::new(cpu, network, params, data, &recipe.training)?;
+    if let Some(storage) = storage {
+        trainer.store_as(storage, threads);
+    }
+    if let Some(teacher) = &recipe.teacher {
+        let Parent { network, params, .. } = Parent::open(&at(teacher), precision)?;
+        trainer.learn_from(Teacher { network, params })?;
+    }
     Ok(Prepared { trainer, valid, metadata, recipe, out })
 }
 
