@@ -1,6 +1,7 @@
 //! Scales and entries for blocks of 256 elements whose codes are entries of a codebook.
 
-use super::books::{Candidate, Codebook, Signs};
+use super::books::{Candidate, Signs};
+use super::entries::Codebook;
 use super::inverse;
 use super::steps::{Ladder, Moments, Steps, choose_steps};
 use crate::float::through_f16;
@@ -30,9 +31,16 @@ pub(crate) struct Entries<const S: usize> {
     pub books: [u8; 32],
 }
 
-/// The best entry at each trial step, for each eight elements from each book.
+/// The best entries of eight elements at the trial steps, each once.
+#[derive(Clone, Copy)]
+struct Candidates {
+    list: [Candidate; TRIALS],
+    count: usize,
+}
+
+/// The candidates for each eight elements from each book.
 struct Found<const S: usize> {
-    candidates: [[[Candidate; TRIALS]; 32]; 2],
+    candidates: [[Candidates; 32]; 2],
     book_count: usize,
     shared: bool,
 }
@@ -49,7 +57,7 @@ pub(crate) fn best_entries<const S: usize, B: Codebook>(
         return None;
     }
     let mut found = Found::<S> {
-        candidates: [[[Candidate::default(); TRIALS]; 32]; 2],
+        candidates: [[Candidates { list: [Candidate::default(); TRIALS], count: 0 }; 32]; 2],
         book_count: format.books.len(),
         shared: format.shared,
     };
@@ -88,28 +96,30 @@ fn trial_steps<B>(x: &[f32], w: &[f32], format: &Format<B>) -> [f32; TRIALS] {
     std::array::from_fn(|trial| first * ratio.powi(trial as i32))
 }
 
-fn try_steps<B: Codebook>(
-    x: &[f32; 8],
-    w: &[f32; 8],
-    book: &B,
-    trials: &[f32; TRIALS],
-) -> [Candidate; TRIALS] {
+fn try_steps<B: Codebook>(x: &[f32; 8], w: &[f32; 8], book: &B, trials: &[f32; TRIALS]) -> Candidates {
     let signed = book.signs() == Signs::InEntry;
     let wx = std::array::from_fn(|i| w[i] * if signed { x[i] } else { x[i].abs() });
     let odd = book.signs() == Signs::Even && x.iter().filter(|&&x| x < 0.0).count() % 2 == 1;
     let sums = book.sums(&wx, w);
-    let mut last = Candidate::default();
-    trials.map(|step| {
-        last = book.best(&sums, step, odd, last);
-        last
-    })
+    let first = book.best(&sums, trials[0], odd, 0);
+    let mut found = Candidates { list: [first; TRIALS], count: 1 };
+    for &step in &trials[1..] {
+        let last = found.list[found.count - 1].code;
+        let next = book.best(&sums, step, odd, last);
+        if next.code != last {
+            found.list[found.count] = next;
+            found.count += 1;
+        }
+    }
+    found
 }
 
 impl<const S: usize> Found<S> {
     /// The best candidate for a run from a book.
     fn pick(&self, book: usize, run: usize, step: f32) -> (Candidate, f32) {
         let (mut best, mut best_error) = (Candidate::default(), f32::INFINITY);
-        for &candidate in &self.candidates[book][run] {
+        let found = &self.candidates[book][run];
+        for &candidate in &found.list[..found.count] {
             let error = candidate.moments.error_at(step);
             if error < best_error {
                 (best, best_error) = (candidate, error);
