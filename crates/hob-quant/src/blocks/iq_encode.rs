@@ -29,11 +29,11 @@ fn ladder(highest: i32, offset: f32, unit: f32) -> Ladder {
 }
 
 fn iq2<const E: usize>(books: &[Eights<E>]) -> Format<'_, Eights<E>> {
-    Format { books, shared: false, ladder: ladder(15, 0.5, 0.25), extreme: 43.0, typical: 25.0 }
+    Format { books, shared: false, ladder: ladder(15, 0.5, 0.25), extreme: 43.0, typical: 25.0, flat: 8.0 }
 }
 
 fn iq1(shared: bool) -> Format<'static, Eights<2048>> {
-    Format { books: &IQ1, shared, ladder: ladder(7, 0.5, 0.25), extreme: 9.0, typical: 6.5 }
+    Format { books: &IQ1, shared, ladder: ladder(7, 0.5, 0.25), extreme: 9.0, typical: 6.5, flat: 9.0 }
 }
 
 /// One for each element.
@@ -99,8 +99,14 @@ pub(crate) fn encode_iq2_s(x: &[f32; 256], w: Weights, block: &mut [u8; 82]) -> 
 
 pub(crate) fn encode_iq3_xxs(x: &[f32; 256], w: Weights, block: &mut [u8; 98]) -> Option<()> {
     let w = w.unwrap_or(&EQUAL);
-    let format =
-        Format { books: &IQ3_XXS, shared: false, ladder: ladder(15, 0.5, 0.5), extreme: 62.0, typical: 25.0 };
+    let format = Format {
+        books: &IQ3_XXS,
+        shared: false,
+        ladder: ladder(15, 0.5, 0.5),
+        extreme: 62.0,
+        typical: 25.0,
+        flat: 28.0,
+    };
     let best: Entries<8> = best_entries(x, w, &format)?;
     for group in 0..8 {
         let mut word = (best.steps.levels[group] as u32) << 28;
@@ -118,8 +124,14 @@ pub(crate) fn encode_iq3_xxs(x: &[f32; 256], w: Weights, block: &mut [u8; 98]) -
 
 pub(crate) fn encode_iq3_s(x: &[f32; 256], w: Weights, block: &mut [u8; 110]) -> Option<()> {
     let w = w.unwrap_or(&EQUAL);
-    let format =
-        Format { books: &IQ3_S, shared: false, ladder: ladder(15, 0.5, 2.0), extreme: 15.0, typical: 6.7 };
+    let format = Format {
+        books: &IQ3_S,
+        shared: false,
+        ladder: ladder(15, 0.5, 2.0),
+        extreme: 15.0,
+        typical: 6.7,
+        flat: 1.0,
+    };
     let best: Entries<8> = best_entries(x, w, &format)?;
     block[66..74].fill(0);
     for (run, &code) in best.codes.iter().enumerate() {

@@ -37,14 +37,6 @@ pub(crate) struct Pairs<const D: usize, const LEVELS: usize, const C: usize, con
 /// What all entries' errors follow from for given elements and weights.
 pub(crate) type Sums<const C: usize> = [HalfSums<C>; 2];
 
-/// An entry, with its error.
-#[derive(Clone, Copy)]
-pub(crate) struct Choice {
-    pub code: u32,
-    pub moments: Moments,
-    pub error: f32,
-}
-
 impl<const D: usize, const LEVELS: usize, const C: usize, const E: usize> Pairs<D, LEVELS, C, E> {
     /// `levels` are the values in the entries; the search takes them for `levels + shift`.
     pub(crate) const fn new<const N: usize>(
@@ -88,13 +80,13 @@ impl<const D: usize, const LEVELS: usize, const C: usize, const E: usize> Pairs<
     }
 
     /// The entry of least error with this step. `odd` asks for one turned sign. `hint` is a good entry already known.
-    pub(crate) fn best(&self, sums: &Sums<C>, step: f32, odd: bool, hint: u32) -> Choice {
+    pub(crate) fn best(&self, sums: &Sums<C>, step: f32, odd: bool, hint: u32) -> Candidate {
         let plain = [0, 1].map(|half| sums[half].errors(step, false));
         let (first, second) = (&plain[0], plain[1].as_flattened());
         let flat = first.as_flattened();
         if !odd {
             let code = self.search(first, second, hint, |a, b| flat[a] + second[b]);
-            return self.choice(sums, code, step, [false; 2]);
+            return self.choice(sums, code, [false; 2]);
         }
         let turned = [0, 1].map(|half| sums[half].errors(step, true));
         let (first_turned, second_turned) = (turned[0].as_flattened(), turned[1].as_flattened());
@@ -105,7 +97,7 @@ impl<const D: usize, const LEVELS: usize, const C: usize, const E: usize> Pairs<
         });
         let [a, b] = self.halves[code as usize].map(usize::from);
         let in_first = first_turned[a] + second[b] < flat[a] + second_turned[b];
-        self.choice(sums, code, step, [in_first, !in_first])
+        self.choice(sums, code, [in_first, !in_first])
     }
 
     /// The best entry, given a good one. Most first halves are too bad to pair even with the best second half.
@@ -118,39 +110,50 @@ impl<const D: usize, const LEVELS: usize, const C: usize, const E: usize> Pairs<
         error: impl Fn(usize, usize) -> f32,
     ) -> u32 {
         let [a, b] = self.halves[hint as usize].map(usize::from);
-        let (mut best, mut best_error) = (hint, error(a, b));
-        let least_second = least(second);
+        let mut best = (hint, error(a, b));
+        let (least_first, least_second) = (least(first.as_flattened()), least(second));
+        // The best first half comes before the rest: an error near the least rules out the most.
+        let start = first.as_flattened().iter().position(|&error| error == least_first).unwrap_or(0);
+        self.search_list(start, &error, &mut best);
         for (c, errors) in first.iter().enumerate() {
-            let bound = best_error - least_second;
+            let bound = best.1 - least_second;
             if !errors.iter().fold(false, |any, &first| any | (first < bound)) {
                 continue;
             }
             for (lane, &first) in errors.iter().enumerate() {
-                if first + least_second >= best_error {
-                    continue;
-                }
-                for at in self.list(c * LANES + lane) {
-                    let error = error(c * LANES + lane, usize::from(self.second[at]));
-                    if error < best_error {
-                        (best, best_error) = (u32::from(self.entry[at]), error);
-                    }
+                if first < best.1 - least_second && c * LANES + lane != start {
+                    self.search_list(c * LANES + lane, &error, &mut best);
                 }
             }
         }
-        best
+        best.0
     }
 
-    /// Where the entries with a first half are.
+    /// The entries with a first half, against the best so far.
     #[inline(always)]
-    fn list(&self, first: usize) -> std::ops::Range<usize> {
+    fn search_list(&self, first: usize, error: &impl Fn(usize, usize) -> f32, best: &mut (u32, f32)) {
         let starts = self.starts.as_flattened();
-        usize::from(starts[first])..starts.get(first + 1).map_or(E, |&end| usize::from(end))
+        let list = usize::from(starts[first])..starts.get(first + 1).map_or(E, |&end| usize::from(end));
+        for (&second, &entry) in self.second[list.clone()].iter().zip(&self.entry[list]) {
+            let error = error(first, usize::from(second));
+            if error < best.1 {
+                *best = (u32::from(entry), error);
+            }
+        }
     }
 
-    fn choice(&self, sums: &Sums<C>, code: u32, step: f32, turned: [bool; 2]) -> Choice {
+    /// What turning a sign of an entry costs, in units that depend on the step alone.
+    pub(crate) fn turning_cost(&self, sums: &Sums<C>, code: u32) -> f32 {
+        let [a, b] = self.halves[code as usize].map(usize::from);
+        let cost =
+            |half: usize, at: usize| sums[half].moments(at, false).xv - sums[half].moments(at, true).xv;
+        cost(0, a).min(cost(1, b))
+    }
+
+    fn choice(&self, sums: &Sums<C>, code: u32, turned: [bool; 2]) -> Candidate {
         let [a, b] = self.halves[code as usize].map(usize::from);
         let moments = sums[0].moments(a, turned[0]).plus(sums[1].moments(b, turned[1]));
-        Choice { code, moments, error: moments.error_at(step) }
+        Candidate { code, moments }
     }
 }
 

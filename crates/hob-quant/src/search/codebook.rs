@@ -17,10 +17,12 @@ pub(crate) struct Format<'a, B> {
     pub extreme: f32,
     /// Root mean square of the values that normal weights take with the best step.
     pub typical: f32,
+    /// The value of an entry of equal values.
+    pub flat: f32,
 }
 
 /// Trial steps of a sub-block.
-const TRIALS: usize = 12;
+const TRIALS: usize = 10;
 
 /// Entries and scales of a block of `S` sub-blocks.
 pub(crate) struct Entries<const S: usize> {
@@ -80,8 +82,8 @@ pub(crate) fn best_entries<const S: usize, B: Codebook>(
     Some(found.at(&format.ladder, steps))
 }
 
-/// Trial steps in even ratios that surely hold the best: around the one that suits the root mean square, and up to the
-/// one that spans the largest.
+/// Trial steps in even ratios: around the one that suits the root mean square, and up to the one that spans the largest.
+/// The last suits values of equal size, which need an entry that is far from typical.
 fn trial_steps<B>(x: &[f32], w: &[f32], format: &Format<B>) -> [f32; TRIALS] {
     let weight: f32 = w.iter().sum();
     let square: f32 = x.iter().zip(w).map(|(x, w)| w * x * x).sum();
@@ -89,11 +91,13 @@ fn trial_steps<B>(x: &[f32], w: &[f32], format: &Format<B>) -> [f32; TRIALS] {
     let typical = (square * inverse(weight)).sqrt() / format.typical;
     let first = 0.65 * typical;
     let ratio =
-        ((1.1 * largest / format.extreme).max(1.45 * typical) / first).powf(1.0 / (TRIALS - 1) as f32);
+        ((1.1 * largest / format.extreme).max(1.45 * typical) / first).powf(1.0 / (TRIALS - 2) as f32);
     if !(first > 0.0 && ratio.is_finite()) {
         return [0.0; TRIALS];
     }
-    std::array::from_fn(|trial| first * ratio.powi(trial as i32))
+    let mut trials = std::array::from_fn(|trial| first * ratio.powi(trial as i32));
+    trials[TRIALS - 1] = typical * format.typical / format.flat;
+    trials
 }
 
 fn try_steps<B: Codebook>(x: &[f32; 8], w: &[f32; 8], book: &B, trials: &[f32; TRIALS]) -> Candidates {

@@ -31,8 +31,7 @@ impl<const E: usize> Codebook for Eights<E> {
     }
 
     fn best(&self, sums: &Self::Sums, step: f32, odd: bool, hint: u32) -> Candidate {
-        let best = Pairs::best(self, sums, step, odd, hint);
-        Candidate { moments: best.moments, code: best.code }
+        Pairs::best(self, sums, step, odd, hint)
     }
 }
 
@@ -52,15 +51,11 @@ impl<const E: usize> Codebook for Fours<E> {
 
     fn best(&self, sums: &Self::Sums, step: f32, odd: bool, hint: u32) -> Candidate {
         let hints = [hint & 0xFFFF, hint >> 16];
-        let choose = |turned: bool, at: usize| Pairs::best(self, &sums[at], step, turned, hints[at]);
-        let mut best = [choose(false, 0), choose(false, 1)];
+        let mut best = [0, 1].map(|at| Pairs::best(self, &sums[at], step, false, hints[at]));
         if odd {
-            let turned = [choose(true, 0), choose(true, 1)];
-            if turned[0].error + best[1].error < best[0].error + turned[1].error {
-                best[0] = turned[0];
-            } else {
-                best[1] = turned[1];
-            }
+            let cost = |at: usize| self.turning_cost(&sums[at], best[at].code);
+            let cheaper = usize::from(cost(1) < cost(0));
+            best[cheaper] = Pairs::best(self, &sums[cheaper], step, true, best[cheaper].code);
         }
         Candidate { moments: best[0].moments.plus(best[1].moments), code: best[0].code | best[1].code << 16 }
     }
