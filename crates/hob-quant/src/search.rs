@@ -11,7 +11,8 @@
 mod affine;
 pub(crate) mod books;
 pub(crate) mod codebook;
-pub(crate) mod halves;
+pub(crate) mod entries;
+mod halves;
 pub(crate) mod steps;
 mod symmetric;
 mod weighted_affine;

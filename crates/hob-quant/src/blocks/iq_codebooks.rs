@@ -7,8 +7,8 @@ const PACKED: &[u8; 2 * 4608] = include_bytes!("iq_codebooks.bin");
 
 /// What the three levels of the IQ2 codebooks stand for.
 pub(crate) const IQ2_LEVELS: [i8; 3] = [8, 25, 43];
-const IQ3_XXS_LEVELS: [i8; 8] = [4, 12, 20, 28, 36, 44, 52, 62];
-const IQ3_S_LEVELS: [i8; 8] = [1, 3, 5, 7, 9, 11, 13, 15];
+pub(crate) const IQ3_XXS_LEVELS: [i8; 8] = [4, 12, 20, 28, 36, 44, 52, 62];
+pub(crate) const IQ3_S_LEVELS: [i8; 8] = [1, 3, 5, 7, 9, 11, 13, 15];
 /// Ternary values times eight, so that the offset of an eighth that goes with them is an integer too.
 pub(crate) const IQ1_LEVELS: [i8; 3] = [-8, 0, 8];
 

@@ -2,26 +2,23 @@
 
 use super::iq_codebooks as books;
 use crate::float::store_f16;
-use crate::search::books::{FreeHalves, ListedPairs, Signs};
+use crate::search::books::{Pairs, Signs};
 use crate::search::codebook::{Entries, Format, best_entries};
-use crate::search::halves::Patterns;
+use crate::search::entries::{Eights, Fours};
 use crate::search::steps::Ladder;
 
 /// Weights of a block's elements; `None` weighs all alike.
 type Weights<'a> = Option<&'a [f32; 256]>;
 
-static IQ2_XXS: [ListedPairs<256>; 1] =
-    [ListedPairs::new(&books::IQ2_XXS, books::IQ2_LEVELS, 0, Signs::Even)];
-static IQ2_XS: [ListedPairs<512>; 1] = [ListedPairs::new(&books::IQ2_XS, books::IQ2_LEVELS, 0, Signs::Even)];
-static IQ2_S: [ListedPairs<1024>; 1] = [ListedPairs::new(&books::IQ2_S, books::IQ2_LEVELS, 0, Signs::Free)];
-static IQ3_XXS: [FreeHalves<32>; 1] =
-    [FreeHalves { patterns: Patterns::new(&books::IQ3_XXS), signs: Signs::Even }];
-static IQ3_S: [FreeHalves<64>; 1] =
-    [FreeHalves { patterns: Patterns::new(&books::IQ3_S), signs: Signs::Free }];
+static IQ2_XXS: [Eights<256>; 1] = [Pairs::new(&books::IQ2_XXS, books::IQ2_LEVELS, 0, Signs::Even)];
+static IQ2_XS: [Eights<512>; 1] = [Pairs::new(&books::IQ2_XS, books::IQ2_LEVELS, 0, Signs::Even)];
+static IQ2_S: [Eights<1024>; 1] = [Pairs::new(&books::IQ2_S, books::IQ2_LEVELS, 0, Signs::Free)];
+static IQ3_XXS: [Fours<256>; 1] = [Pairs::new(&books::IQ3_XXS, books::IQ3_XXS_LEVELS, 0, Signs::Even)];
+static IQ3_S: [Fours<512>; 1] = [Pairs::new(&books::IQ3_S, books::IQ3_S_LEVELS, 0, Signs::Free)];
 /// Moved up by an eighth, and down.
-static IQ1: [ListedPairs<2048>; 2] = [
-    ListedPairs::new(&books::IQ1, books::IQ1_LEVELS, 1, Signs::InEntry),
-    ListedPairs::new(&books::IQ1, books::IQ1_LEVELS, -1, Signs::InEntry),
+static IQ1: [Eights<2048>; 2] = [
+    Pairs::new(&books::IQ1, books::IQ1_LEVELS, 1, Signs::InEntry),
+    Pairs::new(&books::IQ1, books::IQ1_LEVELS, -1, Signs::InEntry),
 ];
 
 /// Steps of an eighth or so between scales call for many tries.
@@ -31,12 +28,12 @@ fn ladder(highest: i32, offset: f32, unit: f32) -> Ladder {
     Ladder { lowest: 0, highest, offset, unit, tries: &TRIES }
 }
 
-fn iq2<const E: usize>(books: &[ListedPairs<E>]) -> Format<'_, ListedPairs<E>> {
-    Format { books, shared: false, ladder: ladder(15, 0.5, 0.25), extreme: 43.0, typical: 25.0 }
+fn iq2<const E: usize>(books: &[Eights<E>]) -> Format<'_, Eights<E>> {
+    Format { books, shared: false, ladder: ladder(15, 0.5, 0.25), extreme: 43.0, typical: 25.0, flat: 8.0 }
 }
 
-fn iq1(shared: bool) -> Format<'static, ListedPairs<2048>> {
-    Format { books: &IQ1, shared, ladder: ladder(7, 0.5, 0.25), extreme: 9.0, typical: 6.5 }
+fn iq1(shared: bool) -> Format<'static, Eights<2048>> {
+    Format { books: &IQ1, shared, ladder: ladder(7, 0.5, 0.25), extreme: 9.0, typical: 6.5, flat: 9.0 }
 }
 
 /// One for each element.
@@ -64,10 +61,10 @@ pub(crate) fn encode_iq2_xxs(x: &[f32; 256], w: Weights, block: &mut [u8; 66]) -
     let best: Entries<8> = best_entries(x, w, &iq2(&IQ2_XXS))?;
     for (group, bytes) in block[2..].as_chunks_mut::<8>().0.iter_mut().enumerate() {
         let mut word = (best.steps.levels[group] as u32) << 28;
-        for i in 0..4 {
+        for (i, byte) in bytes[..4].iter_mut().enumerate() {
             let run = 4 * group + i;
             let entry = books::IQ2_XXS[best.codes[run] as usize];
-            bytes[i] = best.codes[run] as u8;
+            *byte = best.codes[run] as u8;
             word |= u32::from(signs(x, w, run, entry, true) & 127) << (7 * i);
         }
         bytes[4..].copy_from_slice(&word.to_le_bytes());
@@ -102,8 +99,14 @@ pub(crate) fn encode_iq2_s(x: &[f32; 256], w: Weights, block: &mut [u8; 82]) -> 
 
 pub(crate) fn encode_iq3_xxs(x: &[f32; 256], w: Weights, block: &mut [u8; 98]) -> Option<()> {
     let w = w.unwrap_or(&EQUAL);
-    let format =
-        Format { books: &IQ3_XXS, shared: false, ladder: ladder(15, 0.5, 0.5), extreme: 62.0, typical: 25.0 };
+    let format = Format {
+        books: &IQ3_XXS,
+        shared: false,
+        ladder: ladder(15, 0.5, 0.5),
+        extreme: 62.0,
+        typical: 25.0,
+        flat: 28.0,
+    };
     let best: Entries<8> = best_entries(x, w, &format)?;
     for group in 0..8 {
         let mut word = (best.steps.levels[group] as u32) << 28;
@@ -121,8 +124,14 @@ pub(crate) fn encode_iq3_xxs(x: &[f32; 256], w: Weights, block: &mut [u8; 98]) -
 
 pub(crate) fn encode_iq3_s(x: &[f32; 256], w: Weights, block: &mut [u8; 110]) -> Option<()> {
     let w = w.unwrap_or(&EQUAL);
-    let format =
-        Format { books: &IQ3_S, shared: false, ladder: ladder(15, 0.5, 2.0), extreme: 15.0, typical: 6.7 };
+    let format = Format {
+        books: &IQ3_S,
+        shared: false,
+        ladder: ladder(15, 0.5, 2.0),
+        extreme: 15.0,
+        typical: 6.7,
+        flat: 1.0,
+    };
     let best: Entries<8> = best_entries(x, w, &format)?;
     block[66..74].fill(0);
     for (run, &code) in best.codes.iter().enumerate() {

@@ -1,6 +1,6 @@
-//! The codebooks in the forms their searches need: any two halves together, or only listed pairs of halves.
+//! The codebooks in the form their searches need: as lists of pairs of halves.
 
-use super::halves::{HalfSums, Patterns, least, ternary_halves};
+use super::halves::{HalfSums, LANES, Patterns};
 use super::steps::Moments;
 
 /// How an entry's elements get their signs.
@@ -22,179 +22,163 @@ pub(crate) struct Candidate {
     pub code: u32,
 }
 
-/// A set of entries to choose from for eight elements.
-pub(crate) trait Codebook {
-    /// What all entries' errors follow from for given elements and weights.
-    type Sums;
-
-    fn signs(&self) -> Signs;
-
-    /// `wx` has the signs only where entries have them.
-    fn sums(&self, wx: &[f32; 8], w: &[f32; 8]) -> Self::Sums;
-
-    /// The entry of least error with this step. `odd` asks for one turned sign. `hint` is a good entry already known.
-    fn best(&self, sums: &Self::Sums, step: f32, odd: bool, hint: Candidate) -> Candidate;
-}
-
-/// Entries that are any two of `8 * C` halves.
-pub(crate) struct FreeHalves<const C: usize> {
-    pub patterns: Patterns<C>,
+/// Entries of `2 * D` elements with `LEVELS` levels, of which each half is one of `8 * C` patterns (the last ones repeat).
+pub(crate) struct Pairs<const D: usize, const LEVELS: usize, const C: usize, const E: usize> {
+    patterns: Patterns<D, C>,
     pub signs: Signs,
-}
-
-impl<const C: usize> Codebook for FreeHalves<C> {
-    type Sums = [HalfSums<C>; 2];
-
-    fn signs(&self) -> Signs {
-        self.signs
-    }
-
-    fn sums(&self, wx: &[f32; 8], w: &[f32; 8]) -> Self::Sums {
-        let (wx, w) = (wx.as_chunks::<4>().0, w.as_chunks::<4>().0);
-        [0, 1].map(|half| HalfSums::new(&self.patterns, &wx[half], &w[half]))
-    }
-
-    fn best(&self, sums: &Self::Sums, step: f32, odd: bool, _: Candidate) -> Candidate {
-        let choose = |half: usize, turned: bool| least(&sums[half].errors(step, turned));
-        let plain = [choose(0, false), choose(1, false)];
-        let mut best = (plain[0].0, plain[1].0, false, false);
-        if odd {
-            let turned = [choose(0, true), choose(1, true)];
-            best = if turned[0].1 + plain[1].1 < plain[0].1 + turned[1].1 {
-                (turned[0].0, plain[1].0, true, false)
-            } else {
-                (plain[0].0, turned[1].0, false, true)
-            };
-        }
-        let moments = sums[0].moments(best.0, best.2).plus(sums[1].moments(best.1, best.3));
-        Candidate { moments, code: best.0 as u32 | (best.1 as u32) << 16 }
-    }
-}
-
-/// Halves of three levels, padded to whole vectors.
-const TERNARY: usize = 11;
-
-/// Entries of eight elements of three levels.
-pub(crate) struct ListedPairs<const E: usize> {
-    patterns: Patterns<TERNARY>,
-    signs: Signs,
-    /// Where the entries with each first half start in the lists below.
-    starts: [u16; 82],
+    /// Where the entries with each first half start in the lists below; the last is their number.
+    starts: [[u16; LANES]; C],
     second: [u8; E],
     entry: [u16; E],
     /// First and second half of each entry.
     halves: [[u8; 2]; E],
 }
 
-impl<const E: usize> ListedPairs<E> {
+/// What all entries' errors follow from for given elements and weights.
+pub(crate) type Sums<const C: usize> = [HalfSums<C>; 2];
+
+impl<const D: usize, const LEVELS: usize, const C: usize, const E: usize> Pairs<D, LEVELS, C, E> {
     /// `levels` are the values in the entries; the search takes them for `levels + shift`.
-    pub(crate) const fn new(entries: &[[i8; 8]; E], levels: [i8; 3], shift: i8, signs: Signs) -> Self {
+    pub(crate) const fn new<const N: usize>(
+        entries: &[[i8; N]; E],
+        levels: [i8; LEVELS],
+        shift: i8,
+        signs: Signs,
+    ) -> Self {
         let mut halves = [[0; 2]; E];
-        let mut starts = [0; 82];
+        let mut counts = [0_u16; 256];
         let mut e = 0;
         while e < E {
-            halves[e] = [half(&entries[e], 0, levels), half(&entries[e], 4, levels)];
-            starts[halves[e][0] as usize + 1] += 1;
+            halves[e] = [half(&entries[e], 0, &levels), half(&entries[e], N / 2, &levels)];
+            counts[halves[e][0] as usize] += 1;
             e += 1;
         }
+        let (mut starts, mut next, mut total) = ([[0; LANES]; C], [0; 256], 0);
         let mut first = 0;
-        while first < 81 {
-            starts[first + 1] += starts[first];
+        while first < C * LANES {
+            starts[first / LANES][first % LANES] = total;
+            next[first] = total;
+            total += counts[first];
             first += 1;
         }
-        let (mut second, mut entry, mut next) = ([0; E], [0; E], starts);
+        let (mut second, mut entry) = ([0; E], [0; E]);
         e = 0;
         while e < E {
-            let at = next[halves[e][0] as usize] as usize;
-            next[halves[e][0] as usize] += 1;
-            second[at] = halves[e][1];
-            entry[at] = e as u16;
+            let at = next[halves[e][0] as usize];
+            next[halves[e][0] as usize] = at + 1;
+            second[at as usize] = halves[e][1];
+            entry[at as usize] = e as u16;
             e += 1;
         }
-        let levels = [levels[0] + shift, levels[1] + shift, levels[2] + shift];
-        let patterns = Patterns::new(&ternary_halves(levels));
-        Self { patterns, signs, starts, second, entry, halves }
+        Self { patterns: Patterns::new(&levels, shift), signs, starts, second, entry, halves }
+    }
+
+    /// `wx` is `w * x`; without signs in the entries, `w * |x|`.
+    pub(crate) fn sums(&self, wx: &[f32], w: &[f32]) -> Sums<C> {
+        let (wx, w) = (wx.as_chunks::<D>().0, w.as_chunks::<D>().0);
+        [0, 1].map(|half| HalfSums::new(&self.patterns, &wx[half], &w[half]))
+    }
+
+    /// The entry of least error with this step. `odd` asks for one turned sign. `hint` is a good entry already known.
+    pub(crate) fn best(&self, sums: &Sums<C>, step: f32, odd: bool, hint: u32) -> Candidate {
+        let plain = [0, 1].map(|half| sums[half].errors(step, false));
+        let (first, second) = (&plain[0], plain[1].as_flattened());
+        let flat = first.as_flattened();
+        if !odd {
+            let code = self.search(first, second, hint, |a, b| flat[a] + second[b]);
+            return self.choice(sums, code, [false; 2]);
+        }
+        let turned = [0, 1].map(|half| sums[half].errors(step, true));
+        let (first_turned, second_turned) = (turned[0].as_flattened(), turned[1].as_flattened());
+        // Turning a sign never helps, so that the bound by plain halves holds here too.
+        let code = self.search(first, second, hint, |a, b| {
+            let (one, other) = (first_turned[a] + second[b], flat[a] + second_turned[b]);
+            if one < other { one } else { other }
+        });
+        let [a, b] = self.halves[code as usize].map(usize::from);
+        let in_first = first_turned[a] + second[b] < flat[a] + second_turned[b];
+        self.choice(sums, code, [in_first, !in_first])
     }
 
     /// The best entry, given a good one. Most first halves are too bad to pair even with the best second half.
     #[inline(always)]
     fn search(
         &self,
-        first: &[f32],
-        least_second: f32,
+        first: &[[f32; LANES]; C],
+        second: &[f32],
         hint: u32,
         error: impl Fn(usize, usize) -> f32,
     ) -> u32 {
         let [a, b] = self.halves[hint as usize].map(usize::from);
-        let (mut best, mut best_error) = (hint, error(a, b));
-        for (a, &first) in first[..81].iter().enumerate() {
-            if first + least_second >= best_error {
+        let mut best = (hint, error(a, b));
+        let (least_first, least_second) = (least(first.as_flattened()), least(second));
+        // The best first half comes before the rest: an error near the least rules out the most.
+        let start = first.as_flattened().iter().position(|&error| error == least_first).unwrap_or(0);
+        self.search_list(start, &error, &mut best);
+        for (c, errors) in first.iter().enumerate() {
+            let bound = best.1 - least_second;
+            if !errors.iter().fold(false, |any, &first| any | (first < bound)) {
                 continue;
             }
-            for at in usize::from(self.starts[a])..usize::from(self.starts[a + 1]) {
-                let error = error(a, usize::from(self.second[at]));
-                if error < best_error {
-                    (best, best_error) = (u32::from(self.entry[at]), error);
+            for (lane, &first) in errors.iter().enumerate() {
+                if first < best.1 - least_second && c * LANES + lane != start {
+                    self.search_list(c * LANES + lane, &error, &mut best);
                 }
             }
         }
-        best
+        best.0
+    }
+
+    /// The entries with a first half, against the best so far.
+    #[inline(always)]
+    fn search_list(&self, first: usize, error: &impl Fn(usize, usize) -> f32, best: &mut (u32, f32)) {
+        let starts = self.starts.as_flattened();
+        let list = usize::from(starts[first])..starts.get(first + 1).map_or(E, |&end| usize::from(end));
+        for (&second, &entry) in self.second[list.clone()].iter().zip(&self.entry[list]) {
+            let error = error(first, usize::from(second));
+            if error < best.1 {
+                *best = (u32::from(entry), error);
+            }
+        }
+    }
+
+    /// What turning a sign of an entry costs, in units that depend on the step alone.
+    pub(crate) fn turning_cost(&self, sums: &Sums<C>, code: u32) -> f32 {
+        let [a, b] = self.halves[code as usize].map(usize::from);
+        let cost =
+            |half: usize, at: usize| sums[half].moments(at, false).xv - sums[half].moments(at, true).xv;
+        cost(0, a).min(cost(1, b))
+    }
+
+    fn choice(&self, sums: &Sums<C>, code: u32, turned: [bool; 2]) -> Candidate {
+        let [a, b] = self.halves[code as usize].map(usize::from);
+        let moments = sums[0].moments(a, turned[0]).plus(sums[1].moments(b, turned[1]));
+        Candidate { code, moments }
     }
 }
 
-/// Number of the half of `entry` from element `at` on.
-const fn half(entry: &[i8; 8], at: usize, levels: [i8; 3]) -> u8 {
-    let (mut number, mut j) = (0, 4);
+/// The least of some errors, eight at a time.
+#[inline(always)]
+fn least(errors: &[f32]) -> f32 {
+    let mut lanes = [f32::INFINITY; LANES];
+    for errors in errors.as_chunks::<LANES>().0 {
+        for (least, &error) in lanes.iter_mut().zip(errors) {
+            *least = if error < *least { error } else { *least };
+        }
+    }
+    lanes.into_iter().fold(f32::INFINITY, f32::min)
+}
+
+/// Number of the half of `entry` from element `at` on, the first element's level counting fastest.
+const fn half<const N: usize, const LEVELS: usize>(entry: &[i8; N], at: usize, levels: &[i8; LEVELS]) -> u8 {
+    let (mut number, mut j) = (0, N / 2);
     while j > 0 {
         j -= 1;
-        let v = entry[at + j];
-        number = 3 * number
-            + if v == levels[0] {
-                0
-            } else if v == levels[1] {
-                1
-            } else {
-                2
-            };
-    }
-    number
-}
-
-impl<const E: usize> Codebook for ListedPairs<E> {
-    type Sums = [HalfSums<TERNARY>; 2];
-
-    fn signs(&self) -> Signs {
-        self.signs
-    }
-
-    fn sums(&self, wx: &[f32; 8], w: &[f32; 8]) -> Self::Sums {
-        let (wx, w) = (wx.as_chunks::<4>().0, w.as_chunks::<4>().0);
-        [0, 1].map(|half| HalfSums::new(&self.patterns, &wx[half], &w[half]))
-    }
-
-    fn best(&self, sums: &Self::Sums, step: f32, odd: bool, hint: Candidate) -> Candidate {
-        let plain = [0, 1].map(|half| sums[half].errors(step, false));
-        let (first, second) = (plain[0].as_flattened(), plain[1].as_flattened());
-        let least = |errors: &[f32]| errors[..81].iter().copied().fold(f32::INFINITY, f32::min);
-        if !odd {
-            let code = self.search(first, least(second), hint.code, |a, b| first[a] + second[b]);
-            return Candidate { moments: self.moments(sums, code, [false; 2]), code };
+        let mut level = 0;
+        while levels[level] != entry[at + j] {
+            level += 1;
         }
-        let turned = [0, 1].map(|half| sums[half].errors(step, true));
-        let (first_turned, second_turned) = (turned[0].as_flattened(), turned[1].as_flattened());
-        // Turning a sign never helps, so that the bound by plain halves holds here too.
-        let code = self.search(first, least(second), hint.code, |a, b| {
-            (first_turned[a] + second[b]).min(first[a] + second_turned[b])
-        });
-        let [a, b] = self.halves[code as usize].map(usize::from);
-        let in_first = first_turned[a] + second[b] < first[a] + second_turned[b];
-        Candidate { moments: self.moments(sums, code, [in_first, !in_first]), code }
+        number = number * LEVELS + level;
     }
-}
-
-impl<const E: usize> ListedPairs<E> {
-    fn moments(&self, sums: &[HalfSums<TERNARY>; 2], code: u32, turned: [bool; 2]) -> Moments {
-        let [a, b] = self.halves[code as usize].map(usize::from);
-        sums[0].moments(a, turned[0]).plus(sums[1].moments(b, turned[1]))
-    }
+    number as u8
 }

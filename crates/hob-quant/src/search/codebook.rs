@@ -1,6 +1,7 @@
 //! Scales and entries for blocks of 256 elements whose codes are entries of a codebook.
 
-use super::books::{Candidate, Codebook, Signs};
+use super::books::{Candidate, Signs};
+use super::entries::Codebook;
 use super::inverse;
 use super::steps::{Ladder, Moments, Steps, choose_steps};
 use crate::float::through_f16;
@@ -16,10 +17,12 @@ pub(crate) struct Format<'a, B> {
     pub extreme: f32,
     /// Root mean square of the values that normal weights take with the best step.
     pub typical: f32,
+    /// The value of an entry of equal values.
+    pub flat: f32,
 }
 
 /// Trial steps of a sub-block.
-const TRIALS: usize = 12;
+const TRIALS: usize = 10;
 
 /// Entries and scales of a block of `S` sub-blocks.
 pub(crate) struct Entries<const S: usize> {
@@ -30,9 +33,16 @@ pub(crate) struct Entries<const S: usize> {
     pub books: [u8; 32],
 }
 
-/// The best entry at each trial step, for each eight elements from each book.
+/// The best entries of eight elements at the trial steps, each once.
+#[derive(Clone, Copy)]
+struct Candidates {
+    list: [Candidate; TRIALS],
+    count: usize,
+}
+
+/// The candidates for each eight elements from each book.
 struct Found<const S: usize> {
-    candidates: [[[Candidate; TRIALS]; 32]; 2],
+    candidates: [[Candidates; 32]; 2],
     book_count: usize,
     shared: bool,
 }
@@ -49,7 +59,7 @@ pub(crate) fn best_entries<const S: usize, B: Codebook>(
         return None;
     }
     let mut found = Found::<S> {
-        candidates: [[[Candidate::default(); TRIALS]; 32]; 2],
+        candidates: [[Candidates { list: [Candidate::default(); TRIALS], count: 0 }; 32]; 2],
         book_count: format.books.len(),
         shared: format.shared,
     };
@@ -72,8 +82,8 @@ pub(crate) fn best_entries<const S: usize, B: Codebook>(
     Some(found.at(&format.ladder, steps))
 }
 
-/// Trial steps in even ratios that surely hold the best: around the one that suits the root mean square, and up to the
-/// one that spans the largest.
+/// Trial steps in even ratios: around the one that suits the root mean square, and up to the one that spans the largest.
+/// The last suits values of equal size, which need an entry that is far from typical.
 fn trial_steps<B>(x: &[f32], w: &[f32], format: &Format<B>) -> [f32; TRIALS] {
     let weight: f32 = w.iter().sum();
     let square: f32 = x.iter().zip(w).map(|(x, w)| w * x * x).sum();
@@ -81,35 +91,39 @@ fn trial_steps<B>(x: &[f32], w: &[f32], format: &Format<B>) -> [f32; TRIALS] {
     let typical = (square * inverse(weight)).sqrt() / format.typical;
     let first = 0.65 * typical;
     let ratio =
-        ((1.1 * largest / format.extreme).max(1.45 * typical) / first).powf(1.0 / (TRIALS - 1) as f32);
+        ((1.1 * largest / format.extreme).max(1.45 * typical) / first).powf(1.0 / (TRIALS - 2) as f32);
     if !(first > 0.0 && ratio.is_finite()) {
         return [0.0; TRIALS];
     }
-    std::array::from_fn(|trial| first * ratio.powi(trial as i32))
+    let mut trials = std::array::from_fn(|trial| first * ratio.powi(trial as i32));
+    trials[TRIALS - 1] = typical * format.typical / format.flat;
+    trials
 }
 
-fn try_steps<B: Codebook>(
-    x: &[f32; 8],
-    w: &[f32; 8],
-    book: &B,
-    trials: &[f32; TRIALS],
-) -> [Candidate; TRIALS] {
+fn try_steps<B: Codebook>(x: &[f32; 8], w: &[f32; 8], book: &B, trials: &[f32; TRIALS]) -> Candidates {
     let signed = book.signs() == Signs::InEntry;
     let wx = std::array::from_fn(|i| w[i] * if signed { x[i] } else { x[i].abs() });
     let odd = book.signs() == Signs::Even && x.iter().filter(|&&x| x < 0.0).count() % 2 == 1;
     let sums = book.sums(&wx, w);
-    let mut last = Candidate::default();
-    trials.map(|step| {
-        last = book.best(&sums, step, odd, last);
-        last
-    })
+    let first = book.best(&sums, trials[0], odd, 0);
+    let mut found = Candidates { list: [first; TRIALS], count: 1 };
+    for &step in &trials[1..] {
+        let last = found.list[found.count - 1].code;
+        let next = book.best(&sums, step, odd, last);
+        if next.code != last {
+            found.list[found.count] = next;
+            found.count += 1;
+        }
+    }
+    found
 }
 
 impl<const S: usize> Found<S> {
     /// The best candidate for a run from a book.
     fn pick(&self, book: usize, run: usize, step: f32) -> (Candidate, f32) {
         let (mut best, mut best_error) = (Candidate::default(), f32::INFINITY);
-        for &candidate in &self.candidates[book][run] {
+        let found = &self.candidates[book][run];
+        for &candidate in &found.list[..found.count] {
             let error = candidate.moments.error_at(step);
             if error < best_error {
                 (best, best_error) = (candidate, error);

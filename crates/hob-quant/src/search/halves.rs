@@ -1,4 +1,4 @@
-//! Codebook entries of eight elements, found by way of their two halves of four.
+//! Codebook entries by way of their two halves.
 //!
 //! With a given step an entry's weighted error is the sum of its halves' errors. There are few different halves, so
 //! theirs are computed once for all entries. Where signs must be even in number and are not, one sign is turned in the
@@ -6,20 +6,21 @@
 
 use super::steps::Moments;
 
-const LANES: usize = 8;
+pub(super) const LANES: usize = 8;
 
-/// Half entries, eight side by side: `C * 8` of them.
-pub(crate) struct Patterns<const C: usize>([[[f32; LANES]; 4]; C]);
+/// All combinations of levels of `D` elements, eight side by side, the first element's level counting fastest.
+pub(super) struct Patterns<const D: usize, const C: usize>([[[f32; LANES]; D]; C]);
 
-impl<const C: usize> Patterns<C> {
-    /// The first `COUNT` half entries; the rest is padding.
-    pub(crate) const fn new<const COUNT: usize>(entries: &[[i8; 4]; COUNT]) -> Self {
-        let mut values = [[[0.0; LANES]; 4]; C];
+impl<const D: usize, const C: usize> Patterns<D, C> {
+    /// Patterns beyond the last combination repeat the first ones, so that the least error is a true one.
+    pub(super) const fn new<const LEVELS: usize>(levels: &[i8; LEVELS], shift: i8) -> Self {
+        let mut values = [[[0.0; LANES]; D]; C];
         let mut e = 0;
-        while e < COUNT {
-            let mut j = 0;
-            while j < 4 {
-                values[e / LANES][j][e % LANES] = entries[e][j] as f32;
+        while e < C * LANES {
+            let (mut digits, mut j) = (e, 0);
+            while j < D {
+                values[e / LANES][j][e % LANES] = (levels[digits % LEVELS] + shift) as f32;
+                digits /= LEVELS;
                 j += 1;
             }
             e += 1;
@@ -28,18 +29,7 @@ impl<const C: usize> Patterns<C> {
     }
 }
 
-/// The 81 halves that three levels make, the first element's level counting fastest.
-pub(crate) const fn ternary_halves(levels: [i8; 3]) -> [[i8; 4]; 81] {
-    let mut halves = [[0; 4]; 81];
-    let mut e = 0;
-    while e < 81 {
-        halves[e] = [levels[e % 3], levels[e / 3 % 3], levels[e / 9 % 3], levels[e / 27]];
-        e += 1;
-    }
-    halves
-}
-
-/// What the errors of all halves follow from, for four elements of `x` with weights.
+/// What the errors of all halves follow from, for `D` elements with weights.
 pub(crate) struct HalfSums<const C: usize> {
     xv: [[f32; LANES]; C],
     vv: [[f32; LANES]; C],
@@ -48,12 +38,11 @@ pub(crate) struct HalfSums<const C: usize> {
 }
 
 impl<const C: usize> HalfSums<C> {
-    /// `wx` is `w * x`; without signs in the entries, `w * |x|`.
-    pub(crate) fn new(patterns: &Patterns<C>, wx: &[f32; 4], w: &[f32; 4]) -> Self {
+    pub(super) fn new<const D: usize>(patterns: &Patterns<D, C>, wx: &[f32; D], w: &[f32; D]) -> Self {
         let mut sums = Self { xv: [[0.0; LANES]; C], vv: [[0.0; LANES]; C], turned: [[0.0; LANES]; C] };
         for (c, chunk) in patterns.0.iter().enumerate() {
             let (mut xv, mut vv, mut least) = ([0.0; LANES], [0.0; LANES], [f32::INFINITY; LANES]);
-            for j in 0..4 {
+            for j in 0..D {
                 for lane in 0..LANES {
                     let v = chunk[j][lane];
                     let product = wx[j] * v;
@@ -72,7 +61,7 @@ impl<const C: usize> HalfSums<C> {
 
     /// Weighted error of each half with this step, less that of zeros.
     #[inline(always)]
-    pub(crate) fn errors(&self, step: f32, turned: bool) -> [[f32; LANES]; C] {
+    pub(super) fn errors(&self, step: f32, turned: bool) -> [[f32; LANES]; C] {
         let xv = if turned { &self.turned } else { &self.xv };
         let (square, double) = (step * step, -2.0 * step);
         let mut errors = [[0.0; LANES]; C];
@@ -84,28 +73,8 @@ impl<const C: usize> HalfSums<C> {
         errors
     }
 
-    pub(crate) fn moments(&self, entry: usize, turned: bool) -> Moments {
-        let (c, lane) = (entry / LANES, entry % LANES);
+    pub(super) fn moments(&self, half: usize, turned: bool) -> Moments {
+        let (c, lane) = (half / LANES, half % LANES);
         Moments { xv: if turned { self.turned[c][lane] } else { self.xv[c][lane] }, vv: self.vv[c][lane] }
     }
-}
-
-/// Index and value of the least error.
-#[inline(always)]
-pub(crate) fn least<const C: usize>(errors: &[[f32; LANES]; C]) -> (usize, f32) {
-    let (mut best, mut chunks) = ([f32::INFINITY; LANES], [0_u32; LANES]);
-    for (c, errors) in errors.iter().enumerate() {
-        for lane in 0..LANES {
-            let better = errors[lane] < best[lane];
-            best[lane] = if better { errors[lane] } else { best[lane] };
-            chunks[lane] = if better { c as u32 } else { chunks[lane] };
-        }
-    }
-    let (mut index, mut error) = (0, f32::INFINITY);
-    for lane in 0..LANES {
-        if best[lane] < error {
-            (index, error) = (chunks[lane] as usize * LANES + lane, best[lane]);
-        }
-    }
-    (index, error)
 }

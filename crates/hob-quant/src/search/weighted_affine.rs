@@ -68,7 +68,7 @@ fn error_of<const N: usize>(x: &[f32; N], w: &[f32; N], fit: Fit, max_code: f32)
     })
 }
 
-const SIZES: usize = 8;
+const SIZES: usize = 10;
 pub(super) const TRIALS: usize = 3 * SIZES;
 
 /// Moments of the codes at trial fits, each fitted once more to the codes it gave.
@@ -80,13 +80,14 @@ pub(super) fn sweep<const N: usize>(
     max_code: f32,
     bound: f32,
 ) -> [Moments; TRIALS] {
-    const FIRST: f32 = 0.92;
-    const LAST: f32 = 1.5;
+    const FIRST: f32 = 0.94;
+    // The fewer codes, the more it pays to spend none on the tails.
+    let last = 1.2 + 0.9 / max_code;
     let low = x.iter().copied().fold(-bound, f32::min);
     let range = x.iter().copied().fold(f32::NEG_INFINITY, f32::max) - low;
     std::array::from_fn(|trial| {
         let (size, side) = (trial / 3, (trial % 3) as f32 / 2.0);
-        let spread = FIRST + (LAST - FIRST) * size as f32 / (SIZES - 1) as f32;
+        let spread = FIRST + (last - FIRST) * size as f32 / (SIZES - 1) as f32;
         let covered = range / spread;
         let fit = Fit { step: covered / max_code, min: -low - side * (range - covered) };
         let first = Moments::nearest(x, w, fit, max_code);

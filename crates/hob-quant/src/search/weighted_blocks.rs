@@ -2,7 +2,7 @@
 
 use super::affine::{AffineBlock, Fit, Levels};
 use super::inverse;
-use super::weighted_affine::{Moments, TRIALS, sweep};
+use super::weighted_affine::{Moments, sweep};
 use crate::float::through_f16;
 
 /// Trial sizes of a unit, relative to that where the largest value takes the largest integer.
@@ -54,8 +54,8 @@ pub(crate) fn best_affine_weighted<const S: usize, const N: usize>(
     levels: Levels,
 ) -> AffineBlock<S> {
     let (runs, weights) = (x.as_chunks::<N>().0, w.as_chunks::<N>().0);
-    let trials = std::array::from_fn(|s| sweep(&runs[s], &weights[s], levels.code, 0.0));
-    let mut best: Choice<S> = choose_units(levels.scale, &trials);
+    let trials: [_; S] = std::array::from_fn(|s| best_trials(&runs[s], &weights[s], levels.code));
+    let mut best = choose_units(levels.scale, &trials);
     for _ in 0..2 {
         let last = best;
         for units in [last.units, last.refit] {
@@ -84,18 +84,27 @@ fn neighbours(level: u8, max: f32) -> std::ops::RangeInclusive<u8> {
     level.saturating_sub(1)..=(level + 1).min(max as u8)
 }
 
-/// The best of many sizes of `d`, then of `dmin`, by the moments of the trials alone.
-fn choose_units<const S: usize>(max: f32, trials: &[[Moments; TRIALS]; S]) -> Choice<S> {
-    let fits = trials.map(|trials| trials.map(|trial| trial.best_fit(0.0)));
-    let ideal: [Fit; S] = std::array::from_fn(|s| {
-        let errors = trials[s].iter().zip(fits[s]).map(|(trial, fit)| (trial.error_at(fit), fit));
-        errors.min_by(|a, b| a.0.total_cmp(&b.0)).map_or(Fit::default(), |(_, fit)| fit)
+/// Codes worth carrying to the choice of integers.
+const KEPT: usize = 8;
+
+/// The trials of least error in a sub-block, each with its own best fit; the best first.
+fn best_trials<const N: usize>(x: &[f32; N], w: &[f32; N], max_code: f32) -> [(Moments, Fit); KEPT] {
+    let mut trials = sweep(x, w, max_code, 0.0).map(|trial| {
+        let fit = trial.best_fit(0.0);
+        (trial.error_at(fit), trial, fit)
     });
+    trials.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+    std::array::from_fn(|kept| (trials[kept].1, trials[kept].2))
+}
+
+/// The best of many sizes of `d`, then of `dmin`, by the moments of the trials alone.
+fn choose_units<const S: usize>(max: f32, trials: &[[(Moments, Fit); KEPT]; S]) -> Choice<S> {
+    let ideal = trials.map(|trials| trials[0].1);
     let d = ideal.iter().fold(0.0, |largest: f32, fit| largest.max(fit.step)) / max;
     let dmin = ideal.iter().fold(0.0, |largest: f32, fit| largest.max(fit.min)) / max;
     let at = |units: Units| {
         assign(units, |s, sub_block: &mut Best| {
-            for (trial, fit) in trials[s].iter().zip(&fits[s]) {
+            for (trial, fit) in &trials[s] {
                 let nearest = (fit.step * inverse(sub_block.units.d)).round().min(max) as u8;
                 for scale in neighbours(nearest, max) {
                     let min = trial.best_min(sub_block.fit(scale, 0).step) * inverse(sub_block.units.dmin);

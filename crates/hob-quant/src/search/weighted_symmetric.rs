@@ -8,7 +8,7 @@ use crate::float::through_f16;
 /// The scale, exactly a binary16 value, of least weighted error for `x` on the grid.
 pub(crate) fn fit_scale_weighted<const N: usize>(x: &[f32; N], w: &[f32; N], grid: &impl Grid) -> f32 {
     let (mut best, mut best_error) = (0.0, f32::INFINITY);
-    for trial in sweep::<N, 64>(x, w, grid) {
+    for trial in sweep::<N, 36>(x, w, grid) {
         let mut step = trial.best_step();
         for _ in 0..2 {
             let d = through_f16(step);
