@@ -53,6 +53,10 @@ pub enum Command {
     TrainTokenizer(train::TrainTokenizerArgs),
     /// Make a model smaller: the best file that fits into so many bytes
     Shrink(shrink::ShrinkArgs),
+    /// Write a model's matrices in another type
+    Quantize(shrink::QuantizeArgs),
+    /// Measure which columns of a model's matrices matter, for `hob quantize`
+    Imatrix(shrink::ImatrixArgs),
     /// Say what this machine offers, what is used of it and why
     Doctor(doctor::DoctorArgs),
     /// Print a completion script for a shell

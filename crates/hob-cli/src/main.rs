@@ -65,6 +65,8 @@ fn run(cli: Cli, started: Instant) -> anyhow::Result<()> {
         Command::Train(args) => train::run(&args),
         Command::TrainTokenizer(args) => train::train_tokenizer(&args),
         Command::Shrink(args) => shrink::run(&args),
+        Command::Quantize(args) => shrink::run_quantize(&args),
+        Command::Imatrix(args) => shrink::run_imatrix(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Completions { shell } => generated::completions(shell),
         Command::Help { command } => help::of(&command),

@@ -40,6 +40,18 @@ pub enum Error {
         /// Which weight, and why.
         source: hob_quant::Error,
     },
+    /// Importance for a matrix of another width.
+    #[error(
+        "tensor {name}: expected importance of {expected} columns, found {found}; was it measured on another model?"
+    )]
+    Importance {
+        /// The tensor.
+        name: String,
+        /// Its columns.
+        expected: usize,
+        /// Columns the importance has.
+        found: usize,
+    },
     /// A model file.
     #[error(transparent)]
     Format(#[from] hob_format::Error),

@@ -1,6 +1,11 @@
 //! `hob shrink`: the best file that fits into so many bytes.
 
+mod imatrix;
+mod quantize;
 mod size;
+
+pub use imatrix::{ImatrixArgs, run as run_imatrix};
+pub use quantize::{QuantizeArgs, run as run_quantize};
 
 use crate::parent::{Parent, all_cores};
 use crate::progress::Progress;
@@ -10,8 +15,8 @@ use hob::Compute;
 use hob_base::Bytes;
 use hob_kernels::{Cpu, Precision};
 use hob_quant::TensorType;
-use hob_shrink::{Judge, Measure, Options, Outcome, Stage, divergence, write_model};
-use hob_train::data::{Learn, Packing, Sequences};
+use hob_shrink::{Judge, Measure, Options, Outcome, Stage, Tuning, divergence, write_model};
+use hob_train::data::{Corpus, Learn, Packing, Sequences};
 use serde::Serialize;
 use serde_json::json;
 use size::Size;
@@ -20,6 +25,9 @@ use std::path::{Path, PathBuf};
 
 /// One sequence in so many is kept for measuring the result, and never used to make it.
 const HELD_OUT: usize = 5;
+
+/// Tokens that are kept for training, at most.
+const TRAINING_TOKENS_MAX: usize = 1 << 25;
 
 /// Arguments of `hob shrink`.
 #[derive(Args, Debug)]
@@ -42,6 +50,12 @@ pub struct ShrinkArgs {
     /// Tokens of the text that are used
     #[arg(long, value_name = "N", default_value_t = 65_536)]
     pub tokens: usize,
+    /// Train the result on so many tokens of the text, the parent being its teacher; kept only where that helps
+    #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub train: Option<u64>,
+    /// Highest learning rate of --train
+    #[arg(long, value_name = "RATE", default_value_t = 0.0005)]
+    pub rate: f32,
     /// Only these types, such as Q4_0,Q8_0 [default: all that the model's shapes allow]
     #[arg(long, value_name = "TYPES", value_delimiter = ',', value_parser = parse_type)]
     pub types: Vec<TensorType>,
@@ -81,7 +95,8 @@ struct Report {
     bytes: u64,
     bits_per_weight: f64,
     predicted_divergence: f64,
-    divergence: Measure,
+    divergence: Option<Measure>,
+    divergence_untrained: Option<Measure>,
     tokens: usize,
     seed: u64,
     types: BTreeMap<String, usize>,
@@ -97,7 +112,7 @@ pub fn run(args: &ShrinkArgs) -> anyhow::Result<()> {
     if file == args.model {
         return Err(fail::usage("the small file would replace its parent; choose another --out"));
     }
-    let [text, held_out] = texts(args, &parent, threads)?;
+    let Texts { curvature, held_out, training } = texts(args, &parent, threads)?;
     let cpu = Cpu::new(threads, Compute::Exact);
     let mut options = Options::new(budget, threads, sequence(&parent));
     options.seed = args.seed;
@@ -110,7 +125,7 @@ pub fn run(args: &ShrinkArgs) -> anyhow::Result<()> {
     let mut progress = Progress::start();
     let mut heard = |stage: Stage<'_>| progress.update(|| line(stage), || event(stage));
     let both = (&parent.network, parent.params.as_slice());
-    let outcome = hob_shrink::shrink(&cpu, both, &parent.metadata, &text, &options, &mut heard)?;
+    let outcome = hob_shrink::shrink(&cpu, both, &parent.metadata, &curvature, &options, &mut heard)?;
     drop(progress);
     write_model(&file, &parent.metadata, &outcome.tensors)?;
     let child = outcome.params(parent.network.layout());
@@ -124,26 +139,83 @@ fn sequence(parent: &Parent) -> usize {
     parent.network.spec().context.min(512)
 }
 
-/// The text to shrink by, and the text to measure on.
-fn texts(args: &ShrinkArgs, parent: &Parent, threads: usize) -> anyhow::Result<[Sequences; 2]> {
+/// What the text is used for; no part is used for two things, but what is measured with is also trained on.
+struct Texts {
+    /// To measure the curvature with.
+    curvature: Sequences,
+    /// To judge the result, kept from all else.
+    held_out: Sequences,
+    /// To train on.
+    training: Packing,
+}
+
+fn texts(args: &ShrinkArgs, parent: &Parent, threads: usize) -> anyhow::Result<Texts> {
     // About six bytes a token: what lies beyond is not read.
-    let bytes = 8 * args.tokens as u64;
-    let corpus = parent.words.corpus(&args.data, Learn::All, bytes, threads)?;
+    let most = if args.train.is_some() { TRAINING_TOKENS_MAX } else { args.tokens };
+    let corpus = parent.words.corpus(&args.data, Learn::All, 8 * most as u64, threads)?;
     let sequence = sequence(parent);
     let mut packing = Packing::new(vec![(corpus, 1.0)], sequence, Some(args.seed));
-    let count = packing.epoch_tokens().min(args.tokens) / sequence;
-    let mut parts: [Sequences; 2] = Default::default();
-    for i in 0..count {
-        let part = &mut parts[usize::from(i % HELD_OUT == HELD_OUT - 1)];
-        let start = part.tokens.len();
-        let mut one = packing.sequences(i as u64, 1);
-        one.documents.iter_mut().for_each(|d| *d += start);
-        part.tokens.append(&mut one.tokens);
-        part.targets.append(&mut one.targets);
-        part.weights.append(&mut one.weights);
-        part.documents.append(&mut one.documents);
+    let all = packing.epoch_tokens() / sequence;
+    let wanted = (args.tokens / sequence).min(all);
+    let (mut curvature, mut held_out) = (Sequences::default(), Sequences::default());
+    let mut training = Corpus::default();
+    for i in 0..all.min(most / sequence) {
+        let one = packing.sequences(i as u64, 1);
+        let is_held_out = i < wanted && i % HELD_OUT == HELD_OUT - 1;
+        if !is_held_out && args.train.is_some() {
+            let start = training.tokens.len();
+            training.tokens.extend(&one.tokens);
+            training.learn.resize(training.tokens.len(), true);
+            training.documents.push(start..training.tokens.len());
+        }
+        if is_held_out {
+            append(&mut held_out, one);
+        } else if i < wanted {
+            append(&mut curvature, one);
+        }
     }
-    Ok(parts)
+    let training = Packing::new(vec![(training, 1.0)], sequence, Some(args.seed));
+    Ok(Texts { curvature, held_out, training })
+}
+
+fn append(to: &mut Sequences, mut one: Sequences) {
+    let start = to.tokens.len();
+    one.documents.iter_mut().for_each(|d| *d += start);
+    to.tokens.append(&mut one.tokens);
+    to.targets.append(&mut one.targets);
+    to.weights.append(&mut one.weights);
+    to.documents.append(&mut one.documents);
+}
+
+/// Trains the child, and keeps it only where that helps beyond doubt.
+fn train(
+    args: &ShrinkArgs,
+    parent: &Parent,
+    outcome: Outcome,
+    training: Packing,
+    judge: &dyn Fn(&Outcome) -> Measure,
+) -> anyhow::Result<(Outcome, Option<Measure>)> {
+    let Some(tokens) = args.train else { return Ok((outcome, None)) };
+    let threads = args.threads.map_or_else(all_cores, usize::from);
+    let sequence = sequence(parent);
+    let batch = 8 * sequence;
+    let steps = (tokens / batch as u64).max(1);
+    let how = Tuning { steps, batch, sequence, rate: args.rate, threads };
+    let before = judge(&outcome);
+    let mut progress = Progress::start();
+    let mut heard = |p: hob_train::Point| {
+        let line = || format!("training: step {} of {steps}, divergence {:.5}", p.step, p.loss);
+        progress
+            .update(line, || json!({"event": "training", "step": p.step, "total": steps, "loss": p.loss}));
+        true
+    };
+    let cpu = Cpu::new(threads, Compute::Fast);
+    let both = (&parent.network, parent.params.as_slice());
+    let tuned = outcome.tuned(cpu, both, training, &how, &mut heard)?;
+    drop(progress);
+    let after = judge(&tuned);
+    let helps = after.mean + 2.0 * after.error.hypot(before.error) < before.mean;
+    Ok((if helps { tuned } else { outcome }, Some(before)))
 }
 
 /// A name for the child beside its parent.
@@ -174,7 +246,7 @@ fn report(
     parent: &Parent,
     outcome: &Outcome,
     file: PathBuf,
-    measured: Measure,
+    [measured, untrained]: [Option<Measure>; 2],
 ) -> anyhow::Result<Report> {
     let bytes = std::fs::metadata(&file)?.len();
     let mut types = BTreeMap::new();
@@ -191,6 +263,7 @@ fn report(
         bits_per_weight: 8.0 * bytes as f64 / parent.params.len() as f64,
         predicted_divergence: outcome.plan.cost,
         divergence: measured,
+        divergence_untrained: untrained,
         tokens: args.tokens,
         seed: args.seed,
         types,
@@ -204,16 +277,20 @@ fn lines(report: &Report, budget: u64) -> String {
         "{}\n\
          size        {} of {} ({:.1} %), {:.3} bits per weight\n\
          types       {}\n\
-         divergence  {:.5} ± {:.5} nats per token from the parent, on text kept aside\n\
-         predicted   {:.5}\n",
+         divergence  {}\n\
+         {}predicted   {:.5}\n",
         report.file.display(),
         Bytes(report.bytes),
         Bytes(budget),
         100.0 * report.bytes as f64 / budget as f64,
         report.bits_per_weight,
         types.join(", "),
-        report.divergence.mean,
-        report.divergence.error,
+        report.divergence.map_or("not measured".into(), in_nats),
+        report.divergence_untrained.map_or(String::new(), |m| format!("untrained   {}\n", in_nats(m))),
         report.predicted_divergence,
     )
+}
+
+fn in_nats(m: Measure) -> String {
+    format!("{:.5} ± {:.5} nats per token from the parent, on text kept aside", m.mean, m.error)
 }
