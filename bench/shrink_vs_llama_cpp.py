@@ -18,6 +18,7 @@ same parent, texts and window. Needs nothing but Python 3.11 and, for .zst, the 
 import argparse
 import hashlib
 import json
+import math
 import os
 import re
 import struct
@@ -27,6 +28,8 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 RECIPES = """IQ1_S IQ1_M IQ2_XXS IQ2_XS IQ2_S IQ2_M Q2_K_S Q2_K IQ3_XXS IQ3_XS IQ3_S IQ3_M Q3_K_S Q3_K_M Q3_K_L IQ4_XS IQ4_NL
 Q4_0 Q4_1 Q4_K_S Q4_K_M Q5_0 Q5_1 Q5_K_S Q5_K_M Q6_K Q8_0""".split()
+# Files in the working folder: the importance matrix, and the parent's logits.
+MATRIX, BASE = "imatrix.gguf", "logits"
 # How much larger the peer's file may be in comparison (a).
 SLACK = 1.005
 # What llama-perplexity prints, by our name. Where it prints "± n" too, that is `NAME_error`.
@@ -43,9 +46,10 @@ class Failed(Exception):
 
 
 def call(given, program, *arguments):
-    """Runs a program of llama.cpp; gives everything it printed."""
+    """Runs a program of llama.cpp in the working folder; gives everything it printed."""
     words = [os.path.join(given.llama, program), *map(str, arguments)]
-    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    done = subprocess.run(words, cwd=given.folder, **pipes)
     printed = done.stdout.decode(errors="replace")
     if done.returncode != 0:
         lines = [line for line in printed.splitlines() if line.strip()]
@@ -120,19 +124,19 @@ class Gguf:
         return digest.hexdigest()
 
 
-def variants(given, matrix):
+def variants(given):
     """Options of llama-quantize by the words that the table shows."""
-    with_matrix = ["--imatrix", matrix]
+    with_matrix = ["--imatrix", MATRIX]
     found = {"": [], "+im": with_matrix, "+im pure": [*with_matrix, "--pure"]}
     for kind in given.embeddings:
         found[f"+im emb {kind}"] = [*with_matrix, "--token-embedding-type", kind, "--output-tensor-type", kind]
     return found
 
 
-def measure(given, path, base):
+def measure(given, path):
     """Size and figures of one file."""
-    printed = call(given, "llama-perplexity", "-m", path, *options(given), "--kl-divergence-base", base, "--kl-divergence")
-    file = Gguf(path)
+    printed = call(given, "llama-perplexity", "-m", path, *options(given), "--kl-divergence-base", BASE, "--kl-divergence")
+    file = Gguf(os.path.join(given.folder, path))
     row = {"bytes": file.bytes, "bits_per_weight": file.bits_per_weight()}
     for name, label in STATISTICS.items():
         found = re.search(label + r"\s*:\s*([-\w.]+)(?:\s*±\s*([-\w.]+))?", printed)
@@ -148,68 +152,74 @@ def options(given):
     return ["-c", given.window, "-b", given.window, "-t", given.threads]
 
 
+def save(path, value):
+    """Writes JSON that is there whole or not at all."""
+    with open(path + ".part", "w") as out:
+        json.dump(value, out, indent=1)
+    os.replace(path + ".part", path)
+
+
 def prepare(given):
-    """The folder of this parent, these texts and this window: texts, importance matrix, logits of the parent."""
+    """Fills the folder of this parent, these texts and this window: texts, importance matrix, logits of the parent."""
     digest = hashlib.sha256(open(given.parent, "rb").read())
-    texts = [read_text(given.calibrate, given.calibrate_kib), read_text(given.text, given.kib)]
-    for part in [*texts, str(given.window).encode()]:
+    texts = {"calibrate.txt": read_text(given.calibrate, given.calibrate_kib), "text.txt": read_text(given.text, given.kib)}
+    for part in [*texts.values(), given.llama.encode(), str(given.window).encode()]:
         digest.update(hashlib.sha256(part).digest())
-    folder = os.path.join(given.work, digest.hexdigest()[:16])
-    os.makedirs(folder, exist_ok=True)
-    paths = [os.path.join(folder, name) for name in ("calibrate.txt", "text.txt", "imatrix.gguf", "logits")]
-    for path, text in zip(paths, texts):
-        with open(path, "wb") as out:
+    given.folder = os.path.join(given.work, digest.hexdigest()[:16])
+    os.makedirs(given.folder, exist_ok=True)
+    for name, text in texts.items():
+        with open(os.path.join(given.folder, name), "wb") as out:
             out.write(text)
-    if not os.path.exists(paths[2]):
-        call(given, "llama-imatrix", "-m", given.parent, "-f", paths[0], "-o", paths[2] + ".part", *options(given))
-        os.rename(paths[2] + ".part", paths[2])
-    if not os.path.exists(paths[3]):
-        part = paths[3] + ".part"
-        call(given, "llama-perplexity", "-m", given.parent, "-f", paths[1], *options(given), "--kl-divergence-base", part)
-        os.rename(part, paths[3])
-    return folder, paths[2], paths[3]
+    # Short names: llama-quantize writes them into its files, whose bytes are compared.
+    for name, *words in [
+        [MATRIX, "llama-imatrix", "-f", "calibrate.txt", "-o"],
+        [BASE, "llama-perplexity", "-f", "text.txt", "--kl-divergence-base"],
+    ]:
+        path = os.path.join(given.folder, name)
+        if not os.path.exists(path):
+            call(given, words[0], "-m", given.parent, *options(given), *words[1:], "part." + name)
+            os.rename(os.path.join(given.folder, "part." + name), path)
 
 
-def peers(given, folder, matrix, base):
+def peers(given):
     """Rows of the peer's files, and why others are missing; what an earlier run measured is taken from it."""
-    kept = os.path.join(folder, "peers.json")
+    kept = os.path.join(given.folder, "peers.json")
     known = json.load(open(kept)) if os.path.exists(kept) else {}
-    rows, digests = {}, set()
+    rows, missing, files = {}, {}, {}
     for recipe in given.recipes:
-        for words, extra in variants(given, matrix).items():
+        for words, extra in variants(given).items():
             name = f"{recipe} {words}".strip()
-            if name not in known:
-                print(f"  {name}", file=sys.stderr, flush=True)
-                known[name] = peer(given, folder, recipe, extra, base, {row.get("digest") for row in known.values()})
-                with open(kept, "w") as out:
-                    json.dump(known, out, indent=1)
-            rows[name] = known[name]
+            try:
+                if name not in known:
+                    print(f"  {name}", file=sys.stderr, flush=True)
+                    known[name] = peer(given, recipe, extra, {row["digest"] for row in known.values()})
+                    save(kept, known)
+                rows[name] = known[name]
+            except Failed as why:
+                missing[name] = str(why)
     measured = {row["digest"]: row for row in known.values() if "kl" in row}
-    files = {}
-    for name, row in rows.items():
-        # Of equal files one was measured, perhaps under a name that is not asked for this time.
-        if "digest" in row and row["digest"] not in digests:
-            digests.add(row["digest"])
-            files[name] = measured[row["digest"]]
-    return files, {name: row["failed"] for name, row in rows.items() if "failed" in row}
+    # Of equal files one was measured, perhaps under a name that is not asked for this time; the first name stands for all.
+    for name, row in reversed(rows.items()):
+        files[row["digest"]] = name
+    return {name: measured[digest] for digest, name in files.items()}, missing
 
 
-def peer(given, folder, recipe, extra, base, digests):
+def peer(given, recipe, extra, digests):
     """Makes one file and measures it, unless one with the same tensors was measured."""
-    path = os.path.join(folder, "peer.gguf")
+    path = os.path.join(given.folder, "peer.gguf")
     try:
-        printed = call(given, "llama-quantize", *extra, given.parent, path, recipe, given.threads)
+        printed = call(given, "llama-quantize", *extra, given.parent, "peer.gguf", recipe, given.threads)
         digest = Gguf(path).digest()
         if digest in digests:
             return {"digest": digest}
-        fallback = re.search(r"(\d+ of \d+) tensor\(s\) required fallback", printed)
-        row = {**measure(given, path, base), "digest": digest, "fallback": fallback[1] if fallback else None}
-        return row if row["kl"] == row["kl"] else {"failed": "its logits are not finite"}
-    except Failed as why:
-        return {"failed": str(why)}
+        row = {"digest": digest, **measure(given, "peer.gguf")}
     finally:
         if os.path.exists(path):
             os.remove(path)
+    if math.isnan(row["kl"]):
+        raise Failed("its logits are not finite")
+    fallback = re.search(r"(\d+ of \d+) tensor\(s\) required fallback", printed)
+    return {**row, "fallback": fallback[1] if fallback else None}
 
 
 def compare(row, files):
@@ -263,12 +273,13 @@ def main():
     arguments.add_argument("--work", default=os.path.join(HERE, "..", "target", "peers", "shrink"))
     arguments.add_argument("--json", metavar="OUT")
     given = arguments.parse_args()
+    given.llama, given.parent, given.work = map(os.path.realpath, (given.llama, given.parent, given.work))
     try:
-        folder, matrix, base = prepare(given)
-        files, missing = peers(given, folder, matrix, base)
-        # The parent against itself: what 16-bit logits and the peer's kernels leave of nothing.
-        ours = {path: measure(given, path, base) for path in given.file}
-        floor = {"parent": measure(given, given.parent, base)}
+        prepare(given)
+        ours = {path: measure(given, os.path.realpath(path)) for path in given.file}
+        # The parent against itself: what 16-bit logits leave of nothing.
+        floor = {"parent": measure(given, given.parent)}
+        files, missing = peers(given)
     except Failed as why:
         raise SystemExit(f"llama.cpp: {why}") from None
     comparisons = {name: compare(row, files) for name, row in ours.items()}
@@ -277,9 +288,8 @@ def main():
     for name, why in missing.items():
         print(f"no {name}: {why}", file=sys.stderr)
     if given.json:
-        with open(given.json, "w") as out:
-            report = {"peer": files, **floor, "hob": ours, "comparisons": comparisons, "missing": missing}
-            json.dump(report, out, indent=1)
+        report = {"peer": files, **floor, "hob": ours, "comparisons": comparisons, "missing": missing}
+        save(given.json, report)
 
 
 if __name__ == "__main__":
