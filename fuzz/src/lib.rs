@@ -11,6 +11,7 @@
 
 mod gguf;
 mod grammar;
+mod imatrix;
 mod model;
 mod safetensors;
 mod template;
@@ -18,6 +19,7 @@ mod tokenizer;
 
 pub use gguf::gguf_open;
 pub use grammar::json_schema;
+pub use imatrix::imatrix_load;
 pub use model::{BASE_CONFIGS, model_config};
 pub use safetensors::safetensors_open;
 pub use template::chat_template;

@@ -1,5 +1,5 @@
-//! Model files, read and written safely: GGUF (single and split), safetensors (single and sharded), and Hugging Face
-//! directories.
+//! Model files, read and written safely: GGUF (single and split), safetensors (single and sharded), Hugging Face
+//! directories; and importance matrices, which accompany a model while it is quantised.
 //!
 //! [`open`] maps a model and gives its metadata and a [`TensorTable`] of views; no weight is touched, and nothing a file
 //! claims is believed before it is checked against the bytes that are there. [`GgufWriter`] and [`SafetensorsWriter`]
@@ -15,6 +15,7 @@ mod dtype;
 mod error;
 mod gguf;
 mod hf;
+mod imatrix;
 mod json;
 mod mapping;
 mod metadata;
@@ -31,6 +32,7 @@ pub use error::Error;
 pub use gguf::Gguf;
 pub use gguf::write::{GgufLayout, GgufWriter};
 pub use hf::{HfModel, SentenceModule};
+pub use imatrix::{Importance, ImportanceMatrix};
 pub use mapping::Access;
 pub use metadata::Metadata;
 pub use open::{ModelFiles, open};

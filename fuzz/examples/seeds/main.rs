@@ -7,13 +7,14 @@ mod texts;
 use std::path::Path;
 
 use hob_format::{
-    ArrayView, Dtype, Error, GgufLayout, GgufWriter, Metadata, SafetensorsLayout, SafetensorsWriter,
+    ArrayView, Dtype, Error, GgufLayout, GgufWriter, Importance, ImportanceMatrix, Metadata,
+    SafetensorsLayout, SafetensorsWriter,
 };
 use hob_quant::TensorType;
 
 fn main() -> Result<(), Error> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
-    for target in ["gguf_open", "safetensors_open"] {
+    for target in ["gguf_open", "imatrix_load", "safetensors_open"] {
         let dir = corpus.join(target);
         std::fs::create_dir_all(&dir).map_err(|source| Error::Io { path: dir, action: "create", source })?;
     }
@@ -33,7 +34,33 @@ fn main() -> Result<(), Error> {
     write_safetensors(&st.join("scalars"), &["U8", "I64", "BOOL"], &[])?;
     write_safetensors(&st.join("floats"), &["F32", "F16", "BF16", "F64", "F8_E4M3", "F8_E5M2"], &[2, 3])?;
     write_safetensors(&st.join("nothing"), &["U16", "U32", "U64"], &[2, 0, 4])?;
+    write_imatrix(&corpus.join("imatrix_load"))?;
     texts::write(&corpus)
+}
+
+/// Both forms; no code of ours writes the old one.
+fn write_imatrix(dir: &Path) -> Result<(), Error> {
+    let experts = Importance { sums: vec![1.0, 2.0, 3.0, 4.0], counts: vec![1.0, 2.0] };
+    let entries = [("a.weight", Importance::new(vec![0.5; 3], 7.0)), ("b.weight", experts)]
+        .map(|(name, e)| (name.to_owned(), e));
+    let datasets = vec!["text".to_owned()];
+    ImportanceMatrix { entries: entries.into(), chunk_size: 512, chunk_count: 3, datasets }
+        .save(&dir.join("current"))?;
+
+    let mut old = [1i32, 8].map(i32::to_le_bytes).concat();
+    old.extend(b"a.weight");
+    old.extend([3i32, 4].map(i32::to_le_bytes).concat());
+    old.extend([0.5f32; 4].map(f32::to_le_bytes).concat());
+    let path = dir.join("old");
+    std::fs::write(&path, &old).map_err(|source| Error::Io {
+        path: path.clone(),
+        action: "write",
+        source,
+    })?;
+    old.extend([3i32, 4].map(i32::to_le_bytes).concat());
+    old.extend(b"text");
+    let path = dir.join("old_with_text");
+    std::fs::write(&path, &old).map_err(|source| Error::Io { path: path.clone(), action: "write", source })
 }
 
 fn all_values() -> Metadata {

@@ -23,7 +23,15 @@ pub const OPENVINO: [&str; 2] = ["openvino==2026.4.1", "nncf==3.4.0"];
 /// What the binding imports, and what compiles llama.cpp.
 const LLAMA_NEEDS: [&str; 6] = ["cmake", "ninja", "numpy", "diskcache", "jinja2", "typing-extensions"];
 /// The programs that are built; the libraries come with them.
-const PROGRAMS: [&str; 3] = ["llama-bench", "llama-batched-bench", "llama-completion"];
+const PROGRAMS: [&str; 6] = [
+    "llama-bench",
+    "llama-batched-bench",
+    "llama-completion",
+    // What makes and judges shrunk files, for `bench/shrink_vs_llama_cpp.py`.
+    "llama-quantize",
+    "llama-imatrix",
+    "llama-perplexity",
+];
 
 /// Where things are.
 #[derive(Debug)]
@@ -38,6 +46,12 @@ pub struct Place {
 }
 
 impl Place {
+    /// Builds llama.cpp's programs if they are not there, and nothing else; gives their folder.
+    pub fn tools() -> Result<PathBuf> {
+        let target = std::path::absolute(target_dir())?;
+        Self::at(&target, PathBuf::new(), 0)?.llama(Level::Native)
+    }
+
     /// Builds Hob, unless the options name a program.
     pub fn prepare(options: &Options) -> Result<Self> {
         let target = std::path::absolute(target_dir())?;
@@ -48,9 +62,13 @@ impl Place {
                 target.join("release").join(format!("hob{}", std::env::consts::EXE_SUFFIX))
             }
         };
+        Self::at(&target, hob, options.threads)
+    }
+
+    fn at(target: &Path, hob: PathBuf, threads: u32) -> Result<Self> {
         let root = target.join("peers");
         fs::create_dir_all(root.join("models")).with_context(|| format!("cannot make {}", root.display()))?;
-        Ok(Self { root, hob, threads: options.threads, failed: RefCell::default() })
+        Ok(Self { root, hob, threads, failed: RefCell::default() })
     }
 
     /// Threads of every contestant, as an argument.
@@ -134,7 +152,9 @@ impl Place {
             Level::Avx2 => "llama-avx2",
         };
         let folder = self.root.join(name);
-        self.once(&folder, LLAMA, || self.build_llama(&folder, level))?;
+        // Folders from before a program was added are built anew.
+        let what = format!("{LLAMA}: {}", PROGRAMS.join(" "));
+        self.once(&folder, &what, || self.build_llama(&folder, level))?;
         Ok(folder.join("bin"))
     }
 

@@ -45,6 +45,9 @@ pub struct Options {
     /// Print the names of the cases and stop
     #[arg(long)]
     list: bool,
+    /// Compile llama.cpp's programs, print their folder and stop: for the scripts in bench/
+    #[arg(long)]
+    tools: bool,
 }
 
 impl Options {
@@ -55,6 +58,10 @@ impl Options {
 
 /// Runs the command.
 pub fn run_bench(options: &Options) -> Result<()> {
+    if options.tools {
+        println!("{}", Place::tools()?.display());
+        return Ok(());
+    }
     let wanted =
         |name: &str| options.only.is_empty() || options.only.iter().any(|o| name.contains(o.as_str()));
     let cases: Vec<_> = cases::all().into_iter().filter(|case| wanted(&case.name)).collect();

@@ -68,10 +68,15 @@ impl Gguf {
     ///
     /// As [`Gguf::open`]; a part of a split set is refused.
     pub fn from_bytes(bytes: SharedBytes) -> Result<Self, Error> {
-        let (file, part) = Self::parse("GGUF bytes", bytes)?;
+        Self::from_named_bytes("GGUF bytes", bytes)
+    }
+
+    /// As [`Gguf::from_bytes`]; `file` is named in errors.
+    pub(crate) fn from_named_bytes(file: &str, bytes: SharedBytes) -> Result<Self, Error> {
+        let (gguf, part) = Self::parse(file, bytes)?;
         match part {
-            None => Ok(file),
-            Some(part) => Err(part.alone("GGUF bytes")),
+            None => Ok(gguf),
+            Some(part) => Err(part.alone(file)),
         }
     }
 

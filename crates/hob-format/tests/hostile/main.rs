@@ -5,6 +5,7 @@
 mod alloc;
 mod build;
 mod gguf;
+mod imatrix;
 mod safetensors;
 mod sweep;
 
