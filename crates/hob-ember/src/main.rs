@@ -23,7 +23,7 @@ struct Args {
     #[arg(long)]
     out: PathBuf,
     /// Made conversations for training; a fiftieth as many are made for validation
-    #[arg(long, default_value_t = 40_000)]
+    #[arg(long, default_value_t = 60_000)]
     made: usize,
     /// Start of every random choice
     #[arg(long, default_value_t = 1)]

@@ -3,8 +3,18 @@
 //! Each file is a family of tasks; each task draws its words and its phrasing anew, so that the pattern is learned and not
 //! the example.
 
+mod dates;
+mod digest;
+mod dress;
+mod extraction;
 mod facts;
+mod invented;
+mod knowledge;
 mod numbers;
+mod passages;
+mod phrase;
+mod rewriting;
+mod stories;
 mod talk;
 mod texts;
 mod tools;
@@ -47,40 +57,85 @@ fn some<'a>(random: &mut Random, items: &[&'a str], count: usize) -> Vec<&'a str
     order
 }
 
+/// JSON in one line, with one space behind each colon and comma, as the chat template writes it.
+fn spaced(value: &Value) -> String {
+    match value {
+        Value::Object(fields) => {
+            let fields: Vec<String> =
+                fields.iter().map(|(key, value)| format!("{}: {}", json!(key), spaced(value))).collect();
+            format!("{{{}}}", fields.join(", "))
+        }
+        Value::Array(items) => format!("[{}]", items.iter().map(spaced).collect::<Vec<_>>().join(", ")),
+        other => other.to_string(),
+    }
+}
+
 /// A family of tasks.
 type Family = fn(&mut Random) -> Made;
 
-/// The families and their shares.
-const FAMILIES: [(Family, usize); 12] = [
-    (facts::question, 5),
-    (facts::extraction, 4),
-    (facts::title, 2),
-    (tools::call, 5),
-    (tools::no_call, 1),
-    (numbers::arithmetic, 3),
-    (numbers::comparison, 1),
-    (numbers::date, 1),
-    (texts::list, 3),
-    (texts::rewriting, 2),
-    (texts::letters, 1),
-    (talk::small_talk, 2),
+/// How much of what people add to a request a family bears.
+#[derive(Clone, Copy, PartialEq)]
+enum Tone {
+    /// Small letters and mistakes change nothing about the answer.
+    Loose,
+    /// Words are copied from the request, so that it stays as it is.
+    Exact,
+    /// As `Exact`, and what is offered there is complete: no other question follows.
+    Closed,
+}
+
+use Tone::{Closed, Exact, Loose};
+
+/// The families, their shares, and their tone.
+const FAMILIES: [(&str, Family, usize, Tone); 25] = [
+    ("question", facts::question, 24, Exact),
+    ("extraction", extraction::extraction, 11, Exact),
+    ("objects", extraction::objects, 3, Exact),
+    ("summary", digest::summary, 7, Exact),
+    ("title", digest::title, 5, Exact),
+    ("topic", digest::topic, 4, Exact),
+    ("sentiment", digest::sentiment, 2, Exact),
+    ("spam", digest::spam, 1, Exact),
+    ("call", tools::call, 18, Closed),
+    ("ask_back", tools::ask_back, 3, Closed),
+    ("no_call", tools::no_call, 4, Closed),
+    ("story", stories::story, 11, Loose),
+    ("fact", knowledge::fact, 9, Loose),
+    ("unknown", knowledge::unknown, 4, Loose),
+    ("arithmetic", numbers::arithmetic, 7, Loose),
+    ("comparison", numbers::comparison, 3, Loose),
+    ("date", dates::date, 4, Loose),
+    ("list", texts::list, 6, Exact),
+    ("kinds", texts::kinds, 2, Exact),
+    ("letters", texts::letters, 3, Exact),
+    ("rewriting", rewriting::rewriting, 7, Exact),
+    ("mail", rewriting::mail, 5, Exact),
+    ("ending", rewriting::ending, 1, Exact),
+    ("language", rewriting::language, 1, Exact),
+    ("small_talk", talk::small_talk, 4, Loose),
 ];
 
 /// `count` conversations.
 pub fn conversations(seed: u64, count: usize) -> Vec<Value> {
-    let shares: usize = FAMILIES.iter().map(|f| f.1).sum();
     let make = |i: usize| {
         let mut random = Random::new(seed, i as u64);
-        let mut place = random.index(shares);
-        let family = FAMILIES.iter().find(|(_, share)| {
-            let here = place < *share;
-            place = place.saturating_sub(*share);
-            here
-        });
-        let made = family.expect("a place lies below the sum of all shares").0(&mut random);
+        let (made, tone) = draw(&mut random);
+        let made = dress::dress(&mut random, made, tone);
         json!({"messages": made.messages, "tools": made.tools})
     };
     (0..count).map(make).collect()
+}
+
+/// A conversation of one of the families.
+fn draw(random: &mut Random) -> (Made, Tone) {
+    let mut place = random.index(FAMILIES.iter().map(|f| f.2).sum());
+    for (_, family, share, tone) in FAMILIES {
+        if place < share {
+            return (family(random), tone);
+        }
+        place -= share;
+    }
+    unreachable!("a place lies below the sum of all shares")
 }
 
 #[cfg(test)]
@@ -106,19 +161,19 @@ mod tests {
 
     #[test]
     fn the_same_seed_makes_the_same_rows_and_most_differ() {
-        let rows = conversations(1, 500);
-        assert_eq!(rows, conversations(1, 500));
-        assert_ne!(rows, conversations(2, 500));
+        let rows = conversations(1, 2000);
+        assert_eq!(rows, conversations(1, 2000));
+        assert_ne!(rows, conversations(2, 2000));
         let mut texts: Vec<String> = rows.iter().map(Value::to_string).collect();
         texts.sort_unstable();
         texts.dedup();
-        assert!(texts.len() > 450, "{}", texts.len());
+        assert!(texts.len() >= 1900, "{}", texts.len());
     }
 
     #[test]
     fn answers_can_be_cut_out_of_every_conversation() {
         let template = template();
-        for row in conversations(3, 400) {
+        for row in conversations(3, 1500) {
             let count = row["messages"].as_array().expect("a list").len();
             let whole = render(&template, &row, count, false);
             for i in 0..count {
@@ -126,7 +181,7 @@ mod tests {
                     let (before, after) =
                         (render(&template, &row, i, true), render(&template, &row, i + 1, false));
                     assert!(after.starts_with(&before) && whole.starts_with(&after), "{row}");
-                    assert!(after.ends_with("<|im_end|>\n") && after.len() > before.len() + 12, "{row}");
+                    assert!(after.ends_with("<|im_end|>\n") && after.len() > before.len() + 11, "{row}");
                 }
             }
             assert!(whole.len() < 3000, "{whole}");
@@ -146,5 +201,44 @@ mod tests {
              <|im_start|>user\nWeather in Oslo?<|im_end|>\n\
              <|im_start|>assistant\n<tool_call>{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Oslo\"}}</tool_call><|im_end|>\n"
         );
+    }
+
+    #[test]
+    fn what_is_said_is_clean_english() {
+        for row in conversations(5, 3000) {
+            for message in row["messages"].as_array().expect("a list") {
+                let text = message["content"].as_str().unwrap_or_default().replace("...", "");
+                let open = ["{", "|", "<", ">", "  ", " ."].iter().any(|mark| text.contains(mark));
+                assert!(!open || text.contains("{\""), "{text}");
+                if message["role"] == "assistant" && message["tool_calls"].is_null() {
+                    assert!(text.is_ascii() && !text.is_empty() && text == text.trim(), "{text:?}");
+                    let words: Vec<&str> = text.split(' ').collect();
+                    let wrong = |w: &&[&str]| {
+                        w[0] == "a" && phrase::article(w[1].trim_matches('"')).starts_with("an ")
+                            || w[0] == "an" && !phrase::article(w[1].trim_matches('"')).starts_with("an ")
+                    };
+                    assert_eq!(words.windows(2).find(wrong), None, "{text}");
+                }
+            }
+        }
+    }
+
+    /// The families' sizes: `cargo test -p hob-ember -- --nocapture shares`.
+    #[test]
+    fn shares_are_those_that_were_meant() {
+        let sum: usize = FAMILIES.iter().map(|f| f.2).sum();
+        for (name, family, share, _) in FAMILIES {
+            let rows: Vec<Made> = (0..400).map(|i| family(&mut Random::new(12, i))).collect();
+            let bytes: usize = rows.iter().map(|m| json!(m.messages).to_string().len()).sum();
+            println!(
+                "{name}: {:.1} % of rows, {} bytes a row",
+                100.0 * share as f64 / sum as f64,
+                bytes / 400
+            );
+            let mut texts: Vec<String> = rows.iter().map(|m| json!(m.messages).to_string()).collect();
+            texts.sort_unstable();
+            texts.dedup();
+            assert!(texts.len() > 200, "{name}: {} of 400 differ", texts.len());
+        }
     }
 }
