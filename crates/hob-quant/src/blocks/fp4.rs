@@ -95,17 +95,16 @@ pub(crate) fn encode_nvfp4(x: &[f32; 64], w: Option<&[f32; 64]>, block: &mut [u8
 fn best_e4m3(x: &[f32; 16], w: &[f32; 16]) -> Option<u8> {
     /// Codes 0x00 to 0x7E are the finite scales, in order of size.
     const LARGEST: u8 = 0x7E;
-    /// Half of the extreme is clipped eight codes, a factor of two, below the spanning scale.
-    const BELOW: u8 = 8;
-    const ABOVE: u8 = 4;
+    /// Eight codes are a factor of two: down to where half of the extreme is clipped, and up to where it is stored as 3,
+    /// which a scale of few bits may fit better.
+    const REACH: u8 = 8;
     let half_scale = signed_extreme(x).abs() / Fp4Grid::EXTREME;
     if half_scale > ue4m3_half_to_f32(LARGEST) {
         return None;
     }
     let spanning = (0..LARGEST).find(|&code| ue4m3_half_to_f32(code) >= half_scale).unwrap_or(LARGEST);
     let error = |code: u8| symmetric_error(x, w, &Fp4Grid, ue4m3_half_to_f32(code));
-    let tried = spanning.saturating_sub(BELOW)..=(spanning + ABOVE).min(LARGEST);
-    // A larger scale is no reason for a smaller one to lose: the first of equals stays.
+    let tried = spanning.saturating_sub(REACH)..=(spanning + REACH).min(LARGEST);
     tried.min_by(|&a, &b| error(a).total_cmp(&error(b)))
 }
 
