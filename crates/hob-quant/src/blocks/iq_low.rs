@@ -1,4 +1,4 @@
-//! The codebook formats of 256 elements below 4 bits, decode only: IQ1_S, IQ1_M, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S.
+//! The codebook formats of 256 elements below 4 bits, decoded: IQ1_S, IQ1_M, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S.
 //!
 //! Each run of eight elements is an entry of a codebook `G` (two entries of four for IQ3) with a sign for each element:
 //!
