@@ -51,6 +51,8 @@ pub enum Command {
     Train(train::TrainArgs),
     /// Learn a vocabulary from text
     TrainTokenizer(train::TrainTokenizerArgs),
+    /// Train a model on another's predictions
+    Distill(train::DistillArgs),
     /// Make a model smaller: the best file that fits into so many bytes
     Shrink(shrink::ShrinkArgs),
     /// Write a model's matrices in another type

@@ -64,6 +64,7 @@ fn run(cli: Cli, started: Instant) -> anyhow::Result<()> {
         Command::Bench(args) => bench::run(&args),
         Command::Train(args) => train::run(&args),
         Command::TrainTokenizer(args) => train::train_tokenizer(&args),
+        Command::Distill(args) => train::distill(&args),
         Command::Shrink(args) => shrink::run(&args),
         Command::Quantize(args) => shrink::run_quantize(&args),
         Command::Imatrix(args) => shrink::run_imatrix(&args),

@@ -140,24 +140,25 @@ fn a_rate_beyond_reason_and_too_little_text_are_said() {
 
 #[test]
 fn a_model_trained_with_its_file_s_numbers_is_nearer_to_its_teacher_than_one_rounded_at_the_end() {
-    let mut parent = trainer("adamw", 2);
-    (0..60).for_each(|_| _ = parent.step().unwrap());
-    let storage = Storage::uniform(parent.network().layout(), TensorType::Q4_0);
+    // Strong opinions of all kinds, so that rounding changes something.
+    let parent: Vec<f32> =
+        network().fresh(1).iter().map(|w| if *w == 1.0 { 1.0 } else { 12.0 * w }).collect();
+    let storage = Storage::uniform(network().layout(), TensorType::Q4_0);
     let mut child = Trainer::new(
         Cpu::new(2, Compute::Fast),
         network(),
-        parent.params().to_vec(),
+        parent.clone(),
         data(),
-        &Training { rate: 0.002, ..training("adamw") },
+        &Training { rate: 0.003, ..training("adamw") },
     )
     .unwrap();
     child.store_as(storage, 2);
-    child.learn_from(Teacher { network: network(), params: parent.params().to_vec() }).unwrap();
+    child.learn_from(Teacher { network: network(), params: parent }).unwrap();
     let text = data().sequences(100, 8);
     let rounded = child.validate(&text).unwrap();
     (0..30).for_each(|_| _ = child.step().unwrap());
     let trained = child.validate(&text).unwrap();
-    assert!(rounded > 0.0 && trained < 0.7 * rounded, "{rounded} to {trained}");
+    assert!(rounded > 0.001 && trained < 0.7 * rounded, "{rounded} to {trained}");
 }
 
 #[test]

@@ -127,10 +127,13 @@ pub fn run(args: &ShrinkArgs) -> anyhow::Result<()> {
     let both = (&parent.network, parent.params.as_slice());
     let outcome = hob_shrink::shrink(&cpu, both, &parent.metadata, &curvature, &options, &mut heard)?;
     drop(progress);
+    let judge = |child: &Outcome| {
+        let child = child.params(parent.network.layout());
+        divergence(&cpu, &parent.network, [&parent.params, &child], &held_out, options.sequence)
+    };
+    let (outcome, untrained) = train(args, &parent, outcome, training, &judge)?;
     write_model(&file, &parent.metadata, &outcome.tensors)?;
-    let child = outcome.params(parent.network.layout());
-    let measured = divergence(&cpu, &parent.network, [&parent.params, &child], &held_out, options.sequence);
-    let report = report(args, &parent, &outcome, file, measured)?;
+    let report = report(args, &parent, &outcome, file, [Some(judge(&outcome)), untrained])?;
     if args.json { out::json(&report) } else { out::text(&lines(&report, budget)) }
 }
 

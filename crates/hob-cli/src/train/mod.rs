@@ -50,6 +50,8 @@ A recipe is a TOML file. Paths in it are relative to it. This one trains a model
     files = [\"other.jsonl.zst\"]
     bytes_max = 1000000
 
+    # teacher = \"parent.gguf\"      # above [model]: learn this model's predictions, as `hob distill` does
+
     [training]
     tokens = 20000000              # in all
     sequence = 512
@@ -59,6 +61,7 @@ A recipe is a TOML file. Paths in it are relative to it. This one trains a model
     cooldown = 0.2                 # last part of the run, in which the rate falls to nothing
     optimizer = \"muon\"             # adamw, sign
     precision = \"bf16\"             # f32
+    store = \"Q4_0\"                 # compute with what blocks of this type can hold; model.gguf has exactly them
     valid_every = 100              # steps
     save_every = 100               # steps: what a crash may cost
 
@@ -82,6 +85,44 @@ pub struct TrainArgs {
     /// Print a JSON line per step
     #[arg(long)]
     pub json: bool,
+    /// Model whose predictions are learned, in place of the recipe's.
+    #[arg(skip)]
+    pub teacher: Option<PathBuf>,
+}
+
+/// Arguments of `hob distill`.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "The student is a recipe as `hob train` takes it. It learns the teacher's predictions on its data in place of the next tokens.\nTeacher and student need the same vocabulary: give the student the teacher's file as its `tokenizer`."
+)]
+pub struct DistillArgs {
+    /// GGUF file of the model to learn from
+    #[arg(long, value_name = "MODEL")]
+    pub teacher: PathBuf,
+    /// Recipe of the model that learns
+    #[arg(long, value_name = "RECIPE")]
+    pub student: PathBuf,
+    /// Threads to compute with [default: all the machine offers]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// Begin anew although there is a checkpoint
+    #[arg(long)]
+    pub restart: bool,
+    /// Print a JSON line per step
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Runs `hob distill`.
+pub fn distill(args: &DistillArgs) -> anyhow::Result<()> {
+    run(&TrainArgs {
+        recipe: args.student.clone(),
+        threads: args.threads,
+        restart: args.restart,
+        steps: None,
+        json: args.json,
+        teacher: Some(args.teacher.clone()),
+    })
 }
 
 /// Runs the command.

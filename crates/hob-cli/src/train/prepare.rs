@@ -75,8 +75,8 @@ pub fn prepare(args: &TrainArgs) -> anyhow::Result<Prepared> {
     if let Some(storage) = storage {
         trainer.store_as(storage, threads);
     }
-    if let Some(teacher) = &recipe.teacher {
-        let Parent { network, params, .. } = Parent::open(&at(teacher), precision)?;
+    if let Some(teacher) = args.teacher.clone().or_else(|| recipe.teacher.as_deref().map(at)) {
+        let Parent { network, params, .. } = Parent::open(&teacher, precision)?;
         trainer.learn_from(Teacher { network, params })?;
     }
     Ok(Prepared { trainer, valid, metadata, recipe, out })

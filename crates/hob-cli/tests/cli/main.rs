@@ -12,6 +12,7 @@ mod errors;
 mod help;
 mod numbers;
 mod repl;
+mod shrink;
 mod text;
 mod train;
 

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 /// Sentences in which each word follows from the last few.
-fn text() -> String {
+pub fn text() -> String {
     let mut text = String::new();
     for i in 0..400 {
         let (who, what) = (["cat", "dog", "hen"][i % 3], ["sat", "ran", "hid"][i / 3 % 3]);
@@ -15,7 +15,7 @@ fn text() -> String {
     text
 }
 
-fn recipe(folder: &Path, steps: usize) -> String {
+pub fn recipe(folder: &Path, steps: usize) -> String {
     let recipe = format!(
         "out = 'run'\n[model]\ntokenizer = 'vocab.gguf'\n[model.shape]\nname = 'tiny'\narchitecture = 'qwen3'\nlayers = 2\n\
          hidden = 32\nffn = 64\nheads = 2\nkv_heads = 1\nhead_dim = 16\ncontext = 128\n[[data]]\nfiles = ['text.txt']\n\
@@ -27,7 +27,7 @@ fn recipe(folder: &Path, steps: usize) -> String {
     path.display().to_string()
 }
 
-fn prepared() -> tempfile::TempDir {
+pub fn prepared() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).display().to_string();
     std::fs::write(at("text.txt"), text()).unwrap();

@@ -1,0 +1,140 @@
+//! A model that the test trains is made smaller in every way the program offers, and judged by another command.
+
+use crate::{hob, train};
+use std::path::Path;
+use tempfile::TempDir;
+
+/// A trained model whose rows are whole blocks of 32, and its text.
+fn parent() -> (TempDir, String, String) {
+    let folder = train::prepared();
+    let recipe = train::recipe(folder.path(), 60);
+    let text = std::fs::read_to_string(&recipe).unwrap();
+    let wider = text.replace("hidden = 32", "hidden = 64").replace("head_dim = 16", "head_dim = 32");
+    std::fs::write(&recipe, wider).unwrap();
+    hob(&["train", &recipe], b"").ok();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let (model, data) = (at("run/model.gguf"), at("text.txt"));
+    (folder, model, data)
+}
+
+fn bytes(path: &str) -> u64 {
+    std::fs::metadata(path).unwrap().len()
+}
+
+fn divergence(parent: &str, child: &str, data: &str) -> f64 {
+    let args =
+        ["eval", "kl", parent, child, "--file", data, "--context", "64", "--compute", "exact", "--json"];
+    hob(&args, b"").json()["mean"].as_f64().unwrap()
+}
+
+#[test]
+fn a_model_shrinks_to_the_size_asked_for_and_training_makes_it_better() {
+    let (folder, model, data) = parent();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let shrink = |fit: &str, out: &str, more: &[&str]| {
+        let (out, more) = (at(out), [more, &["--json"]].concat());
+        let args = ["shrink", &model, "--fit", fit, "--data", &data, "--out", &out, "--tokens", "6000"];
+        (hob(&[&args[..], &more].concat(), b"").json(), out)
+    };
+    let mut last = f64::INFINITY;
+    for (fit, budget) in [("58KB", 58_000), ("70KB", 70_000)] {
+        let (report, file) = shrink(fit, "small.gguf", &[]);
+        assert!(bytes(&file) <= budget && bytes(&file) > budget * 95 / 100, "{fit}: {}", bytes(&file));
+        assert_eq!(report["bytes"].as_u64(), Some(bytes(&file)));
+        let said = report["divergence"]["mean"].as_f64().unwrap();
+        let measured = divergence(&model, &file, &data);
+        assert!(said > 0.0 && measured < 3.0 * said && said < 3.0 * measured, "{fit}: {said}, {measured}");
+        assert!(said < last, "{fit}: {said} after {last}");
+        last = said;
+    }
+    let (plain, _) = shrink("58KB", "plain.gguf", &[]);
+    let (trained, file) = shrink("58KB", "trained.gguf", &["--train", "60000"]);
+    let mean = |report: &serde_json::Value, which: &str| report[which]["mean"].as_f64().unwrap();
+    assert_eq!(mean(&trained, "divergence_untrained"), mean(&plain, "divergence"));
+    assert!(mean(&trained, "divergence") <= mean(&plain, "divergence"));
+    assert!(bytes(&file) <= 58_000);
+}
+
+#[test]
+fn what_cannot_be_shrunk_is_said_and_nothing_is_left_behind() {
+    let (folder, model, data) = parent();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let out = at("small.gguf");
+    let damaged = at("damaged.gguf");
+    let whole = std::fs::read(&model).unwrap();
+    std::fs::write(&damaged, &whole[..whole.len() / 2]).unwrap();
+    let latin = at("latin.txt");
+    std::fs::write(&latin, b"caf\xe9").unwrap();
+    let short = at("short.txt");
+    std::fs::write(&short, "Too short.").unwrap();
+    for (model, fit, data, code, expected) in [
+        (&model, "10KB", &data, 1, "the smallest possible file takes"),
+        (&model, "ten", &data, 2, "expected a size such as"),
+        (&model, "60KB", &latin, 1, "expected UTF-8 text"),
+        (&model, "60KB", &short, 1, "tokens of text, found"),
+        (&model, "60KB", &at("absent.txt"), 1, "absent.txt"),
+        (&damaged, "60KB", &data, 1, "damaged.gguf"),
+        (&at("absent.gguf"), "60KB", &data, 1, "absent.gguf"),
+        (&data, "60KB", &data, 1, "text.txt"),
+    ] {
+        let run = hob(&["shrink", model, "--fit", fit, "--data", data, "--out", &out], b"");
+        assert!(run.code == Some(code) && run.stderr.contains(expected), "{expected}: {}", run.stderr);
+        assert!(!Path::new(&out).exists(), "{expected}");
+    }
+    let run = hob(&["shrink", &model, "--fit", "60KB", "--data", &data, "--out", &model], b"");
+    assert!(run.code == Some(2) && run.stderr.contains("replace its parent"), "{}", run.stderr);
+    assert_eq!(std::fs::read(&model).unwrap(), whole);
+}
+
+#[test]
+fn matrices_get_the_type_asked_for() {
+    let (folder, model, data) = parent();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let (out, matrix) = (at("small.gguf"), at("matrix.gguf"));
+    let said = hob(&["imatrix", &model, "--data", &data, "--out", &matrix, "--tokens", "4000"], b"").ok();
+    assert!(said.contains("15 matrices"), "{said}");
+    let mut plain = 0.0;
+    for (ty, more) in [("Q4_0", &[][..]), ("Q4_0", &["--imatrix", &matrix]), ("Q8_0", &[]), ("bf16", &[])] {
+        let args = [&["quantize", &model, &out, ty, "--json"], more].concat();
+        let report = hob(&args, b"").json();
+        assert_eq!(report["types"][ty.to_uppercase()], 15, "{report}");
+        let now = divergence(&model, &out, &data);
+        if ty == "Q4_0" && more.is_empty() {
+            plain = now;
+        }
+        assert!(now > 0.0 && now <= plain, "{ty}: {now} after {plain}");
+    }
+    let run = hob(&["quantize", &model, &out, "Q4_K"], b"");
+    assert!(run.stderr.contains("no whole blocks of Q4_K"), "{}", run.stderr);
+    assert!(run.ok().contains("15 Q8_0"));
+    for (args, code, expected) in [
+        ([&model, &out, "Q9_K"], 2, "expected a type"),
+        ([&model, &model, "Q4_0"], 2, "would replace the one"),
+        ([&data, &out, "Q4_0"], 1, "text.txt"),
+    ] {
+        let run = hob(&[&["quantize"][..], &args].concat(), b"");
+        assert!(run.code == Some(code) && run.stderr.contains(expected), "{expected}: {}", run.stderr);
+    }
+}
+
+#[test]
+fn a_student_learns_from_a_teacher_of_the_same_vocabulary() {
+    let (folder, model, _) = parent();
+    let recipe = train::recipe(folder.path(), 40);
+    let text = std::fs::read_to_string(&recipe).unwrap();
+    std::fs::write(&recipe, text.replace("out = 'run'", "out = 'student'")).unwrap();
+    let run = hob(&["distill", "--teacher", &model, "--student", &recipe, "--json"], b"").ok();
+    let losses: Vec<f64> = run
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["loss"].as_f64())
+        .collect();
+    // Divergence from the teacher, whose own entropy is not in it.
+    assert!(losses.len() == 40 && losses[39] < 0.3 * losses[0], "{} to {}", losses[0], losses[39]);
+    let other = folder.path().join("other.gguf").display().to_string();
+    let text = folder.path().join("text.txt").display().to_string();
+    hob(&["train-tokenizer", &text, "--out", &other, "--size", "290"], b"").ok();
+    let changed = std::fs::read_to_string(&recipe).unwrap().replace("vocab.gguf", "other.gguf");
+    std::fs::write(&recipe, changed.replace("'student'", "'second'")).unwrap();
+    let run = hob(&["distill", "--teacher", &model, "--student", &recipe], b"");
+    assert!(run.code == Some(1) && run.stderr.contains("the student's vocabulary"), "{}", run.stderr);
+}
