@@ -3,7 +3,8 @@
 use super::{TrainArgs, beside, read_recipe};
 use crate::fail::note;
 use crate::progress::Progress;
-use anyhow::{Context, anyhow};
+use crate::which::Which;
+use anyhow::{Context, anyhow, bail};
 use hob::{ChatTemplate, Compute, Tokenizer};
 use hob_format::{Metadata, ModelFiles};
 use hob_kernels::{Cpu, Precision};
@@ -38,9 +39,10 @@ pub fn prepare(args: &TrainArgs) -> anyhow::Result<Prepared> {
         PrecisionSetting::F32 => Precision::F32,
     };
     let source = recipe.model.from.as_ref().or(recipe.model.tokenizer.as_ref());
-    let source = at(source.ok_or_else(|| anyhow!("the recipe names no model"))?);
-    let tokenizer = hob::open_tokenizer(&source)?;
-    let mut metadata = metadata(&source)?;
+    let source = source.ok_or_else(|| anyhow!("the recipe names no model"))?;
+    let files = Which::beside(source, &at(source)).files()?;
+    let tokenizer = hob::tokenizer_of(&files)?;
+    let mut metadata = metadata(&files).with_context(|| source.display().to_string())?;
     let (network, params) = match &recipe.model.shape {
         Some(shape) => {
             shape.describe(&mut metadata);
@@ -50,7 +52,6 @@ pub fn prepare(args: &TrainArgs) -> anyhow::Result<Prepared> {
             (network, params)
         }
         None => {
-            let files = hob_format::open(&source)?;
             let config = hob_model::Config::new(&files)?;
             let spec = (hob_model::families::find(&config)?.spec)(&config)?;
             let network = Network::new(&spec, precision)?;
@@ -80,13 +81,10 @@ fn all_cores() -> usize {
     std::thread::available_parallelism().map_or(1, |n| n.get())
 }
 
-/// The metadata of the GGUF file `path`, without what described its tensors.
-fn metadata(path: &Path) -> anyhow::Result<Metadata> {
-    let ModelFiles::Gguf(gguf) = hob_format::open(path)? else {
-        return Err(anyhow!(
-            "{}: expected a GGUF file, found a model directory; training starts from GGUF files so far",
-            path.display()
-        ));
+/// The metadata of a GGUF file, without what described its tensors.
+fn metadata(files: &ModelFiles) -> anyhow::Result<Metadata> {
+    let ModelFiles::Gguf(gguf) = files else {
+        bail!("expected a GGUF file, found a model directory; training starts from GGUF files so far");
     };
     let mut metadata = gguf.metadata.clone();
     for key in ["general.file_type", "general.alignment", "general.quantization_version"] {
