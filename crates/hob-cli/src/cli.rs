@@ -6,8 +6,9 @@ use clap_complete::Shell;
 use std::path::PathBuf;
 
 const AFTER_HELP: &str = "\
-Start with `hob chat MODEL`; `hob help COMMAND` says more about a command.
-MODEL is a GGUF file (any part of a split one), a Hugging Face directory, or a directory with one GGUF file in it.
+Start with `hob chat`: Ember, a very small model, is built in. `hob chat MODEL` takes another; `hob help COMMAND` says more.
+MODEL is a GGUF file (any part of a split one), a Hugging Face directory, or a directory with one GGUF file in it; `ember`
+is the built-in model. On a terminal, `hob` alone is `hob chat`.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 Environment: HOB_HOME (folder for data), HOB_ISA (pins an instruction set, see `hob doctor`), NO_COLOR.";

@@ -3,7 +3,7 @@
 use crate::{open, out, platform};
 use anyhow::bail;
 use clap::Args;
-use hob_base::Bytes;
+use hob_base::{Bytes, Count};
 use hob_eval::Limits;
 use hob_kernels::Isa;
 use serde::Serialize;
@@ -63,7 +63,7 @@ impl Finding {
 
 /// Runs the command.
 pub fn run(args: &DoctorArgs) -> anyhow::Result<()> {
-    let mut findings = vec![program(), processor(), instructions(), cores(), memory()];
+    let mut findings = vec![program(), builtin(), processor(), instructions(), cores(), memory()];
     let enough = platform::memory().is_none_or(|m| m.available > LITTLE_MEMORY);
     if !args.quick && enough {
         findings.push(speed());
@@ -103,6 +103,25 @@ fn program() -> Finding {
             .but(Status::Note, "this is a development build and slow; build with `cargo build --release`");
     }
     finding
+}
+
+fn builtin() -> Finding {
+    let (name, bytes) = (hob::BUILTIN_NAME, hob::builtin_bytes());
+    let model = hob::builtin().and_then(|files| hob::LanguageModel::new(files, &hob::Options::default()));
+    match model {
+        Ok(model) => {
+            let d = model.describe();
+            let text = format!(
+                "{name} is built in: {} parameters, {}; `hob chat` alone talks to it",
+                Count(d.parameters),
+                Bytes(bytes)
+            );
+            let data = json!({"name": name, "bytes": bytes, "parameters": d.parameters});
+            Finding::ok("model", text).with(data)
+        }
+        Err(error) => Finding::ok("model", format!("{name}, the built-in model, cannot be read: {error}"))
+            .but(Status::Problem, "this build of Hob is damaged; build or install it again"),
+    }
 }
 
 fn processor() -> Finding {

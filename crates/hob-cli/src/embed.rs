@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
     after_help = "Prints one line of numbers per text: a vector of length 1. With --json, one document per line."
 )]
 pub struct EmbedArgs {
-    /// GGUF file or model directory
+    /// GGUF file or model directory; ember is the built-in model
     pub model: PathBuf,
     /// Text [default: standard input]
     pub text: Option<String>,

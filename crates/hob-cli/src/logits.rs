@@ -22,7 +22,7 @@ Prints a line per position: the scores of all tokens as numbers that read back t
 document: {\"ids\", \"vocab\", \"positions\", \"logits\": [[...], ...]}. For comparisons use --compute exact."
 )]
 pub struct LogitsArgs {
-    /// GGUF file or model directory
+    /// GGUF file or model directory; ember is the built-in model
     pub model: PathBuf,
     /// Token ids such as 1,2,3; - reads them from standard input
     #[arg(long, value_name = "IDS", required = true)]

@@ -33,9 +33,11 @@ mod signals;
 mod terminal;
 mod tokenize;
 mod train;
+mod which;
 
 use clap::Parser;
 use cli::{Cli, Command};
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -49,7 +51,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli, started: Instant) -> anyhow::Result<()> {
-    let Some(command) = cli.command else {
+    let Some(command) = cli.command.or_else(talk_at_once) else {
         return help::of(&[]);
     };
     match command {
@@ -73,4 +75,10 @@ fn run(cli: Cli, started: Instant) -> anyhow::Result<()> {
         Command::Help { command } => help::of(&command),
         Command::Man { out } => generated::man(out.as_deref()),
     }
+}
+
+/// Without a command, a conversation with the built-in model for whoever sits at a terminal.
+fn talk_at_once() -> Option<Command> {
+    let is_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+    is_terminal.then(|| Cli::parse_from(["hob", "chat"]).command).flatten()
 }

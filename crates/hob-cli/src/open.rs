@@ -1,11 +1,11 @@
 //! Opening a model as the command line asks.
 
+use crate::which::{self, Which};
 use crate::{fail, platform};
 use anyhow::anyhow;
 use clap::{Args, ValueEnum};
-use hob::{Compute, KvType, LanguageModel, Options};
+use hob::{Compute, KvType, LanguageModel, Options, Tokenizer};
 use hob_kernels::Isa;
-use std::io::ErrorKind;
 use std::path::Path;
 
 /// How to run a model.
@@ -83,43 +83,29 @@ pub fn compute_name(compute: Compute) -> &'static str {
     }
 }
 
-/// Says at once that there is nothing at `path`, for commands that would first wait for input.
-pub fn exists(path: &Path) -> anyhow::Result<()> {
-    match std::fs::metadata(path) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(anyhow!("cannot open {}: {error}; {}", path.display(), advice(error.kind(), path))),
-    }
+/// Opens the model that MODEL means.
+pub fn model(name: &Path, run: &RunArgs) -> anyhow::Result<LanguageModel> {
+    with_options(&Which::named(name), &run.options())
 }
 
-/// Opens the model at `path`.
-pub fn model(path: &Path, run: &RunArgs) -> anyhow::Result<LanguageModel> {
-    with_options(path, &run.options())
-}
-
-/// Opens the model at `path` with options that the command line does not have.
-pub fn with_options(path: &Path, options: &Options) -> anyhow::Result<LanguageModel> {
+/// Opens a model with options that the command line does not have.
+pub fn with_options(which: &Which, options: &Options) -> anyhow::Result<LanguageModel> {
     note_pin();
-    LanguageModel::open(path, options).map_err(|e| explain(e, path))
+    Ok(LanguageModel::new(which.files()?, options)?)
+}
+
+/// Opens the tokenizer of the model that MODEL means.
+pub fn tokenizer(name: &Path) -> anyhow::Result<Tokenizer> {
+    Ok(hob::tokenizer_of(&Which::named(name).files()?)?)
 }
 
 /// Adds what to do where the library cannot know how it was asked.
 pub fn explain(error: hob::Error, path: &Path) -> anyhow::Error {
     match &error {
         hob::Error::Format(hob_format::Error::Io { source, .. }) => {
-            anyhow!("{error}; {}", advice(source.kind(), path))
+            anyhow!("{error}; {}", which::advice(source.kind(), path))
         }
         _ => error.into(),
-    }
-}
-
-fn advice(kind: ErrorKind, path: &Path) -> &'static str {
-    match kind {
-        ErrorKind::NotFound if path.extension().is_none() => {
-            "give the path of a GGUF file or of a model's directory (models have no names here yet)"
-        }
-        ErrorKind::NotFound => "check the path",
-        ErrorKind::PermissionDenied => "check who may read it (`ls -l`)",
-        _ => "is the disk all right?",
     }
 }
 

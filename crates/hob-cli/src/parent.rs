@@ -2,13 +2,14 @@
 
 use crate::fail::note;
 use crate::progress::Progress;
-use anyhow::anyhow;
+use crate::which::Which;
+use anyhow::bail;
 use hob::{ChatTemplate, Tokenizer};
 use hob_format::{Metadata, ModelFiles};
 use hob_kernels::Precision;
 use hob_train::Network;
 use hob_train::data::{Corpus, Encoder, Learn};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A model file, decoded.
 pub struct Parent {
@@ -19,26 +20,29 @@ pub struct Parent {
 }
 
 impl Parent {
-    /// Reads the GGUF file `path`; products will be of `precision`.
-    pub fn open(path: &Path, precision: Precision) -> anyhow::Result<Self> {
-        let files = hob_format::open(path)?;
-        let metadata = metadata(path, &files)?;
-        let config = hob_model::Config::new(&files)?;
+    /// Reads the model `which`, a GGUF file; products will be of `precision`.
+    pub fn open(which: &Which, precision: Precision) -> anyhow::Result<Self> {
+        Self::of(&which.files()?, precision)
+    }
+
+    /// The model in `files`.
+    pub fn of(files: &ModelFiles, precision: Precision) -> anyhow::Result<Self> {
+        let metadata = metadata(files)?;
+        let config = hob_model::Config::new(files)?;
         let spec = (hob_model::families::find(&config)?.spec)(&config)?;
         let network = Network::new(&spec, precision)?;
-        let params = network.read(&files)?;
-        let words = Words::open(path, &metadata)?;
+        let params = network.read(files)?;
+        let words = Words::of(files, &metadata)?;
         Ok(Self { network, params, metadata, words })
     }
 }
 
 /// The metadata of a GGUF file, without what described its tensors.
-pub fn metadata(path: &Path, files: &ModelFiles) -> anyhow::Result<Metadata> {
+pub fn metadata(files: &ModelFiles) -> anyhow::Result<Metadata> {
     let ModelFiles::Gguf(gguf) = files else {
-        return Err(anyhow!(
-            "{}: expected a GGUF file, found a model directory; training and shrinking start from GGUF files so far",
-            path.display()
-        ));
+        bail!(
+            "expected a GGUF file, found a model directory; training and shrinking start from GGUF files so far"
+        );
     };
     let mut metadata = gguf.metadata.clone();
     for key in ["general.file_type", "general.alignment", "general.quantization_version"] {
@@ -55,10 +59,10 @@ pub struct Words {
 }
 
 impl Words {
-    /// The vocabulary and chat template of `path`, whose metadata is at hand.
-    pub fn open(path: &Path, metadata: &Metadata) -> anyhow::Result<Self> {
+    /// The vocabulary and chat template in `files`, whose metadata is at hand.
+    pub fn of(files: &ModelFiles, metadata: &Metadata) -> anyhow::Result<Self> {
         let template = metadata.str("tokenizer.chat_template")?.map(ChatTemplate::new).transpose()?;
-        Ok(Self { tokenizer: hob::open_tokenizer(path)?, template })
+        Ok(Self { tokenizer: hob::tokenizer_of(files)?, template })
     }
 
     /// The documents of `files`, of each up to about `bytes_max` bytes; says what was found.

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 #[derive(Args, Debug)]
 #[command(after_help = "Prints the text as it is, without a line break after it.")]
 pub struct TemplateArgs {
-    /// GGUF file or model directory
+    /// GGUF file or model directory; ember is the built-in model
     pub model: PathBuf,
     /// JSON array of messages, or an object with `messages` and perhaps `tools`; - is standard input
     #[arg(long, value_name = "FILE")]

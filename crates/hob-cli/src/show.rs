@@ -3,6 +3,7 @@
 use crate::context::{self, Context};
 use crate::open::{self, RunArgs};
 use crate::out;
+use crate::which::Which;
 use clap::Args;
 use hob::LanguageModel;
 use hob_base::{Bytes, Count};
@@ -18,7 +19,7 @@ const TEXT_CHARS_MAX: usize = 100;
 /// Arguments of `hob show`.
 #[derive(Args, Debug)]
 pub struct ShowArgs {
-    /// GGUF file or model directory
+    /// GGUF file or model directory; ember is the built-in model
     pub model: PathBuf,
     /// Tokens for which memory is estimated [default: as `hob chat` would choose]
     #[arg(long, value_name = "N", value_parser = context::parse_positions)]
@@ -39,21 +40,25 @@ pub struct ShowArgs {
 
 /// Runs the command.
 pub fn run(args: &ShowArgs) -> anyhow::Result<()> {
-    let opened = LanguageModel::open(&args.model, &args.run.options());
-    let (files, model) = match opened {
-        Ok(model) => (model.files().clone(), Ok(model)),
+    let which = Which::named(&args.model);
+    let files = which.files()?;
+    let model = match LanguageModel::new(files.clone(), &args.run.options()) {
         // Files that Hob cannot run still have metadata and tensors to show; files it cannot read have nothing.
         Err(error @ hob::Error::Format(_)) => return Err(open::explain(error, &args.model)),
-        Err(error) => {
-            let files = hob_format::open(&args.model).map_err(|e| open::explain(e.into(), &args.model))?;
-            (files, Err(error.to_string()))
-        }
+        opened => opened.map_err(|error| error.to_string()),
     };
     let context = model.as_ref().ok().map(|model| context::choose(model, args.context));
     if args.json {
-        return out::json(&document(&files, model.as_ref(), context));
+        let mut document = document(&files, model.as_ref(), context);
+        document["built_in"] = which.is_builtin().into();
+        return out::json(&document);
     }
-    let mut text = match &model {
+    let mut text = String::new();
+    if which.is_builtin() {
+        let size = Bytes(hob::builtin_bytes());
+        let _ = writeln!(text, "built in      {} is part of this program: {size}", hob::BUILTIN_NAME);
+    }
+    text += &match &model {
         Ok(model) => about(model, context.expect("a model that opens has a context")),
         Err(reason) => format!("runs          no: {reason}\n"),
     };

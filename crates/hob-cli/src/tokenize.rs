@@ -10,7 +10,7 @@ use std::path::PathBuf;
 /// Arguments of `hob tokenize`.
 #[derive(Args, Debug)]
 pub struct TokenizeArgs {
-    /// GGUF file or model directory
+    /// GGUF file or model directory; ember is the built-in model
     pub model: PathBuf,
     /// Text [default: standard input, to the last byte]
     pub text: Option<String>,
@@ -28,7 +28,7 @@ pub struct TokenizeArgs {
 /// Arguments of `hob detokenize`.
 #[derive(Args, Debug)]
 pub struct DetokenizeArgs {
-    /// GGUF file or model directory
+    /// GGUF file or model directory; ember is the built-in model
     pub model: PathBuf,
     /// Ids such as `1 2 3` or `1,2,3`; `-` reads them from standard input
     #[arg(required = true)]
@@ -40,7 +40,7 @@ pub struct DetokenizeArgs {
 
 /// Runs `hob tokenize`.
 pub fn tokenize(args: &TokenizeArgs) -> anyhow::Result<()> {
-    let tokenizer = hob::open_tokenizer(&args.model).map_err(|e| open::explain(e, &args.model))?;
+    let tokenizer = open::tokenizer(&args.model)?;
     let text = args.text.clone().map_or_else(input::stdin, Ok)?;
     let options = EncodeOptions { add_special: !args.no_special, parse_special: !args.plain };
     let ids = tokenizer.encode(&text, options);
@@ -59,7 +59,7 @@ pub fn tokenize(args: &TokenizeArgs) -> anyhow::Result<()> {
 /// Runs `hob detokenize`: exactly the bytes that the ids spell, and nothing after them.
 pub fn detokenize(args: &DetokenizeArgs) -> anyhow::Result<()> {
     let ids = input::ids(&args.ids)?;
-    let tokenizer = hob::open_tokenizer(&args.model).map_err(|e| open::explain(e, &args.model))?;
+    let tokenizer = open::tokenizer(&args.model)?;
     let size = tokenizer.vocab_size();
     if let Some(id) = ids.iter().find(|id| **id as usize >= size) {
         bail!(

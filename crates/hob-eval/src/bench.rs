@@ -4,12 +4,12 @@ mod look_up;
 mod together;
 mod vectors;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use hob_engine::Engine;
 
+use hob_format::ModelFiles;
 use hob_kernels::{Cpu, KvType};
 use hob_model::{Model, SequenceKv, Step, Wanted};
 use serde::Serialize;
@@ -250,16 +250,23 @@ pub struct Start {
     pub first_token_s: f64,
 }
 
-/// Opens the model at `path` and generates one token after a prompt of `prompt_tokens`, or makes a vector of it.
+/// Opens a model by calling `open` and generates one token after a prompt of `prompt_tokens`, or makes a vector of it.
 ///
 /// Without process start and tokenizer, which the caller's program adds.
 ///
 /// # Errors
 /// What opening, loading and running refuse.
-pub fn time_to_first_token(path: &Path, cpu: &Cpu, prompt_tokens: usize) -> Result<Start, Error> {
+pub fn time_to_first_token<E: From<Error>>(
+    open: impl FnOnce() -> Result<ModelFiles, E>,
+    cpu: &Cpu,
+    prompt_tokens: usize,
+) -> Result<Start, E> {
     let start = Instant::now();
-    let files = hob_format::open(path)?;
-    let model = Model::load(&files)?;
+    Ok(first_token(&open()?, cpu, prompt_tokens, start)?)
+}
+
+fn first_token(files: &ModelFiles, cpu: &Cpu, prompt_tokens: usize, start: Instant) -> Result<Start, Error> {
+    let model = Model::load(files)?;
     let load_s = start.elapsed().as_secs_f64();
     let tokens = prompt(&model, prompt_tokens);
     let mut kv = empty(&model, KvType::F16, tokens.len());

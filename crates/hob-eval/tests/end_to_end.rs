@@ -82,7 +82,8 @@ fn vectors_are_timed() {
     assert!(report.vectors.iter().all(|v| v.vectors_s.median > 0.0 && v.gmacs > 0.0), "{report:?}");
     let bench = Bench { prompts: vec![4], ..bench };
     assert!(matches!(measure(&engine, &traffic, &bench, None), Err(Error::NotGenerative)));
-    assert!(time_to_first_token(&path, engine.cpu(), 4).unwrap().first_token_s > 0.0);
+    let open = || hob_format::open(&path).map_err(Error::from);
+    assert!(time_to_first_token(open, engine.cpu(), 4).unwrap().first_token_s > 0.0);
 }
 
 /// Equal seeds give equal files, other seeds other weights.

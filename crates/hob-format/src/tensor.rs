@@ -127,7 +127,8 @@ impl TensorTable {
         self.tensors.iter().map(|t| t.bytes.len() as u64).sum()
     }
 
-    /// Reads all files of the model and keeps them in memory as long as they are mapped.
+    /// Reads all files of the model and keeps them in memory as long as they are mapped. Bytes that came from no file stay
+    /// as they are.
     ///
     /// # Errors
     /// The system's reason: most let a process hold on to a few megabytes only unless they are told otherwise.

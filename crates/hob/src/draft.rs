@@ -3,6 +3,7 @@
 use crate::model::load;
 use crate::{Error, LanguageModel, vocabulary};
 use hob_engine::speculation::Draft;
+use hob_format::ModelFiles;
 use hob_tokenizer::Tokenizer;
 use std::path::Path;
 
@@ -14,12 +15,20 @@ impl LanguageModel {
     /// What is wrong with the file, a model that does not generate, and [`Error::DraftVocabulary`] where a token of one model
     /// means something else to the other: no guess could come true then.
     pub fn open_draft(&self, path: &Path) -> Result<Draft, Error> {
-        let (files, model) = load(path, self.is_locked())?;
+        self.draft(&hob_format::open(path)?)
+    }
+
+    /// Lets the model in `files` guess ahead, as [`LanguageModel::open_draft`] does with files at a path.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn draft(&self, files: &ModelFiles) -> Result<Draft, Error> {
+        let model = load(files, self.is_locked())?;
         if !model.spec().is_generative() {
             let (is, wanted) = ("makes vectors and no text", "guessing ahead");
             return Err(hob_engine::Error::WrongKind { is, wanted }.into());
         }
-        same_tokens(self.tokenizer()?, &vocabulary::tokenizer(&files)?)?;
+        same_tokens(self.tokenizer()?, &vocabulary::tokenizer(files)?)?;
         Ok(Draft::new(self.engine().beside(model)))
     }
 }

@@ -1,6 +1,7 @@
 //! Small language models on this machine: text in, text out.
 //!
-//! [`LanguageModel::open`] takes a GGUF file or a Hugging Face directory. From it come chats ([`Chat`]), plain
+//! [`LanguageModel::open`] takes a GGUF file or a Hugging Face directory; [`builtin`] is a very small model that is always
+//! there. From a model come chats ([`Chat`]), plain
 //! continuations ([`LanguageModel::complete`]) and embeddings ([`LanguageModel::embed`]). Nothing here reads a clock it was
 //! not given, the environment or the network.
 //!
@@ -24,6 +25,7 @@
 //! Read `model.rs` first, then `chat.rs` and `answer.rs`.
 
 mod answer;
+mod builtin;
 mod chat;
 mod describe;
 mod draft;
@@ -34,6 +36,7 @@ mod thought;
 mod vocabulary;
 
 pub use answer::{Answer, Piece, Reply};
+pub use builtin::{BUILTIN_NAME, builtin, builtin_bytes};
 pub use chat::Chat;
 pub use describe::{ChatSupport, Description, MemoryEstimate};
 pub use error::Error;
@@ -44,5 +47,5 @@ pub use hob_engine::{Clock, FinishReason, OnFull, Prefilled, Progress, Session};
 pub use hob_kernels::{Compute, KvType};
 pub use hob_model::spec::Pooling;
 pub use hob_tokenizer::{ChatTemplate, EncodeOptions, LocalTime, Tokenizer};
-pub use model::{LanguageModel, open_tokenizer};
+pub use model::{LanguageModel, open_tokenizer, tokenizer_of};
 pub use options::{AnswerOptions, ChatOptions, Options};

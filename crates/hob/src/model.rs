@@ -37,7 +37,15 @@ impl LanguageModel {
     /// # Errors
     /// What is wrong with the file, by key or tensor, and what to do about it.
     pub fn open(path: &Path, options: &Options) -> Result<Self, Error> {
-        let (files, model) = load(path, options.lock)?;
+        Self::new(hob_format::open(path)?, options)
+    }
+
+    /// The model in `files`, wherever they come from; that of [`builtin`](crate::builtin), for example.
+    ///
+    /// # Errors
+    /// As [`LanguageModel::open`].
+    pub fn new(files: ModelFiles, options: &Options) -> Result<Self, Error> {
+        let model = load(&files, options.lock)?;
         let vocab = model.spec().vocab;
         let tokenizer = match vocabulary::tokenizer(&files) {
             Ok(tokenizer) if tokenizer.vocab_size() > vocab => {
@@ -170,19 +178,26 @@ impl LanguageModel {
 /// # Errors
 /// What is wrong with the file, or [`Error::NoTokenizer`].
 pub fn open_tokenizer(path: &Path) -> Result<Tokenizer, Error> {
-    vocabulary::tokenizer(&hob_format::open(path)?)
+    tokenizer_of(&hob_format::open(path)?)
 }
 
-/// Opens the files at `path` and builds the model in them; `lock` keeps them in memory.
-pub(crate) fn load(path: &Path, lock: bool) -> Result<(ModelFiles, Model), Error> {
-    let files = hob_format::open(path)?;
-    let model = Model::load(&files)?;
-    advise(&files, &model);
+/// The tokenizer in `files`, which may hold nothing else.
+///
+/// # Errors
+/// As [`open_tokenizer`].
+pub fn tokenizer_of(files: &ModelFiles) -> Result<Tokenizer, Error> {
+    vocabulary::tokenizer(files)
+}
+
+/// Builds the model in `files`; `lock` keeps them in memory.
+pub(crate) fn load(files: &ModelFiles, lock: bool) -> Result<Model, Error> {
+    let model = Model::load(files)?;
+    advise(files, &model);
     if lock {
         let needed = Bytes(files.tensors().total_bytes());
         files.tensors().lock().map_err(|source| Error::Lock { needed, source })?;
     }
-    Ok((files, model))
+    Ok(model)
 }
 
 /// A few rows of a per-layer table are gathered at a time; reading ahead would fill memory with rows nobody asked for.

@@ -23,7 +23,8 @@ pub struct Options {
     pub prefix_bytes_max: usize,
     /// A chat template to use instead of the model's own.
     pub template: Option<String>,
-    /// Keep the files in memory from the beginning, so that other programs cannot push them out.
+    /// Keep the files in memory from the beginning, so that other programs cannot push them out. Without effect on the
+    /// built-in model, which lies in no file of its own.
     pub lock: bool,
     /// A clock, by which it is judged whether guessing ahead pays; without one, costs measured beforehand are believed.
     pub clock: Option<Clock>,

@@ -5,6 +5,7 @@ mod parts;
 use crate::fail::{note, usage};
 use crate::open::{self, RunArgs};
 use crate::progress::Progress;
+use crate::which::Which;
 use crate::{out, signals};
 use anyhow::Context;
 use clap::Args;
@@ -32,7 +33,7 @@ Examples:
   hob bench --synthetic llama-3.2-1b:Q4_0
   hob bench --synthetic gemma-4-e2b:mobile --out /tmp/e2b --write-only")]
 pub struct BenchArgs {
-    /// GGUF file or model directory
+    /// GGUF file or model directory; ember is the built-in model
     #[arg(conflicts_with_all = ["synthetic", "list"])]
     pub model: Option<PathBuf>,
     /// Write a model of published shapes with random weights, and measure that
@@ -170,9 +171,9 @@ fn measure(path: &Path, args: &BenchArgs) -> anyhow::Result<()> {
     open::note_pin();
     let config = args.run.options().engine_config();
     let cpu = Cpu::new(config.threads, config.compute);
-    let explain = |e: hob_format::Error| open::explain(e.into(), path);
+    let which = Which::named(path);
     // What the model is decides what is measured; its weights are not touched before the first part.
-    let writes = Model::load(&hob_format::open(path).map_err(explain)?)?.spec().is_generative();
+    let writes = Model::load(&which.files()?)?.spec().is_generative();
     if args.look_up && !writes {
         return Err(usage("--look-up times answers, and this model makes vectors; leave it out"));
     }
@@ -180,8 +181,8 @@ fn measure(path: &Path, args: &BenchArgs) -> anyhow::Result<()> {
     let mut steps = Steps::new(args, parts.len() + 1 + usize::from(!args.no_limits));
     steps.next(if writes { "the time to a first token" } else { "the time to a first vector" });
     // First of all, while nothing is warm but the file.
-    let start = hob_eval::time_to_first_token(path, &cpu, 8)?;
-    let files = hob_format::open(path).map_err(explain)?;
+    let start = hob_eval::time_to_first_token(|| which.files(), &cpu, 8)?;
+    let files = which.files()?;
     let model = Model::load(&files)?;
     let traffic = Traffic::new(&files, model.spec())?;
     let limits = (!args.no_limits).then(|| {

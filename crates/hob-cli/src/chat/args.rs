@@ -3,8 +3,10 @@
 use crate::context::ContextArg;
 use crate::fail::{note, usage};
 use crate::input;
-use crate::open::{self, RunArgs};
+use crate::open::RunArgs;
 use crate::sampling::SamplingArgs;
+use crate::which::{self, Which};
+use anyhow::Context;
 use clap::{Args, ValueEnum};
 use hob::{Draft, Grammar, JsonOptions, JsonWhitespace, LanguageModel, Speculation};
 use hob_engine::sampling::LOGPROBS_MAX;
@@ -18,14 +20,16 @@ use std::path::{Path, PathBuf};
 Without PROMPT and with a terminal, a conversation starts; /help lists its commands. With PROMPT or piped input there is
 one answer: text to standard output, everything else to standard error. Piped input given beside PROMPT is its context.
 
+  hob chat
+  hob chat \"What is the capital of France?\"
   hob chat model.gguf
   hob chat model.gguf \"Why is the sky blue?\" --temp 0
   git diff | hob chat model.gguf \"Write a commit message for this change\""
 )]
 pub struct ChatArgs {
-    /// GGUF file or model directory
+    /// GGUF file or model directory [default: ember, the built-in model]
     pub model: Option<PathBuf>,
-    /// Question, or text to continue with --raw
+    /// Question, or text to continue with --raw; needs no MODEL before it if it is more than one word
     pub prompt: Option<String>,
     /// Instructions that stand before the conversation
     #[arg(short, long, value_name = "TEXT")]
@@ -83,13 +87,18 @@ pub enum Speculate {
 }
 
 impl ChatArgs {
-    /// Checks what cannot be asked for together.
-    pub fn check(&self) -> anyhow::Result<()> {
+    /// Checks what cannot be asked for together, and says what has no effect with the model `which`.
+    pub fn check(&self, which: &Which) -> anyhow::Result<()> {
+        if self.lock && which.is_builtin() {
+            note(
+                "--lock has no effect: the built-in model is a part of the program and in no file of its own",
+            );
+        }
         match &self.draft {
             Some(_) if self.speculate == Speculate::Off => {
                 Err(usage("--draft guesses ahead and --speculate off forbids it; leave one of them out"))
             }
-            Some(draft) => open::exists(draft),
+            Some(draft) => which::exists(draft),
             None => Ok(()),
         }
     }
@@ -100,7 +109,8 @@ impl ChatArgs {
             return Ok(Speculation::OFF);
         }
         let open = |path: &PathBuf| -> anyhow::Result<Draft> {
-            let draft = model.open_draft(path).map_err(|e| open::explain(e, path).context("--draft"))?;
+            let files = Which::named(path).files().context("--draft")?;
+            let draft = model.draft(&files).context("--draft")?;
             let bytes = |model: &hob_model::Model| model.touched_bytes();
             if 2 * bytes(draft.engine().model()) > bytes(model.engine().model()) {
                 note(

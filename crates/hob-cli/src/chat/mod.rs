@@ -1,6 +1,7 @@
 //! `hob chat`: a conversation on a terminal, or one answer for a pipe.
 
 mod args;
+mod builtin;
 mod commands;
 mod editor;
 mod print;
@@ -14,6 +15,7 @@ pub use args::ChatArgs;
 
 use crate::context::{self, Context};
 use crate::fail::{Stop, note, usage};
+use crate::which::Which;
 use crate::{open, out, platform, signals};
 use anyhow::{anyhow, bail};
 use args::AnswerArgs;
@@ -25,14 +27,6 @@ use std::io::{self, IsTerminal, Write};
 use std::time::Instant;
 use talk::Talk;
 use turn::{Request, Turn};
-
-const NO_MODEL: &str = "\
-which model? Give the path of a GGUF file or of a Hugging Face directory:
-
-    hob chat path/to/model.gguf
-
-GGUF files of Llama, Gemma, Qwen, Phi, Mistral, SmolLM and other families are published on huggingface.co; one that another
-program has downloaded (LM Studio, GPT4All, llama.cpp) works where it lies.";
 
 /// Prompt tokens worked on at a time in a conversation. Ctrl-C is heard between two such chunks: half the usual length
 /// halves the wait and costs a few per cent of speed.
@@ -55,11 +49,10 @@ struct Desk {
 
 /// Runs the command. `started` is when the process started.
 pub fn run(args: ChatArgs, started: Instant) -> anyhow::Result<()> {
-    let Some(path) = &args.model else { return Err(usage(NO_MODEL)) };
-    open::exists(path)?;
-    args.check()?;
+    let (which, text) = Which::with_prompt(args.model.as_deref(), args.prompt.as_deref())?;
+    args.check(&which)?;
     let grammar = args.shape.grammar()?;
-    let mut prompt = Prompt::read(args.prompt.clone(), &args.file)?;
+    let mut prompt = Prompt::read(text, &args.file)?;
     let interactive = prompt.text.is_none() && io::stdin().is_terminal();
     if interactive && args.json {
         return Err(usage("--json gives one document for one answer; add a PROMPT or pipe one in"));
@@ -67,7 +60,7 @@ pub fn run(args: ChatArgs, started: Instant) -> anyhow::Result<()> {
     if !interactive {
         prompt.read_pipe()?;
         if prompt.is_empty() {
-            return Err(usage("no prompt: give one after MODEL, or pipe one into standard input"));
+            return Err(usage("no prompt: give one as an argument, or pipe one into standard input"));
         }
     }
     signals::catch()?;
@@ -76,16 +69,19 @@ pub fn run(args: ChatArgs, started: Instant) -> anyhow::Result<()> {
     if interactive {
         options.prefill_chunk = INTERACTIVE_CHUNK;
     }
-    let model = open::with_options(path, &options)?;
+    let model = open::with_options(&which, &options)?;
     let mut desk = Desk::new(model, &args, grammar)?;
     if !interactive {
+        if which.is_builtin() {
+            builtin::note_once(&args);
+        }
         return desk.answer_once(&prompt, &args, started).map_err(|e| args.shape.explain(e));
     }
     if let Some(grammar) = &desk.grammar {
         // Nothing that is said could be answered with a grammar that cannot be used.
         desk.model.check_grammar(grammar).map_err(|e| args.shape.explain(e.into()))?;
     }
-    repl::run(&mut desk, prompt, &args)
+    repl::run(&mut desk, prompt, &args, &which)
 }
 
 impl Desk {

@@ -5,9 +5,10 @@ use super::editor::{Input, LineEditor};
 use super::print::{self, Printer};
 use super::prompt::Prompt;
 use super::turn::Turn;
-use super::{ChatArgs, Desk, stats};
+use super::{ChatArgs, Desk, builtin, stats};
 use crate::fail::{note, note_error};
 use crate::out;
+use crate::which::Which;
 use anyhow::bail;
 use hob_base::Count;
 use std::io::{self, Write};
@@ -25,9 +26,9 @@ struct Repl<'d> {
 }
 
 /// Talks until the user leaves.
-pub fn run(desk: &mut Desk, pending: Prompt, args: &ChatArgs) -> anyhow::Result<()> {
+pub fn run(desk: &mut Desk, pending: Prompt, args: &ChatArgs, which: &Which) -> anyhow::Result<()> {
     let mut editor = LineEditor::new(!args.no_history)?;
-    banner(desk, &pending)?;
+    banner(desk, &pending, which)?;
     let printer = Printer::new(args.show_thoughts);
     let mut repl = Repl { desk, pending, show_stats: args.stats, printer, last: None };
     loop {
@@ -46,12 +47,15 @@ pub fn run(desk: &mut Desk, pending: Prompt, args: &ChatArgs) -> anyhow::Result<
     }
 }
 
-fn banner(desk: &Desk, pending: &Prompt) -> anyhow::Result<()> {
+fn banner(desk: &Desk, pending: &Prompt, which: &Which) -> anyhow::Result<()> {
     let d = desk.model.describe();
     let facts = format!("{}, {} parameters", d.family, Count(d.parameters));
     let model =
         d.name.as_deref().map_or_else(|| facts.clone(), |name| format!("{} ({facts})", out::harmless(name)));
     writeln!(io::stderr(), "{model}. Context: {}.", desk.context)?;
+    if which.is_builtin() {
+        writeln!(io::stderr(), "{}", builtin::ABOUT)?;
+    }
     let turn = if desk.is_raw { "Type a text and the model continues it" } else { "Type a message" };
     writeln!(io::stderr(), "{turn}; /help lists commands, Ctrl-D leaves.")?;
     for (name, text) in &pending.files {

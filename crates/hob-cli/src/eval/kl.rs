@@ -12,7 +12,7 @@ use std::path::PathBuf;
 /// Arguments of `hob eval kl`.
 #[derive(Args, Debug)]
 pub struct KlArgs {
-    /// The reference
+    /// The reference; ember is the built-in model
     pub base: PathBuf,
     /// The model to compare with it
     pub model: PathBuf,

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 /// Arguments of `hob eval perplexity`.
 #[derive(Args, Debug)]
 pub struct PerplexityArgs {
-    /// GGUF file or model directory
+    /// GGUF file or model directory; ember is the built-in model
     pub model: PathBuf,
     /// What is read.
     #[command(flatten)]

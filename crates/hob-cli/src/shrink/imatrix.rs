@@ -3,7 +3,8 @@
 use crate::out;
 use crate::parent::{Parent, all_cores};
 use crate::progress::Progress;
-use anyhow::bail;
+use crate::which::Which;
+use anyhow::{Context, bail};
 use clap::Args;
 use hob::Compute;
 use hob_format::{Importance, ImportanceMatrix};
@@ -35,7 +36,8 @@ pub struct ImatrixArgs {
 /// Runs the command.
 pub fn run(args: &ImatrixArgs) -> anyhow::Result<()> {
     let threads = args.threads.map_or_else(all_cores, usize::from);
-    let parent = Parent::open(&args.model, Precision::F32)?;
+    let parent = Parent::open(&Which::named(&args.model), Precision::F32)
+        .with_context(|| args.model.display().to_string())?;
     let corpus = parent.words.corpus(&args.data, Learn::All, 8 * args.tokens as u64, threads)?;
     let sequence = super::sequence(&parent);
     let mut packing = Packing::new(vec![(corpus, 1.0)], sequence, Some(1));

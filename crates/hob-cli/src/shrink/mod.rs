@@ -9,7 +9,9 @@ pub use quantize::{QuantizeArgs, run as run_quantize};
 
 use crate::parent::{Parent, all_cores};
 use crate::progress::Progress;
+use crate::which::Which;
 use crate::{fail, out};
+use anyhow::Context;
 use clap::{Args, ValueEnum};
 use hob::Compute;
 use hob_base::Bytes;
@@ -106,7 +108,8 @@ struct Report {
 /// Runs the command.
 pub fn run(args: &ShrinkArgs) -> anyhow::Result<()> {
     let threads = args.threads.map_or_else(all_cores, usize::from);
-    let parent = Parent::open(&args.model, Precision::F32)?;
+    let parent = Parent::open(&Which::named(&args.model), Precision::F32)
+        .with_context(|| args.model.display().to_string())?;
     let budget = args.fit.bytes(parent.params.len());
     let file = args.out.clone().unwrap_or_else(|| beside(&args.model, budget));
     if file == args.model {

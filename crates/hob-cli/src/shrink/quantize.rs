@@ -1,6 +1,7 @@
 //! `hob quantize`: the same model in blocks of another type.
 
 use crate::progress::Progress;
+use crate::which::Which;
 use crate::{fail, out};
 use anyhow::anyhow;
 use clap::Args;
@@ -44,7 +45,7 @@ pub struct QuantizeArgs {
 
 /// Runs the command.
 pub fn run(args: &QuantizeArgs) -> anyhow::Result<()> {
-    let ModelFiles::Gguf(file) = hob_format::open(&args.model)? else {
+    let ModelFiles::Gguf(file) = Which::named(&args.model).files()? else {
         return Err(anyhow!("{}: expected a GGUF file, found a model directory", args.model.display()));
     };
     if file.paths().iter().any(|path| is_same(path, &args.out)) {

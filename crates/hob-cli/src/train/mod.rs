@@ -29,7 +29,8 @@ A recipe is a TOML file. Paths in it are relative to it. This one trains a model
     seed = 1
 
     [model]
-    tokenizer = \"vocab.gguf\"       # made by hob train-tokenizer; or: from = \"model.gguf\" to go on from a model
+    tokenizer = \"vocab.gguf\"       # made by hob train-tokenizer; or: from = \"model.gguf\" to go on from a model;
+                                   # \"ember\" is the built-in one
     [model.shape]
     name = \"first\"
     architecture = \"qwen3\"         # llama, qwen2, qwen3, phi3, gemma2, gemma3

@@ -3,6 +3,7 @@
 use super::{TrainArgs, beside, read_recipe};
 use crate::fail::note;
 use crate::parent::{self, Parent, Words, all_cores};
+use crate::which::Which;
 use anyhow::{Context, anyhow};
 use hob::Compute;
 use hob_format::Metadata;
@@ -37,21 +38,22 @@ pub fn prepare(args: &TrainArgs) -> anyhow::Result<Prepared> {
         PrecisionSetting::Bf16 => Precision::Bf16,
         PrecisionSetting::F32 => Precision::F32,
     };
-    let (network, params, metadata, words) = match (&recipe.model.from, &recipe.model.tokenizer) {
-        (Some(from), _) => {
-            let p = Parent::open(&at(from), precision)?;
-            (p.network, p.params, p.metadata, p.words)
-        }
-        (None, tokenizer) => {
-            let source = at(tokenizer.as_ref().ok_or_else(|| anyhow!("the recipe names no model"))?);
-            let mut metadata = parent::metadata(&source, &hob_format::open(&source)?)?;
-            let words = Words::open(&source, &metadata)?;
-            let shape = recipe.model.shape.as_ref().ok_or_else(|| anyhow!("the recipe has no shape"))?;
+    let named = recipe.model.from.as_ref().or(recipe.model.tokenizer.as_ref());
+    let named = named.ok_or_else(|| anyhow!("the recipe names no model"))?;
+    let files = Which::beside(named, &at(named)).files()?;
+    let (network, params, metadata, words) = match &recipe.model.shape {
+        Some(shape) => {
+            let mut metadata = parent::metadata(&files).with_context(|| named.display().to_string())?;
+            let words = Words::of(&files, &metadata)?;
             shape.describe(&mut metadata);
             let spec = describe(&metadata, words.tokenizer.vocab_size(), shape.tied)?;
             let network = Network::new(&spec, precision)?;
             let params = network.fresh(recipe.seed);
             (network, params, metadata, words)
+        }
+        None => {
+            let p = Parent::of(&files, precision).with_context(|| named.display().to_string())?;
+            (p.network, p.params, p.metadata, p.words)
         }
     };
     let corpus = |d: &DataRecipe| {
@@ -76,7 +78,7 @@ pub fn prepare(args: &TrainArgs) -> anyhow::Result<Prepared> {
         trainer.store_as(storage, threads);
     }
     if let Some(teacher) = args.teacher.clone().or_else(|| recipe.teacher.as_deref().map(at)) {
-        let Parent { network, params, .. } = Parent::open(&teacher, precision)?;
+        let Parent { network, params, .. } = Parent::open(&Which::named(&teacher), precision)?;
         trainer.learn_from(Teacher { network, params })?;
     }
     Ok(Prepared { trainer, valid, metadata, recipe, out })

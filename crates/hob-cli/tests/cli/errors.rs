@@ -18,8 +18,8 @@ fn fails(args: &[&str], stdin: &[u8], code: i32, words: &[&str]) {
 }
 
 #[test]
-fn a_model_is_needed() {
-    fails(&["chat"], b"hello", 2, &["which model?", "hob chat path/to/model.gguf"]);
+fn a_model_or_a_prompt_is_needed() {
+    fails(&["chat"], b"", 2, &["no prompt: give one as an argument"]);
     fails(&["show"], b"", 2, &["<MODEL>", "--help"]);
     fails(&["bench"], b"", 2, &["--synthetic NAME:TYPE"]);
 }
@@ -29,7 +29,12 @@ fn paths_that_lead_nowhere() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
     fails(&["chat", &path("no.gguf"), "hi"], b"", 1, &["cannot open", "no.gguf", "check the path"]);
-    fails(&["chat", "llama3", "hi"], b"", 1, &["cannot open llama3", "give the path of a GGUF file"]);
+    fails(
+        &["chat", "llama3", "hi"],
+        b"",
+        1,
+        &["cannot open llama3", "give the path of a GGUF file", "`ember`"],
+    );
     fails(&["chat", &path("no.gguf")], b"", 1, &["cannot open", "no.gguf", "check the path"]);
     fails(&["show", &path("")], b"", 1, &["a directory without config.json", "give the path of a GGUF file"]);
     std::fs::write(path("notes.txt"), "not a model").unwrap();

@@ -7,6 +7,7 @@
 )]
 
 mod bench;
+mod builtin;
 mod chat;
 mod errors;
 mod help;

@@ -4,11 +4,11 @@ use crate::{program, stories};
 use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
 
-/// Starts `hob chat ARGS` on a terminal.
+/// Starts `hob ARGS` on a terminal.
 fn on_terminal(args: &str, home: &std::path::Path) -> Option<Child> {
     let hob = program().get_program().to_string_lossy().into_owned();
     let mut command = Command::new("script");
-    command.args(["-qec", &format!("'{hob}' chat {args}"), "/dev/null"]);
+    command.args(["-qec", &format!("'{hob}' {args}"), "/dev/null"]);
     command.env("HOB_HOME", home).env("TERM", "dumb").stdin(Stdio::piped()).stdout(Stdio::piped());
     let child = command.spawn();
     if child.is_err() {
@@ -19,11 +19,16 @@ fn on_terminal(args: &str, home: &std::path::Path) -> Option<Child> {
 
 /// Types `lines` into `hob chat ARGS` and returns what the terminal shows.
 fn typed(args: &str, home: &std::path::Path, lines: &[&str]) -> Option<String> {
+    typed_into(&format!("chat {args}"), home, lines)
+}
+
+/// Types `lines` into `hob ARGS` and returns what the terminal shows.
+pub fn typed_into(args: &str, home: &std::path::Path, lines: &[&str]) -> Option<String> {
     let lines: Vec<&[u8]> = lines.iter().map(|line| line.as_bytes()).collect();
     typed_bytes(args, home, &lines)
 }
 
-/// [`typed`] for keys that are no text.
+/// [`typed_into`] for keys that are no text.
 fn typed_bytes(args: &str, home: &std::path::Path, lines: &[&[u8]]) -> Option<String> {
     let mut child = on_terminal(args, home)?;
     let mut keys = child.stdin.take().unwrap();
@@ -109,7 +114,7 @@ fn a_saved_text_whose_answer_lies_nowhere_is_refused() {
 fn keys_that_are_no_text_end_a_message_and_not_the_conversation() {
     let Some(model) = stories() else { return };
     let home = tempfile::tempdir().unwrap();
-    let args = format!("'{model}' --raw --temp 0 --max-tokens 3");
+    let args = format!("chat '{model}' --raw --temp 0 --max-tokens 3");
     let lines = [&b"Once upon"[..], b"\"\"\"half of a", b"gr\xfc\xdfe", b"/stats"];
     let Some(screen) = typed_bytes(&args, home.path(), &lines) else { return };
     let told = screen.find("is not UTF-8").expect("a word about it");
@@ -122,7 +127,8 @@ fn an_interrupted_answer_is_not_written_into() {
     let Some(model) = stories() else { return };
     let home = tempfile::tempdir().unwrap();
     let endless = "--raw --context 128,shift --logit-bias 1=-1000 --logit-bias 2=-1000 --seed 1";
-    let Some(mut child) = on_terminal(&format!("'{model}' 'Once upon a time' {endless}"), home.path()) else {
+    let Some(mut child) = on_terminal(&format!("chat '{model}' 'Once upon a time' {endless}"), home.path())
+    else {
         return;
     };
     let (mut keys, mut screen) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
