@@ -1,11 +1,28 @@
 //! Importance matrices: files of llama-imatrix, our own, and wrong ones.
 
-#![allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests read fixtures and stop at the first surprise"
+)]
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use hob_format::{ArrayView, Error, GgufLayout, GgufWriter, Importance, ImportanceMatrix, Metadata};
 use hob_quant::TensorType;
+
+const CHUNK_SIZE: u32 = 64;
+const CHUNKS: u32 = 4;
+/// Five layers of seven weights.
+const ENTRIES: usize = 35;
+const WIDTH: usize = 64;
+
+/// Both were written by llama-imatrix in one run's settings; `testdata/README.md` tells how.
+fn fixture(name: &str) -> ImportanceMatrix {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(name);
+    ImportanceMatrix::load(&path).unwrap()
+}
 
 fn small() -> ImportanceMatrix {
     let experts = Importance { sums: vec![1.0, 4.0, 0.0, 0.0, 9.0, 0.5], counts: vec![3.0, 0.0, 2.0] };
@@ -21,12 +38,37 @@ fn small() -> ImportanceMatrix {
 fn what_is_saved_is_loaded() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("i.gguf");
-    let mut matrix = small();
-    matrix.save(&path).unwrap();
-    assert_eq!(ImportanceMatrix::load(&path).unwrap(), matrix);
-    matrix.datasets.clear();
-    matrix.save(&path).unwrap();
-    assert_eq!(ImportanceMatrix::load(&path).unwrap(), matrix);
+    for mut matrix in [small(), fixture("imatrix.gguf"), fixture("imatrix.dat")] {
+        matrix.save(&path).unwrap();
+        assert_eq!(ImportanceMatrix::load(&path).unwrap(), matrix);
+        matrix.datasets.clear();
+        matrix.save(&path).unwrap();
+        assert_eq!(ImportanceMatrix::load(&path).unwrap(), matrix);
+    }
+}
+
+#[test]
+fn files_of_llama_imatrix_are_read() {
+    let new = fixture("imatrix.gguf");
+    assert_eq!((new.chunk_size, new.chunk_count, new.datasets.len()), (CHUNK_SIZE, CHUNKS, 1));
+    assert_eq!(new.entries.len(), ENTRIES);
+    let up = &new.entries["blk.0.ffn_up.weight"];
+    assert_eq!((up.columns(), up.counts.as_slice()), (WIDTH, [(CHUNK_SIZE * CHUNKS) as f32].as_slice()));
+    // Gate and up multiply the same vectors.
+    assert_eq!(up, &new.entries["blk.0.ffn_gate.weight"]);
+}
+
+#[test]
+fn both_forms_say_the_same() {
+    let (new, old) = (fixture("imatrix.gguf"), fixture("imatrix.dat"));
+    assert_eq!((old.chunk_size, old.chunk_count, &old.datasets), (0, CHUNKS, &new.datasets));
+    assert!(new.entries.keys().eq(old.entries.keys()));
+    for (name, entry) in &new.entries {
+        for (a, b) in entry.mean().iter().zip(old.entries[name].mean()) {
+            // The old form went through one division and one multiplication more, each rounded.
+            assert!((a - b).abs() <= 3.0 * f32::EPSILON * a, "{name}: {a} and {b}");
+        }
+    }
 }
 
 #[test]
