@@ -26,7 +26,7 @@ pub use model::{StoredTensor, write_model};
 pub use plan::{Choice, Plan, plan};
 pub use quantize::{Quantize, Quantized, quantize};
 pub use rounding::{Rounding, round_matrix};
-pub use shrink::{Measure, Options, Outcome, Stage, divergence, shrink};
+pub use shrink::{Measure, Options, Outcome, Stage, divergence, memory_bytes, shrink};
 pub use statistics::{Part, Statistics};
 pub use table::{Candidate, Entry, Judge, Table};
 pub use tune::Tuning;

@@ -108,6 +108,16 @@ pub fn shrink(
     Ok(Outcome { tensors, plan })
 }
 
+/// Bytes of memory that [`shrink`] takes at its peak, roughly: the parent and its gradients, and the forms of all matrices in
+/// three shapes.
+pub fn memory_bytes(network: &Network) -> u64 {
+    let square = |(t, _): (&hob_model::spec::TensorSpec, _)| {
+        if t.shape.len() > 1 { (t.shape[t.shape.len() - 1] as u64).pow(2) } else { 0 }
+    };
+    let forms: u64 = network.layout().iter().map(square).sum();
+    4 * (3 * network.layout().len() as u64 + 4 * forms)
+}
+
 /// Bytes of a child that no plan changes: the header, and tensors of one dimension.
 fn unplanned_bytes(layout: &Layout, metadata: &Metadata) -> Result<u64, Error> {
     let mut file = GgufLayout::new(metadata.clone());

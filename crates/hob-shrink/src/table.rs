@@ -94,6 +94,10 @@ impl Table {
             for &ty in types {
                 entry.add(cpu, params, ty, judge, threads)?;
             }
+            if entry.candidates.is_empty() {
+                // Its rows are no whole blocks of anything that was asked for.
+                entry.add(cpu, params, TensorType::F16, judge, threads)?;
+            }
             entries.push(entry);
         }
         Ok(Self { entries })

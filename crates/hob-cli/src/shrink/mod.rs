@@ -11,7 +11,7 @@ use crate::parent::{Parent, all_cores};
 use crate::progress::Progress;
 use crate::which::Which;
 use crate::{fail, out};
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use hob::Compute;
 use hob_base::Bytes;
@@ -115,6 +115,7 @@ pub fn run(args: &ShrinkArgs) -> anyhow::Result<()> {
     if file == args.model {
         return Err(fail::usage("the small file would replace its parent; choose another --out"));
     }
+    check_memory(&parent)?;
     let Texts { curvature, held_out, training } = texts(args, &parent, threads)?;
     let cpu = Cpu::new(threads, Compute::Exact);
     let mut options = Options::new(budget, threads, sequence(&parent));
@@ -138,6 +139,19 @@ pub fn run(args: &ShrinkArgs) -> anyhow::Result<()> {
     write_model(&file, &parent.metadata, &outcome.tensors)?;
     let report = report(args, &parent, &outcome, file, [Some(judge(&outcome)), untrained])?;
     if args.json { out::json(&report) } else { out::text(&lines(&report, budget)) }
+}
+
+/// Says before the work begins that it would not fit.
+fn check_memory(parent: &Parent) -> anyhow::Result<()> {
+    let needed = hob_shrink::memory_bytes(&parent.network);
+    match crate::platform::memory() {
+        Some(memory) if memory.available < needed => bail!(
+            "shrinking this model takes about {} of memory, and {} are free; `hob quantize` takes little",
+            Bytes(needed),
+            Bytes(memory.available)
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// Tokens of a sequence of the text.
