@@ -7,8 +7,8 @@ use std::path::Path;
 
 /// Before a conversation with it.
 pub const ABOUT: &str = "\
-Ember is built into Hob and very small: it gets facts wrong and makes things up. It is for trying Hob, for questions about a
-text that you give it, for JSON, calls of tools and small chores. A real model: hob chat path/to/model.gguf";
+Ember is built into Hob and very small: most of what it says is wrong or made up. It shows how Hob answers, writes JSON and
+calls tools, with nothing downloaded. A real model: hob chat path/to/model.gguf";
 
 /// Before a single answer on a screen, to whoever did not ask for it by name. Pipes and documents stay clean.
 pub fn note_once(args: &ChatArgs) {
