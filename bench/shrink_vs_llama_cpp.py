@@ -9,7 +9,8 @@ with other types of embedding and output. Files of equal tensors count once. All
 --kl-divergence` against the parent on `--text`, which must not be the text for calibration.
 
 For a file of Hob's of S bytes its mean KL divergence is held against two files of the peer's (a ratio below 1: ours is better):
-(a) the lowest KL among files of at most 1.005 S bytes, (b) the smallest file of at least S bytes.
+(a) the lowest KL among files of at most 1.005 S bytes, (b) the smallest file of at least S bytes, or a better one up to 0.5 %
+larger than that.
 
 Texts may be plain, .zst, and .jsonl with a field "text". The peer's figures are kept in `--work` for the next run with the
 same parent, texts and window. Needs nothing but Python 3.11 and, for .zst, the program zstd.
@@ -30,6 +31,8 @@ RECIPES = """IQ1_S IQ1_M IQ2_XXS IQ2_XS IQ2_S IQ2_M Q2_K_S Q2_K IQ3_XXS IQ3_XS I
 Q4_0 Q4_1 Q4_K_S Q4_K_M Q5_0 Q5_1 Q5_K_S Q5_K_M Q6_K Q8_0""".split()
 # Files in the working folder: the importance matrix, and the parent's logits.
 MATRIX, BASE = "imatrix.gguf", "logits"
+# llama.cpp prints from a thread of its own, which has been seen to lose the last line under load.
+ATTEMPTS = 3
 # How much larger the peer's file may be in comparison (a).
 SLACK = 1.005
 # What llama-perplexity prints, by our name. Where it prints "± n" too, that is `NAME_error`.
@@ -129,23 +132,33 @@ def variants(given):
     with_matrix = ["--imatrix", MATRIX]
     found = {"": [], "+im": with_matrix, "+im pure": [*with_matrix, "--pure"]}
     for kind in given.embeddings:
-        found[f"+im emb {kind}"] = [*with_matrix, "--token-embedding-type", kind, "--output-tensor-type", kind]
+        types = ["--token-embedding-type", kind, "--output-tensor-type", kind]
+        found[f"+im emb {kind}"] = [*with_matrix, *types]
+        found[f"+im pure emb {kind}"] = [*with_matrix, "--pure", *types]
     return found
 
 
 def measure(given, path):
     """Size and figures of one file."""
-    printed = call(given, "llama-perplexity", "-m", path, *options(given), "--kl-divergence-base", BASE, "--kl-divergence")
-    file = Gguf(os.path.join(given.folder, path))
-    row = {"bytes": file.bytes, "bits_per_weight": file.bits_per_weight()}
+    words = ["-m", path, *options(given), "--kl-divergence-base", BASE, "--kl-divergence"]
+    for _ in range(ATTEMPTS):
+        figures, missing = parse(call(given, "llama-perplexity", *words))
+        if not missing:
+            file = Gguf(os.path.join(given.folder, path))
+            return {"bytes": file.bytes, "bits_per_weight": file.bits_per_weight(), **figures}
+    raise Failed(f"llama-perplexity printed no {missing} for {path}")
+
+
+def parse(printed):
+    """The figures that are there, and the names of the others."""
+    row = {}
     for name, label in STATISTICS.items():
         found = re.search(label + r"\s*:\s*([-\w.]+)(?:\s*±\s*([-\w.]+))?", printed)
-        if not found:
-            raise Failed(f"llama-perplexity printed no {name} for {path}")
-        row[name] = float(found[1])
-        if found[2]:
-            row[name + "_error"] = float(found[2])
-    return row
+        if found:
+            row[name] = float(found[1])
+            if found[2]:
+                row[name + "_error"] = float(found[2])
+    return row, [name for name in STATISTICS if name not in row]
 
 
 def options(given):
@@ -225,11 +238,12 @@ def peer(given, recipe, extra, digests):
 def compare(row, files):
     """The peer's files that a file of Hob's is held against, with the ratios of mean KL."""
     size, found = row["bytes"], {}
-    near = [(r["kl"], name) for name, r in files.items() if r["bytes"] <= SLACK * size]
-    above = [(r["bytes"], r["kl"], name) for name, r in files.items() if r["bytes"] >= size]
-    for rule, best in (("a", min(near, default=None)), ("b", min(above, default=None))):
+    next_size = min((r["bytes"] for r in files.values() if r["bytes"] >= size), default=0)
+    # A file with an importance matrix names it: some hundred bytes more, which must not cost the peer its better file.
+    for rule, least, most in (("a", 0, SLACK * size), ("b", size, SLACK * next_size)):
+        best = min(((r["kl"], name) for name, r in files.items() if least <= r["bytes"] <= most), default=None)
         if best:
-            name, kl = best[-1], best[-2]
+            kl, name = best
             ratio = row["kl"] / kl if kl > 0 else None
             found[rule] = {"peer": name, "bytes": files[name]["bytes"], "kl": kl, "ratio": ratio}
     return found
@@ -246,7 +260,7 @@ def print_table(rows):
 
 
 def print_comparisons(comparisons):
-    meaning = {"a": f"best of at most {SLACK} x its bytes", "b": "smallest of at least its bytes"}
+    meaning = {"a": f"best of at most {SLACK} x its bytes", "b": "next larger"}
     for name, found in comparisons.items():
         for rule, words in meaning.items():
             if rule not in found:
@@ -259,7 +273,8 @@ def print_comparisons(comparisons):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--llama", default=os.path.join(HERE, "..", "target", "peers", "llama-native", "bin"), help="programs")
+    target = os.path.join(HERE, "..", "target", "peers")
+    arguments.add_argument("--llama", default=os.path.join(target, "llama-native", "bin"), help="folder of programs")
     arguments.add_argument("--parent", required=True, help="GGUF in F32, F16 or BF16")
     arguments.add_argument("--calibrate", required=True, help="text for llama-imatrix")
     arguments.add_argument("--text", required=True, help="held-out text")
@@ -269,8 +284,9 @@ def main():
     arguments.add_argument("--kib", type=int, default=30, help="how much of the held-out text to read")
     arguments.add_argument("--calibrate-kib", type=int, default=256)
     arguments.add_argument("--window", type=int, default=512)
-    arguments.add_argument("--threads", type=int, default=2)
-    arguments.add_argument("--work", default=os.path.join(HERE, "..", "target", "peers", "shrink"))
+    # Threads of llama.cpp wait by spinning: on a machine with other work one is several times faster than two.
+    arguments.add_argument("--threads", type=int, default=1)
+    arguments.add_argument("--work", default=os.path.join(target, "shrink"))
     arguments.add_argument("--json", metavar="OUT")
     given = arguments.parse_args()
     given.llama, given.parent, given.work = map(os.path.realpath, (given.llama, given.parent, given.work))
