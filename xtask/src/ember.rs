@@ -33,5 +33,7 @@ pub fn run_ember() -> Result<()> {
     for stage in ["pretrain.toml", "instruct.toml", "practice.toml"] {
         run(program("hob").arg("train").arg(recipes.join(stage)))?;
     }
-    Ok(())
+    // To be looked at before it takes the place of `ember/ember.gguf`.
+    let (model, file) = (out.join("practice/model.gguf"), out.join("ember.gguf"));
+    run(program("hob").arg("quantize").arg(model).arg(file).arg("BF16"))
 }
