@@ -7,10 +7,11 @@ mod size;
 pub use imatrix::{ImatrixArgs, run as run_imatrix};
 pub use quantize::{QuantizeArgs, run as run_quantize};
 
+use crate::fail::{self, note};
+use crate::out;
 use crate::parent::{Parent, all_cores};
 use crate::progress::Progress;
 use crate::which::Which;
-use crate::{fail, out};
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use hob::Compute;
@@ -235,6 +236,12 @@ fn train(
     drop(progress);
     let after = judge(&tuned);
     let helps = after.mean + 2.0 * after.error.hypot(before.error) < before.mean;
+    if !helps {
+        note(&format!(
+            "training did not help beyond doubt ({:.5} after, {:.5} before): the untrained result is kept",
+            after.mean, before.mean
+        ));
+    }
     Ok((if helps { tuned } else { outcome }, Some(before)))
 }
 
