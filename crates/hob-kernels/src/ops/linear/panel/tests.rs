@@ -35,34 +35,35 @@ fn check(linear: &Linear, x: &[f32], tokens: usize, ty: TensorType) {
     let (rows, cols) = (linear.weight.rows(), linear.weight.cols());
     let exact = reference(linear, x, tokens);
     let magnitude = magnitudes(linear, x, tokens);
+    let bounds = rounding_bounds(linear, x, tokens);
     let twin = run(&Cpu::with_isa(1, Compute::Fast, Isa::Scalar), linear, x, tokens);
     for isa in Isa::available() {
         let found = run(&Cpu::with_isa(1, Compute::Fast, isa), linear, x, tokens);
         assert_eq!(found, run(&Cpu::with_isa(3, Compute::Fast, isa), linear, x, tokens), "{isa}: threads");
         for (i, (y, e)) in found.iter().zip(&exact).enumerate() {
-            let (t, row) = (i / rows, i % rows);
             // Integers are equal; each unit's product is rounded twice, and each sum once.
             let order = f32::EPSILON * 4.0 * (cols as f32 / 256.0) * (magnitude[i] + e.abs());
             if tokens >= panel_tokens_of(isa, ty) {
                 assert!((y - twin[i]).abs() <= order, "{isa} {ty}: {y} for the twin's {}", twin[i]);
             }
-            let bound = rounding_bound(linear, row, &x[t * cols..][..cols]);
-            assert!((y - e).abs() <= bound + order, "{isa} {ty} {rows}x{cols} T={tokens}: {y} for {e}");
+            assert!((y - e).abs() <= bounds[i] + order, "{isa} {ty} {rows}x{cols} T={tokens}: {y} for {e}");
         }
     }
 }
 
-/// `|w| dx + |x| dw + dw dx` summed over the columns, `d` being half a step: a 254th of the unit's largest magnitude.
-fn rounding_bound(linear: &Linear, row: usize, x: &[f32]) -> f32 {
-    let mut w = vec![0.0; linear.weight.cols()];
-    linear.weight.dequantize_row(row, &mut w);
+/// `|w| dx + |x| dw + dw dx` summed over the columns, `d` being half a step: a 254th of the unit's largest magnitude. `[T, rows]`.
+fn rounding_bounds(linear: &Linear, x: &[f32], tokens: usize) -> Vec<f32> {
+    let (rows, cols) = (linear.weight.rows(), linear.weight.cols());
+    let mut weights = vec![0.0; rows * cols];
+    weights.chunks_exact_mut(cols).enumerate().for_each(|(row, w)| linear.weight.dequantize_row(row, w));
     let largest = |v: &[f32]| v.iter().fold(0f32, |m, v| m.max(v.abs()));
-    let units = w.chunks(UNIT).zip(x.chunks(UNIT));
     let unit = |(w, x): (&[f32], &[f32])| {
         let (dw, dx) = (largest(w) / 254.0, largest(x) / 254.0);
         w.iter().zip(x).map(|(w, x)| w.abs() * dx + x.abs() * dw + dw * dx).sum::<f32>()
     };
-    units.map(unit).sum::<f32>() * 1.001
+    let bound = |x: &[f32], w: &[f32]| w.chunks(UNIT).zip(x.chunks(UNIT)).map(unit).sum::<f32>() * 1.001;
+    let tokens = x.chunks_exact(cols).take(tokens);
+    tokens.flat_map(|x| weights.chunks_exact(cols).map(move |w| bound(x, w))).collect()
 }
 
 #[test]
