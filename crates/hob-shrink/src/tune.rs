@@ -1,9 +1,9 @@
 //! Training a child with its parent as teacher and the file's own quantiser before every pass, so that the weights settle where
 //! their rounding hurts least.
 
-use crate::{Error, Outcome, StoredTensor};
+use crate::{Error, Outcome, Rounding, StoredTensor, round_matrix};
 use hob_kernels::Cpu;
-use hob_quant::{TensorType, quantize_row};
+use hob_quant::TensorType;
 use hob_train::data::Packing;
 use hob_train::optimizer::Rule;
 use hob_train::recipe::{PrecisionSetting, Training};
@@ -75,24 +75,19 @@ impl Outcome {
                 break;
             }
         }
-        self.stored(&trainer)
+        self.stored(&trainer, how.threads)
     }
 
     /// The tensors that the trainer's file would have.
-    fn stored(&self, trainer: &Trainer) -> Result<Self, Error> {
+    fn stored(&self, trainer: &Trainer, threads: usize) -> Result<Self, Error> {
         let layout = trainer.network().layout();
-        let mut tensors = Vec::new();
-        for (old, (_, range)) in self.tensors.iter().zip(layout.iter()) {
-            let mut bytes = vec![0; old.bytes.len()];
-            let width = old.shape[old.shape.len() - 1];
-            let row_bytes = old.ty.row_bytes(width).expect("the type fitted before");
-            let rows = trainer.params()[range].chunks_exact(width).zip(bytes.chunks_exact_mut(row_bytes));
-            for (row, bytes) in rows {
-                quantize_row(old.ty, row, bytes)
-                    .map_err(|source| Error::Quantize { name: old.name.clone(), source })?;
-            }
-            tensors.push(StoredTensor { bytes, ..old.clone() });
-        }
+        let tensors = self.tensors.iter().zip(layout.iter()).map(|(old, (_, range))| {
+            let (w, width) = (&trainer.params()[range], old.shape[old.shape.len() - 1]);
+            let bytes = round_matrix(old.ty, w, width, Rounding::Nearest, threads)
+                .map_err(|source| Error::Quantize { name: old.name.clone(), source })?;
+            Ok(StoredTensor { bytes, ..old.clone() })
+        });
+        let tensors = tensors.collect::<Result<_, Error>>()?;
         Ok(Self { tensors, plan: self.plan.clone() })
     }
 }
