@@ -97,13 +97,19 @@ pub fn shrink(
     if total < TOKENS_MIN {
         return Err(Error::Text { expected: TOKENS_MIN, found: total });
     }
+    // What cannot be is said before the work begins.
+    let rest = unplanned_bytes(network.layout(), metadata)?;
+    let least = rest + least_bytes(network.layout(), &options.types);
+    if least > options.budget {
+        return Err(Error::Budget { budget: options.budget, least });
+    }
     let mut read = |done| heard(Stage::Reading(done, total));
     let statistics =
         Statistics::collect(cpu, network, params, text, options.sequence, options.seed, &mut read);
     let mut predicting = |name: &str| heard(Stage::Predicting(name));
     let how = (options.types.as_slice(), options.judge);
     let table = Table::new(cpu, (network, params), &statistics, how, options.threads, &mut predicting)?;
-    let plan = plan(&table, options.budget, unplanned_bytes(network.layout(), metadata)?)?;
+    let plan = plan(&table, options.budget, rest)?;
     let tensors = round(&table, &plan, (network.layout(), params), options.threads, heard)?;
     Ok(Outcome { tensors, plan })
 }
@@ -130,8 +136,26 @@ fn unplanned_bytes(layout: &Layout, metadata: &Metadata) -> Result<u64, Error> {
     Ok(header.len() as u64 + vectors.map(|(_, range)| aligned(4 * range.len() as u64)).sum::<u64>())
 }
 
+/// Bytes of all matrices, each as the smallest of `types` that fits it.
+fn least_bytes(layout: &Layout, types: &[TensorType]) -> u64 {
+    let matrices = layout.iter().filter(|(t, _)| t.shape.len() > 1);
+    matrices.map(|(t, _)| candidates(&t.shape, types).map(|(_, bytes)| bytes).min().unwrap_or(0)).sum()
+}
+
+/// Those of `types` that a matrix can have, with its bytes in a file; halves where there are none.
+pub(crate) fn candidates(shape: &[usize], types: &[TensorType]) -> impl Iterator<Item = (TensorType, u64)> {
+    let columns = shape[shape.len() - 1];
+    let rows: usize = shape[..shape.len() - 1].iter().product();
+    let sized = move |ty: TensorType| Some((ty, aligned((rows * ty.row_bytes(columns)?) as u64)));
+    let mut found: Vec<_> = types.iter().copied().filter_map(sized).collect();
+    if found.is_empty() {
+        found.extend(sized(TensorType::F16));
+    }
+    found.into_iter()
+}
+
 /// Bytes that `bytes` take in a file.
-pub(crate) fn aligned(bytes: u64) -> u64 {
+fn aligned(bytes: u64) -> u64 {
     bytes.next_multiple_of(ALIGNMENT)
 }
 

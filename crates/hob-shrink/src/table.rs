@@ -1,6 +1,6 @@
 //! What each type would cost each tensor, predicted from the curvature.
 
-use crate::shrink::aligned;
+use crate::shrink::candidates;
 use crate::{Curvature, Error, Feedback, Rounding, Statistics, round_matrix};
 use hob_kernels::Cpu;
 use hob_quant::{TensorType, dequantize_row};
@@ -91,12 +91,9 @@ impl Table {
                 candidates: Vec::new(),
                 matrices: matrices.collect::<Result<_, Error>>()?,
             };
-            for &ty in types {
-                entry.add(cpu, params, ty, judge, threads)?;
-            }
-            if entry.candidates.is_empty() {
-                // Its rows are no whole blocks of anything that was asked for.
-                entry.add(cpu, params, TensorType::F16, judge, threads)?;
+            for (ty, bytes) in candidates(&tensor.shape, types) {
+                let cost = entry.predict(cpu, params, ty, judge, threads)?;
+                entry.candidates.push(Candidate { ty, bytes, cost });
             }
             entries.push(entry);
         }
@@ -105,21 +102,17 @@ impl Table {
 }
 
 impl Entry {
-    fn add(
-        &mut self,
+    fn predict(
+        &self,
         cpu: &Cpu,
         params: &[f32],
         ty: TensorType,
         judge: Judge,
         threads: usize,
-    ) -> Result<(), Error> {
+    ) -> Result<f64, Error> {
         let inputs = self.shape[self.shape.len() - 1];
-        let Some(row_bytes) = ty.row_bytes(inputs) else { return Ok(()) };
-        let rows: usize = self.shape[..self.shape.len() - 1].iter().product();
         let costs = self.matrices.iter().map(|m| m.predict(cpu, params, inputs, ty, judge, threads));
-        let cost = costs.sum::<Result<f64, _>>().map_err(|source| self.failed(source))?;
-        self.candidates.push(Candidate { ty, bytes: aligned((rows * row_bytes) as u64), cost });
-        Ok(())
+        costs.sum::<Result<f64, _>>().map_err(|source| self.failed(source))
     }
 
     fn failed(&self, source: hob_quant::Error) -> Error {

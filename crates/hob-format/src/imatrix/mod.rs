@@ -157,7 +157,7 @@ impl ImportanceMatrix {
 /// The refusal of a file that is something else.
 fn not_one(file: &str, found: impl Into<String>) -> Error {
     let expected = "an importance matrix (GGUF or .dat)";
-    let hint = "`llama-imatrix -m MODEL -f TEXT -o FILE.gguf` makes one";
+    let hint = "`hob imatrix MODEL --data TEXT --out FILE` makes one";
     Error::NotAModel { path: file.into(), expected, found: found.into(), hint }
 }
 
