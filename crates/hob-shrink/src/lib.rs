@@ -28,5 +28,5 @@ pub use quantize::{Quantize, Quantized, quantize};
 pub use rounding::{Rounding, round_matrix};
 pub use shrink::{Measure, Options, Outcome, Stage, divergence, memory_bytes, shrink};
 pub use statistics::{Part, Statistics};
-pub use table::{Candidate, Entry, Judge, Table};
+pub use table::{Candidate, Entry, Judge, Method, Search, Table};
 pub use tune::Tuning;

@@ -1,6 +1,6 @@
 //! From a parent and a budget to the tensors of the child.
 
-use crate::table::Judge;
+use crate::table::{Judge, Method, Search};
 use crate::{Error, Plan, Statistics, StoredTensor, Table, plan};
 use hob_format::{GgufLayout, GgufWriter, Metadata};
 use hob_kernels::Cpu;
@@ -41,14 +41,10 @@ const TYPES: [TensorType; 17] = [
 pub struct Options {
     /// Bytes of the whole file, at most.
     pub budget: u64,
-    /// Types it may have; the parent's shapes decide which of them fit.
-    pub types: Vec<TensorType>,
-    /// How errors are judged.
-    pub judge: Judge,
+    /// How it is planned and rounded.
+    pub method: Method,
     /// Start of every random choice.
     pub seed: u64,
-    /// Threads that round.
-    pub threads: usize,
     /// Tokens of a sequence of the text.
     pub sequence: usize,
 }
@@ -57,7 +53,8 @@ impl Options {
     /// The usual ways of this crate.
     pub fn new(budget: u64, threads: usize, sequence: usize) -> Self {
         let types = TYPES.iter().copied().filter(|ty| ty.can_quantize()).collect();
-        Self { budget, types, judge: Judge::default(), seed: 1, threads, sequence }
+        let method = Method { types, judge: Judge::default(), search: Search::default(), threads };
+        Self { budget, method, seed: 1, sequence }
     }
 }
 
@@ -99,7 +96,7 @@ pub fn shrink(
     }
     // What cannot be is said before the work begins.
     let rest = unplanned_bytes(network.layout(), metadata)?;
-    let least = rest + least_bytes(network.layout(), &options.types);
+    let least = rest + least_bytes(network.layout(), &options.method.types);
     if least > options.budget {
         return Err(Error::Budget { budget: options.budget, least });
     }
@@ -107,10 +104,9 @@ pub fn shrink(
     let statistics =
         Statistics::collect(cpu, network, params, text, options.sequence, options.seed, &mut read);
     let mut predicting = |name: &str| heard(Stage::Predicting(name));
-    let how = (options.types.as_slice(), options.judge);
-    let table = Table::new(cpu, (network, params), &statistics, how, options.threads, &mut predicting)?;
+    let table = Table::new(cpu, (network, params), &statistics, &options.method, &mut predicting)?;
     let plan = plan(&table, options.budget, rest)?;
-    let tensors = round(&table, &plan, (network.layout(), params), options.threads, heard)?;
+    let tensors = round(&table, &plan, (network.layout(), params), &options.method, heard)?;
     Ok(Outcome { tensors, plan })
 }
 
@@ -163,7 +159,7 @@ fn round(
     table: &Table,
     plan: &Plan,
     (layout, params): (&Layout, &[f32]),
-    threads: usize,
+    method: &Method,
     heard: &mut dyn FnMut(Stage<'_>),
 ) -> Result<Vec<StoredTensor>, Error> {
     let mut planned = table.entries.iter().zip(&plan.choices);
@@ -175,7 +171,7 @@ fn round(
             let (entry, choice) = planned.next().expect("the table has every matrix, in this order");
             let ty = choice.candidate.ty;
             heard(Stage::Rounding(&tensor.name, ty));
-            (ty, entry.round(params, ty, threads)?)
+            (ty, entry.round(params, ty, method)?)
         };
         tensors.push(StoredTensor { name: tensor.name.clone(), ty, shape: tensor.shape.clone(), bytes });
     }

@@ -60,8 +60,33 @@ pub enum Judge {
     Squares,
 }
 
+/// How weights are rounded to a type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Search {
+    /// With feedback: this crate's own way. Types without a lattice get a search under the feedback's weights.
+    #[default]
+    Feedback,
+    /// Under the importance of columns, as importance matrices hold it.
+    Weighted,
+    /// As the type's own quantiser does.
+    Nearest,
+}
+
+/// The way in which a child is planned and rounded.
+#[derive(Clone, Debug)]
+pub struct Method {
+    /// Types it may have; the parent's shapes decide which of them fit.
+    pub types: Vec<TensorType>,
+    /// How errors are judged.
+    pub judge: Judge,
+    /// How weights are rounded.
+    pub search: Search,
+    /// Threads that round.
+    pub threads: usize,
+}
+
 impl Table {
-    /// Predicts the cost of every one of `types` for every matrix of `network`; `heard` is told the tensor.
+    /// Predicts the cost of every one of `method`'s types for every matrix of `network`; `heard` is told the tensor.
     ///
     /// # Errors
     /// [`Error::Curvature`], [`Error::Quantize`].
@@ -69,8 +94,7 @@ impl Table {
         cpu: &Cpu,
         (network, params): (&Network, &[f32]),
         statistics: &Statistics,
-        (types, judge): (&[TensorType], Judge),
-        threads: usize,
+        method: &Method,
         heard: &mut dyn FnMut(&str),
     ) -> Result<Self, Error> {
         let mut entries = Vec::new();
@@ -91,8 +115,8 @@ impl Table {
                 candidates: Vec::new(),
                 matrices: matrices.collect::<Result<_, Error>>()?,
             };
-            for (ty, bytes) in candidates(&tensor.shape, types) {
-                let cost = entry.predict(cpu, params, ty, judge, threads)?;
+            for (ty, bytes) in candidates(&tensor.shape, &method.types) {
+                let cost = entry.predict(cpu, params, ty, method)?;
                 entry.candidates.push(Candidate { ty, bytes, cost });
             }
             entries.push(entry);
@@ -102,16 +126,9 @@ impl Table {
 }
 
 impl Entry {
-    fn predict(
-        &self,
-        cpu: &Cpu,
-        params: &[f32],
-        ty: TensorType,
-        judge: Judge,
-        threads: usize,
-    ) -> Result<f64, Error> {
+    fn predict(&self, cpu: &Cpu, params: &[f32], ty: TensorType, method: &Method) -> Result<f64, Error> {
         let inputs = self.shape[self.shape.len() - 1];
-        let costs = self.matrices.iter().map(|m| m.predict(cpu, params, inputs, ty, judge, threads));
+        let costs = self.matrices.iter().map(|m| m.predict(cpu, params, inputs, ty, method));
         costs.sum::<Result<f64, _>>().map_err(|source| self.failed(source))
     }
 
@@ -123,12 +140,12 @@ impl Entry {
     ///
     /// # Errors
     /// [`Error::Quantize`].
-    pub fn round(&self, params: &[f32], ty: TensorType, threads: usize) -> Result<Vec<u8>, Error> {
+    pub fn round(&self, params: &[f32], ty: TensorType, method: &Method) -> Result<Vec<u8>, Error> {
         let inputs = self.shape[self.shape.len() - 1];
         let mut bytes = Vec::new();
         for m in &self.matrices {
-            let how = Rounding::Feedback(&m.feedback);
-            let part = round_matrix(ty, &params[m.range.clone()], inputs, how, threads);
+            let how = m.rounding(method.search);
+            let part = round_matrix(ty, &params[m.range.clone()], inputs, how, method.threads);
             bytes.extend(part.map_err(|source| self.failed(source))?);
         }
         Ok(bytes)
@@ -136,6 +153,14 @@ impl Entry {
 }
 
 impl Matrix {
+    fn rounding(&self, search: Search) -> Rounding<'_> {
+        match search {
+            Search::Feedback => Rounding::Feedback(&self.feedback),
+            Search::Weighted => Rounding::Weighted(&self.importance),
+            Search::Nearest => Rounding::Nearest,
+        }
+    }
+
     /// What this matrix would cost as `ty`, from a sample of its rows.
     fn predict(
         &self,
@@ -143,25 +168,20 @@ impl Matrix {
         params: &[f32],
         inputs: usize,
         ty: TensorType,
-        judge: Judge,
-        threads: usize,
+        method: &Method,
     ) -> Result<f64, hob_quant::Error> {
         let rows = self.range.len() / inputs;
         let step = rows.div_ceil(ROWS_MAX);
         let numbers: Vec<usize> = (0..rows).step_by(step).collect();
         let row = |r: &usize| &params[self.range.start + r * inputs..][..inputs];
         let w: Vec<f32> = numbers.iter().flat_map(row).copied().collect();
-        let how = match judge {
-            Judge::Curvature => Rounding::Feedback(&self.feedback),
-            Judge::Squares => Rounding::Weighted(&self.importance),
-        };
-        let bytes = round_matrix(ty, &w, inputs, how, threads)?;
+        let bytes = round_matrix(ty, &w, inputs, self.rounding(method.search), method.threads)?;
         let mut e = vec![0.0; w.len()];
         for (bytes, e) in bytes.chunks_exact(bytes.len() / numbers.len()).zip(e.chunks_exact_mut(inputs)) {
             dequantize_row(ty, bytes, e);
         }
         e.iter_mut().zip(&w).for_each(|(q, w)| *q = w - *q);
-        Ok(match judge {
+        Ok(match method.judge {
             Judge::Curvature => {
                 let weight = |rows: &mut dyn Iterator<Item = usize>| {
                     rows.map(|r| self.curvature.row_weight(r)).sum::<f64>()

@@ -18,7 +18,7 @@ use hob::Compute;
 use hob_base::Bytes;
 use hob_kernels::{Cpu, Precision};
 use hob_quant::TensorType;
-use hob_shrink::{Judge, Measure, Options, Outcome, Stage, Tuning, divergence, write_model};
+use hob_shrink::{Judge, Measure, Options, Outcome, Search, Stage, Tuning, divergence, write_model};
 use hob_train::data::{Corpus, Learn, Packing, Sequences};
 use serde::Serialize;
 use serde_json::json;
@@ -65,6 +65,9 @@ pub struct ShrinkArgs {
     /// How errors are judged: by what they do to predictions, or by their weighted squares (for comparison)
     #[arg(long, value_enum, default_value_t)]
     pub judge: JudgeArg,
+    /// How weights are rounded: so that later ones make up for the errors of earlier ones, or one by one (for comparison)
+    #[arg(long, value_enum, default_value_t)]
+    pub rounding: RoundingArg,
     /// Start of every random choice
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
@@ -84,6 +87,15 @@ pub enum JudgeArg {
     Squares,
 }
 
+/// Values of `--rounding`.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub enum RoundingArg {
+    #[default]
+    Feedback,
+    Weighted,
+    Nearest,
+}
+
 fn parse_type(text: &str) -> Result<TensorType, String> {
     TensorType::from_name(text)
         .filter(|ty| ty.can_quantize())
@@ -98,7 +110,7 @@ struct Report {
     bytes: u64,
     bits_per_weight: f64,
     predicted_divergence: f64,
-    divergence: Option<Measure>,
+    divergence: Measure,
     divergence_untrained: Option<Measure>,
     tokens: usize,
     seed: u64,
@@ -113,20 +125,13 @@ pub fn run(args: &ShrinkArgs) -> anyhow::Result<()> {
         .with_context(|| args.model.display().to_string())?;
     let budget = args.fit.bytes(parent.params.len());
     let file = args.out.clone().unwrap_or_else(|| beside(&args.model, budget));
-    if file == args.model {
+    if is_same(&file, &args.model) {
         return Err(fail::usage("the small file would replace its parent; choose another --out"));
     }
     check_memory(&parent)?;
     let Texts { curvature, held_out, training } = texts(args, &parent, threads)?;
     let cpu = Cpu::new(threads, Compute::Exact);
-    let mut options = Options::new(budget, threads, sequence(&parent));
-    options.seed = args.seed;
-    if let JudgeArg::Squares = args.judge {
-        options.judge = Judge::Squares;
-    }
-    if !args.types.is_empty() {
-        options.types.clone_from(&args.types);
-    }
+    let options = options(args, budget, threads, sequence(&parent));
     let mut progress = Progress::start();
     let mut heard = |stage: Stage<'_>| progress.update(|| line(stage), || event(stage));
     let both = (&parent.network, parent.params.as_slice());
@@ -138,8 +143,31 @@ pub fn run(args: &ShrinkArgs) -> anyhow::Result<()> {
     };
     let (outcome, untrained) = train(args, &parent, outcome, training, &judge)?;
     write_model(&file, &parent.metadata, &outcome.tensors)?;
-    let report = report(args, &parent, &outcome, file, [Some(judge(&outcome)), untrained])?;
+    let report = report(args, &parent, &outcome, file, (judge(&outcome), untrained))?;
     if args.json { out::json(&report) } else { out::text(&lines(&report, budget)) }
+}
+
+fn options(args: &ShrinkArgs, budget: u64, threads: usize, sequence: usize) -> Options {
+    let mut options = Options::new(budget, threads, sequence);
+    options.seed = args.seed;
+    options.method.judge = match args.judge {
+        JudgeArg::Predictions => Judge::Curvature,
+        JudgeArg::Squares => Judge::Squares,
+    };
+    options.method.search = match args.rounding {
+        RoundingArg::Feedback => Search::Feedback,
+        RoundingArg::Weighted => Search::Weighted,
+        RoundingArg::Nearest => Search::Nearest,
+    };
+    if !args.types.is_empty() {
+        options.method.types.clone_from(&args.types);
+    }
+    options
+}
+
+/// Whether both paths lead to one file.
+fn is_same(a: &Path, b: &Path) -> bool {
+    a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
 /// Says before the work begins that it would not fit.
@@ -194,6 +222,13 @@ fn texts(args: &ShrinkArgs, parent: &Parent, threads: usize) -> anyhow::Result<T
         } else if i < wanted {
             append(&mut curvature, one);
         }
+    }
+    if held_out.tokens.is_empty() {
+        bail!(
+            "expected at least {} tokens of text, found {}: one sequence of {HELD_OUT} is kept aside; give a longer text",
+            HELD_OUT * sequence,
+            wanted * sequence
+        );
     }
     let training = Packing::new(vec![(training, 1.0)], sequence, Some(args.seed));
     Ok(Texts { curvature, held_out, training })
@@ -273,7 +308,7 @@ fn report(
     parent: &Parent,
     outcome: &Outcome,
     file: PathBuf,
-    [measured, untrained]: [Option<Measure>; 2],
+    (measured, untrained): (Measure, Option<Measure>),
 ) -> anyhow::Result<Report> {
     let bytes = std::fs::metadata(&file)?.len();
     let mut types = BTreeMap::new();
@@ -312,7 +347,7 @@ fn lines(report: &Report, budget: u64) -> String {
         100.0 * report.bytes as f64 / budget as f64,
         report.bits_per_weight,
         types.join(", "),
-        report.divergence.map_or("not measured".into(), in_nats),
+        in_nats(report.divergence),
         report.divergence_untrained.map_or(String::new(), |m| format!("untrained   {}\n", in_nats(m))),
         report.predicted_divergence,
     )

@@ -11,7 +11,7 @@ use hob_quant::TensorType;
 use hob_shrink::{Quantize, Quantized, quantize};
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Arguments of `hob quantize`.
 #[derive(Args, Debug)]
@@ -48,7 +48,7 @@ pub fn run(args: &QuantizeArgs) -> anyhow::Result<()> {
     let ModelFiles::Gguf(file) = Which::named(&args.model).files()? else {
         return Err(anyhow!("{}: expected a GGUF file, found a model directory", args.model.display()));
     };
-    if file.paths().iter().any(|path| is_same(path, &args.out)) {
+    if file.paths().iter().any(|path| super::is_same(path, &args.out)) {
         return Err(fail::usage("the new file would replace the one it is made from; choose another name"));
     }
     let importance = args.imatrix.as_deref().map(ImportanceMatrix::load).transpose()?;
@@ -71,10 +71,6 @@ pub fn run(args: &QuantizeArgs) -> anyhow::Result<()> {
     let quantized = quantize(&file, &how, &args.out, &mut heard)?;
     drop(progress);
     report(args, &quantized, file.file_bytes())
-}
-
-fn is_same(a: &Path, b: &Path) -> bool {
-    a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
 fn report(args: &QuantizeArgs, done: &Quantized, before: u64) -> anyhow::Result<()> {

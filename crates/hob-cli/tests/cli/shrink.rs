@@ -68,6 +68,9 @@ fn what_cannot_be_shrunk_is_said_and_nothing_is_left_behind() {
     std::fs::write(&damaged, &whole[..whole.len() / 2]).unwrap();
     let latin = at("latin.txt");
     std::fs::write(&latin, b"caf\xe9").unwrap();
+    // Four sequences: none would be left to judge by.
+    let four = at("four.txt");
+    std::fs::write(&four, &std::fs::read_to_string(&data).unwrap()[..1400]).unwrap();
     let short = at("short.txt");
     std::fs::write(&short, "Too short.").unwrap();
     for (model, fit, data, code, expected) in [
@@ -75,6 +78,7 @@ fn what_cannot_be_shrunk_is_said_and_nothing_is_left_behind() {
         (&model, "ten", &data, 2, "expected a size such as"),
         (&model, "60KB", &latin, 1, "expected UTF-8 text"),
         (&model, "60KB", &short, 1, "tokens of text, found"),
+        (&model, "60KB", &four, 1, "is kept aside; give a longer text"),
         (&model, "60KB", &at("absent.txt"), 1, "absent.txt"),
         (&damaged, "60KB", &data, 1, "damaged.gguf"),
         (&at("absent.gguf"), "60KB", &data, 1, "absent.gguf"),
