@@ -1,4 +1,4 @@
-//! Measurements: how good a model is (perplexity, KL divergence), how fast it runs, and what the machine could do at best.
+//! Measurements: how good a model is (perplexity, KL divergence, right answers), how fast it runs, and what the machine could do at best.
 //!
 //! Everything returns plain data that serialises; printing it is `hob-cli`'s business, and so is reading text: this crate
 //! sees token ids. [`synthetic`] writes models of published shapes with random weights, so that speed can be measured
@@ -12,6 +12,7 @@
     reason = "this room measures time and reads its own process's memory use"
 )]
 
+mod accuracy;
 mod bench;
 mod error;
 mod kl;
@@ -21,6 +22,7 @@ mod score;
 pub mod synthetic;
 mod traffic;
 
+pub use accuracy::{Accuracy, Paired};
 pub use bench::{
     Bench, Decode, LookUp, LookUpSpeed, Memory, Prefill, Report, Speed, Start, Together, TogetherSpeed,
     VectorSpeed, Vectors, measure, memory_use, time_to_first_token,

@@ -61,16 +61,16 @@ pub fn perplexity(
     if done == 0 { Err(cut.too_few()) } else { Ok(Perplexity::new(&nlls, done)) }
 }
 
-/// Negative log-likelihood of `tokens` given the tokens before them, all but the first, as one text: the sum in nats.
+/// Negative log-likelihood of `tokens[known..]`, each given all before it: the sum in nats. At least one token must be known.
 ///
 /// # Errors
-/// [`Error::TooFewTokens`] below two tokens, [`Error::NotFinite`], and what the model refuses.
-pub fn nll(model: &Model, cpu: &Cpu, kv: KvType, tokens: &[u32]) -> Result<f64, Error> {
-    if tokens.len() < 2 {
-        return Err(Error::TooFewTokens { found: tokens.len(), needed: 2 });
+/// [`Error::TooFewTokens`] where nothing is known or nothing to be scored, [`Error::NotFinite`], and what the model refuses.
+pub fn nll(model: &Model, cpu: &Cpu, kv: KvType, tokens: &[u32], known: usize) -> Result<f64, Error> {
+    if known == 0 || tokens.len() <= known {
+        return Err(Error::TooFewTokens { found: tokens.len(), needed: known.max(1) + 1 });
     }
     let mut nlls = Moments::default();
-    score(model, cpu, kv, tokens, 0, &mut nlls)?;
+    score(model, cpu, kv, tokens, known - 1, &mut nlls)?;
     Ok(nlls.sum())
 }
 

@@ -123,7 +123,7 @@ fn a_trained_model_is_less_surprised_by_its_own_stories() {
     let tokenizer = hob::open_tokenizer(&path).unwrap();
     let options = EncodeOptions { add_special: true, parse_special: false };
     let ids = tokenizer.encode(STORY, options);
-    let mean = nll(&model, &cpu, KvType::F32, &ids).unwrap() / (ids.len() - 1) as f64;
+    let mean = nll(&model, &cpu, KvType::F32, &ids, 1).unwrap() / (ids.len() - 1) as f64;
     // The model wrote the first half itself; a uniform guess would be ln 512 = 6.2.
     assert!((0.1..1.6).contains(&mean), "mean {mean}");
 
@@ -131,8 +131,8 @@ fn a_trained_model_is_less_surprised_by_its_own_stories() {
     let windows = Windows { length: 64, bos: ids.first().copied(), kv: KvType::F32, ..Windows::default() };
     let found = perplexity(&model, &cpu, ids.iter().copied(), windows, &mut |_| {}).unwrap();
     assert_eq!((found.windows, found.tokens), ((ids.len() / 64) as u64, 31 * (ids.len() / 64) as u64));
-    let whole = nll(&model, &cpu, KvType::F32, &ids[..64]).unwrap();
-    let half = nll(&model, &cpu, KvType::F32, &ids[..33]).unwrap();
+    let whole = nll(&model, &cpu, KvType::F32, &ids[..64], 1).unwrap();
+    let half = nll(&model, &cpu, KvType::F32, &ids[..33], 1).unwrap();
     let one = Windows { count_max: Some(1), ..windows };
     let first = perplexity(&model, &cpu, ids.iter().copied(), one, &mut |_| {}).unwrap();
     assert!((first.nll * 31.0 - (whole - half)).abs() < 1e-3);

@@ -59,19 +59,22 @@ pub fn run(args: &KlArgs) -> anyhow::Result<()> {
 
 fn lines(d: &Divergence, window: usize) -> String {
     format!(
-        "KL divergence  mean {:.6} ± {:.6}, median {:.6}, 99 % below {:.6}, max {:.6} nats\n\
+        "KL divergence  mean {:.6} ± {:.6}, median {:.6}, 99 % below {:.6}, 99.9 % below {:.6}, max {:.6} nats\n\
          same top token {:.3} % ± {:.3}\n\
-         perplexity     {:.4} (reference), {:.4} (compared)\n\
+         perplexity     {:.4} (reference), {:.4} (compared), logarithm of the ratio {:+.6} ± {:.6}\n\
          scored         {} tokens in {} windows of {}\n",
         d.mean,
         d.mean_error,
         d.median,
         d.p99,
+        d.p999,
         d.max,
         100.0 * d.same_top,
         100.0 * d.same_top_error,
         d.reference.perplexity,
         d.other.perplexity,
+        d.log_ratio,
+        d.log_ratio_error,
         d.reference.tokens,
         d.reference.windows,
         window

@@ -1,7 +1,9 @@
-//! `hob eval`: how good a model is, by its own scores of a text.
+//! `hob eval`: how good a model is, by its own scores of a text and by questions with known answers.
 
 mod kl;
 mod perplexity;
+mod rows;
+mod tasks;
 
 use crate::open::{self, RunArgs};
 use crate::{context, input};
@@ -18,6 +20,8 @@ pub enum Eval {
     Perplexity(perplexity::PerplexityArgs),
     /// How far a model's predictions are from those of a reference, such as the same model unquantised
     Kl(kl::KlArgs),
+    /// How many questions with known answers a model gets right: pairs of texts, choices, conversations, calls of tools
+    Tasks(tasks::TasksArgs),
 }
 
 /// What both measurements read.
@@ -59,6 +63,7 @@ pub fn run(what: &Eval) -> anyhow::Result<()> {
     match what {
         Eval::Perplexity(args) => perplexity::run(args),
         Eval::Kl(args) => kl::run(args),
+        Eval::Tasks(args) => tasks::run(args),
     }
 }
 

@@ -41,6 +41,7 @@ fn every_command_explains_itself() {
     }
     matches_snapshot("eval-perplexity", &["eval", "perplexity", "--help"]);
     matches_snapshot("eval-kl", &["eval", "kl", "--help"]);
+    matches_snapshot("eval-tasks", &["eval", "tasks", "--help"]);
 }
 
 #[test]

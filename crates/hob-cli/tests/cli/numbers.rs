@@ -1,7 +1,7 @@
 //! Logits, perplexity and divergence against what independent implementations say.
 
 use crate::{hob, shared, stories};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 #[test]
 fn logits_come_in_full_precision_row_by_row() {
@@ -87,4 +87,48 @@ fn more_tokens_than_the_model_knows_are_spoken_of() {
     assert!(run.code == Some(0) && run.stderr.contains("600 tokens are more than the 512"), "{}", run.stderr);
     let run = hob(&["logits", &model, "--ids", "403", "--last"], b"");
     assert!(run.stderr.is_empty(), "{}", run.stderr);
+}
+
+#[test]
+fn questions_with_known_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("questions.jsonl");
+    let answer = hob(&["chat", "ember", "Who are you?", "--temp", "0"], b"").ok();
+    let chat = |answer: &str| json!({"messages": [{"role": "user", "content": "Who are you?"}, {"role": "assistant", "content": answer}]});
+    let rows = [
+        json!({"good": "She went to the window.", "bad": "Window the to she went.", "term": "order"}),
+        json!({"good": "Qzx vvk jjw qqp zzx.", "bad": "It was.", "term": "length"}),
+        json!({"question": "Once upon a", "choices": [" qqz", " time", " of"], "answer": 1, "term": "order"}),
+        chat(answer.trim()),
+        chat("Nobody."),
+        json!({"messages": [{"role": "user", "content": "A question without an answer"}]}),
+    ];
+    std::fs::write(&path, rows.map(|row| row.to_string()).join("\n")).unwrap();
+    let file = path.to_str().unwrap();
+    let run = |more: &[&str]| hob(&[&["eval", "tasks", "ember", "--file", file], more].concat(), b"");
+    let found = run(&["--json"]).json();
+    let right = |of: &Value| (of["model"]["right"].clone(), of["model"]["count"].clone());
+    assert_eq!(right(&found["groups"]["pairs"]), (json!(1), json!(2)));
+    assert_eq!(right(&found["groups"]["choices"]), (json!(1), json!(1)));
+    assert_eq!(right(&found["groups"]["answers"]), (json!(1), json!(2)));
+    assert_eq!(right(&found["all"]), (json!(3), json!(5)));
+    let found = run(&["--json", "--against", "ember", "--limit", "3"]).json();
+    assert_eq!(
+        (&found["all"]["paired"]["difference"], &found["all"]["against"]["count"]),
+        (&json!(0.0), &json!(3))
+    );
+    assert!(run(&[]).ok().contains("\nall "), "the sum of all groups");
+    let run = run(&["--by", "term"]);
+    assert!(
+        run.code == Some(1) && run.stderr.contains("line 4: expected a field \"term\""),
+        "{}",
+        run.stderr
+    );
+    std::fs::write(&path, "{\"good\": 1}").unwrap();
+    let run = hob(&["eval", "tasks", "ember", "--file", file], b"");
+    assert!(run.code == Some(1) && run.stderr.contains("line 1: "), "{}", run.stderr);
+    let Some(stories) = stories() else { return };
+    std::fs::write(&path, chat("Nobody.").to_string()).unwrap();
+    let run = hob(&["eval", "tasks", &stories, "--file", file], b"");
+    assert!(run.code == Some(2) && run.stderr.contains("no chat template"), "{}", run.stderr);
 }

@@ -9,4 +9,4 @@ mod reader;
 
 pub use corpus::{Corpus, Encoder, Learn};
 pub use packing::{Packing, Sequences};
-pub use reader::{Document, read_documents};
+pub use reader::{Document, read_documents, read_lines};

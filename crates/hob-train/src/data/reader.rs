@@ -41,6 +41,30 @@ pub fn read_documents(
     path: &Path,
     take: &mut dyn FnMut(Document) -> Result<bool, Error>,
 ) -> Result<(), Error> {
+    let (lines, mut reader) = open(path)?;
+    if lines {
+        return each_line(path, reader, &mut |line, text| take(document(path, line, text)?));
+    }
+    let mut bytes = Vec::new();
+    let limited = &mut (&mut reader).take(DOCUMENT_BYTES_MAX + 1);
+    if limited.read_to_end(&mut bytes).map_err(|e| io(path, "read", e))? as u64 > DOCUMENT_BYTES_MAX {
+        return Err(data(path, format!("a plain text of more than {DOCUMENT_BYTES_MAX} bytes; split it")));
+    }
+    take(Document::Text(utf8(path, None, bytes)?)).map(drop)
+}
+
+/// Hands every line of `path` that is not empty to `take`, with its number from 1, until it returns false.
+///
+/// # Errors
+/// [`Error::Io`], and [`Error::Data`] for a line that is too long or not UTF-8, or a file that is not packed as its name says.
+pub fn read_lines(path: &Path, take: &mut dyn FnMut(u64, &str) -> Result<bool, Error>) -> Result<(), Error> {
+    each_line(path, open(path)?.1, take)
+}
+
+type Reader = BufReader<Box<dyn Read>>;
+
+/// The unpacked bytes of `path`, and whether its name says that they are JSON lines.
+fn open(path: &Path) -> Result<(bool, Reader), Error> {
     let file = File::open(path).map_err(|e| io(path, "open", e))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     let (name, reader): (&str, Box<dyn Read>) = match name.strip_suffix(".zst") {
@@ -51,20 +75,15 @@ pub fn read_documents(
         }
         None => (&name, Box::new(file)),
     };
-    let mut reader = BufReader::with_capacity(1 << 16, reader);
-    if !(name.ends_with(".jsonl") || name.ends_with(".ndjson")) {
-        let mut bytes = Vec::new();
-        let read =
-            reader.take(DOCUMENT_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|e| io(path, "read", e))?;
-        if read as u64 > DOCUMENT_BYTES_MAX {
-            return Err(data(
-                path,
-                format!("a plain text of more than {DOCUMENT_BYTES_MAX} bytes; split it"),
-            ));
-        }
-        take(Document::Text(utf8(path, None, bytes)?))?;
-        return Ok(());
-    }
+    let lines = name.ends_with(".jsonl") || name.ends_with(".ndjson");
+    Ok((lines, BufReader::with_capacity(1 << 16, reader)))
+}
+
+fn each_line(
+    path: &Path,
+    mut reader: Reader,
+    take: &mut dyn FnMut(u64, &str) -> Result<bool, Error>,
+) -> Result<(), Error> {
     let mut bytes = Vec::new();
     for line in 1u64.. {
         bytes.clear();
@@ -76,7 +95,7 @@ pub fn read_documents(
             return Err(data(path, format!("line {line}: longer than {DOCUMENT_BYTES_MAX} bytes")));
         }
         let text = utf8(path, Some(line), std::mem::take(&mut bytes))?;
-        if !text.trim().is_empty() && !take(document(path, line, &text)?)? {
+        if !text.trim().is_empty() && !take(line, &text)? {
             break;
         }
     }
