@@ -10,6 +10,7 @@
 //! and `shrink.rs`, which puts them together.
 
 mod curvature;
+mod divergence;
 mod error;
 mod model;
 mod plan;
@@ -21,12 +22,13 @@ mod table;
 mod tune;
 
 pub use curvature::{Curvature, Feedback};
+pub use divergence::{Divergences, Measure};
 pub use error::Error;
 pub use model::{StoredTensor, write_model};
 pub use plan::{Choice, Plan, plan};
 pub use quantize::{Quantize, Quantized, quantize};
 pub use rounding::{Rounding, round_matrix};
-pub use shrink::{Measure, Options, Outcome, Stage, divergence, memory_bytes, shrink};
+pub use shrink::{Options, Outcome, Stage, memory_bytes, shrink};
 pub use statistics::{Part, Statistics};
 pub use table::{Candidate, Entry, Judge, Method, Search, Table};
 pub use tune::Tuning;

@@ -15,8 +15,10 @@ const INSTEAD: [TensorType; 3] = [TensorType::Q8_0, TensorType::BF16, TensorType
 /// How a file is quantised.
 #[derive(Clone, Debug)]
 pub struct Quantize<'a> {
-    /// Type of matrices.
-    pub ty: TensorType,
+    /// Type of matrices; those that nothing else names keep theirs where it is `None`.
+    pub ty: Option<TensorType>,
+    /// Types of tensors by name, before all else.
+    pub recipe: BTreeMap<&'a str, TensorType>,
     /// Type of the embedding, if another.
     pub embedding: Option<TensorType>,
     /// Type of the head, if another.
@@ -55,11 +57,12 @@ pub fn quantize(
     for key in ["general.alignment", "split.no", "split.count", "split.tensors.count"] {
         metadata.remove(key);
     }
+    let types: Vec<TensorType> = file.tensors.iter().map(|t| how.type_of(t, &mut done)).collect();
     metadata.set("general.quantization_version", 2u32);
-    metadata.set("general.file_type", file_type(how.ty));
+    metadata.set("general.file_type", file_type(most(file, &types)));
     let mut layout = GgufLayout::new(metadata);
-    for tensor in file.tensors.iter() {
-        layout.tensor(&tensor.name, how.type_of(tensor, &mut done), &tensor.shape);
+    for (tensor, ty) in file.tensors.iter().zip(types) {
+        layout.tensor(&tensor.name, ty, &tensor.shape);
     }
     let mut writer = GgufWriter::create(path, &layout)?;
     for (tensor, (_, ty, _)) in file.tensors.iter().zip(layout.tensors()) {
@@ -89,7 +92,8 @@ impl Quantize<'_> {
             "output.weight" => self.head,
             _ => None,
         };
-        let wanted = special.unwrap_or(self.ty);
+        let recipe = self.recipe.get(tensor.name.as_str()).copied();
+        let wanted = recipe.or(special).or(self.ty).unwrap_or(present);
         let fits = |ty: &TensorType| ty.row_bytes(tensor.columns()).is_some();
         if fits(&wanted) {
             return wanted;
@@ -126,6 +130,15 @@ impl Quantize<'_> {
         }
         Ok(())
     }
+}
+
+/// The type of most weights.
+fn most(file: &Gguf, types: &[TensorType]) -> TensorType {
+    let mut weights = BTreeMap::<&str, (usize, TensorType)>::new();
+    for (tensor, ty) in file.tensors.iter().zip(types) {
+        weights.entry(ty.name()).or_insert((0, *ty)).0 += tensor.rows() * tensor.columns();
+    }
+    weights.into_values().max_by_key(|(count, _)| *count).map_or(TensorType::F32, |(_, ty)| ty)
 }
 
 /// The number that `general.file_type` has for files mostly of `ty`.

@@ -6,8 +6,7 @@ use hob_format::{GgufLayout, GgufWriter, Metadata};
 use hob_kernels::Cpu;
 use hob_quant::{TensorType, dequantize_row};
 use hob_train::data::Sequences;
-use hob_train::{Batch, Goal, Layout, Network, Workspace};
-use serde::Serialize;
+use hob_train::{Layout, Network};
 
 /// Tokens below which the curvature says nothing of most columns.
 const TOKENS_MIN: usize = 2048;
@@ -187,39 +186,4 @@ impl Outcome {
         }
         params
     }
-}
-
-/// How far a child's predictions are from its parent's.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Measure {
-    /// Mean divergence, in nats per token.
-    pub mean: f64,
-    /// Its standard error, over sequences.
-    pub error: f64,
-}
-
-/// Divergence of `child` from `parent` over `text`, in sequences of `sequence` tokens.
-pub fn divergence(
-    cpu: &Cpu,
-    network: &Network,
-    [parent, child]: [&[f32]; 2],
-    text: &Sequences,
-    sequence: usize,
-) -> Measure {
-    let [mut teacher, mut student] = [Workspace::new(true), Workspace::new(true)];
-    let weights = vec![1.0; sequence];
-    let one = |start: usize| {
-        let range = start..start + sequence;
-        let documents: Vec<usize> = text.documents[range.clone()].iter().map(|d| d - start).collect();
-        let batch = Batch { tokens: &text.tokens[range], documents: &documents, sequence };
-        network.forward(cpu, parent, &batch, &mut teacher);
-        network.forward(cpu, child, &batch, &mut student);
-        let goal = Goal::Teacher { network, params: parent, work: &teacher };
-        network.loss(cpu, child, &mut student, goal, &weights).mean()
-    };
-    let all: Vec<f64> = (0..text.tokens.len()).step_by(sequence).map(one).collect();
-    let count = all.len().max(1) as f64;
-    let mean = all.iter().sum::<f64>() / count;
-    let variance = all.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (count - 1.0).max(1.0);
-    Measure { mean, error: (variance / count).sqrt() }
 }

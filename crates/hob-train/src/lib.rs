@@ -11,6 +11,7 @@
 mod checkpoint;
 pub mod data;
 mod error;
+mod induction;
 mod layout;
 mod network;
 mod objective;

@@ -69,6 +69,9 @@ pub struct Shape {
     /// Whether the head is the embedding matrix.
     #[serde(default = "yes")]
     pub tied: bool,
+    /// Whether its first two layers start with heads that copy from the text before ([`crate::Network::wire_induction`]).
+    #[serde(default)]
+    pub induction: bool,
 }
 
 impl Shape {

@@ -162,6 +162,7 @@ mod tests {
             context: 64,
             rope_base: 10_000.0,
             tied: true,
+            induction: false,
         };
         shape.describe(&mut metadata);
         metadata

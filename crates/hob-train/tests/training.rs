@@ -24,6 +24,7 @@ fn network() -> Network {
         context: 64,
         rope_base: 10_000.0,
         tied: true,
+        induction: false,
     };
     let mut metadata = Metadata::new("tiny");
     shape.describe(&mut metadata);

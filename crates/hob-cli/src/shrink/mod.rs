@@ -18,7 +18,7 @@ use hob::Compute;
 use hob_base::Bytes;
 use hob_kernels::{Cpu, Precision};
 use hob_quant::TensorType;
-use hob_shrink::{Judge, Measure, Options, Outcome, Search, Stage, Tuning, divergence, write_model};
+use hob_shrink::{Divergences, Judge, Measure, Options, Outcome, Search, Stage, Tuning, write_model};
 use hob_train::data::{Corpus, Learn, Packing, Sequences};
 use serde::Serialize;
 use serde_json::json;
@@ -139,11 +139,16 @@ pub fn run(args: &ShrinkArgs) -> anyhow::Result<()> {
     drop(progress);
     let judge = |child: &Outcome| {
         let child = child.params(parent.network.layout());
-        divergence(&cpu, &parent.network, [&parent.params, &child], &held_out, options.sequence)
+        Divergences::new(&cpu, &parent.network, [&parent.params, &child], &held_out, options.sequence)
     };
-    let (outcome, untrained) = train(args, &parent, outcome, training, &judge)?;
+    let untrained = judge(&outcome);
+    let (outcome, measured) = match args.train {
+        None => (outcome, untrained.clone()),
+        Some(tokens) => train(args, &parent, (outcome, &untrained), (training, tokens), &judge)?,
+    };
     write_model(&file, &parent.metadata, &outcome.tensors)?;
-    let report = report(args, &parent, &outcome, file, (judge(&outcome), untrained))?;
+    let untrained = args.train.map(|_| untrained.measure());
+    let report = report(args, &parent, &outcome, file, (measured.measure(), untrained))?;
     if args.json { out::json(&report) } else { out::text(&lines(&report, budget)) }
 }
 
@@ -247,17 +252,15 @@ fn append(to: &mut Sequences, mut one: Sequences) {
 fn train(
     args: &ShrinkArgs,
     parent: &Parent,
-    outcome: Outcome,
-    training: Packing,
-    judge: &dyn Fn(&Outcome) -> Measure,
-) -> anyhow::Result<(Outcome, Option<Measure>)> {
-    let Some(tokens) = args.train else { return Ok((outcome, None)) };
+    (outcome, before): (Outcome, &Divergences),
+    (training, tokens): (Packing, u64),
+    judge: &dyn Fn(&Outcome) -> Divergences,
+) -> anyhow::Result<(Outcome, Divergences)> {
     let threads = args.threads.map_or_else(all_cores, usize::from);
     let sequence = sequence(parent);
     let batch = 8 * sequence;
     let steps = (tokens / batch as u64).max(1);
     let how = Tuning { steps, batch, sequence, rate: args.rate, threads };
-    let before = judge(&outcome);
     let mut progress = Progress::start();
     let mut heard = |p: hob_train::Point| {
         let line = || format!("training: step {} of {steps}, divergence {:.5}", p.step, p.loss);
@@ -270,14 +273,15 @@ fn train(
     let tuned = outcome.tuned(cpu, both, training, &how, &mut heard)?;
     drop(progress);
     let after = judge(&tuned);
-    let helps = after.mean + 2.0 * after.error.hypot(before.error) < before.mean;
-    if !helps {
-        note(&format!(
-            "training did not help beyond doubt ({:.5} after, {:.5} before): the untrained result is kept",
-            after.mean, before.mean
-        ));
+    let gain = before.beyond(&after);
+    if gain.mean > 2.0 * gain.error {
+        return Ok((tuned, after));
     }
-    Ok((if helps { tuned } else { outcome }, Some(before)))
+    note(&format!(
+        "training did not help beyond doubt ({:.5} ± {:.5} nats per token less): the untrained result is kept",
+        gain.mean, gain.error
+    ));
+    Ok((outcome, before.clone()))
 }
 
 /// A name for the child beside its parent.

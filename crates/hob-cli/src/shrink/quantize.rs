@@ -6,12 +6,12 @@ use crate::{fail, out};
 use anyhow::anyhow;
 use clap::Args;
 use hob_base::Bytes;
-use hob_format::{ImportanceMatrix, ModelFiles};
+use hob_format::{Dtype, Gguf, ImportanceMatrix, ModelFiles, Tensor};
 use hob_quant::TensorType;
 use hob_shrink::{Quantize, Quantized, quantize};
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Arguments of `hob quantize`.
 #[derive(Args, Debug)]
@@ -24,8 +24,11 @@ pub struct QuantizeArgs {
     /// File to write
     pub out: PathBuf,
     /// Type of the matrices
-    #[arg(value_name = "TYPE", value_parser = super::parse_type)]
-    pub ty: TensorType,
+    #[arg(value_name = "TYPE", value_parser = super::parse_type, required_unless_present = "like")]
+    pub ty: Option<TensorType>,
+    /// Every tensor gets the type that it has in this GGUF file; TYPE is for those it has not
+    #[arg(long, value_name = "FILE")]
+    pub like: Option<PathBuf>,
     /// Type of the embedding, if another
     #[arg(long, value_name = "TYPE", value_parser = super::parse_type)]
     pub embedding: Option<TensorType>,
@@ -45,16 +48,16 @@ pub struct QuantizeArgs {
 
 /// Runs the command.
 pub fn run(args: &QuantizeArgs) -> anyhow::Result<()> {
-    let ModelFiles::Gguf(file) = Which::named(&args.model).files()? else {
-        return Err(anyhow!("{}: expected a GGUF file, found a model directory", args.model.display()));
-    };
+    let file = gguf(&args.model)?;
     if file.paths().iter().any(|path| super::is_same(path, &args.out)) {
         return Err(fail::usage("the new file would replace the one it is made from; choose another name"));
     }
     let importance = args.imatrix.as_deref().map(ImportanceMatrix::load).transpose()?;
     let means = importance.iter().flat_map(|m| &m.entries).map(|(name, i)| (name.as_str(), i.mean()));
+    let recipe = args.like.as_deref().map(gguf).transpose()?;
     let how = Quantize {
         ty: args.ty,
+        recipe: recipe.iter().flat_map(|file| file.tensors.iter()).filter_map(named).collect(),
         embedding: args.embedding,
         head: args.head,
         importance: means.collect::<BTreeMap<_, _>>(),
@@ -73,6 +76,23 @@ pub fn run(args: &QuantizeArgs) -> anyhow::Result<()> {
     report(args, &quantized, file.file_bytes())
 }
 
+fn gguf(path: &Path) -> anyhow::Result<Gguf> {
+    match Which::named(path).files()? {
+        ModelFiles::Gguf(file) => Ok(file),
+        ModelFiles::Hf(_) => {
+            Err(anyhow!("{}: expected a GGUF file, found a model directory", path.display()))
+        }
+    }
+}
+
+/// A tensor's name and type, where the type is one that can be written.
+fn named(tensor: &Tensor) -> Option<(&str, TensorType)> {
+    match tensor.dtype {
+        Dtype::Block(ty) if ty.can_quantize() => Some((&tensor.name, ty)),
+        _ => None,
+    }
+}
+
 fn report(args: &QuantizeArgs, done: &Quantized, before: u64) -> anyhow::Result<()> {
     let bytes = std::fs::metadata(&args.out)?.len();
     if args.json {
@@ -84,7 +104,7 @@ fn report(args: &QuantizeArgs, done: &Quantized, before: u64) -> anyhow::Result<
         fail::note(&format!(
             "{} tensors got a larger type, since their rows are no whole blocks of {}; the first is {first}",
             done.unfit.len(),
-            args.ty
+            args.ty.map_or("the one wanted", TensorType::name)
         ));
     }
     let types: Vec<String> = done.types.iter().map(|(ty, count)| format!("{count} {ty}")).collect();

@@ -48,7 +48,10 @@ pub fn prepare(args: &TrainArgs) -> anyhow::Result<Prepared> {
             shape.describe(&mut metadata);
             let spec = describe(&metadata, words.tokenizer.vocab_size(), shape.tied)?;
             let network = Network::new(&spec, precision)?;
-            let params = network.fresh(recipe.seed);
+            let mut params = network.fresh(recipe.seed);
+            if shape.induction {
+                network.wire_induction(&mut params, recipe.seed)?;
+            }
             (network, params, metadata, words)
         }
         None => {

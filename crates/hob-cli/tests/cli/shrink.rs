@@ -114,6 +114,13 @@ fn matrices_get_the_type_asked_for() {
     let run = hob(&["quantize", &model, &out, "Q4_K"], b"");
     assert!(run.stderr.contains("no whole blocks of Q4_K"), "{}", run.stderr);
     assert!(run.ok().contains("15 Q8_0"));
+    // Types as in that file, whatever was made of them.
+    let like = at("like.gguf");
+    hob(&["quantize", &model, &like, "--like", &out], b"").ok();
+    assert!(
+        std::fs::read(&like).unwrap() == std::fs::read(&out).unwrap(),
+        "the same types give the same file"
+    );
     for (args, code, expected) in [
         ([&model, &out, "Q9_K"], 2, "expected a type"),
         ([&model, &model, "Q4_0"], 2, "would replace the one"),
