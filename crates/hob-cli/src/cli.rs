@@ -39,7 +39,7 @@ pub enum Command {
     Template(prompt_template::TemplateArgs),
     /// Print the scores of every next token, for testing
     Logits(logits::LogitsArgs),
-    /// Measure quality: perplexity, or divergence from another model
+    /// Measure quality: perplexity, divergence from another model, right answers
     #[command(disable_help_subcommand = true)]
     Eval {
         /// What to measure.
@@ -56,6 +56,8 @@ pub enum Command {
     Distill(train::DistillArgs),
     /// Make a model smaller: the best file that fits into so many bytes
     Shrink(shrink::ShrinkArgs),
+    /// Make a model's layers narrower
+    Prune(shrink::PruneArgs),
     /// Write a model's matrices in another type
     Quantize(shrink::QuantizeArgs),
     /// Measure which columns of a model's matrices matter, for `hob quantize`

@@ -68,6 +68,7 @@ fn run(cli: Cli, started: Instant) -> anyhow::Result<()> {
         Command::TrainTokenizer(args) => train::train_tokenizer(&args),
         Command::Distill(args) => train::distill(&args),
         Command::Shrink(args) => shrink::run(&args),
+        Command::Prune(args) => shrink::run_prune(&args),
         Command::Quantize(args) => shrink::run_quantize(&args),
         Command::Imatrix(args) => shrink::run_imatrix(&args),
         Command::Doctor(args) => doctor::run(&args),

@@ -19,11 +19,10 @@ pub struct Measure {
 pub struct Divergences(Vec<f64>);
 
 impl Divergences {
-    /// Those of `child` from `parent` over `text`, in sequences of `sequence` tokens.
+    /// Those of the second model from the first over `text`, in sequences of `sequence` tokens.
     pub fn new(
         cpu: &Cpu,
-        network: &Network,
-        [parent, child]: [&[f32]; 2],
+        [(network, parent), (narrow, child)]: [(&Network, &[f32]); 2],
         text: &Sequences,
         sequence: usize,
     ) -> Self {
@@ -34,9 +33,9 @@ impl Divergences {
             let documents: Vec<usize> = text.documents[range.clone()].iter().map(|d| d - start).collect();
             let batch = Batch { tokens: &text.tokens[range], documents: &documents, sequence };
             network.forward(cpu, parent, &batch, &mut teacher);
-            network.forward(cpu, child, &batch, &mut student);
+            narrow.forward(cpu, child, &batch, &mut student);
             let goal = Goal::Teacher { network, params: parent, work: &teacher };
-            network.loss(cpu, child, &mut student, goal, &weights).mean()
+            narrow.loss(cpu, child, &mut student, goal, &weights).mean()
         };
         Self((0..text.tokens.len()).step_by(sequence).map(one).collect())
     }

@@ -52,6 +52,16 @@ pub enum Error {
         /// Columns the importance has.
         found: usize,
     },
+    /// A layer cannot be narrowed to this.
+    #[error("expected fewer {what} than the {most} there are, and at least one, found {found}")]
+    Width {
+        /// What there would be of it.
+        what: &'static str,
+        /// How many there are.
+        most: usize,
+        /// How many were asked for.
+        found: usize,
+    },
     /// A model file.
     #[error(transparent)]
     Format(#[from] hob_format::Error),

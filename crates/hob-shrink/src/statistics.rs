@@ -45,7 +45,7 @@ pub struct Statistics {
 }
 
 impl Part {
-    fn new(range: Range<usize>, inputs: usize) -> Self {
+    pub(crate) fn new(range: Range<usize>, inputs: usize) -> Self {
         let outputs = range.len() / inputs;
         Self {
             range,

@@ -1,7 +1,7 @@
-//! Training a child with its parent as teacher and the file's own quantiser before every pass, so that the weights settle where
-//! their rounding hurts least.
+//! Training a child with its parent as teacher: one of the parent's shape with the file's own quantiser before every pass, so that
+//! the weights settle where their rounding hurts least, or a narrower one.
 
-use crate::{Error, Outcome, Rounding, StoredTensor, round_matrix};
+use crate::{Error, Outcome, Pruned, Rounding, StoredTensor, round_matrix};
 use hob_kernels::Cpu;
 use hob_quant::TensorType;
 use hob_train::data::Packing;
@@ -19,6 +19,8 @@ pub struct Tuning {
     pub batch: usize,
     /// Tokens of a sequence.
     pub sequence: usize,
+    /// Which optimiser.
+    pub rule: Rule,
     /// Highest learning rate.
     pub rate: f32,
     /// Threads that round.
@@ -33,7 +35,7 @@ impl Tuning {
             batch: self.batch,
             micro: 2048,
             precision: PrecisionSetting::Bf16,
-            optimizer: Rule::AdamW,
+            optimizer: self.rule,
             rate: self.rate,
             warmup: (self.steps / 20).min(20),
             // The rate falls all along: what is trained last is kept.
@@ -46,6 +48,44 @@ impl Tuning {
             valid_every: u64::MAX,
             save_every: u64::MAX,
         }
+    }
+}
+
+impl Tuning {
+    /// All steps, with the parent as teacher.
+    fn run(
+        &self,
+        trainer: &mut Trainer,
+        (network, params): (&Network, &[f32]),
+        heard: &mut dyn FnMut(Point) -> bool,
+    ) -> Result<(), Error> {
+        trainer.learn_from(Teacher { network: network.clone(), params: params.to_vec() })?;
+        for _ in 0..self.steps {
+            if !heard(trainer.step()?) {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Pruned {
+    /// The same after training towards the parent's predictions on `text`, as [`Outcome::tuned`] does it.
+    ///
+    /// # Errors
+    /// [`Error::Train`] when the loss is no number.
+    pub fn tuned(
+        &self,
+        cpu: Cpu,
+        parent: (&Network, &[f32]),
+        text: Packing,
+        how: &Tuning,
+        heard: &mut dyn FnMut(Point) -> bool,
+    ) -> Result<Self, Error> {
+        let (network, params) = (self.network.clone(), self.params.clone());
+        let mut trainer = Trainer::new(cpu, network, params, text, &how.training())?;
+        how.run(&mut trainer, parent, heard)?;
+        Ok(Self { params: trainer.params().to_vec(), ..self.clone() })
     }
 }
 
@@ -69,12 +109,7 @@ impl Outcome {
         let storage = Storage::of(layout, &types, TensorType::F32);
         let mut trainer = Trainer::new(cpu, network.clone(), self.params(layout), text, &how.training())?;
         trainer.store_as(storage, how.threads);
-        trainer.learn_from(Teacher { network: network.clone(), params: params.to_vec() })?;
-        for _ in 0..how.steps {
-            if !heard(trainer.step()?) {
-                break;
-            }
-        }
+        how.run(&mut trainer, (network, params), heard)?;
         self.stored(&trainer, how.threads)
     }
 

@@ -23,7 +23,7 @@ use std::time::Instant;
 use view::View;
 
 const AFTER_HELP: &str = "\
-A recipe is a TOML file. Paths in it are relative to it. This one trains a model of 3 million parameters:
+A recipe is a TOML file. Paths in it are relative to it. This one trains a model of three million parameters:
 
     out = \"runs/first\"             # checkpoints, log.jsonl, loss.svg, model.gguf
     seed = 1
@@ -35,12 +35,14 @@ A recipe is a TOML file. Paths in it are relative to it. This one trains a model
     name = \"first\"
     architecture = \"qwen3\"         # llama, qwen2, qwen3, phi3, gemma2, gemma3
     layers = 4
-    hidden = 192
+    hidden = 256
     ffn = 512
-    heads = 3
-    kv_heads = 1
+    heads = 4
+    kv_heads = 2
     head_dim = 64
     context = 1024
+    rope_base = 100000.0
+    induction = true               # the first two layers start with heads that copy from the text before
 
     [[data]]                       # as many as you like
     files = [\"books.jsonl.zst\"]    # lines with `text` or `messages`; or plain text

@@ -30,6 +30,7 @@ fn every_command_explains_itself() {
         "train-tokenizer",
         "distill",
         "shrink",
+        "prune",
         "quantize",
         "imatrix",
         "doctor",

@@ -6,11 +6,17 @@ use tempfile::TempDir;
 
 /// A trained model whose rows are whole blocks of 32, and its text.
 fn parent() -> (TempDir, String, String) {
+    parent_with(&[])
+}
+
+/// The same with other settings in its recipe.
+fn parent_with(changes: &[(&str, &str)]) -> (TempDir, String, String) {
     let folder = train::prepared();
     let recipe = train::recipe(folder.path(), 60);
     let text = std::fs::read_to_string(&recipe).unwrap();
-    let wider = text.replace("hidden = 32", "hidden = 64").replace("head_dim = 16", "head_dim = 32");
-    std::fs::write(&recipe, wider).unwrap();
+    let changes = [&[("hidden = 32", "hidden = 64"), ("head_dim = 16", "head_dim = 32")], changes].concat();
+    let changed = changes.iter().fold(text, |text, (from, to)| text.replace(from, to));
+    std::fs::write(&recipe, changed).unwrap();
     hob(&["train", &recipe], b"").ok();
     let at = |name: &str| folder.path().join(name).display().to_string();
     let (model, data) = (at("run/model.gguf"), at("text.txt"));
@@ -127,6 +133,44 @@ fn matrices_get_the_type_asked_for() {
         ([&data, &out, "Q4_0"], 1, "text.txt"),
     ] {
         let run = hob(&[&["quantize"][..], &args].concat(), b"");
+        assert!(run.code == Some(code) && run.stderr.contains(expected), "{expected}: {}", run.stderr);
+    }
+}
+
+#[test]
+fn layers_become_narrower_and_training_wins_back_what_that_cost() {
+    let (folder, model, data) = parent_with(&[("heads = 2\nkv_heads = 1", "heads = 4\nkv_heads = 2")]);
+    let out = folder.path().join("narrow.gguf").display().to_string();
+    let prune = |more: &[&str]| {
+        let args = ["prune", &model, &out, "--data", &data, "--tokens", "6000"];
+        hob(&[&args[..], more].concat(), b"")
+    };
+    let shown = hob(&["show", &model, "--json"], b"").json();
+    let mut last = 0.0;
+    for (more, ffn) in
+        [(&["--ffn", "40"][..], 40), (&["--ffn", "8"], 8), (&["--kv-heads", "1", "--ffn", "8"], 8)]
+    {
+        let report = prune(&[more, &["--json"]].concat()).json();
+        let mean = report["divergence"]["mean"].as_f64().unwrap();
+        assert!(mean > last, "{more:?}: {mean} after {last}");
+        last = mean;
+        let narrow = hob(&["show", &out, "--json"], b"").json();
+        assert_eq!(narrow["parameters"], report["parameters"], "{ffn}");
+        assert!(narrow["parameters"].as_u64() < shown["parameters"].as_u64());
+        // The program runs it, and finds what was said of it.
+        let measured = divergence(&model, &out, &data);
+        assert!(measured < 3.0 * mean && mean < 3.0 * measured, "{more:?}: {mean}, {measured}");
+    }
+    let report = prune(&["--kv-heads", "1", "--ffn", "8", "--train", "40000", "--json"]).json();
+    assert_eq!(report["divergence_untrained"]["mean"].as_f64(), Some(last));
+    assert!(report["divergence"]["mean"].as_f64() < Some(0.7 * last), "{report} after {last}");
+    for (more, code, expected) in [
+        (&[][..], 2, "required"),
+        (&["--ffn", "0"], 1, "at least one, found 0"),
+        (&["--ffn", "4096"], 1, "expected fewer neurons"),
+        (&["--kv-heads", "2"], 1, "expected fewer key-value heads than the 2"),
+    ] {
+        let run = prune(more);
         assert!(run.code == Some(code) && run.stderr.contains(expected), "{expected}: {}", run.stderr);
     }
 }

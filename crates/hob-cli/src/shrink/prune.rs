@@ -1,0 +1,129 @@
+//! `hob prune`: the same model with narrower layers.
+
+use super::check_memory;
+use super::text::{TextArgs, Texts, sequence};
+use crate::fail;
+use crate::out;
+use crate::parent::Parent;
+use crate::progress::Progress;
+use crate::which::Which;
+use anyhow::Context;
+use clap::Args;
+use hob::Compute;
+use hob_base::Bytes;
+use hob_kernels::{Cpu, Precision};
+use hob_quant::TensorType;
+use hob_shrink::{Divergences, Measure, Pruned, Statistics, Widths, prune};
+use hob_train::Storage;
+use hob_train::optimizer::Rule;
+use serde::Serialize;
+use serde_json::json;
+use std::path::PathBuf;
+
+/// Arguments of `hob prune`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Reads the text with the model, removes the neurons and heads that its predictions depend on least, and lets the others make up
+for them. Much is lost that way; --train wins most of it back. `hob shrink` then makes the result smaller still.")]
+#[command(group = clap::ArgGroup::new("widths").required(true).multiple(true).args(["ffn", "kv_heads"]))]
+pub struct PruneArgs {
+    /// GGUF file of the parent
+    pub model: PathBuf,
+    /// File to write
+    pub out: PathBuf,
+    /// Neurons in the feed-forward part of every layer, best a multiple of 256
+    #[arg(long, value_name = "N")]
+    pub ffn: Option<usize>,
+    /// Key-value heads of every layer; the query heads that read one go with it
+    #[arg(long, value_name = "N")]
+    pub kv_heads: Option<usize>,
+    /// What is read.
+    #[command(flatten)]
+    pub text: TextArgs,
+    /// Highest learning rate of --train
+    #[arg(long, value_name = "RATE", default_value_t = 0.002)]
+    pub rate: f32,
+    /// Type of the matrices in the file
+    #[arg(long = "type", value_name = "TYPE", default_value = "BF16", value_parser = super::parse_type)]
+    pub ty: TensorType,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What the command found out.
+#[derive(Serialize)]
+struct Report {
+    file: PathBuf,
+    bytes: u64,
+    parameters: usize,
+    parameters_before: usize,
+    divergence: Measure,
+    divergence_untrained: Option<Measure>,
+}
+
+/// Runs the command.
+pub fn run(args: &PruneArgs) -> anyhow::Result<()> {
+    let parent = Parent::open(&Which::named(&args.model), Precision::F32)
+        .with_context(|| args.model.display().to_string())?;
+    if super::is_same(&args.out, &args.model) {
+        return Err(fail::usage("the narrower file would replace its parent; choose another name"));
+    }
+    check_memory(&parent)?;
+    let widths = Widths { ffn: args.ffn, kv_heads: args.kv_heads };
+    widths.check(&parent.network)?;
+    let Texts { curvature, held_out, training } = args.text.read(&parent)?;
+    let cpu = Cpu::new(args.text.threads(), Compute::Exact);
+    let both = (&parent.network, parent.params.as_slice());
+    let (sequence, total) = (sequence(&parent), curvature.tokens.len());
+    let mut progress = Progress::start();
+    let mut read = |done| {
+        let line = || format!("reading with the model: {done} of {total} tokens");
+        progress.update(line, || json!({"event": "reading", "done": done, "total": total}));
+    };
+    let statistics =
+        Statistics::collect(&cpu, both.0, both.1, &curvature, sequence, args.text.seed, &mut read);
+    let layers = parent.network.spec().layers.len();
+    let mut heard = |layer: usize| {
+        let line = || format!("narrowing layer {} of {layers}", layer + 1);
+        progress.update(line, || json!({"event": "narrowing", "layer": layer, "total": layers}));
+    };
+    let mut pruned = prune(both, &parent.metadata, &statistics, widths, &mut heard)?;
+    drop((progress, statistics));
+    let judge = |p: &Pruned| Divergences::new(&cpu, [both, (&p.network, &p.params)], &held_out, sequence);
+    let mut measured = judge(&pruned);
+    let untrained = args.text.train.map(|_| measured.measure());
+    if let Some(tokens) = args.text.train {
+        let how = args.text.tuning(&parent, tokens, Rule::Muon, args.rate);
+        let tune =
+            |p: &Pruned, cpu, heard: &mut dyn FnMut(_) -> bool| p.tuned(cpu, both, training, &how, heard);
+        (pruned, measured) = args.text.train(&how, (pruned, measured), tune, judge)?;
+    }
+    let layout = pruned.network.layout();
+    Storage::uniform(layout, args.ty).write(&args.out, &pruned.metadata, layout, &pruned.params)?;
+    let report = Report {
+        file: args.out.clone(),
+        bytes: std::fs::metadata(&args.out)?.len(),
+        parameters: pruned.params.len(),
+        parameters_before: parent.params.len(),
+        divergence: measured.measure(),
+        divergence_untrained: untrained,
+    };
+    if args.json { out::json(&report) } else { out::text(&lines(&report)) }
+}
+
+fn lines(report: &Report) -> String {
+    let share = 100.0 * report.parameters as f64 / report.parameters_before as f64;
+    format!(
+        "{}\n\
+         size        {}, {:.2} million weights of {:.2} ({share:.1} %)\n\
+         divergence  {}\n\
+         {}",
+        report.file.display(),
+        Bytes(report.bytes),
+        report.parameters as f64 / 1e6,
+        report.parameters_before as f64 / 1e6,
+        super::in_nats(report.divergence),
+        report.divergence_untrained.map_or(String::new(), |m| format!("untrained   {}\n", super::in_nats(m))),
+    )
+}

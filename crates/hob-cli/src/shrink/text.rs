@@ -1,0 +1,151 @@
+//! The text with which a smaller model is made, judged and trained.
+
+use crate::fail::note;
+use crate::parent::{Parent, all_cores};
+use crate::progress::Progress;
+use anyhow::bail;
+use clap::Args;
+use hob::Compute;
+use hob_kernels::Cpu;
+use hob_shrink::{Divergences, Tuning};
+use hob_train::Point;
+use hob_train::data::{Corpus, Learn, Packing, Sequences};
+use hob_train::optimizer::Rule;
+use serde_json::json;
+use std::path::PathBuf;
+
+/// One sequence in so many is kept for measuring the result, and never used to make it.
+const HELD_OUT: usize = 5;
+
+/// Tokens that are kept for training, at most.
+const TRAINING_TOKENS_MAX: usize = 1 << 25;
+
+/// Sequences of a step of training.
+const BATCH: usize = 8;
+
+/// What both ways of making a model smaller read.
+#[derive(Args, Debug)]
+pub struct TextArgs {
+    /// Text like that the model is for: plain, or JSON lines with `text` or `messages` (also .zst); may be repeated
+    #[arg(long, value_name = "FILE", required = true)]
+    pub data: Vec<PathBuf>,
+    /// Tokens of the text that are used
+    #[arg(long, value_name = "N", default_value_t = 65_536)]
+    pub tokens: usize,
+    /// Train the result on so many tokens of the text, the parent being its teacher; kept only where that helps
+    #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub train: Option<u64>,
+    /// Start of every random choice
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Threads to compute with [default: all the machine offers]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+}
+
+/// What the text is used for; no part is used for two things, but what is measured with is also trained on.
+pub struct Texts {
+    /// To measure the curvature with.
+    pub curvature: Sequences,
+    /// To judge the result, kept from all else.
+    pub held_out: Sequences,
+    /// To train on.
+    pub training: Packing,
+}
+
+/// Tokens of a sequence of the text.
+pub fn sequence(parent: &Parent) -> usize {
+    parent.network.spec().context.min(512)
+}
+
+impl TextArgs {
+    /// Threads to compute with.
+    pub fn threads(&self) -> usize {
+        self.threads.map_or_else(all_cores, usize::from)
+    }
+
+    /// The text in the words of `parent`.
+    pub fn read(&self, parent: &Parent) -> anyhow::Result<Texts> {
+        // About six bytes a token: what lies beyond is not read.
+        let most = if self.train.is_some() { TRAINING_TOKENS_MAX } else { self.tokens };
+        let corpus = parent.words.corpus(&self.data, Learn::All, 8 * most as u64, self.threads())?;
+        let sequence = sequence(parent);
+        let mut packing = Packing::new(vec![(corpus, 1.0)], sequence, Some(self.seed));
+        let all = packing.epoch_tokens() / sequence;
+        let wanted = (self.tokens / sequence).min(all);
+        let (mut curvature, mut held_out) = (Sequences::default(), Sequences::default());
+        let mut training = Corpus::default();
+        for i in 0..all.min(most / sequence) {
+            let one = packing.sequences(i as u64, 1);
+            let is_held_out = i < wanted && i % HELD_OUT == HELD_OUT - 1;
+            if !is_held_out && self.train.is_some() {
+                let start = training.tokens.len();
+                training.tokens.extend(&one.tokens);
+                training.learn.resize(training.tokens.len(), true);
+                training.documents.push(start..training.tokens.len());
+            }
+            if is_held_out {
+                append(&mut held_out, one);
+            } else if i < wanted {
+                append(&mut curvature, one);
+            }
+        }
+        // A second sequence gives the first figure its error.
+        if held_out.tokens.len() < 2 * sequence {
+            bail!(
+                "expected at least {} tokens of text, found {}: of every {HELD_OUT} sequences one is kept aside; give a longer \
+                 text",
+                2 * HELD_OUT * sequence,
+                wanted * sequence
+            );
+        }
+        let training = Packing::new(vec![(training, 1.0)], sequence, Some(self.seed));
+        Ok(Texts { curvature, held_out, training })
+    }
+
+    /// How a child is trained on `tokens` tokens.
+    pub fn tuning(&self, parent: &Parent, tokens: u64, rule: Rule, rate: f32) -> Tuning {
+        let sequence = sequence(parent);
+        let batch = BATCH * sequence;
+        let steps = (tokens / batch as u64).max(1);
+        Tuning { steps, batch, sequence, rule, rate, threads: self.threads() }
+    }
+
+    /// Trains a child with `tune`, and keeps what comes out only where `judge` finds it closer to the parent beyond doubt.
+    pub fn train<C>(
+        &self,
+        how: &Tuning,
+        (child, before): (C, Divergences),
+        tune: impl FnOnce(&C, Cpu, &mut dyn FnMut(Point) -> bool) -> Result<C, hob_shrink::Error>,
+        judge: impl Fn(&C) -> Divergences,
+    ) -> anyhow::Result<(C, Divergences)> {
+        let mut progress = Progress::start();
+        let mut heard = |p: Point| {
+            let line = || format!("training: step {} of {}, divergence {:.5}", p.step, how.steps, p.loss);
+            let event = || json!({"event": "training", "step": p.step, "total": how.steps, "loss": p.loss});
+            progress.update(line, event);
+            true
+        };
+        let tuned = tune(&child, Cpu::new(self.threads(), Compute::Fast), &mut heard)?;
+        drop(progress);
+        let after = judge(&tuned);
+        let gain = before.beyond(&after);
+        if gain.mean > 2.0 * gain.error {
+            return Ok((tuned, after));
+        }
+        note(&format!(
+            "training did not help beyond doubt ({:.5} ± {:.5} nats per token less): the untrained result is kept",
+            gain.mean, gain.error
+        ));
+        Ok((child, before))
+    }
+}
+
+fn append(to: &mut Sequences, mut one: Sequences) {
+    let start = to.tokens.len();
+    one.documents.iter_mut().for_each(|d| *d += start);
+    to.tokens.append(&mut one.tokens);
+    to.targets.append(&mut one.targets);
+    to.weights.append(&mut one.weights);
+    to.documents.append(&mut one.documents);
+}
