@@ -1,8 +1,10 @@
-//! Standard output, without panics when its reader has gone.
+//! Standard output, without panics when its reader has gone; and files that appear whole.
 
 use anyhow::Context;
+use hob_format::{AtomicFile, Commit};
 use serde::Serialize;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::path::Path;
 
 /// What an error on the way out is about.
 pub const UNWRITABLE: &str = "cannot write to standard output";
@@ -31,6 +33,14 @@ pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
 /// Writes one line of a sequence of documents.
 pub fn json_line(value: &impl Serialize) -> anyhow::Result<()> {
     text(&(serde_json::to_string(value)? + "\n"))
+}
+
+/// Writes a file that appears whole or not at all.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let mut file = AtomicFile::create(path)?;
+    file.write_all(bytes)
+        .and_then(|()| file.commit())
+        .with_context(|| format!("{}: cannot write", path.display()))
 }
 
 /// Whether colours are welcome where standard output goes.

@@ -78,9 +78,40 @@ fn gcd(a: u64, b: u64) -> u64 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
+/// Least costs of files of growing size: `points` pairs of bytes and nats per token, from the smallest file to the largest.
+pub fn frontier(table: &Table, rest: u64, points: usize) -> Vec<(u64, f64)> {
+    let end = |pick: fn(u64, u64) -> u64| {
+        let of = |e: &crate::table::Entry| e.candidates.iter().map(|c| c.bytes).reduce(pick).unwrap_or(0);
+        table.entries.iter().map(of).sum::<u64>()
+    };
+    let (least, most) = (end(u64::min), end(u64::max));
+    let unit = common_unit(table).max(most.div_ceil(UNITS));
+    let (best, _) = fill(table, most.div_ceil(unit) as usize + table.entries.len(), unit);
+    let at = |i: usize| {
+        let bytes = least + (most - least) * i as u64 / points.max(1) as u64;
+        (bytes + rest, best[(bytes.div_ceil(unit) as usize).min(best.len() - 1)])
+    };
+    (0..=points).map(at).filter(|(_, cost)| cost.is_finite()).collect()
+}
+
 /// The cheapest candidates that take at most `room` units; `None` when there are none.
 fn solve(table: &Table, room: usize, unit: u64) -> Option<Vec<usize>> {
-    // `best[u]`: least cost of the tensors so far in at most `u` units; `taken[t][u]`: the last one's candidate in it.
+    let (best, taken) = fill(table, room, unit);
+    best[room].is_finite().then(|| {
+        let mut left = room;
+        let back = table.entries.iter().zip(&taken).rev().map(|(entry, which)| {
+            let i = usize::from(which[left]);
+            left -= entry.candidates[i].bytes.div_ceil(unit) as usize;
+            i
+        });
+        let mut chosen: Vec<usize> = back.collect();
+        chosen.reverse();
+        chosen
+    })
+}
+
+/// `best[u]`: least cost of all tensors in at most `u` units; `taken[t][u]`: the candidate of tensor `t` in that of the first `t`.
+fn fill(table: &Table, room: usize, unit: u64) -> (Vec<f64>, Vec<Vec<u8>>) {
     let mut best = vec![0f64; room + 1];
     let mut taken: Vec<Vec<u8>> = Vec::new();
     for entry in &table.entries {
@@ -98,17 +129,7 @@ fn solve(table: &Table, room: usize, unit: u64) -> Option<Vec<usize>> {
         best = next;
         taken.push(which);
     }
-    best[room].is_finite().then(|| {
-        let mut left = room;
-        let back = table.entries.iter().zip(&taken).rev().map(|(entry, which)| {
-            let i = usize::from(which[left]);
-            left -= entry.candidates[i].bytes.div_ceil(unit) as usize;
-            i
-        });
-        let mut chosen: Vec<usize> = back.collect();
-        chosen.reverse();
-        chosen
-    })
+    (best, taken)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! From a parent and a budget to the tensors of the child.
 
+use crate::plan::frontier;
 use crate::table::{Judge, Method, Search};
 use crate::{Error, Plan, Statistics, StoredTensor, Table, plan};
 use hob_format::{GgufLayout, GgufWriter, Metadata};
@@ -10,6 +11,9 @@ use hob_train::{Layout, Network};
 
 /// Tokens below which the curvature says nothing of most columns.
 const TOKENS_MIN: usize = 2048;
+
+/// Sizes of which the best plan is reported.
+const FRONTIER: usize = 96;
 
 /// Alignment of tensors in a GGUF file.
 const ALIGNMENT: u64 = 32;
@@ -75,6 +79,8 @@ pub struct Outcome {
     pub tensors: Vec<StoredTensor>,
     /// The types and what they were predicted to cost.
     pub plan: Plan,
+    /// Bytes of a file, and the least cost predicted for that size.
+    pub frontier: Vec<(u64, f64)>,
 }
 
 /// Plans and rounds a child of the model that `params` are, by what it does to the predictions on `text`.
@@ -106,7 +112,7 @@ pub fn shrink(
     let table = Table::new(cpu, (network, params), &statistics, &options.method, &mut predicting)?;
     let plan = plan(&table, options.budget, rest)?;
     let tensors = round(&table, &plan, (network.layout(), params), &options.method, heard)?;
-    Ok(Outcome { tensors, plan })
+    Ok(Outcome { tensors, plan, frontier: frontier(&table, rest, FRONTIER) })
 }
 
 /// Bytes of memory that [`shrink`] takes at its peak, roughly: the parent and its gradients, and the forms of all matrices in

@@ -123,6 +123,6 @@ impl Outcome {
             Ok(StoredTensor { bytes, ..old.clone() })
         });
         let tensors = tensors.collect::<Result<_, Error>>()?;
-        Ok(Self { tensors, plan: self.plan.clone() })
+        Ok(Self { tensors, ..self.clone() })
     }
 }

@@ -3,6 +3,7 @@
 mod imatrix;
 mod prune;
 mod quantize;
+mod report;
 mod size;
 mod text;
 
@@ -21,12 +22,11 @@ use hob::Compute;
 use hob_base::Bytes;
 use hob_kernels::{Cpu, Precision};
 use hob_quant::TensorType;
-use hob_shrink::{Divergences, Judge, Measure, Options, Outcome, Search, Stage, write_model};
+use hob_shrink::{Divergences, Judge, Options, Outcome, Search, Stage, write_model};
 use hob_train::optimizer::Rule;
-use serde::Serialize;
+use report::Report;
 use serde_json::json;
 use size::Size;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use text::{TextArgs, Texts, sequence};
 
@@ -60,6 +60,9 @@ pub struct ShrinkArgs {
     /// How weights are rounded: so that later ones make up for the errors of earlier ones, or one by one (for comparison)
     #[arg(long, value_enum, default_value_t)]
     pub rounding: RoundingArg,
+    /// Page for people with all figures and curves; the same for programs lies beside it as .json
+    #[arg(long, value_name = "HTML")]
+    pub report: Option<PathBuf>,
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
@@ -88,22 +91,6 @@ fn parse_type(text: &str) -> Result<TensorType, String> {
         .ok_or_else(|| format!("expected a type such as Q4_K or Q8_0, found {text:?}"))
 }
 
-/// What the command found out.
-#[derive(Serialize)]
-struct Report {
-    model: PathBuf,
-    file: PathBuf,
-    bytes: u64,
-    bits_per_weight: f64,
-    predicted_divergence: f64,
-    divergence: Measure,
-    divergence_untrained: Option<Measure>,
-    tokens: usize,
-    seed: u64,
-    types: BTreeMap<String, usize>,
-    tensors: Vec<(String, String, u64, f64)>,
-}
-
 /// Runs the command.
 pub fn run(args: &ShrinkArgs) -> anyhow::Result<()> {
     let threads = args.text.threads();
@@ -115,6 +102,7 @@ pub fn run(args: &ShrinkArgs) -> anyhow::Result<()> {
         return Err(fail::usage("the small file would replace its parent; choose another --out"));
     }
     check_memory(&parent)?;
+    args.report.as_deref().map_or(Ok(()), check_page)?;
     let Texts { curvature, held_out, training } = args.text.read(&parent)?;
     let cpu = Cpu::new(threads, Compute::Exact);
     let options = options(args, budget, threads, sequence(&parent));
@@ -138,8 +126,32 @@ pub fn run(args: &ShrinkArgs) -> anyhow::Result<()> {
         (outcome, measured) = args.text.train(&how, (outcome, measured), tune, judge)?;
     }
     write_model(&file, &parent.metadata, &outcome.tensors)?;
-    let report = report(args, &parent, &outcome, file, (measured.measure(), untrained))?;
-    if args.json { out::json(&report) } else { out::text(&lines(&report, budget)) }
+    let report = Report {
+        budget,
+        divergence: measured.measure(),
+        divergence_untrained: untrained,
+        tokens: curvature.tokens.len() + held_out.tokens.len(),
+        held_out_tokens: held_out.tokens.len(),
+        seed: args.text.seed,
+        data: args.text.data.clone(),
+        ..Report::new(&parent, &outcome, &args.model, file)?
+    };
+    drop((parent, outcome));
+    finish(args, report, &held_out.tokens, options.sequence)
+}
+
+/// Says what came out, and writes the page where one is wanted.
+fn finish(args: &ShrinkArgs, mut report: Report, held_out: &[u32], window: usize) -> anyhow::Result<()> {
+    if let Some(page) = &args.report {
+        let mut progress = Progress::steps(!args.json);
+        progress.step("measuring both files");
+        report.measure(held_out, window, args.text.threads())?;
+        drop(progress);
+        out::write_whole(page, report.page()?.as_bytes())?;
+        let figures = serde_json::to_string_pretty(&report)? + "\n";
+        out::write_whole(&page.with_extension("json"), figures.as_bytes())?;
+    }
+    if args.json { out::json(&report) } else { out::text(&report.lines()) }
 }
 
 fn options(args: &ShrinkArgs, budget: u64, threads: usize, sequence: usize) -> Options {
@@ -158,6 +170,20 @@ fn options(args: &ShrinkArgs, budget: u64, threads: usize, sequence: usize) -> O
         options.method.types.clone_from(&args.types);
     }
     options
+}
+
+/// Says before the work begins that its report could not be written.
+fn check_page(page: &Path) -> anyhow::Result<()> {
+    if page.with_extension("json") == page {
+        return Err(fail::usage(
+            "--report: the page would be replaced by the figures beside it; name it .html",
+        ));
+    }
+    let folder = page.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        bail!("--report: {} is no folder; make it first", folder.display());
+    }
+    Ok(())
 }
 
 /// Whether both paths lead to one file.
@@ -199,58 +225,4 @@ fn event(stage: Stage<'_>) -> serde_json::Value {
         Stage::Predicting(name) => json!({"event": "predicting", "tensor": name}),
         Stage::Rounding(name, ty) => json!({"event": "rounding", "tensor": name, "type": ty.name()}),
     }
-}
-
-fn report(
-    args: &ShrinkArgs,
-    parent: &Parent,
-    outcome: &Outcome,
-    file: PathBuf,
-    (measured, untrained): (Measure, Option<Measure>),
-) -> anyhow::Result<Report> {
-    let bytes = std::fs::metadata(&file)?.len();
-    let mut types = BTreeMap::new();
-    for choice in &outcome.plan.choices {
-        *types.entry(choice.candidate.ty.name().to_owned()).or_default() += 1;
-    }
-    let tensor = |c: &hob_shrink::Choice| {
-        (c.name.clone(), c.candidate.ty.name().to_owned(), c.candidate.bytes, c.candidate.cost)
-    };
-    Ok(Report {
-        model: args.model.clone(),
-        file,
-        bytes,
-        bits_per_weight: 8.0 * bytes as f64 / parent.params.len() as f64,
-        predicted_divergence: outcome.plan.cost,
-        divergence: measured,
-        divergence_untrained: untrained,
-        tokens: args.text.tokens,
-        seed: args.text.seed,
-        types,
-        tensors: outcome.plan.choices.iter().map(tensor).collect(),
-    })
-}
-
-fn lines(report: &Report, budget: u64) -> String {
-    let types: Vec<String> = report.types.iter().map(|(ty, count)| format!("{count} {ty}")).collect();
-    format!(
-        "{}\n\
-         size        {} of {} ({:.1} %), {:.3} bits per weight\n\
-         types       {}\n\
-         divergence  {}\n\
-         {}predicted   {:.5}\n",
-        report.file.display(),
-        Bytes(report.bytes),
-        Bytes(budget),
-        100.0 * report.bytes as f64 / budget as f64,
-        report.bits_per_weight,
-        types.join(", "),
-        in_nats(report.divergence),
-        report.divergence_untrained.map_or(String::new(), |m| format!("untrained   {}\n", in_nats(m))),
-        report.predicted_divergence,
-    )
-}
-
-fn in_nats(m: Measure) -> String {
-    format!("{:.5} ± {:.5} nats per token from the parent, on text kept aside", m.mean, m.error)
 }

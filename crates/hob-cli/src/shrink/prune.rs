@@ -1,6 +1,7 @@
 //! `hob prune`: the same model with narrower layers.
 
 use super::check_memory;
+use super::report::in_nats;
 use super::text::{TextArgs, Texts, sequence};
 use crate::fail;
 use crate::out;
@@ -123,7 +124,7 @@ fn lines(report: &Report) -> String {
         Bytes(report.bytes),
         report.parameters as f64 / 1e6,
         report.parameters_before as f64 / 1e6,
-        super::in_nats(report.divergence),
-        report.divergence_untrained.map_or(String::new(), |m| format!("untrained   {}\n", super::in_nats(m))),
+        in_nats(report.divergence),
+        report.divergence_untrained.map_or(String::new(), |m| format!("untrained   {}\n", in_nats(m))),
     )
 }

@@ -11,13 +11,11 @@ use crate::fail::{Stop, note};
 use crate::{input, out, signals};
 use anyhow::Context;
 use clap::Args;
-use hob_format::AtomicFile;
 use hob_quant::TensorType;
 use hob_train::data::Sequences;
 use hob_train::{Point, Storage, Trainer};
 use prepare::Prepared;
 use serde_json::json;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use view::View;
@@ -157,7 +155,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     if trainer.step_count() > begun {
         trainer.save(&checkpoint)?;
         write_log(&out, trainer.points())?;
-        write_whole(&out.join("loss.svg"), plot::losses(trainer.points())?.as_bytes())?;
+        out::write_whole(&out.join("loss.svg"), plot::losses(trainer.points())?.as_bytes())?;
     }
     view.end();
     if trainer.step_count() < steps {
@@ -188,16 +186,7 @@ fn report(trainer: &Trainer, model: &Path, as_json: bool) -> anyhow::Result<()> 
 fn write_log(out: &Path, points: &[Point]) -> anyhow::Result<()> {
     let lines =
         points.iter().map(|p| serde_json::to_string(p).map(|l| l + "\n")).collect::<Result<String, _>>()?;
-    write_whole(&out.join("log.jsonl"), lines.as_bytes())
-}
-
-/// Writes a file that appears whole or not at all.
-fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    use hob_format::Commit;
-    let mut file = AtomicFile::create(path)?;
-    file.write_all(bytes)
-        .and_then(|()| file.commit())
-        .with_context(|| format!("{}: cannot write", path.display()))
+    out::write_whole(&out.join("log.jsonl"), lines.as_bytes())
 }
 
 /// `path` as seen from the folder of the recipe.

@@ -53,6 +53,17 @@ fn a_model_shrinks_to_the_size_asked_for_and_training_makes_it_better() {
         assert!(said < last, "{fit}: {said} after {last}");
         last = said;
     }
+    let page = at("report.html");
+    let (report, _) = shrink("58KB", "small.gguf", &["--report", &page]);
+    let [page, figures] = [&page, &at("report.json")].map(|path| std::fs::read_to_string(path).unwrap());
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&figures).unwrap(), report);
+    assert!(page.contains("<svg") && page.contains("small.gguf") && page.ends_with("</html>\n"), "{page}");
+    // What ships is what was measured: the figures of both ways agree but for the arithmetic.
+    let shipped = report["measured"]["divergence"]["mean"].as_f64().unwrap();
+    let said = report["divergence"]["mean"].as_f64().unwrap();
+    assert!(shipped < 3.0 * said && said < 3.0 * shipped, "{shipped}, {said}");
+    let frontier: Vec<(u64, f64)> = serde_json::from_value(report["frontier"].clone()).unwrap();
+    assert!(frontier.len() > 50 && frontier.windows(2).all(|w| w[0].0 < w[1].0 && w[0].1 >= w[1].1));
     // No row is a whole block of this type: the matrices then stay halves.
     let (halves, _) = shrink("1MB", "halves.gguf", &["--types", "Q4_K"]);
     assert_eq!(halves["types"]["F16"], 15, "{halves}");
