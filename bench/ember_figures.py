@@ -1,9 +1,10 @@
 """Figures for the card of a small model: perplexity of texts, BLiMP, calls of tools, answers about a text.
 
-    python bench/ember_figures.py --hob target/release/hob --data ../shared/data --made target/ember/made.valid.jsonl MODEL ...
+    python bench/ember_figures.py --hob target/release/hob --data ../shared/data --made target/ember/made.valid.jsonl \
+        --chat target/ember/chat.valid.jsonl MODEL ...
 
-Only the standard library. Every figure comes from the program itself, greedily and with exact arithmetic, so that it can be
-had again. BLiMP is scored by the sum of log probabilities of each sentence after the start of a text.
+Only the standard library. Every figure comes from the program itself (`hob eval`), greedily and with exact arithmetic, so that
+it can be had again.
 """
 
 import argparse
@@ -38,64 +39,28 @@ def perplexity(model, text):
     return found["perplexity"], found["nll"] / math.log(2) * tokens / len(part.encode())
 
 
-def log_probability(model, text):
-    ids = [int(i) for i in hob(["tokenize", model, text]).split()]
-    lines = hob(["logits", model, "--ids", ",".join(map(str, ids)), "--compute", "exact"]).splitlines()
-    total = 0.0
-    for line, target in zip(lines, ids[1:]):
-        scores = [float(x) for x in line.split()]
-        top = max(scores)
-        total += scores[target] - top - math.log(sum(math.exp(s - top) for s in scores))
-    return total
+def tasks(model, rows, limit):
+    """What `hob eval tasks` finds, by kind of question."""
+    with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+        file.flush()
+        args = ["eval", "tasks", model, "--file", file.name, "--limit", limit, "--max-tokens", 120, "--compute", "exact"]
+        return json.loads(hob([*args, "--json"]))
 
 
-def blimp(model, rows):
-    right = [log_probability(model, r["good"]) > log_probability(model, r["bad"]) for r in rows]
-    return sum(right) / len(right), len(right)
+def say(what, group):
+    found = group["model"]
+    print(f"  {what}: {100 * found['share']:.1f} % ± {100 * found['error']:.1f} of {found['count']}", flush=True)
 
 
-def answer(model, messages, tools):
-    row = {"messages": messages, "tools": [{"type": "function", "function": t} for t in tools]}
-    prompt = hob(["template", model, "--messages", "-"], json.dumps(row))
-    return hob(["chat", model, "--raw", prompt, "--temp", 0, "--max-tokens", 120, "--compute", "exact"]).strip()
+def calls(rows):
+    return [r for r in rows if any(m.get("tool_calls") for m in r["messages"])]
 
 
-def first(rows, wanted):
-    """Conversations up to the first message of the assistant, if it is one of the wanted kind."""
-    for row in rows:
-        at = next((i for i, m in enumerate(row["messages"]) if m["role"] == "assistant"), None)
-        if at is not None and wanted(row["messages"][at], row):
-            yield row["messages"][:at], row["tools"], row["messages"][at]
-
-
-def tool_calls(model, rows):
-    right = names = count = 0
-    for messages, tools, expected in first(rows, lambda m, _: m.get("tool_calls")):
-        call = expected["tool_calls"][0]
-        try:
-            found = json.loads(answer(model, messages, tools))
-        except ValueError:
-            found = {}
-        count += 1
-        names += found.get("name") == call["name"]
-        right += found == {"name": call["name"], "arguments": call["arguments"]}
-        if count == ARGS.count:
-            break
-    return right / count, names / count, count
-
-
-def is_about_a_text(message, row):
-    return not message.get("tool_calls") and not row["tools"] and len(row["messages"][-2]["content"] or "") > 150
-
-
-def answers(model, rows):
-    right = count = 0
-    for messages, tools, expected in first(rows, is_about_a_text):
-        count += 1
-        right += answer(model, messages, tools) == expected["content"].strip()
-        if count == ARGS.count:
-            break
-    return right / count, count
+def about_texts(rows):
+    """Conversations of one question that brings a text along, and its answer."""
+    one = [r for r in rows if len(r["messages"]) == 2 and not r.get("tools")]
+    return [r for r in one if len(r["messages"][0]["content"] or "") > 150]
 
 
 def main():
@@ -106,20 +71,17 @@ def main():
         "wikitext2.test": unpacked(text / "wikitext2.test.raw.zst"),
     }
     pairs = unpacked(ARGS.data / "tasks" / "blimp.jsonl.zst")
-    pairs = pairs[:: max(1, len(pairs) // ARGS.pairs)]
-    made = [json.loads(line) for line in ARGS.made.read_text().splitlines()]
+    made, published = ([json.loads(line) for line in path.read_text().splitlines()] for path in (ARGS.made, ARGS.chat))
     for model in ARGS.models:
         print(model)
         for name, content in texts.items():
             per_token, bits = perplexity(model, content)
             print(f"  {name}: perplexity {per_token:.2f}, {bits:.3f} bits per byte, first {ARGS.kib} KiB", flush=True)
-        share, count = blimp(model, pairs)
-        print(f"  BLiMP: {share:.3f} of {count}", flush=True)
+        say("BLiMP", tasks(model, pairs, ARGS.pairs)["all"])
         if ARGS.chats:
-            exact, named, count = tool_calls(model, made)
-            print(f"  calls of tools: {exact:.3f} exact, {named:.3f} the right tool, of {count}", flush=True)
-            exact, count = answers(model, made)
-            print(f"  answers about a text: {exact:.3f} word for word, of {count}", flush=True)
+            say("calls of tools, made", tasks(model, calls(made), ARGS.count)["all"])
+            say("calls of tools, published", tasks(model, calls(published), ARGS.count)["all"])
+            say("answers about a text, made, word for word", tasks(model, about_texts(made), ARGS.count)["all"])
 
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -127,9 +89,10 @@ parser.add_argument("models", nargs="+")
 parser.add_argument("--hob", required=True)
 parser.add_argument("--data", type=pathlib.Path, required=True)
 parser.add_argument("--made", type=pathlib.Path, required=True)
+parser.add_argument("--chat", type=pathlib.Path, required=True)
 parser.add_argument("--kib", type=int, default=64, help="of each text that are read")
-parser.add_argument("--pairs", type=int, default=670, help="of BLiMP, spread over all phenomena")
-parser.add_argument("--count", type=int, default=100, help="conversations of each kind")
+parser.add_argument("--pairs", type=int, default=6700, help="of BLiMP, spread over all phenomena")
+parser.add_argument("--count", type=int, default=300, help="conversations of each kind")
 parser.add_argument("--chats", action="store_true", help="the model knows the format of conversations")
 ARGS = parser.parse_args()
 main()

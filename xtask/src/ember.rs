@@ -30,10 +30,10 @@ pub fn run_ember() -> Result<()> {
         vocabulary.arg(data.join(file));
     }
     run(&mut vocabulary)?;
-    for stage in ["pretrain.toml", "instruct.toml", "practice.toml"] {
+    for stage in ["pretrain.toml", "instruct.toml"] {
         run(program("hob").arg("train").arg(recipes.join(stage)))?;
     }
     // To be looked at before it takes the place of `ember/ember.gguf`.
-    let (model, file) = (out.join("practice/model.gguf"), out.join("ember.gguf"));
+    let (model, file) = (out.join("instruct/model.gguf"), out.join("ember.gguf"));
     run(program("hob").arg("quantize").arg(model).arg(file).arg("BF16"))
 }

@@ -1,5 +1,6 @@
 //! `hob shrink`: the best file that fits into so many bytes.
 
+mod effort;
 mod imatrix;
 mod prune;
 mod quantize;
@@ -22,7 +23,8 @@ use hob::Compute;
 use hob_base::Bytes;
 use hob_kernels::{Cpu, Precision};
 use hob_quant::TensorType;
-use hob_shrink::{Divergences, Judge, Options, Outcome, Search, Stage, write_model};
+use hob_shrink::{Divergences, Judge, Options, Outcome, Search, Stage, Tuning, write_model};
+use hob_train::Point;
 use hob_train::optimizer::Rule;
 use report::Report;
 use serde_json::json;
@@ -115,21 +117,16 @@ pub fn run(args: &ShrinkArgs) -> anyhow::Result<()> {
         let child = child.params(parent.network.layout());
         Divergences::new(&cpu, [both, (&parent.network, &child)], &held_out, options.sequence)
     };
-    let mut measured = judge(&outcome);
-    let untrained = args.text.train.map(|_| measured.measure());
-    let mut outcome = outcome;
-    if let Some(tokens) = args.text.train {
-        let how = args.text.tuning(&parent, tokens, Rule::AdamW, args.rate);
-        let tune = |child: &Outcome, cpu, heard: &mut dyn FnMut(_) -> bool| {
-            child.tuned(cpu, both, training, &how, heard)
-        };
-        (outcome, measured) = args.text.train(&how, (outcome, measured), tune, judge)?;
-    }
+    let tune = |child: &Outcome, cpu, text, how: &Tuning, heard: &mut dyn FnMut(Point) -> bool| {
+        child.tuned(cpu, both, text, how, heard)
+    };
+    let trained = (outcome, &training, options.sequence);
+    let (outcome, measured, untrained) = args.text.train((Rule::AdamW, args.rate), trained, tune, judge)?;
     write_model(&file, &parent.metadata, &outcome.tensors)?;
     let report = Report {
         budget,
         divergence: measured.measure(),
-        divergence_untrained: untrained,
+        divergence_untrained: untrained.map(|d| d.measure()),
         tokens: curvature.tokens.len() + held_out.tokens.len(),
         held_out_tokens: held_out.tokens.len(),
         seed: args.text.seed,

@@ -14,9 +14,9 @@ use hob::Compute;
 use hob_base::Bytes;
 use hob_kernels::{Cpu, Precision};
 use hob_quant::TensorType;
-use hob_shrink::{Divergences, Measure, Pruned, Statistics, Widths, prune};
-use hob_train::Storage;
+use hob_shrink::{Divergences, Measure, Pruned, Statistics, Tuning, Widths, prune};
 use hob_train::optimizer::Rule;
+use hob_train::{Point, Storage};
 use serde::Serialize;
 use serde_json::json;
 use std::path::PathBuf;
@@ -89,17 +89,14 @@ pub fn run(args: &PruneArgs) -> anyhow::Result<()> {
         let line = || format!("narrowing layer {} of {layers}", layer + 1);
         progress.update(line, || json!({"event": "narrowing", "layer": layer, "total": layers}));
     };
-    let mut pruned = prune(both, &parent.metadata, &statistics, widths, &mut heard)?;
+    let pruned = prune(both, &parent.metadata, &statistics, widths, &mut heard)?;
     drop((progress, statistics));
     let judge = |p: &Pruned| Divergences::new(&cpu, [both, (&p.network, &p.params)], &held_out, sequence);
-    let mut measured = judge(&pruned);
-    let untrained = args.text.train.map(|_| measured.measure());
-    if let Some(tokens) = args.text.train {
-        let how = args.text.tuning(&parent, tokens, Rule::Muon, args.rate);
-        let tune =
-            |p: &Pruned, cpu, heard: &mut dyn FnMut(_) -> bool| p.tuned(cpu, both, training, &how, heard);
-        (pruned, measured) = args.text.train(&how, (pruned, measured), tune, judge)?;
-    }
+    let tune = |p: &Pruned, cpu, text, how: &Tuning, heard: &mut dyn FnMut(Point) -> bool| {
+        p.tuned(cpu, both, text, how, heard)
+    };
+    let trained = (pruned, &training, sequence);
+    let (pruned, measured, untrained) = args.text.train((Rule::Muon, args.rate), trained, tune, judge)?;
     let layout = pruned.network.layout();
     Storage::uniform(layout, args.ty).write(&args.out, &pruned.metadata, layout, &pruned.params)?;
     let report = Report {
@@ -108,7 +105,7 @@ pub fn run(args: &PruneArgs) -> anyhow::Result<()> {
         parameters: pruned.params.len(),
         parameters_before: parent.params.len(),
         divergence: measured.measure(),
-        divergence_untrained: untrained,
+        divergence_untrained: untrained.map(|d| d.measure()),
     };
     if args.json { out::json(&report) } else { out::text(&lines(&report)) }
 }

@@ -271,13 +271,15 @@ impl Report {
         root.fill(&WHITE)?;
         let mut chart = ChartBuilder::on(&root)
             .margin(16)
-            .x_label_area_size(40)
-            .y_label_area_size(72)
+            .x_label_area_size(52)
+            .y_label_area_size(88)
             .build_cartesian_2d(0.95 * left..1.02 * right, (0.7 * low..1.4 * high).log_scale())?;
         chart
             .configure_mesh()
             .x_desc("megabytes")
             .y_desc("nats per token")
+            .label_style(("sans-serif", 16))
+            .axis_desc_style(("sans-serif", 16))
             .y_label_formatter(&|y| format!("{y:.4}"))
             .light_line_style(TRANSPARENT)
             .draw()?;

@@ -1,5 +1,6 @@
 //! The text with which a smaller model is made, judged and trained.
 
+use super::effort::Effort;
 use crate::fail::note;
 use crate::parent::{Parent, all_cores};
 use crate::progress::Progress;
@@ -13,6 +14,7 @@ use hob_train::data::{Corpus, Learn, Packing, Sequences};
 use hob_train::optimizer::Rule;
 use serde_json::json;
 use std::path::PathBuf;
+use std::time::Instant;
 
 /// One sequence in so many is kept for measuring the result, and never used to make it.
 const HELD_OUT: usize = 5;
@@ -23,6 +25,9 @@ const TRAINING_TOKENS_MAX: usize = 1 << 25;
 /// Sequences of a step of training.
 const BATCH: usize = 8;
 
+/// Steps that tell how many there will be in a given time.
+const TRIAL: u64 = 3;
+
 /// What both ways of making a model smaller read.
 #[derive(Args, Debug)]
 pub struct TextArgs {
@@ -32,9 +37,9 @@ pub struct TextArgs {
     /// Tokens of the text that are used
     #[arg(long, value_name = "N", default_value_t = 65_536)]
     pub tokens: usize,
-    /// Train the result on so many tokens of the text, the parent being its teacher; kept only where that helps
-    #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u64).range(1..))]
-    pub train: Option<u64>,
+    /// Train the result so long (30min, 2h, or 500k tokens), the parent being its teacher; kept only where that helps
+    #[arg(long, value_name = "TIME")]
+    pub train: Option<Effort>,
     /// Start of every random choice
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
@@ -103,41 +108,48 @@ impl TextArgs {
         Ok(Texts { curvature, held_out, training })
     }
 
-    /// How a child is trained on `tokens` tokens.
-    pub fn tuning(&self, parent: &Parent, tokens: u64, rule: Rule, rate: f32) -> Tuning {
-        let sequence = sequence(parent);
-        let batch = BATCH * sequence;
-        let steps = (tokens / batch as u64).max(1);
-        Tuning { steps, batch, sequence, rule, rate, threads: self.threads() }
-    }
-
-    /// Trains a child with `tune`, and keeps what comes out only where `judge` finds it closer to the parent beyond doubt.
+    /// Trains a child with `tune` where `--train` says so, and keeps what comes out only where `judge` finds it closer to the
+    /// parent beyond doubt. Gives the child, its divergence, and that before the training if there was any.
     pub fn train<C>(
         &self,
-        how: &Tuning,
-        (child, before): (C, Divergences),
-        tune: impl FnOnce(&C, Cpu, &mut dyn FnMut(Point) -> bool) -> Result<C, hob_shrink::Error>,
+        (rule, rate): (Rule, f32),
+        (child, training, sequence): (C, &Packing, usize),
+        tune: impl Fn(&C, Cpu, Packing, &Tuning, &mut dyn FnMut(Point) -> bool) -> Result<C, hob_shrink::Error>,
         judge: impl Fn(&C) -> Divergences,
-    ) -> anyhow::Result<(C, Divergences)> {
+    ) -> anyhow::Result<(C, Divergences, Option<Divergences>)> {
+        let before = judge(&child);
+        let Some(effort) = self.train else { return Ok((child, before, None)) };
+        let (threads, batch) = (self.threads(), BATCH * sequence);
+        let cpu = || Cpu::new(threads, Compute::Fast);
+        let mut how = Tuning { steps: TRIAL, batch, sequence, rule, rate, threads };
         let mut progress = Progress::start();
+        how.steps = match effort {
+            Effort::Tokens(tokens) => tokens / batch as u64,
+            Effort::Time(time) => {
+                let start = Instant::now();
+                tune(&child, cpu(), training.clone(), &how, &mut |_| true)?;
+                (time.as_secs_f64() * TRIAL as f64 / start.elapsed().as_secs_f64()) as u64
+            }
+        }
+        .max(1);
         let mut heard = |p: Point| {
             let line = || format!("training: step {} of {}, divergence {:.5}", p.step, how.steps, p.loss);
             let event = || json!({"event": "training", "step": p.step, "total": how.steps, "loss": p.loss});
             progress.update(line, event);
             true
         };
-        let tuned = tune(&child, Cpu::new(self.threads(), Compute::Fast), &mut heard)?;
+        let tuned = tune(&child, cpu(), training.clone(), &how, &mut heard)?;
         drop(progress);
         let after = judge(&tuned);
         let gain = before.beyond(&after);
         if gain.mean > 2.0 * gain.error {
-            return Ok((tuned, after));
+            return Ok((tuned, after, Some(before)));
         }
         note(&format!(
             "training did not help beyond doubt ({:.5} ± {:.5} nats per token less): the untrained result is kept",
             gain.mean, gain.error
         ));
-        Ok((child, before))
+        Ok((child, before.clone(), Some(before)))
     }
 }
 

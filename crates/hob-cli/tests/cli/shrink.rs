@@ -175,8 +175,11 @@ fn layers_become_narrower_and_training_wins_back_what_that_cost() {
     let report = prune(&["--kv-heads", "1", "--ffn", "8", "--train", "40000", "--json"]).json();
     assert_eq!(report["divergence_untrained"]["mean"].as_f64(), Some(last));
     assert!(report["divergence"]["mean"].as_f64() < Some(0.7 * last), "{report} after {last}");
+    let report = prune(&["--ffn", "8", "--train", "1s", "--json"]).json();
+    assert!(report["divergence"]["mean"].as_f64() <= report["divergence_untrained"]["mean"].as_f64());
     for (more, code, expected) in [
         (&[][..], 2, "required"),
+        (&["--ffn", "8", "--train", "soon"], 2, "expected a time such as 30min"),
         (&["--ffn", "0"], 1, "at least one, found 0"),
         (&["--ffn", "4096"], 1, "expected fewer neurons"),
         (&["--kv-heads", "2"], 1, "expected fewer key-value heads than the 2"),

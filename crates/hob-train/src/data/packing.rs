@@ -21,7 +21,7 @@ struct Piece {
 }
 
 /// An endless stream of sequences over several corpora; which sequence holds what follows from the seed alone.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Packing {
     sources: Vec<Source>,
     sequence: usize,
@@ -30,7 +30,7 @@ pub struct Packing {
 }
 
 /// The pieces of one epoch in their order.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Epoch {
     number: u64,
     pieces: Vec<Piece>,
