@@ -60,6 +60,8 @@ pub enum Command {
     Prune(shrink::PruneArgs),
     /// Write a model's matrices in another type
     Quantize(shrink::QuantizeArgs),
+    /// Add what an adapter learned to a model's matrices
+    MergeLora(shrink::MergeArgs),
     /// Measure which columns of a model's matrices matter, for `hob quantize`
     Imatrix(shrink::ImatrixArgs),
     /// Say what this machine offers, what is used of it and why

@@ -70,6 +70,7 @@ fn run(cli: Cli, started: Instant) -> anyhow::Result<()> {
         Command::Shrink(args) => shrink::run(&args),
         Command::Prune(args) => shrink::run_prune(&args),
         Command::Quantize(args) => shrink::run_quantize(&args),
+        Command::MergeLora(args) => shrink::run_merge(&args),
         Command::Imatrix(args) => shrink::run_imatrix(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Completions { shell } => generated::completions(shell),

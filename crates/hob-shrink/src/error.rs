@@ -52,6 +52,16 @@ pub enum Error {
         /// Columns the importance has.
         found: usize,
     },
+    /// An adapter for a matrix that the model does not have, or not in this shape.
+    #[error("the adapter changes {name} of {expected:?}, {}; was it made for another model?", found.as_ref().map_or("which the model does not have".to_owned(), |f| format!("which is {f:?} here")))]
+    Adapter {
+        /// The matrix.
+        name: String,
+        /// Rows and columns of the adapter's product.
+        expected: [usize; 2],
+        /// The model's, if it has one.
+        found: Option<Vec<usize>>,
+    },
     /// A layer cannot be narrowed to this.
     #[error("expected fewer {what} than the {most} there are, and at least one, found {found}")]
     Width {

@@ -2,7 +2,9 @@
 
 use crate::{Error, Rounding, round_matrix};
 use hob_format::{Dtype, Gguf, GgufLayout, GgufWriter, Tensor};
+use hob_kernels::{Compute, Cpu};
 use hob_quant::{TensorType, dequantize_row};
+use hob_train::{Adapter, Product};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -25,6 +27,8 @@ pub struct Quantize<'a> {
     pub head: Option<TensorType>,
     /// Importance of the columns of each matrix, by name.
     pub importance: BTreeMap<&'a str, Vec<f32>>,
+    /// Products that are added to matrices first.
+    pub adapter: Option<&'a Adapter>,
     /// Threads that round.
     pub threads: usize,
 }
@@ -52,6 +56,7 @@ pub fn quantize(
     path: &Path,
     heard: &mut dyn FnMut(&str, TensorType),
 ) -> Result<Quantized, Error> {
+    how.check_adapter(file)?;
     let mut done = Quantized::default();
     let mut metadata = file.metadata.clone();
     for key in ["general.alignment", "split.no", "split.count", "split.tensors.count"] {
@@ -69,7 +74,7 @@ pub fn quantize(
         heard(&tensor.name, ty);
         *done.types.entry(ty.name()).or_default() += 1;
         writer.begin(&tensor.name)?;
-        if tensor.dtype == Dtype::Block(ty) {
+        if tensor.dtype == Dtype::Block(ty) && how.product(tensor).is_none() {
             writer.write(&tensor.bytes)?;
         } else {
             how.write(tensor, ty, &mut |bytes| Ok(writer.write(bytes)?))?;
@@ -102,6 +107,22 @@ impl Quantize<'_> {
         INSTEAD.into_iter().find(fits).expect("rows of any width are whole blocks of one element")
     }
 
+    /// What is added to `tensor`.
+    fn product(&self, tensor: &Tensor) -> Option<&Product> {
+        self.adapter?.products.get(&tensor.name)
+    }
+
+    fn check_adapter(&self, file: &Gguf) -> Result<(), Error> {
+        for (name, product) in self.adapter.iter().flat_map(|a| &a.products) {
+            let expected = [product.outputs, product.inputs];
+            let found = file.tensors.get(name).map(|t| t.shape.clone());
+            if found.as_deref() != Some(&expected) {
+                return Err(Error::Adapter { name: name.clone(), expected, found });
+            }
+        }
+        Ok(())
+    }
+
     fn write(
         &self,
         tensor: &Tensor,
@@ -123,9 +144,14 @@ impl Quantize<'_> {
         let how = importance.map_or(Rounding::Nearest, |i| Rounding::Weighted(i));
         let rows = (AT_ONCE / columns).max(1);
         let row_bytes = from.row_bytes(columns).expect("an opened tensor has whole rows");
-        for bytes in tensor.bytes.chunks(rows * row_bytes) {
-            let mut w = vec![0.0; bytes.len() / row_bytes * columns];
+        let cpu = Cpu::new(self.threads, Compute::Exact);
+        for (i, bytes) in tensor.bytes.chunks(rows * row_bytes).enumerate() {
+            let count = bytes.len() / row_bytes;
+            let mut w = vec![0.0; count * columns];
             dequantize_row(from, bytes, &mut w);
+            if let Some(product) = self.product(tensor) {
+                product.add(&cpu, i * rows..i * rows + count, &mut w);
+            }
             put(&round_matrix(ty, &w, columns, how, self.threads).map_err(failed)?)?;
         }
         Ok(())

@@ -45,6 +45,7 @@ impl Tuning {
             betas: [0.9, 0.99],
             recompute: false,
             store: None,
+            lora: None,
             valid_every: u64::MAX,
             save_every: u64::MAX,
         }

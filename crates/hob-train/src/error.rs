@@ -40,6 +40,12 @@ pub enum Error {
         /// What the file has.
         found: String,
     },
+    /// A file that holds no adapter, or a damaged one.
+    #[error("adapter: {reason}")]
+    Adapter {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A checkpoint that belongs to another run.
     #[error("{}: {reason}", path.display())]
     Checkpoint {

@@ -16,8 +16,13 @@ pub struct Layout {
 impl Layout {
     /// The layout of `spec`'s tensors.
     pub fn new(spec: &ModelSpec) -> Self {
+        Self::of(spec.tensors())
+    }
+
+    /// The layout of these tensors.
+    pub fn of(all: impl IntoIterator<Item = TensorSpec>) -> Self {
         let (mut tensors, mut index, mut len) = (Vec::new(), HashMap::new(), 0);
-        for tensor in spec.tensors() {
+        for tensor in all {
             let size: usize = tensor.shape.iter().product();
             index.insert(tensor.name.clone(), tensors.len());
             tensors.push((tensor, len..len + size));

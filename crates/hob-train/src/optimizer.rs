@@ -1,6 +1,6 @@
 //! From gradients to the next parameters: AdamW, Muon or the sign of the gradient.
 
-use crate::Network;
+use crate::Layout;
 use hob_kernels::{AdamW, Cpu, MatrixMut, MatrixView, Precision, Sum};
 use serde::Deserialize;
 
@@ -67,17 +67,17 @@ pub struct Stride {
     pub step: u64,
 }
 
-/// Moves `params` by one step.
+/// Moves `params`, laid out as `layout` says, by one step.
 pub fn update(
     cpu: &Cpu,
-    network: &Network,
+    layout: &Layout,
     how: &Constants,
     at: Stride,
     params: &mut [f32],
     grads: &[f32],
     means: &mut Means,
 ) {
-    for (tensor, range) in network.layout().iter() {
+    for (tensor, range) in layout.iter() {
         let (x, grad) = (&mut params[range.clone()], &grads[range.clone()]);
         let (mean, square) = (&mut means.mean[range.clone()], &mut means.square[range]);
         let is_matrix = tensor.shape.len() > 1;

@@ -157,12 +157,28 @@ pub struct Training {
     /// Type of the file's matrices, such as `Q4_0`: training then computes with what that type can hold.
     #[serde(default, deserialize_with = "tensor_type")]
     pub store: Option<TensorType>,
+    /// Learns products that are added to matrices, in place of all parameters.
+    #[serde(default)]
+    pub lora: Option<LoraRecipe>,
     /// Steps between measurements on the validation text.
     #[serde(default = "hundred")]
     pub valid_every: u64,
     /// Steps between checkpoints: what a crash may cost.
     #[serde(default = "hundred")]
     pub save_every: u64,
+}
+
+/// Low-rank adaptation.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoraRecipe {
+    /// Rank of the products (`r`).
+    pub rank: usize,
+    /// Factor on products, times `r`; `r` itself when absent.
+    pub alpha: Option<f32>,
+    /// Which matrices of the layers, such as `attn_q`; all when empty.
+    #[serde(default)]
+    pub matrices: Vec<String>,
 }
 
 /// Precision of products.
@@ -257,6 +273,12 @@ impl Recipe {
         }
         if !(0.0..=1.0).contains(&t.cooldown) {
             return wrong("training.cooldown", "a part of the run, 0 to 1", t.cooldown.to_string());
+        }
+        if t.lora.is_some() && t.store.is_some() {
+            return wrong("training.lora", "no training.store beside it", "both".into());
+        }
+        if let Some(alpha) = t.lora.as_ref().and_then(|l| l.alpha).filter(|a| !(*a > 0.0 && a.is_finite())) {
+            return wrong("training.lora.alpha", "a number above zero", alpha.to_string());
         }
         if t.valid_every == 0 || t.save_every == 0 {
             return wrong("training.valid_every, save_every", "at least 1", "0".into());

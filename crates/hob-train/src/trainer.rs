@@ -4,7 +4,7 @@ use crate::checkpoint::Checkpoint;
 use crate::data::{Packing, Sequences};
 use crate::optimizer::{Constants, Means, Stride, update};
 use crate::recipe::Training;
-use crate::{Batch, Error, Goal, Loss, Network, Storage, Workspace};
+use crate::{Batch, Error, Goal, Layout, Lora, Loss, Network, Storage, Workspace};
 use hob_kernels::Cpu;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -33,6 +33,15 @@ pub struct Teacher {
     pub params: Vec<f32>,
 }
 
+/// What is needed when `params` are the factors of a [`Lora`].
+struct Adapting {
+    lora: Lora,
+    /// The model's parameters, which stay as they are.
+    base: Vec<f32>,
+    /// Gradient by the factors.
+    grads: Vec<f32>,
+}
+
 /// A model that is being trained.
 pub struct Trainer {
     cpu: Cpu,
@@ -45,7 +54,8 @@ pub struct Trainer {
     work: Workspace,
     teacher: Option<(Teacher, Workspace)>,
     storage: Option<Storage>,
-    /// What the file would hold of `params`; as long as they are when there is a storage.
+    lora: Option<Adapting>,
+    /// What is computed with where that is not `params`: what the file would hold of them, or the adapted matrices.
     stored: Vec<f32>,
     threads: usize,
     step: u64,
@@ -83,6 +93,7 @@ impl Trainer {
             params,
             teacher: None,
             storage: None,
+            lora: None,
             stored: Vec::new(),
             threads: 1,
             step: 0,
@@ -113,6 +124,25 @@ impl Trainer {
         (self.storage, self.threads) = (Some(storage), threads);
     }
 
+    /// Learns the factors of `lora` from now on, beginning with those of `seed`; the parameters stay as they are.
+    pub fn adapt(&mut self, lora: Lora, seed: u64) {
+        debug_assert!(self.storage.is_none(), "recipes with both are refused");
+        let base = std::mem::replace(&mut self.params, lora.fresh(seed));
+        self.means = Means::new(self.params.len());
+        self.stored = vec![0.0; base.len()];
+        self.lora = Some(Adapting { grads: vec![0.0; self.params.len()], lora, base });
+    }
+
+    /// The factors that are learned, where it is they.
+    pub fn lora(&self) -> Option<&Lora> {
+        self.lora.as_ref().map(|l| &l.lora)
+    }
+
+    /// Where what is learned stands.
+    fn layout(&self) -> &Layout {
+        self.lora().map_or(self.network.layout(), Lora::layout)
+    }
+
     /// The types of the file that is trained for.
     pub fn storage(&self) -> Option<&Storage> {
         self.storage.as_ref()
@@ -120,6 +150,9 @@ impl Trainer {
 
     /// Brings `stored` up to date.
     fn round(&mut self) -> Result<(), Error> {
+        if let Some(Adapting { lora, base, .. }) = &self.lora {
+            lora.apply(&self.cpu, base, &self.params, &mut self.stored);
+        }
         match &self.storage {
             Some(s) => s.round(self.network.layout(), &self.params, &mut self.stored, self.threads),
             None => Ok(()),
@@ -131,7 +164,7 @@ impl Trainer {
         &self.network
     }
 
-    /// Its parameters.
+    /// Its parameters, or the factors that are learned in their place.
     pub fn params(&self) -> &[f32] {
         &self.params
     }
@@ -156,8 +189,8 @@ impl Trainer {
         self.grads.fill(0.0);
         let mut loss = Loss::default();
         self.round()?;
-        let Self { cpu, network, params, stored, storage, grads, work, teacher, .. } = self;
-        let params = if storage.is_some() { stored } else { params };
+        let Self { cpu, network, params, stored, grads, work, teacher, .. } = self;
+        let params = if stored.is_empty() { params } else { stored };
         for part in parts(&all, self.how.sequence, self.how.micro) {
             let batch = part.batch();
             network.forward(cpu, params, &batch, work);
@@ -168,13 +201,20 @@ impl Trainer {
         if !loss.sum.is_finite() {
             return Err(Error::Diverged { step, loss: loss.sum });
         }
+        let (grads, layout) = match &mut self.lora {
+            Some(Adapting { lora, grads, .. }) => {
+                lora.gradients(&self.cpu, &self.grads, &self.params, grads);
+                (&*grads, lora.layout())
+            }
+            None => (&self.grads, self.network.layout()),
+        };
         let per_token = if loss.weight > 0.0 { 1.0 / loss.weight } else { 0.0 };
-        let gradient = norm(&self.grads) * per_token;
+        let gradient = norm(grads) * per_token;
         let clip = (f64::from(self.how.clip) / gradient.max(1e-30)).min(1.0);
         let rate = self.how.rate_at(step);
         let how = Constants { rule: self.how.optimizer, betas: self.how.betas, decay: self.how.decay };
         let at = Stride { rate, scale: (per_token * clip) as f32, step };
-        update(&self.cpu, &self.network, &how, at, &mut self.params, &self.grads, &mut self.means);
+        update(&self.cpu, layout, &how, at, &mut self.params, grads, &mut self.means);
         self.step = step;
         let point = Point { step, loss: loss.mean(), gradient, rate, valid: None };
         self.points.push(point);
@@ -187,8 +227,8 @@ impl Trainer {
     /// [`Error::Tensor`] for a number that its type cannot hold.
     pub fn validate(&mut self, text: &Sequences) -> Result<f64, Error> {
         self.round()?;
-        let Self { cpu, network, params, stored, storage, work, teacher, .. } = self;
-        let params = if storage.is_some() { stored } else { params };
+        let Self { cpu, network, params, stored, work, teacher, .. } = self;
+        let params = if stored.is_empty() { params } else { stored };
         let mut loss = Loss::default();
         for part in parts(text, self.how.sequence, self.how.micro) {
             network.forward(cpu, params, &part.batch(), work);
@@ -208,7 +248,7 @@ impl Trainer {
     pub fn save(&self, path: &Path) -> Result<(), Error> {
         let (params, means) = (self.params.clone(), self.means.clone());
         let checkpoint = Checkpoint { step: self.step, params, means, points: self.points.clone() };
-        checkpoint.save(path, self.network.layout())
+        checkpoint.save(path, self.layout())
     }
 
     /// Goes on where the run that wrote `path` was.
@@ -216,7 +256,7 @@ impl Trainer {
     /// # Errors
     /// As [`Checkpoint::load`].
     pub fn resume(&mut self, path: &Path) -> Result<(), Error> {
-        let Checkpoint { step, params, means, points } = Checkpoint::load(path, self.network.layout())?;
+        let Checkpoint { step, params, means, points } = Checkpoint::load(path, self.layout())?;
         (self.step, self.params, self.means, self.points) = (step, params, means, points);
         Ok(())
     }

@@ -6,8 +6,10 @@ use hob_format::Metadata;
 use hob_kernels::{Compute, Cpu, Precision};
 use hob_quant::TensorType;
 use hob_train::data::{Corpus, Packing};
-use hob_train::recipe::{Shape, Training};
-use hob_train::{Error, Network, Recipe, Storage, Teacher, Trainer, describe};
+use hob_train::recipe::{LoraRecipe, Shape, Training};
+use hob_train::{
+    Adapter, Batch, Error, Goal, Lora, Network, Recipe, Storage, Teacher, Trainer, Workspace, describe,
+};
 
 const VOCAB: usize = 32;
 
@@ -171,4 +173,99 @@ fn a_teacher_of_another_vocabulary_is_refused() {
     let params = network.fresh(1);
     let error = trainer.learn_from(Teacher { network, params }).unwrap_err().to_string();
     assert!(error.contains("32 tokens, found 40 tokens"), "{error}");
+}
+
+fn adapted(seed: u64) -> Trainer {
+    let mut trainer = trainer("adamw", 2);
+    let recipe = LoraRecipe { rank: 3, alpha: Some(6.0), matrices: vec!["attn_q".into(), "ffn_down".into()] };
+    let lora = Lora::new(trainer.network(), &recipe).unwrap();
+    trainer.adapt(lora, seed);
+    trainer
+}
+
+#[test]
+fn products_are_learned_while_the_model_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("checkpoint.safetensors");
+    let mut whole = adapted(1);
+    assert_eq!(whole.lora().unwrap().layout().len(), 2 * (3 * (32 + 32) + 3 * (48 + 32)));
+    let losses: Vec<f64> = (0..40).map(|_| whole.step().unwrap().loss).collect();
+    assert!(losses[39] < losses[0] - 0.25, "{} to {}", losses[0], losses[39]);
+    let mut part = adapted(1);
+    (0..15).for_each(|_| _ = part.step().unwrap());
+    part.save(&path).unwrap();
+    let mut resumed = adapted(9);
+    resumed.resume(&path).unwrap();
+    (15..40).for_each(|_| _ = resumed.step().unwrap());
+    assert_eq!(resumed.params(), whole.params());
+    let other = trainer("adamw", 1).resume(&path);
+    assert!(matches!(other, Err(Error::Checkpoint { .. })), "{other:?}");
+
+    let file = dir.path().join("adapter.gguf");
+    let mut metadata = Metadata::new("x");
+    metadata.set("general.architecture", "qwen3");
+    whole.lora().unwrap().write(&file, &metadata, whole.params()).unwrap();
+    let hob_format::ModelFiles::Gguf(gguf) = hob_format::open(&file).unwrap() else { panic!("a GGUF file") };
+    let adapter = Adapter::read(&gguf).unwrap();
+    // What the file adds to a matrix is what training computed with.
+    let (cpu, network) = (Cpu::new(1, Compute::Exact), network());
+    let base = network.fresh(1);
+    let mut seen = vec![0.0; base.len()];
+    whole.lora().unwrap().apply(&cpu, &base, whole.params(), &mut seen);
+    for (tensor, range) in network.layout().iter() {
+        let mut merged = base[range.clone()].to_vec();
+        if let Some(product) = adapter.products.get(&tensor.name) {
+            let half = product.outputs / 2;
+            let (first, second) = merged.split_at_mut(half * product.inputs);
+            product.add(&cpu, 0..half, first);
+            product.add(&cpu, half..product.outputs, second);
+            assert_ne!(merged, base[range.clone()]);
+        }
+        let furthest = merged.iter().zip(&seen[range]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(furthest < 1e-6, "{}: {furthest}", tensor.name);
+    }
+}
+
+#[test]
+fn gradients_of_factors_are_the_slope_of_the_loss() {
+    let (cpu, network) = (Cpu::new(1, Compute::Exact), network());
+    let base = network.fresh(1);
+    let lora = Lora::new(&network, &LoraRecipe { rank: 2, alpha: None, matrices: Vec::new() }).unwrap();
+    let mut random = hob_base::Random::new(3, 0);
+    let factors: Vec<f32> = (0..lora.layout().len()).map(|_| 0.05 * random.normal()).collect();
+    let direction: Vec<f32> = (0..factors.len()).map(|_| random.normal()).collect();
+    let all = data().sequences(0, 4);
+    let batch = Batch { tokens: &all.tokens, documents: &all.documents, sequence: 16 };
+    let goal = || Goal::Next(&all.targets);
+    let mut work = Workspace::new(false);
+    let mut weights = vec![0.0; base.len()];
+    let mut loss = |factors: &[f32], grads: Option<&mut [f32]>| {
+        lora.apply(&cpu, &base, factors, &mut weights);
+        network.forward(&cpu, &weights, &batch, &mut work);
+        match grads {
+            Some(grads) => {
+                network.train(&cpu, &weights, grads, &batch, &mut work, (goal(), &all.weights)).sum
+            }
+            None => network.loss(&cpu, &weights, &mut work, goal(), &all.weights).sum,
+        }
+    };
+    let (mut grads, mut by_factor) = (vec![0.0; base.len()], vec![0.0; factors.len()]);
+    loss(&factors, Some(&mut grads));
+    lora.gradients(&cpu, &grads, &factors, &mut by_factor);
+    let at = |h: f32| factors.iter().zip(&direction).map(|(x, d)| x + h * d).collect::<Vec<f32>>();
+    let slope = (loss(&at(1e-3), None) - loss(&at(-1e-3), None)) / 2e-3;
+    let expected: f64 = by_factor.iter().zip(&direction).map(|(g, d)| f64::from(*g) * f64::from(*d)).sum();
+    assert!((slope - expected).abs() < 2e-2 * expected.abs().max(1.0), "{slope} for {expected}");
+}
+
+#[test]
+fn adapters_that_cannot_be_are_refused() {
+    let network = network();
+    for (rank, matrices, expected) in
+        [(0, "attn_q", "1 to 31"), (32, "attn_q", "1 to 31"), (2, "attn_z", "attn_k, attn_output")]
+    {
+        let recipe = LoraRecipe { rank, alpha: None, matrices: vec![matrices.to_owned()] };
+        let error = Lora::new(&network, &recipe).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
 }

@@ -2,6 +2,7 @@
 
 mod effort;
 mod imatrix;
+mod merge;
 mod prune;
 mod quantize;
 mod report;
@@ -9,6 +10,7 @@ mod size;
 mod text;
 
 pub use imatrix::{ImatrixArgs, run as run_imatrix};
+pub use merge::{MergeArgs, run as run_merge};
 pub use prune::{PruneArgs, run as run_prune};
 pub use quantize::{QuantizeArgs, run as run_quantize};
 

@@ -61,6 +61,7 @@ pub fn run(args: &QuantizeArgs) -> anyhow::Result<()> {
         embedding: args.embedding,
         head: args.head,
         importance: means.collect::<BTreeMap<_, _>>(),
+        adapter: None,
         threads: args.threads.map_or_else(crate::parent::all_cores, usize::from),
     };
     let (mut progress, mut done) = (Progress::start(), 0);
@@ -76,7 +77,7 @@ pub fn run(args: &QuantizeArgs) -> anyhow::Result<()> {
     report(args, &quantized, file.file_bytes())
 }
 
-fn gguf(path: &Path) -> anyhow::Result<Gguf> {
+pub fn gguf(path: &Path) -> anyhow::Result<Gguf> {
     match Which::named(path).files()? {
         ModelFiles::Gguf(file) => Ok(file),
         ModelFiles::Hf(_) => {

@@ -66,6 +66,11 @@ A recipe is a TOML file. Paths in it are relative to it. This one trains a model
     valid_every = 100              # steps
     save_every = 100               # steps: what a crash may cost
 
+    # [training.lora]              # learn small products that are added to matrices: adapter.gguf, for hob merge-lora
+    # rank = 8
+    # alpha = 16.0
+    # matrices = [\"attn_q\", \"attn_v\"]
+
 Ctrl-C saves and stops; the same command goes on where it was, with the same result as if it had not stopped.";
 
 /// Arguments of `hob train`.
@@ -162,10 +167,14 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
         note(&format!("stopped after step {} of {steps}; the same command goes on", trainer.step_count()));
         return if signals::is_requested() { Err(Stop::Interrupted.into()) } else { Ok(()) };
     }
-    let model = out.join("model.gguf");
-    let layout = trainer.network().layout();
-    let plain = Storage::uniform(layout, TensorType::F32);
-    trainer.storage().unwrap_or(&plain).write(&model, &metadata, layout, trainer.params())?;
+    let model = out.join(if trainer.lora().is_some() { "adapter.gguf" } else { "model.gguf" });
+    if let Some(lora) = trainer.lora() {
+        lora.write(&model, &metadata, trainer.params())?;
+    } else {
+        let layout = trainer.network().layout();
+        let plain = Storage::uniform(layout, TensorType::F32);
+        trainer.storage().unwrap_or(&plain).write(&model, &metadata, layout, trainer.params())?;
+    }
     report(&trainer, &model, args.json)
 }
 

@@ -10,7 +10,7 @@ use hob_format::Metadata;
 use hob_kernels::{Cpu, Precision};
 use hob_train::data::{Corpus, Packing, Sequences};
 use hob_train::recipe::{DataRecipe, PrecisionSetting};
-use hob_train::{Network, Recipe, Storage, Teacher, Trainer, describe};
+use hob_train::{Lora, Network, Recipe, Storage, Teacher, Trainer, describe};
 use std::path::{Path, PathBuf};
 
 /// Sequences of the validation text that are measured, at most: about a second's work for a small model.
@@ -77,6 +77,9 @@ pub fn prepare(args: &TrainArgs) -> anyhow::Result<Prepared> {
     ));
     let storage = recipe.training.store.map(|ty| Storage::uniform(network.layout(), ty));
     let mut trainer = Trainer::new(cpu, network, params, data, &recipe.training)?;
+    if let Some(lora) = &recipe.training.lora {
+        trainer.adapt(Lora::new(trainer.network(), lora)?, recipe.seed);
+    }
     if let Some(storage) = storage {
         trainer.store_as(storage, threads);
     }

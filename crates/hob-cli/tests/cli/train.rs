@@ -108,3 +108,51 @@ fn mistakes_are_named_and_nothing_is_left_behind() {
     assert!(run.code == Some(1) && run.stderr.contains("room for 256 bytes"), "{}", run.stderr);
     assert!(!Path::new(&vocab).exists());
 }
+
+#[test]
+fn an_adapter_is_trained_and_merged() {
+    let folder = prepared();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let base = recipe(folder.path(), 20);
+    hob(&["train", &base], b"").ok();
+    let text = std::fs::read_to_string(&base).unwrap();
+    let rest = text.find("[[data]]").unwrap();
+    let from = |lora: &str| {
+        let text = format!("out = 'lora'\n[model]\nfrom = 'run/model.gguf'\n{}{lora}", &text[rest..]);
+        std::fs::write(at("lora.toml"), text).unwrap();
+        hob(&["train", &at("lora.toml"), "--json"], b"")
+    };
+    let run = from("[training.lora]\nrank = 4\nalpha = 8.0\n").ok();
+    let last: serde_json::Value = serde_json::from_str(run.lines().last().unwrap()).unwrap();
+    let (adapter, merged) = (at("lora/adapter.gguf"), at("merged.gguf"));
+    assert_eq!(last["model"], adapter.as_str());
+    let (model, common) = (
+        at("run/model.gguf"),
+        ["--file", &at("text.txt"), "--context", "32", "--compute", "exact", "--json"],
+    );
+    let said = hob(&["merge-lora", &model, &adapter, &merged], b"").ok();
+    assert!(said.contains("14 matrices changed"), "{said}");
+    let nll = |model: &str| {
+        hob(&[&["eval", "perplexity", model][..], &common].concat(), b"").json()["nll"].as_f64().unwrap()
+    };
+    let (before, after) = (nll(&model), nll(&merged));
+    assert!(after < before - 0.02, "{before} to {after}");
+    // Rounded on the way out, it stays close.
+    let small = at("small.gguf");
+    hob(&["merge-lora", &model, &adapter, &small, "--type", "Q8_0"], b"").ok();
+    assert!((nll(&small) - after).abs() < 0.05);
+    let run = from("[training.lora]\nrank = 400\n");
+    assert!(
+        run.code == Some(1) && run.stderr.contains("training.lora.rank: expected 1 to "),
+        "{}",
+        run.stderr
+    );
+    for (args, code, expected) in [
+        ([&model, &model, &merged], 1, "expected a LoRA adapter"),
+        ([&model, &adapter, &model], 2, "would replace one"),
+        ([&at("vocab.gguf"), &adapter, &merged], 1, "made for"),
+    ] {
+        let run = hob(&[&["merge-lora"][..], &args.map(String::as_str)].concat(), b"");
+        assert!(run.code == Some(code) && run.stderr.contains(expected), "{expected}: {}", run.stderr);
+    }
+}
