@@ -42,8 +42,8 @@ const TYPES: [TensorType; 17] = [
 /// What a child should be like.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Bytes of the whole file, at most.
-    pub budget: u64,
+    /// Bytes of the whole file, at most: one child for each.
+    pub budgets: Vec<u64>,
     /// How it is planned and rounded.
     pub method: Method,
     /// Start of every random choice.
@@ -54,10 +54,10 @@ pub struct Options {
 
 impl Options {
     /// The usual ways of this crate.
-    pub fn new(budget: u64, threads: usize, sequence: usize) -> Self {
+    pub fn new(budgets: Vec<u64>, threads: usize, sequence: usize) -> Self {
         let types = TYPES.iter().copied().filter(|ty| ty.can_quantize()).collect();
         let method = Method { types, judge: Judge::default(), search: Search::default(), threads };
-        Self { budget, method, seed: 1, sequence }
+        Self { budgets, method, seed: 1, sequence }
     }
 }
 
@@ -83,7 +83,7 @@ pub struct Outcome {
     pub frontier: Vec<(u64, f64)>,
 }
 
-/// Plans and rounds a child of the model that `params` are, by what it does to the predictions on `text`.
+/// Plans and rounds a child of each budget, of the model that `params` are, by what that does to the predictions on `text`.
 ///
 /// # Errors
 /// [`Error::Budget`] with the smallest size that there is, [`Error::Text`], [`Error::Curvature`], [`Error::Quantize`].
@@ -94,7 +94,7 @@ pub fn shrink(
     text: &Sequences,
     options: &Options,
     heard: &mut dyn FnMut(Stage<'_>),
-) -> Result<Outcome, Error> {
+) -> Result<Vec<Outcome>, Error> {
     let total = text.tokens.len();
     if total < TOKENS_MIN {
         return Err(Error::Text { expected: TOKENS_MIN, found: total });
@@ -102,17 +102,21 @@ pub fn shrink(
     // What cannot be is said before the work begins.
     let rest = unplanned_bytes(network.layout(), metadata)?;
     let least = rest + least_bytes(network.layout(), &options.method.types);
-    if least > options.budget {
-        return Err(Error::Budget { budget: options.budget, least });
+    if let Some(&budget) = options.budgets.iter().find(|budget| least > **budget) {
+        return Err(Error::Budget { budget, least });
     }
     let mut read = |done| heard(Stage::Reading(done, total));
     let statistics =
         Statistics::collect(cpu, network, params, text, options.sequence, options.seed, &mut read);
     let mut predicting = |name: &str| heard(Stage::Predicting(name));
     let table = Table::new(cpu, (network, params), &statistics, &options.method, &mut predicting)?;
-    let plan = plan(&table, options.budget, rest)?;
-    let tensors = round(&table, &plan, (network.layout(), params), &options.method, heard)?;
-    Ok(Outcome { tensors, plan, frontier: frontier(&table, rest, FRONTIER) })
+    let frontier = frontier(&table, rest, FRONTIER);
+    let child = |budget: &u64| {
+        let plan = plan(&table, *budget, rest)?;
+        let tensors = round(&table, &plan, (network.layout(), params), &options.method, heard)?;
+        Ok(Outcome { tensors, plan, frontier: frontier.clone() })
+    };
+    options.budgets.iter().map(child).collect()
 }
 
 /// Bytes of memory that [`shrink`] takes at its peak, roughly: the parent and its gradients, and the forms of all matrices in

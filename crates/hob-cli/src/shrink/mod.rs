@@ -43,10 +43,10 @@ A fifth of the text is kept aside; the divergence on it is what the report says.
 pub struct ShrinkArgs {
     /// GGUF file of the parent, best one of F32, F16 or BF16
     pub model: PathBuf,
-    /// Size of the file: 800MB, 1.5GB, or 4.5bpw (bits per weight)
-    #[arg(long, value_name = "SIZE")]
-    pub fit: Size,
-    /// File to write [default: beside the model]
+    /// Size of the file: 800MB, 1.5GB, or 4.5bpw (bits per weight); several, such as 3bpw,4bpw, give a file each
+    #[arg(long, value_name = "SIZE", value_delimiter = ',', required = true)]
+    pub fit: Vec<Size>,
+    /// File to write, or folder for the files of several sizes [default: beside the model]
     #[arg(short, long, value_name = "PATH")]
     pub out: Option<PathBuf>,
     /// What is read.
@@ -64,7 +64,7 @@ pub struct ShrinkArgs {
     /// How weights are rounded: so that later ones make up for the errors of earlier ones, or one by one (for comparison)
     #[arg(long, value_enum, default_value_t)]
     pub rounding: RoundingArg,
-    /// Page for people with all figures and curves; the same for programs lies beside it as .json
+    /// Page for people with all figures and curves of one size; the same for programs lies beside it as .json
     #[arg(long, value_name = "HTML")]
     pub report: Option<PathBuf>,
     /// Print one JSON document
@@ -100,20 +100,17 @@ pub fn run(args: &ShrinkArgs) -> anyhow::Result<()> {
     let threads = args.text.threads();
     let parent = Parent::open(&Which::named(&args.model), Precision::F32)
         .with_context(|| args.model.display().to_string())?;
-    let budget = args.fit.bytes(parent.params.len());
-    let file = args.out.clone().unwrap_or_else(|| beside(&args.model, budget));
-    if is_same(&file, &args.model) {
-        return Err(fail::usage("the small file would replace its parent; choose another --out"));
-    }
+    let budgets: Vec<u64> = args.fit.iter().map(|size| size.bytes(parent.params.len())).collect();
+    let files = files(args, &budgets)?;
     check_memory(&parent)?;
-    args.report.as_deref().map_or(Ok(()), check_page)?;
+    args.report.as_deref().map_or(Ok(()), |page| check_page(page, files.len()))?;
     let Texts { curvature, held_out, training } = args.text.read(&parent)?;
     let cpu = Cpu::new(threads, Compute::Exact);
-    let options = options(args, budget, threads, sequence(&parent));
+    let options = options(args, budgets, threads, sequence(&parent));
     let mut progress = Progress::start();
     let mut heard = |stage: Stage<'_>| progress.update(|| line(stage), || event(stage));
     let both = (&parent.network, parent.params.as_slice());
-    let outcome = hob_shrink::shrink(&cpu, both, &parent.metadata, &curvature, &options, &mut heard)?;
+    let children = hob_shrink::shrink(&cpu, both, &parent.metadata, &curvature, &options, &mut heard)?;
     drop(progress);
     let judge = |child: &Outcome| {
         let child = child.params(parent.network.layout());
@@ -122,39 +119,58 @@ pub fn run(args: &ShrinkArgs) -> anyhow::Result<()> {
     let tune = |child: &Outcome, cpu, text, how: &Tuning, heard: &mut dyn FnMut(Point) -> bool| {
         child.tuned(cpu, both, text, how, heard)
     };
-    let trained = (outcome, &training, options.sequence);
-    let (outcome, measured, untrained) = args.text.train((Rule::AdamW, args.rate), trained, tune, judge)?;
-    write_model(&file, &parent.metadata, &outcome.tensors)?;
-    let report = Report {
-        budget,
-        divergence: measured.measure(),
-        divergence_untrained: untrained.map(|d| d.measure()),
-        tokens: curvature.tokens.len() + held_out.tokens.len(),
-        held_out_tokens: held_out.tokens.len(),
-        seed: args.text.seed,
-        data: args.text.data.clone(),
-        ..Report::new(&parent, &outcome, &args.model, file)?
-    };
-    drop((parent, outcome));
-    finish(args, report, &held_out.tokens, options.sequence)
-}
-
-/// Says what came out, and writes the page where one is wanted.
-fn finish(args: &ShrinkArgs, mut report: Report, held_out: &[u32], window: usize) -> anyhow::Result<()> {
-    if let Some(page) = &args.report {
+    let mut reports = Vec::new();
+    for ((child, file), budget) in children.into_iter().zip(files).zip(&options.budgets) {
+        let child = (child, &training, options.sequence);
+        let (child, measured, untrained) = args.text.train((Rule::AdamW, args.rate), child, tune, judge)?;
+        write_model(&file, &parent.metadata, &child.tensors)?;
+        reports.push(Report {
+            budget: *budget,
+            divergence: measured.measure(),
+            divergence_untrained: untrained.map(|d| d.measure()),
+            tokens: curvature.tokens.len() + held_out.tokens.len(),
+            held_out_tokens: held_out.tokens.len(),
+            seed: args.text.seed,
+            data: args.text.data.clone(),
+            ..Report::new(&parent, &child, &args.model, file)?
+        });
+    }
+    drop(parent);
+    if let (Some(page), [report]) = (&args.report, reports.as_mut_slice()) {
         let mut progress = Progress::steps(!args.json);
         progress.step("measuring both files");
-        report.measure(held_out, window, args.text.threads())?;
+        report.measure(&held_out.tokens, options.sequence, threads)?;
         drop(progress);
-        out::write_whole(page, report.page()?.as_bytes())?;
-        let figures = serde_json::to_string_pretty(&report)? + "\n";
-        out::write_whole(&page.with_extension("json"), figures.as_bytes())?;
+        report.write(page)?;
     }
-    if args.json { out::json(&report) } else { out::text(&report.lines()) }
+    match reports.as_slice() {
+        [report] if args.json => out::json(report),
+        _ if args.json => out::json(&reports),
+        _ => out::text(&reports.iter().map(Report::lines).collect::<Vec<_>>().join("\n")),
+    }
 }
 
-fn options(args: &ShrinkArgs, budget: u64, threads: usize, sequence: usize) -> Options {
-    let mut options = Options::new(budget, threads, sequence);
+/// Where the children of `budgets` go.
+fn files(args: &ShrinkArgs, budgets: &[u64]) -> anyhow::Result<Vec<PathBuf>> {
+    let files: Vec<PathBuf> = match (&args.out, budgets) {
+        (Some(file), [_]) => vec![file.clone()],
+        (Some(folder), _) if !folder.is_dir() => {
+            return Err(fail::usage("several sizes give several files: --out names a folder that is there"));
+        }
+        (Some(folder), _) => budgets.iter().map(|b| folder.join(name(&args.model, *b))).collect(),
+        (None, _) => budgets.iter().map(|b| args.model.with_file_name(name(&args.model, *b))).collect(),
+    };
+    if files.iter().any(|file| is_same(file, &args.model)) {
+        return Err(fail::usage("the small file would replace its parent; choose another --out"));
+    }
+    if files.iter().enumerate().any(|(i, file)| files[..i].contains(file)) {
+        return Err(fail::usage("two of these sizes would give the same file; ask for one of them"));
+    }
+    Ok(files)
+}
+
+fn options(args: &ShrinkArgs, budgets: Vec<u64>, threads: usize, sequence: usize) -> Options {
+    let mut options = Options::new(budgets, threads, sequence);
     options.seed = args.text.seed;
     options.method.judge = match args.judge {
         JudgeArg::Predictions => Judge::Curvature,
@@ -172,7 +188,10 @@ fn options(args: &ShrinkArgs, budget: u64, threads: usize, sequence: usize) -> O
 }
 
 /// Says before the work begins that its report could not be written.
-fn check_page(page: &Path) -> anyhow::Result<()> {
+fn check_page(page: &Path, files: usize) -> anyhow::Result<()> {
+    if files > 1 {
+        return Err(fail::usage("--report is about one size; ask for one"));
+    }
     if page.with_extension("json") == page {
         return Err(fail::usage(
             "--report: the page would be replaced by the figures beside it; name it .html",
@@ -203,11 +222,11 @@ fn check_memory(parent: &Parent) -> anyhow::Result<()> {
     }
 }
 
-/// A name for the child beside its parent.
-fn beside(model: &Path, budget: u64) -> PathBuf {
+/// A name for the child of `budget` bytes.
+fn name(model: &Path, budget: u64) -> String {
     let stem = model.file_stem().unwrap_or_default().to_string_lossy();
     let size = Bytes(budget).to_string().replace(' ', "");
-    model.with_file_name(format!("{stem}-{size}.gguf"))
+    format!("{stem}-{size}.gguf")
 }
 
 fn line(stage: Stage<'_>) -> String {

@@ -1,6 +1,7 @@
 //! What `hob shrink` found out, for programs and as a page for people.
 
 use crate::open::{self, RunArgs};
+use crate::out;
 use crate::parent::Parent;
 use anyhow::{Context, anyhow};
 use hob::LanguageModel;
@@ -124,6 +125,13 @@ impl Report {
         Ok(())
     }
 
+    /// Writes the page, and the figures beside it.
+    pub fn write(&self, page: &Path) -> anyhow::Result<()> {
+        out::write_whole(page, self.page()?.as_bytes())?;
+        let figures = serde_json::to_string_pretty(self)? + "\n";
+        out::write_whole(&page.with_extension("json"), figures.as_bytes())
+    }
+
     /// For a terminal.
     pub fn lines(&self) -> String {
         let types: Vec<String> = self.types.iter().map(|(ty, count)| format!("{count} {ty}")).collect();
@@ -146,7 +154,7 @@ impl Report {
     }
 
     /// A page that needs nothing but itself.
-    pub fn page(&self) -> anyhow::Result<String> {
+    fn page(&self) -> anyhow::Result<String> {
         let mut page = String::new();
         let title = escaped(&self.file.file_name().unwrap_or_default().to_string_lossy());
         write!(page, "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n")?;

@@ -64,6 +64,24 @@ fn a_model_shrinks_to_the_size_asked_for_and_training_makes_it_better() {
     assert!(shipped < 3.0 * said && said < 3.0 * shipped, "{shipped}, {said}");
     let frontier: Vec<(u64, f64)> = serde_json::from_value(report["frontier"].clone()).unwrap();
     assert!(frontier.len() > 50 && frontier.windows(2).all(|w| w[0].0 < w[1].0 && w[0].1 >= w[1].1));
+    // Several sizes from one reading are the files that each would be alone.
+    let folder_of = |fit: &str, more: &[&str]| {
+        let args = ["shrink", &model, "--fit", fit, "--data", &data, "--tokens", "6000", "--json"];
+        hob(&[&args[..], more].concat(), b"")
+    };
+    let reports = folder_of("58KB,70kB", &["--out", folder.path().to_str().unwrap()]).json();
+    let alone = shrink("58KB", "alone.gguf", &[]).1;
+    let [first, second] = [0, 1].map(|i| reports[i]["file"].as_str().unwrap().to_owned());
+    assert!(first.ends_with("model-58.0kB.gguf") && bytes(&second) <= 70_000, "{reports}");
+    assert!(std::fs::read(&first).unwrap() == std::fs::read(&alone).unwrap());
+    for (fit, more, expected) in [
+        ("58KB,70KB", &["--out", &alone][..], "a folder that is there"),
+        ("58KB,58.0KB", &[], "the same file"),
+        ("58KB,70KB", &["--report", "r.html"], "about one size"),
+    ] {
+        let run = folder_of(fit, more);
+        assert!(run.code == Some(2) && run.stderr.contains(expected), "{}", run.stderr);
+    }
     // No row is a whole block of this type: the matrices then stay halves.
     let (halves, _) = shrink("1MB", "halves.gguf", &["--types", "Q4_K"]);
     assert_eq!(halves["types"]["F16"], 15, "{halves}");
