@@ -22,5 +22,6 @@ pub use dequantize::dequantize_row;
 pub use error::Error;
 pub use float::{bf16_to_f32, e8m0_half_to_f32, f16_to_f32, ue4m3_half_to_f32};
 pub use lattice::Lattice;
-pub use quantize::{quantize_row, quantize_row_weighted};
+pub use quantize::{has_codebook, quantize_block_towards, quantize_row, quantize_row_weighted};
+pub use search::codebook::Aims;
 pub use types::TensorType;

@@ -3,6 +3,7 @@
 use half::{bf16, f16};
 
 use crate::blocks::{fp4, iq_encode, iq4, kquants_encode as kquants, legacy, ternary};
+use crate::search::codebook::Aims;
 use crate::search::signed_extreme;
 use crate::{Error, TensorType, dequantize_row};
 
@@ -58,6 +59,41 @@ pub fn quantize_row_weighted(
     quantize(Row { ty, src, importance }, dst)
 }
 
+/// Stores one block of a type that [`has_codebook`]: its scales are those for `src` under `importance`, as
+/// [`quantize_row_weighted`] chooses them, and its elements, eight at a time, are the nearest to where `aims` says by then.
+///
+/// # Errors
+/// As [`quantize_row_weighted`]; aims that are no numbers give elements that are not the nearest.
+///
+/// # Panics
+/// When `ty` has no codebook, or the lengths are not those of a block.
+pub fn quantize_block_towards(
+    ty: TensorType,
+    src: &[f32],
+    importance: &[f32],
+    aims: &mut dyn Aims,
+    dst: &mut [u8],
+) -> Result<(), Error> {
+    let x: &[f32; 256] = src.try_into().expect("a block of 256 elements");
+    let w = relative(importance.try_into().expect("one importance for each element"));
+    if let Some(position) = x.iter().position(|x| !x.is_finite()) {
+        return Err(Error::NotFinite { position, value: x[position] });
+    }
+    let (w, aims) = (Some(&w), Some(aims));
+    let size = "the bytes of one block";
+    let stored = match ty {
+        TensorType::IQ1_S => iq_encode::encode_iq1_s(x, w, aims, dst.try_into().expect(size)),
+        TensorType::IQ1_M => iq_encode::encode_iq1_m(x, w, aims, dst.try_into().expect(size)),
+        TensorType::IQ2_XXS => iq_encode::encode_iq2_xxs(x, w, aims, dst.try_into().expect(size)),
+        TensorType::IQ2_XS => iq_encode::encode_iq2_xs(x, w, aims, dst.try_into().expect(size)),
+        TensorType::IQ2_S => iq_encode::encode_iq2_s(x, w, aims, dst.try_into().expect(size)),
+        TensorType::IQ3_XXS => iq_encode::encode_iq3_xxs(x, w, aims, dst.try_into().expect(size)),
+        TensorType::IQ3_S => iq_encode::encode_iq3_s(x, w, aims, dst.try_into().expect(size)),
+        _ => panic!("{ty} has no codebook"),
+    };
+    stored.ok_or_else(|| Error::TooLarge { ty, position: 0, end: 256, value: signed_extreme(x) })
+}
+
 fn quantize(at: Row, dst: &mut [u8]) -> Result<(), Error> {
     let Row { ty, src, .. } = at;
     assert_eq!(
@@ -95,13 +131,13 @@ fn quantize(at: Row, dst: &mut [u8]) -> Result<(), Error> {
         TensorType::TQ2_0 => at.each_block(dst, ternary::encode_tq2_0),
         TensorType::MXFP4 => at.each_block(dst, fp4::encode_mxfp4),
         TensorType::NVFP4 => at.each_block(dst, fp4::encode_nvfp4),
-        TensorType::IQ1_S => at.each_block(dst, iq_encode::encode_iq1_s),
-        TensorType::IQ1_M => at.each_block(dst, iq_encode::encode_iq1_m),
-        TensorType::IQ2_XXS => at.each_block(dst, iq_encode::encode_iq2_xxs),
-        TensorType::IQ2_XS => at.each_block(dst, iq_encode::encode_iq2_xs),
-        TensorType::IQ2_S => at.each_block(dst, iq_encode::encode_iq2_s),
-        TensorType::IQ3_XXS => at.each_block(dst, iq_encode::encode_iq3_xxs),
-        TensorType::IQ3_S => at.each_block(dst, iq_encode::encode_iq3_s),
+        TensorType::IQ1_S => at.each_block(dst, |x, w, block| iq_encode::encode_iq1_s(x, w, None, block)),
+        TensorType::IQ1_M => at.each_block(dst, |x, w, block| iq_encode::encode_iq1_m(x, w, None, block)),
+        TensorType::IQ2_XXS => at.each_block(dst, |x, w, block| iq_encode::encode_iq2_xxs(x, w, None, block)),
+        TensorType::IQ2_XS => at.each_block(dst, |x, w, block| iq_encode::encode_iq2_xs(x, w, None, block)),
+        TensorType::IQ2_S => at.each_block(dst, |x, w, block| iq_encode::encode_iq2_s(x, w, None, block)),
+        TensorType::IQ3_XXS => at.each_block(dst, |x, w, block| iq_encode::encode_iq3_xxs(x, w, None, block)),
+        TensorType::IQ3_S => at.each_block(dst, |x, w, block| iq_encode::encode_iq3_s(x, w, None, block)),
         _ => Err(Error::Unsupported { ty }),
     }
 }
@@ -157,7 +193,8 @@ impl Row<'_> {
     }
 }
 
-fn has_codebook(ty: TensorType) -> bool {
+/// Whether elements of `ty` are stored eight at a time as entries of a codebook.
+pub fn has_codebook(ty: TensorType) -> bool {
     use TensorType as T;
     matches!(ty, T::IQ1_S | T::IQ1_M | T::IQ2_XXS | T::IQ2_XS | T::IQ2_S | T::IQ3_XXS | T::IQ3_S)
 }

@@ -2,7 +2,10 @@
 //! columns make up for the errors of earlier ones.
 
 use crate::Feedback;
-use hob_quant::{Error, Lattice, TensorType, quantize_row, quantize_row_weighted};
+use hob_quant::{
+    Aims, Error, Lattice, TensorType, dequantize_row, has_codebook, quantize_block_towards, quantize_row,
+    quantize_row_weighted,
+};
 use std::thread;
 
 /// How weights are rounded.
@@ -92,19 +95,16 @@ impl<'a> Row<'a> {
             Rounding::Feedback(feedback) if Lattice::exists(self.ty) => {
                 self.with_feedback(feedback, w, bytes)
             }
+            Rounding::Feedback(feedback) if has_codebook(self.ty) => self.eights(feedback, w, bytes),
             Rounding::Feedback(feedback) => quantize_row_weighted(self.ty, w, &feedback.weights, bytes),
         }
     }
 
     fn with_feedback(&mut self, feedback: &Feedback, w: &[f32], bytes: &mut [u8]) -> Result<(), Error> {
         let n = self.ty.block_size();
-        let inputs = w.len();
         for (b, block) in bytes.chunks_exact_mut(self.ty.block_bytes()).enumerate() {
             let start = b * n;
-            for (i, aim) in self.aims.iter_mut().enumerate() {
-                let m = &feedback.transposed[(start + i) * inputs..][..start];
-                *aim = w[start + i] + dot(&self.errors[..start], m);
-            }
+            self.aim(feedback, w, start);
             let weights = &feedback.weights[start..start + n];
             // The scales that suit the aims are not always those that suit the weights: the better end counts.
             quantize_row_weighted(self.ty, &self.aims, weights, &mut self.trial.bytes)?;
@@ -119,6 +119,40 @@ impl<'a> Row<'a> {
             block.copy_from_slice(&self.best.bytes);
         }
         Ok(())
+    }
+
+    /// As [`Row::with_feedback`], for types that store eight elements at a time.
+    fn eights(&mut self, feedback: &Feedback, w: &[f32], bytes: &mut [u8]) -> Result<(), Error> {
+        let n = self.ty.block_size();
+        for (b, block) in bytes.chunks_exact_mut(self.ty.block_bytes()).enumerate() {
+            let start = b * n;
+            self.aim(feedback, w, start);
+            let weights = &feedback.weights[start..start + n];
+            let mut fed = Eights { feedback, w, start, aims: &self.aims, errors: vec![0.0; n], cost: 0.0 };
+            quantize_block_towards(self.ty, &self.aims, weights, &mut fed, block)?;
+            let mut errors = fed.errors;
+            // The scales suit the aims as they were; now and then the entries that suited them too are the better ones.
+            quantize_row_weighted(self.ty, &self.aims, weights, &mut self.trial.bytes)?;
+            dequantize_row(self.ty, &self.trial.bytes, &mut self.trial.errors);
+            let mut plain = Eights { feedback, w, start, aims: &self.aims, errors: vec![0.0; n], cost: 0.0 };
+            for (run, values) in self.trial.errors.as_chunks::<8>().0.iter().enumerate() {
+                plain.settle(run, values);
+            }
+            if plain.cost < fed.cost {
+                errors = plain.errors;
+                block.copy_from_slice(&self.trial.bytes);
+            }
+            self.errors[start..start + n].copy_from_slice(&errors);
+        }
+        Ok(())
+    }
+
+    /// Where the columns of the block at `start` aim after the blocks before it.
+    fn aim(&mut self, feedback: &Feedback, w: &[f32], start: usize) {
+        for (i, aim) in self.aims.iter_mut().enumerate() {
+            let m = &feedback.transposed[(start + i) * w.len()..][..start];
+            *aim = w[start + i] + dot(&self.errors[..start], m);
+        }
     }
 
     /// Chooses the codes of the trial's block for its scales, column after column.
@@ -139,6 +173,43 @@ impl<'a> Row<'a> {
     }
 }
 
+/// The elements of one block, eight at a time.
+struct Eights<'a> {
+    feedback: &'a Feedback,
+    w: &'a [f32],
+    start: usize,
+    /// Where they aim after the blocks before this one.
+    aims: &'a [f32],
+    /// Error of every settled element, `w - q`.
+    errors: Vec<f32>,
+    cost: f32,
+}
+
+impl Eights<'_> {
+    /// Where element `at` aims when the elements before `settled` are.
+    fn aim_of(&self, at: usize, settled: usize) -> f32 {
+        let m = &self.feedback.transposed[(self.start + at) * self.w.len() + self.start..][..settled];
+        self.aims[at] + dot(&self.errors[..settled], m)
+    }
+}
+
+impl Aims for Eights<'_> {
+    fn aim(&mut self, run: usize, x: &mut [f32; 8]) {
+        for (i, x) in x.iter_mut().enumerate() {
+            *x = self.aim_of(8 * run + i, 8 * run);
+        }
+    }
+
+    fn settle(&mut self, run: usize, values: &[f32; 8]) {
+        for (i, value) in values.iter().enumerate() {
+            let at = 8 * run + i;
+            let off = self.aim_of(at, at) - value;
+            self.errors[at] = self.w[self.start + at] - value;
+            self.cost += self.feedback.weights[self.start + at] * off * off;
+        }
+    }
+}
+
 /// In eight running sums, which vectorise.
 fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0f32; 8];
@@ -150,4 +221,51 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
         }
     }
     sums.iter().sum::<f32>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Curvature, Part};
+    use hob_base::Random;
+    use hob_kernels::{Compute, Cpu};
+
+    /// What a matrix of 256 columns sees whose inputs hang together, and the matrix.
+    fn part(rows: usize) -> (Part, Vec<f32>) {
+        let (n, mut random) = (256, Random::new(8, 1));
+        let mut part = Part::new(0..rows * n, n);
+        for _ in 0..2 * n {
+            let common: Vec<f32> = (0..8).map(|_| random.normal()).collect();
+            let x: Vec<f32> =
+                (0..n).map(|i| common[i % 8] + 0.5 * common[i / 32] + 0.7 * random.normal()).collect();
+            for (i, to) in part.products.iter_mut().enumerate() {
+                *to += x[i / n] * x[i % n];
+            }
+        }
+        part.outputs.fill(1.0);
+        (part, (0..rows * n).map(|_| 0.05 * random.normal()).collect())
+    }
+
+    #[test]
+    fn feedback_costs_less_than_weights_alone_for_every_type() {
+        let rows = 4;
+        let (part, w) = part(rows);
+        let curvature = Curvature::new(&part, 512);
+        let feedback = curvature.feedback().unwrap();
+        let cpu = Cpu::new(1, Compute::Exact);
+        let cost = |ty: TensorType, how| {
+            let bytes = round_matrix(ty, &w, 256, how, 1).unwrap();
+            let mut e = vec![0.0; w.len()];
+            dequantize_row(ty, &bytes, &mut e);
+            e.iter_mut().zip(&w).for_each(|(q, w)| *q = w - *q);
+            curvature.cost(&cpu, &e, &[0, 1, 2, 3])
+        };
+        use TensorType as T;
+        for ty in [T::Q4_0, T::Q2_K, T::Q4_K, T::IQ4_XS, T::IQ1_S, T::IQ2_XXS, T::IQ2_S, T::IQ3_XXS, T::IQ3_S]
+        {
+            let alone = cost(ty, Rounding::Weighted(&feedback.weights));
+            let fed = cost(ty, Rounding::Feedback(&feedback));
+            assert!(fed < 0.5 * alone, "{ty}: {fed} for {alone}");
+        }
+    }
 }

@@ -3,12 +3,15 @@
 use super::iq_codebooks as books;
 use crate::float::store_f16;
 use crate::search::books::{Pairs, Signs};
-use crate::search::codebook::{Entries, Format, best_entries};
+use crate::search::codebook::{Aims, Entries, Format, best_entries};
 use crate::search::entries::{Eights, Fours};
 use crate::search::steps::Ladder;
 
 /// Weights of a block's elements; `None` weighs all alike.
 type Weights<'a> = Option<&'a [f32; 256]>;
+
+/// Where elements aim once those before them are settled, if they do.
+type Towards<'a> = Option<&'a mut dyn Aims>;
 
 static IQ2_XXS: [Eights<256>; 1] = [Pairs::new(&books::IQ2_XXS, books::IQ2_LEVELS, 0, Signs::Even)];
 static IQ2_XS: [Eights<512>; 1] = [Pairs::new(&books::IQ2_XS, books::IQ2_LEVELS, 0, Signs::Even)];
@@ -39,66 +42,63 @@ fn iq1(shared: bool) -> Format<'static, Eights<2048>> {
 /// One for each element.
 const EQUAL: [f32; 256] = [1.0; 256];
 
-/// Bits of the negative signs of run `run`; made even in number by turning the one that costs least.
-fn signs(x: &[f32; 256], w: &[f32; 256], run: usize, entry: [i8; 8], even: bool) -> u8 {
-    let (x, w) = (&x.as_chunks::<8>().0[run], &w.as_chunks::<8>().0[run]);
-    let bits = (0..8).fold(0, |bits, i| bits | (u8::from(x[i] < 0.0) << i));
-    if !even || bits.count_ones().is_multiple_of(2) {
-        return bits;
-    }
-    let cost = |i: usize| w[i] * x[i].abs() * f32::from(entry[i]);
-    let cheapest = (0..8).fold(0, |best, i| if cost(i) < cost(best) { i } else { best });
-    bits ^ (1 << cheapest)
-}
-
-fn two_quads<const E: usize>(book: &[[i8; 4]; E], code: u32) -> [i8; 8] {
-    let (a, b) = (book[code as usize & 0xFFFF], book[code as usize >> 16]);
-    [a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3]]
-}
-
-pub(crate) fn encode_iq2_xxs(x: &[f32; 256], w: Weights, block: &mut [u8; 66]) -> Option<()> {
-    let w = w.unwrap_or(&EQUAL);
-    let best: Entries<8> = best_entries(x, w, &iq2(&IQ2_XXS))?;
+pub(crate) fn encode_iq2_xxs(
+    x: &[f32; 256],
+    w: Weights,
+    aims: Towards<'_>,
+    block: &mut [u8; 66],
+) -> Option<()> {
+    let best: Entries<8> = best_entries(x, w.unwrap_or(&EQUAL), &iq2(&IQ2_XXS), aims)?;
     for (group, bytes) in block[2..].as_chunks_mut::<8>().0.iter_mut().enumerate() {
         let mut word = (best.steps.levels[group] as u32) << 28;
         for (i, byte) in bytes[..4].iter_mut().enumerate() {
             let run = 4 * group + i;
-            let entry = books::IQ2_XXS[best.codes[run] as usize];
             *byte = best.codes[run] as u8;
-            word |= u32::from(signs(x, w, run, entry, true) & 127) << (7 * i);
+            word |= u32::from(best.signs[run] & 127) << (7 * i);
         }
         bytes[4..].copy_from_slice(&word.to_le_bytes());
     }
     store_f16(block, 0, best.steps.d)
 }
 
-pub(crate) fn encode_iq2_xs(x: &[f32; 256], w: Weights, block: &mut [u8; 74]) -> Option<()> {
-    let w = w.unwrap_or(&EQUAL);
-    let best: Entries<16> = best_entries(x, w, &iq2(&IQ2_XS))?;
+pub(crate) fn encode_iq2_xs(
+    x: &[f32; 256],
+    w: Weights,
+    aims: Towards<'_>,
+    block: &mut [u8; 74],
+) -> Option<()> {
+    let best: Entries<16> = best_entries(x, w.unwrap_or(&EQUAL), &iq2(&IQ2_XS), aims)?;
     for (run, bytes) in block[2..66].as_chunks_mut::<2>().0.iter_mut().enumerate() {
         let code = best.codes[run] as u16;
-        let signs = signs(x, w, run, books::IQ2_XS[usize::from(code)], true);
-        *bytes = (code | u16::from(signs & 127) << 9).to_le_bytes();
+        *bytes = (code | u16::from(best.signs[run] & 127) << 9).to_le_bytes();
     }
     put_nibbles(&mut block[66..], &best.steps.levels);
     store_f16(block, 0, best.steps.d)
 }
 
-pub(crate) fn encode_iq2_s(x: &[f32; 256], w: Weights, block: &mut [u8; 82]) -> Option<()> {
-    let w = w.unwrap_or(&EQUAL);
-    let best: Entries<16> = best_entries(x, w, &iq2(&IQ2_S))?;
+pub(crate) fn encode_iq2_s(
+    x: &[f32; 256],
+    w: Weights,
+    aims: Towards<'_>,
+    block: &mut [u8; 82],
+) -> Option<()> {
+    let best: Entries<16> = best_entries(x, w.unwrap_or(&EQUAL), &iq2(&IQ2_S), aims)?;
     block[66..74].fill(0);
     for (run, &code) in best.codes.iter().enumerate() {
         block[2 + run] = code as u8;
-        block[34 + run] = signs(x, w, run, books::IQ2_S[code as usize], false);
+        block[34 + run] = best.signs[run];
         block[66 + run / 4] |= ((code >> 8) as u8) << (2 * (run % 4));
     }
     put_nibbles(&mut block[74..], &best.steps.levels);
     store_f16(block, 0, best.steps.d)
 }
 
-pub(crate) fn encode_iq3_xxs(x: &[f32; 256], w: Weights, block: &mut [u8; 98]) -> Option<()> {
-    let w = w.unwrap_or(&EQUAL);
+pub(crate) fn encode_iq3_xxs(
+    x: &[f32; 256],
+    w: Weights,
+    aims: Towards<'_>,
+    block: &mut [u8; 98],
+) -> Option<()> {
     let format = Format {
         books: &IQ3_XXS,
         shared: false,
@@ -107,7 +107,7 @@ pub(crate) fn encode_iq3_xxs(x: &[f32; 256], w: Weights, block: &mut [u8; 98]) -
         typical: 25.0,
         flat: 28.0,
     };
-    let best: Entries<8> = best_entries(x, w, &format)?;
+    let best: Entries<8> = best_entries(x, w.unwrap_or(&EQUAL), &format, aims)?;
     for group in 0..8 {
         let mut word = (best.steps.levels[group] as u32) << 28;
         for i in 0..4 {
@@ -115,15 +115,19 @@ pub(crate) fn encode_iq3_xxs(x: &[f32; 256], w: Weights, block: &mut [u8; 98]) -
             let code = best.codes[run];
             block[2 + 2 * run] = code as u8;
             block[3 + 2 * run] = (code >> 16) as u8;
-            word |= u32::from(signs(x, w, run, two_quads(&books::IQ3_XXS, code), true) & 127) << (7 * i);
+            word |= u32::from(best.signs[run] & 127) << (7 * i);
         }
         block[66 + 4 * group..70 + 4 * group].copy_from_slice(&word.to_le_bytes());
     }
     store_f16(block, 0, best.steps.d)
 }
 
-pub(crate) fn encode_iq3_s(x: &[f32; 256], w: Weights, block: &mut [u8; 110]) -> Option<()> {
-    let w = w.unwrap_or(&EQUAL);
+pub(crate) fn encode_iq3_s(
+    x: &[f32; 256],
+    w: Weights,
+    aims: Towards<'_>,
+    block: &mut [u8; 110],
+) -> Option<()> {
     let format = Format {
         books: &IQ3_S,
         shared: false,
@@ -132,7 +136,7 @@ pub(crate) fn encode_iq3_s(x: &[f32; 256], w: Weights, block: &mut [u8; 110]) ->
         typical: 6.7,
         flat: 1.0,
     };
-    let best: Entries<8> = best_entries(x, w, &format)?;
+    let best: Entries<8> = best_entries(x, w.unwrap_or(&EQUAL), &format, aims)?;
     block[66..74].fill(0);
     for (run, &code) in best.codes.iter().enumerate() {
         for (half, code) in [code & 0xFFFF, code >> 16].into_iter().enumerate() {
@@ -140,14 +144,19 @@ pub(crate) fn encode_iq3_s(x: &[f32; 256], w: Weights, block: &mut [u8; 110]) ->
             block[2 + quad] = code as u8;
             block[66 + quad / 8] |= ((code >> 8) as u8) << (quad % 8);
         }
-        block[74 + run] = signs(x, w, run, two_quads(&books::IQ3_S, code), false);
+        block[74 + run] = best.signs[run];
     }
     put_nibbles(&mut block[106..], &best.steps.levels);
     store_f16(block, 0, best.steps.d)
 }
 
-pub(crate) fn encode_iq1_s(x: &[f32; 256], w: Weights, block: &mut [u8; 50]) -> Option<()> {
-    let best: Entries<8> = best_entries(x, w.unwrap_or(&EQUAL), &iq1(true))?;
+pub(crate) fn encode_iq1_s(
+    x: &[f32; 256],
+    w: Weights,
+    aims: Towards<'_>,
+    block: &mut [u8; 50],
+) -> Option<()> {
+    let best: Entries<8> = best_entries(x, w.unwrap_or(&EQUAL), &iq1(true), aims)?;
     for group in 0..8 {
         let mut word = (best.steps.levels[group] as u16) << 12 | u16::from(best.books[4 * group]) << 15;
         for i in 0..4 {
@@ -160,8 +169,13 @@ pub(crate) fn encode_iq1_s(x: &[f32; 256], w: Weights, block: &mut [u8; 50]) -> 
     store_f16(block, 0, best.steps.d)
 }
 
-pub(crate) fn encode_iq1_m(x: &[f32; 256], w: Weights, block: &mut [u8; 56]) -> Option<()> {
-    let best: Entries<16> = best_entries(x, w.unwrap_or(&EQUAL), &iq1(false))?;
+pub(crate) fn encode_iq1_m(
+    x: &[f32; 256],
+    w: Weights,
+    aims: Towards<'_>,
+    block: &mut [u8; 56],
+) -> Option<()> {
+    let best: Entries<16> = best_entries(x, w.unwrap_or(&EQUAL), &iq1(false), aims)?;
     for (run, &code) in best.codes.iter().enumerate() {
         block[run] = code as u8;
         let nibble = (code >> 8) as u8 | best.books[run] << 3;

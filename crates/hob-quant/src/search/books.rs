@@ -79,6 +79,11 @@ impl<const D: usize, const LEVELS: usize, const C: usize, const E: usize> Pairs<
         [0, 1].map(|half| HalfSums::new(&self.patterns, &wx[half], &w[half]))
     }
 
+    /// The values of both halves of an entry.
+    pub(crate) fn values(&self, code: u32) -> [[f32; D]; 2] {
+        self.halves[code as usize].map(|half| self.patterns.values(usize::from(half)))
+    }
+
     /// The entry of least error with this step. `odd` asks for one turned sign. `hint` is a good entry already known.
     pub(crate) fn best(&self, sums: &Sums<C>, step: f32, odd: bool, hint: u32) -> Candidate {
         let plain = [0, 1].map(|half| sums[half].errors(step, false));

@@ -24,11 +24,21 @@ pub(crate) struct Format<'a, B> {
 /// Trial steps of a sub-block.
 const TRIALS: usize = 10;
 
+/// Where the elements of a block aim, eight at a time, each eight once those before them are settled.
+pub trait Aims {
+    /// Sets `x` to the aims of the eight elements of run `run`.
+    fn aim(&mut self, run: usize, x: &mut [f32; 8]);
+    /// They are stored as `values`.
+    fn settle(&mut self, run: usize, values: &[f32; 8]);
+}
+
 /// Entries and scales of a block of `S` sub-blocks.
 pub(crate) struct Entries<const S: usize> {
     pub steps: Steps<S>,
     /// The entry of each eight elements.
     pub codes: [u32; 32],
+    /// Bits of their negative signs, where entries have none.
+    pub signs: [u8; 32],
     /// The book of each entry.
     pub books: [u8; 32],
 }
@@ -47,11 +57,13 @@ struct Found<const S: usize> {
     shared: bool,
 }
 
-/// Entries and scales of least squared error times `w`; `None` when the scale overflows.
+/// Entries and scales of least squared error times `w`; `None` when the scale overflows. With `aims` the scales are those for
+/// `x`, and then the entries are chosen again, run after run, for what the aims are by then.
 pub(crate) fn best_entries<const S: usize, B: Codebook>(
     x: &[f32; 256],
     w: &[f32; 256],
     format: &Format<B>,
+    aims: Option<&mut dyn Aims>,
 ) -> Option<Entries<S>> {
     let largest = x.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
     let spanning = largest / (format.extreme * format.ladder.factor(format.ladder.highest));
@@ -79,7 +91,76 @@ pub(crate) fn best_entries<const S: usize, B: Codebook>(
         *ideal = best.map_or(0.0, Moments::best_step).max(0.0);
     }
     let steps = choose_steps(&format.ladder, &ideal, &|s, step| found.best_at(s, step).0);
-    Some(found.at(&format.ladder, steps))
+    let mut entries = found.at(&format.ladder, steps);
+    match aims {
+        None => {
+            for run in 0..32 {
+                let (x, w) = (&x.as_chunks::<8>().0[run], &w.as_chunks::<8>().0[run]);
+                let book = &format.books[usize::from(entries.books[run])];
+                entries.signs[run] = signs(x, w, &book.values(entries.codes[run]), book.signs());
+            }
+        }
+        Some(aims) => settle(&mut entries, w, format, aims),
+    }
+    Some(entries)
+}
+
+/// Chooses entries run after run for the scales that are there.
+fn settle<const S: usize, B: Codebook>(
+    entries: &mut Entries<S>,
+    w: &[f32; 256],
+    format: &Format<B>,
+    aims: &mut dyn Aims,
+) {
+    for (run, w) in w.as_chunks::<8>().0.iter().enumerate() {
+        let step = entries.steps.d * format.ladder.factor(entries.steps.levels[run * S / 32]);
+        let mut x = [0.0; 8];
+        aims.aim(run, &mut x);
+        let known = usize::from(entries.books[run]);
+        let mut best = (Candidate::default(), known, f32::INFINITY);
+        for (number, book) in format.books.iter().enumerate() {
+            // A bit that other runs share stays as it is.
+            if number != known && format.shared {
+                continue;
+            }
+            let hint = if number == known { entries.codes[run] } else { 0 };
+            let (sums, odd) = sums(book, &x, w);
+            let candidate = book.best(&sums, step, odd, hint);
+            let error = candidate.moments.error_at(step);
+            if error < best.2 {
+                best = (candidate, number, error);
+            }
+        }
+        let (candidate, number, _) = best;
+        let book = &format.books[number];
+        let values = book.values(candidate.code);
+        let bits = signs(&x, w, &values, book.signs());
+        (entries.codes[run], entries.books[run], entries.signs[run]) = (candidate.code, number as u8, bits);
+        let value = |i: usize| if bits >> i & 1 == 1 { -step * values[i] } else { step * values[i] };
+        aims.settle(run, &std::array::from_fn(value));
+    }
+}
+
+/// What all entries' errors follow from, and whether one sign must be turned.
+fn sums<B: Codebook>(book: &B, x: &[f32; 8], w: &[f32; 8]) -> (B::Sums, bool) {
+    let signed = book.signs() == Signs::InEntry;
+    let wx = std::array::from_fn(|i| w[i] * if signed { x[i] } else { x[i].abs() });
+    let odd = book.signs() == Signs::Even && x.iter().filter(|&&x| x < 0.0).count() % 2 == 1;
+    (book.sums(&wx, w), odd)
+}
+
+/// Bits of the negative signs of eight elements; where their number must be even, that of the one is turned that costs least.
+fn signs(x: &[f32; 8], w: &[f32; 8], values: &[f32; 8], kind: Signs) -> u8 {
+    if kind == Signs::InEntry {
+        return 0;
+    }
+    let bits = (0..8).fold(0, |bits, i| bits | (u8::from(x[i] < 0.0) << i));
+    if kind == Signs::Free || bits.count_ones().is_multiple_of(2) {
+        return bits;
+    }
+    let cost = |i: usize| w[i] * x[i].abs() * values[i];
+    let cheapest = (0..8).fold(0, |best, i| if cost(i) < cost(best) { i } else { best });
+    bits ^ (1 << cheapest)
 }
 
 /// Trial steps in even ratios: around the one that suits the root mean square, and up to the one that spans the largest.
@@ -101,10 +182,7 @@ fn trial_steps<B>(x: &[f32], w: &[f32], format: &Format<B>) -> [f32; TRIALS] {
 }
 
 fn try_steps<B: Codebook>(x: &[f32; 8], w: &[f32; 8], book: &B, trials: &[f32; TRIALS]) -> Candidates {
-    let signed = book.signs() == Signs::InEntry;
-    let wx = std::array::from_fn(|i| w[i] * if signed { x[i] } else { x[i].abs() });
-    let odd = book.signs() == Signs::Even && x.iter().filter(|&&x| x < 0.0).count() % 2 == 1;
-    let sums = book.sums(&wx, w);
+    let (sums, odd) = sums(book, x, w);
     let first = book.best(&sums, trials[0], odd, 0);
     let mut found = Candidates { list: [first; TRIALS], count: 1 };
     for &step in &trials[1..] {
@@ -160,7 +238,7 @@ impl<const S: usize> Found<S> {
     }
 
     fn at(&self, ladder: &Ladder, steps: Steps<S>) -> Entries<S> {
-        let mut entries = Entries { steps, codes: [0; 32], books: [0; 32] };
+        let mut entries = Entries { steps, codes: [0; 32], signs: [0; 32], books: [0; 32] };
         for run in 0..32 {
             let s = run * S / 32;
             let step = steps.d * ladder.factor(steps.levels[s]);

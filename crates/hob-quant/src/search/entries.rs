@@ -12,6 +12,9 @@ pub(crate) trait Codebook {
     /// `wx` has the signs only where entries have them.
     fn sums(&self, wx: &[f32; 8], w: &[f32; 8]) -> Self::Sums;
 
+    /// The values of an entry; without signs where they are stored apart.
+    fn values(&self, code: u32) -> [f32; 8];
+
     /// The entry of least error with this step. `odd` asks for one turned sign. `hint` is a good entry already known.
     fn best(&self, sums: &Self::Sums, step: f32, odd: bool, hint: u32) -> Candidate;
 }
@@ -28,6 +31,11 @@ impl<const E: usize> Codebook for Eights<E> {
 
     fn sums(&self, wx: &[f32; 8], w: &[f32; 8]) -> Self::Sums {
         Pairs::sums(self, wx, w)
+    }
+
+    fn values(&self, code: u32) -> [f32; 8] {
+        let [[a, b, c, d], [e, f, g, h]] = Pairs::values(self, code);
+        [a, b, c, d, e, f, g, h]
     }
 
     fn best(&self, sums: &Self::Sums, step: f32, odd: bool, hint: u32) -> Candidate {
@@ -47,6 +55,12 @@ impl<const E: usize> Codebook for Fours<E> {
 
     fn sums(&self, wx: &[f32; 8], w: &[f32; 8]) -> Self::Sums {
         [Pairs::sums(self, &wx[..4], &w[..4]), Pairs::sums(self, &wx[4..], &w[4..])]
+    }
+
+    fn values(&self, code: u32) -> [f32; 8] {
+        let [[[a, b], [c, d]], [[e, f], [g, h]]] =
+            [code & 0xFFFF, code >> 16].map(|c| Pairs::values(self, c));
+        [a, b, c, d, e, f, g, h]
     }
 
     fn best(&self, sums: &Self::Sums, step: f32, odd: bool, hint: u32) -> Candidate {

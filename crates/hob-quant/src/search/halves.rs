@@ -27,6 +27,10 @@ impl<const D: usize, const C: usize> Patterns<D, C> {
         }
         Self(values)
     }
+
+    pub(super) fn values(&self, half: usize) -> [f32; D] {
+        std::array::from_fn(|j| self.0[half / LANES][j][half % LANES])
+    }
 }
 
 /// What the errors of all halves follow from, for `D` elements with weights.
