@@ -158,12 +158,12 @@ impl Report {
         let mut page = String::new();
         let title = escaped(&self.file.file_name().unwrap_or_default().to_string_lossy());
         write!(page, "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n")?;
-        write!(page, "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n")?;
+        writeln!(page, "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">")?;
         write!(page, "<title>{title}</title>\n<style>{STYLE}</style>\n<main>\n<h1>{title}</h1>\n")?;
-        write!(
+        writeln!(
             page,
             "<p>Made from {} with <code>hob shrink</code> to fit into {}: {}, {:.2} bits per weight, {:.1} times smaller \
-             than its parent.</p>\n",
+             than its parent.</p>",
             escaped(&self.model.display().to_string()),
             Bytes(self.budget),
             Bytes(self.bytes),
@@ -172,10 +172,10 @@ impl Report {
         )?;
         self.quality(&mut page)?;
         write!(page, "<h2>Size and quality</h2>\n<figure>{}", self.curve()?)?;
-        write!(
+        writeln!(
             page,
             "<figcaption>The least divergence predicted for each size of this model. The ring is this file as \
-             measured.</figcaption></figure>\n"
+             measured.</figcaption></figure>"
         )?;
         self.tensors(&mut page)?;
         let data: Vec<String> = self.data.iter().map(|p| escaped(&p.display().to_string())).collect();
@@ -195,7 +195,7 @@ impl Report {
     fn quality(&self, page: &mut String) -> std::fmt::Result {
         write!(page, "<h2>What it costs</h2>\n<table>\n")?;
         let mut row = |what: &str, value: String| {
-            write!(page, "<tr><th scope=\"row\">{what}</th><td>{value}</td></tr>\n")
+            writeln!(page, "<tr><th scope=\"row\">{what}</th><td>{value}</td></tr>")
         };
         let nats = |m: Measure| format!("{:.5} ± {:.5} nats per token", m.mean, m.error);
         row("divergence from the parent, text kept aside", nats(self.divergence))?;

@@ -8,7 +8,7 @@ use crate::ops::linear::blocks::{round_rows, unpack_rows};
 use crate::ops::linear::task::{PANEL_TOKENS_MAX, panel_tokens_of};
 use crate::ops::linear::tests::{Random, blocks, magnitudes, reference, run};
 use crate::{Compute, Cpu, Isa, Linear};
-use hob_quant::TensorType;
+use hob_quant::{TensorType, has_codebook};
 
 fn types() -> impl Iterator<Item = TensorType> {
     TensorType::ALL.iter().copied().filter(|&ty| format(ty).is_some() && ty.can_quantize())
@@ -19,7 +19,9 @@ fn variants_agree_and_stay_within_the_rounding_of_both_sides() {
     let mut random = Random(10);
     for ty in types() {
         for (rows, cols) in [(1, 256), (31, 256), (33, 512), (70, 1024), (40, 64), (65, 288)] {
-            if cols % ty.block_size() != 0 {
+            // Beyond their unpacking, which two shapes show, codebook types share everything; emulated machines are slow.
+            let seldom = has_codebook(ty) && ![1, 33].contains(&rows);
+            if cols % ty.block_size() != 0 || seldom {
                 continue;
             }
             let linear = Linear::new(blocks(ty, rows, cols, &mut random));
