@@ -299,7 +299,7 @@ def main():
     except Failed as why:
         raise SystemExit(f"llama.cpp: {why}") from None
     comparisons = {name: compare(row, files) for name, row in ours.items()}
-    print_table({**files, **floor, **{f"**Hob {os.path.basename(name)}**": row for name, row in ours.items()}})
+    print_table({**files, **floor, **{f"**Hob {name}**": row for name, row in ours.items()}})
     print_comparisons(comparisons)
     for name, why in missing.items():
         print(f"no {name}: {why}", file=sys.stderr)

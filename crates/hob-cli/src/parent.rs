@@ -3,9 +3,9 @@
 use crate::fail::note;
 use crate::progress::Progress;
 use crate::which::Which;
-use anyhow::bail;
+use anyhow::{Context, bail};
 use hob::{ChatTemplate, Tokenizer};
-use hob_format::{Metadata, ModelFiles};
+use hob_format::{Gguf, Metadata, ModelFiles};
 use hob_kernels::Precision;
 use hob_train::Network;
 use hob_train::data::{Corpus, Encoder, Learn};
@@ -17,12 +17,14 @@ pub struct Parent {
     pub params: Vec<f32>,
     pub metadata: Metadata,
     pub words: Words,
+    /// Bytes of its files.
+    pub bytes: u64,
 }
 
 impl Parent {
     /// Reads the model `which`, a GGUF file; products will be of `precision`.
     pub fn open(which: &Which, precision: Precision) -> anyhow::Result<Self> {
-        Self::of(&which.files()?, precision)
+        Self::of(&which.files()?, precision).with_context(|| which.name().display().to_string())
     }
 
     /// The model in `files`.
@@ -33,18 +35,24 @@ impl Parent {
         let network = Network::new(&spec, precision)?;
         let params = network.read(files)?;
         let words = Words::of(files, &metadata)?;
-        Ok(Self { network, params, metadata, words })
+        let bytes = gguf(files)?.file_bytes();
+        Ok(Self { network, params, metadata, words, bytes })
+    }
+}
+
+/// The GGUF file that training and shrinking start from.
+fn gguf(files: &ModelFiles) -> anyhow::Result<&Gguf> {
+    match files {
+        ModelFiles::Gguf(gguf) => Ok(gguf),
+        ModelFiles::Hf(_) => bail!(
+            "expected a GGUF file, found a model directory; training and shrinking start from GGUF files so far"
+        ),
     }
 }
 
 /// The metadata of a GGUF file, without what described its tensors.
 pub fn metadata(files: &ModelFiles) -> anyhow::Result<Metadata> {
-    let ModelFiles::Gguf(gguf) = files else {
-        bail!(
-            "expected a GGUF file, found a model directory; training and shrinking start from GGUF files so far"
-        );
-    };
-    let mut metadata = gguf.metadata.clone();
+    let mut metadata = gguf(files)?.metadata.clone();
     for key in ["general.file_type", "general.alignment", "general.quantization_version"] {
         metadata.remove(key);
     }

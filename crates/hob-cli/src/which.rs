@@ -67,6 +67,14 @@ impl Which {
         }
     }
 
+    /// What messages call it.
+    pub fn name(&self) -> &Path {
+        match self {
+            Self::Builtin => Path::new(BUILTIN_NAME),
+            Self::At(path) => path,
+        }
+    }
+
     /// Whether it is the built-in model.
     pub fn is_builtin(&self) -> bool {
         *self == Self::Builtin

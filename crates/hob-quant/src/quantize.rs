@@ -3,7 +3,7 @@
 use half::{bf16, f16};
 
 use crate::blocks::{fp4, iq_encode, iq4, kquants_encode as kquants, legacy, ternary};
-use crate::search::codebook::Aims;
+use crate::search::codebook::{Aims, Elements};
 use crate::search::signed_extreme;
 use crate::{Error, TensorType, dequantize_row};
 
@@ -51,10 +51,7 @@ pub fn quantize_row_weighted(
     dst: &mut [u8],
 ) -> Result<(), Error> {
     assert_eq!(src.len(), importance.len(), "{ty}: one importance for each element");
-    let valid = |importance: f32| importance.is_finite() && importance >= 0.0;
-    if let Some((position, &value)) = importance.iter().enumerate().find(|(_, i)| !valid(**i)) {
-        return Err(Error::Importance { position, value });
-    }
+    check_importance(importance)?;
     let importance = ty.is_quantized().then_some(importance);
     quantize(Row { ty, src, importance }, dst)
 }
@@ -76,22 +73,36 @@ pub fn quantize_block_towards(
 ) -> Result<(), Error> {
     let x: &[f32; 256] = src.try_into().expect("a block of 256 elements");
     let w = relative(importance.try_into().expect("one importance for each element"));
-    if let Some(position) = x.iter().position(|x| !x.is_finite()) {
-        return Err(Error::NotFinite { position, value: x[position] });
-    }
-    let (w, aims) = (Some(&w), Some(aims));
+    check_importance(importance)?;
+    check_finite(x)?;
+    let elements = Elements { x, w: &w, aims: Some(aims) };
     let size = "the bytes of one block";
     let stored = match ty {
-        TensorType::IQ1_S => iq_encode::encode_iq1_s(x, w, aims, dst.try_into().expect(size)),
-        TensorType::IQ1_M => iq_encode::encode_iq1_m(x, w, aims, dst.try_into().expect(size)),
-        TensorType::IQ2_XXS => iq_encode::encode_iq2_xxs(x, w, aims, dst.try_into().expect(size)),
-        TensorType::IQ2_XS => iq_encode::encode_iq2_xs(x, w, aims, dst.try_into().expect(size)),
-        TensorType::IQ2_S => iq_encode::encode_iq2_s(x, w, aims, dst.try_into().expect(size)),
-        TensorType::IQ3_XXS => iq_encode::encode_iq3_xxs(x, w, aims, dst.try_into().expect(size)),
-        TensorType::IQ3_S => iq_encode::encode_iq3_s(x, w, aims, dst.try_into().expect(size)),
+        TensorType::IQ1_S => iq_encode::encode_iq1_s(elements, dst.try_into().expect(size)),
+        TensorType::IQ1_M => iq_encode::encode_iq1_m(elements, dst.try_into().expect(size)),
+        TensorType::IQ2_XXS => iq_encode::encode_iq2_xxs(elements, dst.try_into().expect(size)),
+        TensorType::IQ2_XS => iq_encode::encode_iq2_xs(elements, dst.try_into().expect(size)),
+        TensorType::IQ2_S => iq_encode::encode_iq2_s(elements, dst.try_into().expect(size)),
+        TensorType::IQ3_XXS => iq_encode::encode_iq3_xxs(elements, dst.try_into().expect(size)),
+        TensorType::IQ3_S => iq_encode::encode_iq3_s(elements, dst.try_into().expect(size)),
         _ => panic!("{ty} has no codebook"),
     };
     stored.ok_or_else(|| Error::TooLarge { ty, position: 0, end: 256, value: signed_extreme(x) })
+}
+
+fn check_importance(importance: &[f32]) -> Result<(), Error> {
+    let valid = |importance: f32| importance.is_finite() && importance >= 0.0;
+    match importance.iter().enumerate().find(|(_, i)| !valid(**i)) {
+        Some((position, &value)) => Err(Error::Importance { position, value }),
+        None => Ok(()),
+    }
+}
+
+fn check_finite(src: &[f32]) -> Result<(), Error> {
+    match src.iter().enumerate().find(|(_, x)| !x.is_finite()) {
+        Some((position, &value)) => Err(Error::NotFinite { position, value }),
+        None => Ok(()),
+    }
 }
 
 fn quantize(at: Row, dst: &mut [u8]) -> Result<(), Error> {
@@ -102,9 +113,7 @@ fn quantize(at: Row, dst: &mut [u8]) -> Result<(), Error> {
         "{ty}: {} elements do not match the bytes",
         src.len()
     );
-    if let Some((position, &value)) = src.iter().enumerate().find(|(_, x)| !x.is_finite()) {
-        return Err(Error::NotFinite { position, value });
-    }
+    check_finite(src)?;
     match ty {
         TensorType::F32 => at.each_block(dst, |&[x], _, block| store(block, x.to_le_bytes(), true)),
         TensorType::F16 => at.each_block(dst, |&[x], _, block| {
@@ -131,13 +140,27 @@ fn quantize(at: Row, dst: &mut [u8]) -> Result<(), Error> {
         TensorType::TQ2_0 => at.each_block(dst, ternary::encode_tq2_0),
         TensorType::MXFP4 => at.each_block(dst, fp4::encode_mxfp4),
         TensorType::NVFP4 => at.each_block(dst, fp4::encode_nvfp4),
-        TensorType::IQ1_S => at.each_block(dst, |x, w, block| iq_encode::encode_iq1_s(x, w, None, block)),
-        TensorType::IQ1_M => at.each_block(dst, |x, w, block| iq_encode::encode_iq1_m(x, w, None, block)),
-        TensorType::IQ2_XXS => at.each_block(dst, |x, w, block| iq_encode::encode_iq2_xxs(x, w, None, block)),
-        TensorType::IQ2_XS => at.each_block(dst, |x, w, block| iq_encode::encode_iq2_xs(x, w, None, block)),
-        TensorType::IQ2_S => at.each_block(dst, |x, w, block| iq_encode::encode_iq2_s(x, w, None, block)),
-        TensorType::IQ3_XXS => at.each_block(dst, |x, w, block| iq_encode::encode_iq3_xxs(x, w, None, block)),
-        TensorType::IQ3_S => at.each_block(dst, |x, w, block| iq_encode::encode_iq3_s(x, w, None, block)),
+        TensorType::IQ1_S => {
+            at.each_block(dst, |x, w, block| iq_encode::encode_iq1_s(Elements::alone(x, w), block))
+        }
+        TensorType::IQ1_M => {
+            at.each_block(dst, |x, w, block| iq_encode::encode_iq1_m(Elements::alone(x, w), block))
+        }
+        TensorType::IQ2_XXS => {
+            at.each_block(dst, |x, w, block| iq_encode::encode_iq2_xxs(Elements::alone(x, w), block))
+        }
+        TensorType::IQ2_XS => {
+            at.each_block(dst, |x, w, block| iq_encode::encode_iq2_xs(Elements::alone(x, w), block))
+        }
+        TensorType::IQ2_S => {
+            at.each_block(dst, |x, w, block| iq_encode::encode_iq2_s(Elements::alone(x, w), block))
+        }
+        TensorType::IQ3_XXS => {
+            at.each_block(dst, |x, w, block| iq_encode::encode_iq3_xxs(Elements::alone(x, w), block))
+        }
+        TensorType::IQ3_S => {
+            at.each_block(dst, |x, w, block| iq_encode::encode_iq3_s(Elements::alone(x, w), block))
+        }
         _ => Err(Error::Unsupported { ty }),
     }
 }

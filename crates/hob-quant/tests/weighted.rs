@@ -1,6 +1,9 @@
 //! What an importance for each element changes: less error where it counts, and rows that must be refused.
 
-use hob_quant::{Error, TensorType, dequantize_row, quantize_row, quantize_row_weighted};
+use hob_quant::{
+    Aims, Error, TensorType, dequantize_row, has_codebook, quantize_block_towards, quantize_row,
+    quantize_row_weighted,
+};
 use proptest::prelude::*;
 
 fn block_types() -> impl Iterator<Item = TensorType> {
@@ -164,4 +167,54 @@ proptest! {
             }
         }
     }
+}
+
+/// Aims that move on by the error of the run before, and what was said to be stored.
+struct Following<'a> {
+    row: &'a [f32],
+    owed: [f32; 8],
+    told: Vec<f32>,
+}
+
+impl Aims for Following<'_> {
+    fn aim(&mut self, run: usize, x: &mut [f32; 8]) {
+        for (i, x) in x.iter_mut().enumerate() {
+            *x = self.row[8 * run + i] + self.owed[i];
+        }
+    }
+
+    fn settle(&mut self, run: usize, values: &[f32; 8]) {
+        self.told.extend(values);
+        self.owed = std::array::from_fn(|i| self.owed[i] + self.row[8 * run + i] - values[i]);
+    }
+}
+
+#[test]
+fn elements_follow_their_aims_eight_at_a_time() {
+    let (row, importance) = (normals(5, 256), importance(256));
+    for ty in block_types().filter(|ty| has_codebook(*ty)) {
+        let mut aims = Following { row: &row, owed: [0.0; 8], told: Vec::new() };
+        let mut block = vec![0xAA; ty.block_bytes()];
+        quantize_block_towards(ty, &row, &importance, &mut aims, &mut block).unwrap();
+        let mut back = vec![f32::NAN; 256];
+        dequantize_row(ty, &block, &mut back);
+        // What was said is what is there, but for a rounding of the scale's product.
+        let close = |(a, b): (&f32, &f32)| (a - b).abs() <= 1e-6 * a.abs();
+        assert!(aims.told.iter().zip(&back).all(close), "{ty}: {:?} for {back:?}", aims.told);
+        // Errors that are handed on do not add up: those of the 32 elements of a lane nearly cancel.
+        let plain = stored(ty, &row, Some(&importance)).unwrap();
+        let sums = |back: &[f32]| {
+            let lane = |i: usize| (i..256).step_by(8).map(|j| row[j] - back[j]).sum::<f32>().powi(2);
+            (0..8).map(lane).sum::<f32>()
+        };
+        assert!(sums(&back) < 0.5 * sums(&plain), "{ty}: {} for {}", sums(&back), sums(&plain));
+    }
+    let mut aims = Following { row: &row, owed: [0.0; 8], told: Vec::new() };
+    let mut block = [0; 66];
+    let broken = [f32::NAN; 256];
+    let mut refuses = |row: &[f32], importance: &[f32]| {
+        quantize_block_towards(TensorType::IQ2_XXS, row, importance, &mut aims, &mut block).unwrap_err()
+    };
+    assert!(matches!(refuses(&broken, &importance), Error::NotFinite { position: 0, .. }));
+    assert!(matches!(refuses(&row, &broken), Error::Importance { position: 0, .. }));
 }

@@ -53,7 +53,7 @@ pub enum Error {
         found: usize,
     },
     /// An adapter for a matrix that the model does not have, or not in this shape.
-    #[error("the adapter changes {name} of {expected:?}, {}; was it made for another model?", found.as_ref().map_or("which the model does not have".to_owned(), |f| format!("which is {f:?} here")))]
+    #[error("the adapter changes {name} of {expected:?}, {}; was it made for another model?", found.as_ref().map_or("which the model does not have as a matrix of numbers".to_owned(), |f| format!("which is {f:?} here")))]
     Adapter {
         /// The matrix.
         name: String,

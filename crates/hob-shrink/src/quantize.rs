@@ -15,7 +15,7 @@ const AT_ONCE: usize = 1 << 24;
 const INSTEAD: [TensorType; 3] = [TensorType::Q8_0, TensorType::BF16, TensorType::F32];
 
 /// How a file is quantised.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Quantize<'a> {
     /// Type of matrices; those that nothing else names keep theirs where it is `None`.
     pub ty: Option<TensorType>,
@@ -69,15 +69,17 @@ pub fn quantize(
     for (tensor, ty) in file.tensors.iter().zip(types) {
         layout.tensor(&tensor.name, ty, &tensor.shape);
     }
+    let cpu = how.adapter.map(|_| Cpu::new(how.threads, Compute::Exact));
     let mut writer = GgufWriter::create(path, &layout)?;
     for (tensor, (_, ty, _)) in file.tensors.iter().zip(layout.tensors()) {
         heard(&tensor.name, ty);
         *done.types.entry(ty.name()).or_default() += 1;
         writer.begin(&tensor.name)?;
-        if tensor.dtype == Dtype::Block(ty) && how.product(tensor).is_none() {
+        let product = how.product(tensor).zip(cpu.as_ref());
+        if tensor.dtype == Dtype::Block(ty) && product.is_none() {
             writer.write(&tensor.bytes)?;
         } else {
-            how.write(tensor, ty, &mut |bytes| Ok(writer.write(bytes)?))?;
+            how.write(tensor, ty, product, &mut |bytes| Ok(writer.write(bytes)?))?;
         }
     }
     writer.finish()?;
@@ -115,7 +117,8 @@ impl Quantize<'_> {
     fn check_adapter(&self, file: &Gguf) -> Result<(), Error> {
         for (name, product) in self.adapter.iter().flat_map(|a| &a.products) {
             let expected = [product.outputs, product.inputs];
-            let found = file.tensors.get(name).map(|t| t.shape.clone());
+            let is_readable = |t: &&Tensor| matches!(t.dtype, Dtype::Block(ty) if ty.can_dequantize());
+            let found = file.tensors.get(name).filter(is_readable).map(|t| t.shape.clone());
             if found.as_deref() != Some(&expected) {
                 return Err(Error::Adapter { name: name.clone(), expected, found });
             }
@@ -127,6 +130,7 @@ impl Quantize<'_> {
         &self,
         tensor: &Tensor,
         ty: TensorType,
+        product: Option<(&Product, &Cpu)>,
         put: &mut dyn FnMut(&[u8]) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let failed = |source| Error::Quantize { name: tensor.name.clone(), source };
@@ -144,13 +148,12 @@ impl Quantize<'_> {
         let how = importance.map_or(Rounding::Nearest, |i| Rounding::Weighted(i));
         let rows = (AT_ONCE / columns).max(1);
         let row_bytes = from.row_bytes(columns).expect("an opened tensor has whole rows");
-        let cpu = Cpu::new(self.threads, Compute::Exact);
         for (i, bytes) in tensor.bytes.chunks(rows * row_bytes).enumerate() {
             let count = bytes.len() / row_bytes;
             let mut w = vec![0.0; count * columns];
             dequantize_row(from, bytes, &mut w);
-            if let Some(product) = self.product(tensor) {
-                product.add(&cpu, i * rows..i * rows + count, &mut w);
+            if let Some((product, cpu)) = product {
+                product.add(cpu, i * rows..i * rows + count, &mut w);
             }
             put(&round_matrix(ty, &w, columns, how, self.threads).map_err(failed)?)?;
         }

@@ -3,7 +3,7 @@
 
 use crate::Feedback;
 use hob_quant::{
-    Aims, Error, Lattice, TensorType, dequantize_row, has_codebook, quantize_block_towards, quantize_row,
+    Aims, Error, Lattice, TensorType, has_codebook, quantize_block_towards, quantize_row,
     quantize_row_weighted,
 };
 use std::thread;
@@ -128,20 +128,9 @@ impl<'a> Row<'a> {
             let start = b * n;
             self.aim(feedback, w, start);
             let weights = &feedback.weights[start..start + n];
-            let mut fed = Eights { feedback, w, start, aims: &self.aims, errors: vec![0.0; n], cost: 0.0 };
-            quantize_block_towards(self.ty, &self.aims, weights, &mut fed, block)?;
-            let mut errors = fed.errors;
-            // The scales suit the aims as they were; now and then the entries that suited them too are the better ones.
-            quantize_row_weighted(self.ty, &self.aims, weights, &mut self.trial.bytes)?;
-            dequantize_row(self.ty, &self.trial.bytes, &mut self.trial.errors);
-            let mut plain = Eights { feedback, w, start, aims: &self.aims, errors: vec![0.0; n], cost: 0.0 };
-            for (run, values) in self.trial.errors.as_chunks::<8>().0.iter().enumerate() {
-                plain.settle(run, values);
-            }
-            if plain.cost < fed.cost {
-                errors = plain.errors;
-                block.copy_from_slice(&self.trial.bytes);
-            }
+            let mut eights = Eights { feedback, w, start, aims: &self.aims, errors: vec![0.0; n] };
+            quantize_block_towards(self.ty, &self.aims, weights, &mut eights, block)?;
+            let errors = eights.errors;
             self.errors[start..start + n].copy_from_slice(&errors);
         }
         Ok(())
@@ -182,30 +171,20 @@ struct Eights<'a> {
     aims: &'a [f32],
     /// Error of every settled element, `w - q`.
     errors: Vec<f32>,
-    cost: f32,
-}
-
-impl Eights<'_> {
-    /// Where element `at` aims when the elements before `settled` are.
-    fn aim_of(&self, at: usize, settled: usize) -> f32 {
-        let m = &self.feedback.transposed[(self.start + at) * self.w.len() + self.start..][..settled];
-        self.aims[at] + dot(&self.errors[..settled], m)
-    }
 }
 
 impl Aims for Eights<'_> {
     fn aim(&mut self, run: usize, x: &mut [f32; 8]) {
-        for (i, x) in x.iter_mut().enumerate() {
-            *x = self.aim_of(8 * run + i, 8 * run);
+        let settled = 8 * run;
+        for (at, x) in (settled..).zip(x) {
+            let m = &self.feedback.transposed[(self.start + at) * self.w.len() + self.start..][..settled];
+            *x = self.aims[at] + dot(&self.errors[..settled], m);
         }
     }
 
     fn settle(&mut self, run: usize, values: &[f32; 8]) {
-        for (i, value) in values.iter().enumerate() {
-            let at = 8 * run + i;
-            let off = self.aim_of(at, at) - value;
+        for (at, value) in (8 * run..).zip(values) {
             self.errors[at] = self.w[self.start + at] - value;
-            self.cost += self.feedback.weights[self.start + at] * off * off;
         }
     }
 }
@@ -229,6 +208,7 @@ mod tests {
     use crate::{Curvature, Part};
     use hob_base::Random;
     use hob_kernels::{Compute, Cpu};
+    use hob_quant::dequantize_row;
 
     /// What a matrix of 256 columns sees whose inputs hang together, and the matrix.
     fn part(rows: usize) -> (Part, Vec<f32>) {

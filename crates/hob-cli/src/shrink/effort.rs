@@ -1,5 +1,6 @@
 //! How long a child is trained, as the command line says it.
 
+use super::size::quantity;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -12,30 +13,28 @@ pub enum Effort {
     Time(Duration),
 }
 
+impl Effort {
+    fn time(seconds: f64) -> Self {
+        Self::Time(Duration::from_secs_f64(seconds))
+    }
+}
+
 impl FromStr for Effort {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let lower = text.trim().to_ascii_lowercase();
-        let split = lower.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(lower.len());
-        let (number, unit) = (lower[..split].parse::<f64>(), lower[split..].trim());
-        let seconds = match unit {
-            "s" | "sec" => Some(1.0),
-            "min" => Some(60.0),
-            "h" => Some(3600.0),
+        let (number, unit) = quantity(text);
+        let effort = |n: f64| match unit.as_str() {
+            "s" | "sec" => Some(Self::time(n)),
+            "min" => Some(Self::time(60.0 * n)),
+            "h" => Some(Self::time(3600.0 * n)),
+            "" => Some(Self::Tokens(n as u64)),
+            "k" => Some(Self::Tokens((1e3 * n) as u64)),
+            "m" => Some(Self::Tokens((1e6 * n) as u64)),
             _ => None,
         };
-        let tokens = match unit {
-            "" => Some(1.0),
-            "k" => Some(1e3),
-            "m" => Some(1e6),
-            _ => None,
-        };
-        match (number, seconds, tokens) {
-            (Ok(n), Some(unit), _) if n > 0.0 && n * unit < 1e7 => {
-                Ok(Self::Time(Duration::from_secs_f64(n * unit)))
-            }
-            (Ok(n), _, Some(unit)) if n >= 1.0 && n * unit < 1e15 => Ok(Self::Tokens((n * unit) as u64)),
+        match number.filter(|n| *n > 0.0 && *n < 1e9).and_then(effort) {
+            Some(effort) if effort != Self::Tokens(0) => Ok(effort),
             _ => Err(format!(
                 "expected a time such as 30min or 2h, or a number of tokens such as 500k, found {text:?}"
             )),

@@ -4,7 +4,7 @@ use crate::out;
 use crate::parent::{Parent, all_cores};
 use crate::progress::Progress;
 use crate::which::Which;
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::Args;
 use hob::Compute;
 use hob_format::{Importance, ImportanceMatrix};
@@ -36,8 +36,7 @@ pub struct ImatrixArgs {
 /// Runs the command.
 pub fn run(args: &ImatrixArgs) -> anyhow::Result<()> {
     let threads = args.threads.map_or_else(all_cores, usize::from);
-    let parent = Parent::open(&Which::named(&args.model), Precision::F32)
-        .with_context(|| args.model.display().to_string())?;
+    let parent = Parent::open(&Which::named(&args.model), Precision::F32)?;
     let corpus = parent.words.corpus(&args.data, Learn::All, 8 * args.tokens as u64, threads)?;
     let sequence = super::sequence(&parent);
     let mut packing = Packing::new(vec![(corpus, 1.0)], sequence, Some(1));

@@ -11,7 +11,6 @@ use hob_quant::TensorType;
 use hob_shrink::{Quantize, quantize};
 use hob_train::Adapter;
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Arguments of `hob merge-lora`.
@@ -55,12 +54,9 @@ pub fn run(args: &MergeArgs) -> anyhow::Result<()> {
     }
     let how = Quantize {
         ty: args.ty,
-        recipe: BTreeMap::new(),
-        embedding: None,
-        head: None,
-        importance: BTreeMap::new(),
         adapter: Some(&adapter),
         threads: args.threads.map_or_else(all_cores, usize::from),
+        ..Quantize::default()
     };
     let (mut progress, mut done, total) = (Progress::start(), 0, file.tensors.len());
     let mut heard = |name: &str, ty: TensorType| {

@@ -19,7 +19,7 @@ use crate::out;
 use crate::parent::Parent;
 use crate::progress::Progress;
 use crate::which::Which;
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::{Args, ValueEnum};
 use hob::Compute;
 use hob_base::Bytes;
@@ -28,7 +28,7 @@ use hob_quant::TensorType;
 use hob_shrink::{Divergences, Judge, Options, Outcome, Search, Stage, Tuning, write_model};
 use hob_train::Point;
 use hob_train::optimizer::Rule;
-use report::Report;
+use report::{Found, Report};
 use serde_json::json;
 use size::Size;
 use std::path::{Path, PathBuf};
@@ -98,8 +98,7 @@ fn parse_type(text: &str) -> Result<TensorType, String> {
 /// Runs the command.
 pub fn run(args: &ShrinkArgs) -> anyhow::Result<()> {
     let threads = args.text.threads();
-    let parent = Parent::open(&Which::named(&args.model), Precision::F32)
-        .with_context(|| args.model.display().to_string())?;
+    let parent = Parent::open(&Which::named(&args.model), Precision::F32)?;
     let budgets: Vec<u64> = args.fit.iter().map(|size| size.bytes(parent.params.len())).collect();
     let files = files(args, &budgets)?;
     check_memory(&parent)?;
@@ -124,7 +123,8 @@ pub fn run(args: &ShrinkArgs) -> anyhow::Result<()> {
         let child = (child, &training, options.sequence);
         let (child, measured, untrained) = args.text.train((Rule::AdamW, args.rate), child, tune, judge)?;
         write_model(&file, &parent.metadata, &child.tensors)?;
-        reports.push(Report {
+        let found = Found {
+            model: args.model.clone(),
             budget: *budget,
             divergence: measured.measure(),
             divergence_untrained: untrained.map(|d| d.measure()),
@@ -132,8 +132,8 @@ pub fn run(args: &ShrinkArgs) -> anyhow::Result<()> {
             held_out_tokens: held_out.tokens.len(),
             seed: args.text.seed,
             data: args.text.data.clone(),
-            ..Report::new(&parent, &child, &args.model, file)?
-        });
+        };
+        reports.push(Report::new(found, &parent, &child, file)?);
     }
     drop(parent);
     if let (Some(page), [report]) = (&args.report, reports.as_mut_slice()) {

@@ -8,7 +8,6 @@ use crate::out;
 use crate::parent::Parent;
 use crate::progress::Progress;
 use crate::which::Which;
-use anyhow::Context;
 use clap::Args;
 use hob::Compute;
 use hob_base::Bytes;
@@ -65,8 +64,7 @@ struct Report {
 
 /// Runs the command.
 pub fn run(args: &PruneArgs) -> anyhow::Result<()> {
-    let parent = Parent::open(&Which::named(&args.model), Precision::F32)
-        .with_context(|| args.model.display().to_string())?;
+    let parent = Parent::open(&Which::named(&args.model), Precision::F32)?;
     if super::is_same(&args.out, &args.model) {
         return Err(fail::usage("the narrower file would replace its parent; choose another name"));
     }

@@ -29,16 +29,11 @@ pub struct TensorLine {
     pub predicted_divergence: f64,
 }
 
-/// Everything that is known of a small file.
+/// What was asked for and measured.
 #[derive(Serialize)]
-pub struct Report {
+pub struct Found {
     pub model: PathBuf,
-    pub file: PathBuf,
     pub budget: u64,
-    pub bytes: u64,
-    pub bytes_before: u64,
-    pub bits_per_weight: f64,
-    pub predicted_divergence: f64,
     pub divergence: Measure,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub divergence_untrained: Option<Measure>,
@@ -46,6 +41,18 @@ pub struct Report {
     pub held_out_tokens: usize,
     pub seed: u64,
     pub data: Vec<PathBuf>,
+}
+
+/// Everything that is known of a small file.
+#[derive(Serialize)]
+pub struct Report {
+    #[serde(flatten)]
+    pub found: Found,
+    pub file: PathBuf,
+    pub bytes: u64,
+    pub bytes_before: u64,
+    pub bits_per_weight: f64,
+    pub predicted_divergence: f64,
     pub types: BTreeMap<String, usize>,
     pub tensors: Vec<TensorLine>,
     /// Bytes of a file, and the least divergence predicted for that size.
@@ -70,10 +77,9 @@ pub struct Speed {
 }
 
 impl Report {
-    /// The outcome as figures; `measured` is left to [`Report::measure`].
-    pub fn new(parent: &Parent, outcome: &Outcome, model: &Path, file: PathBuf) -> anyhow::Result<Self> {
-        let length = |path: &Path| std::fs::metadata(path).map(|m| m.len());
-        let bytes = length(&file)?;
+    /// The figures of `outcome`, which was written to `file`; `measured` is left to [`Report::measure`].
+    pub fn new(found: Found, parent: &Parent, outcome: &Outcome, file: PathBuf) -> anyhow::Result<Self> {
+        let bytes = std::fs::metadata(&file)?.len();
         let mut types = BTreeMap::new();
         for choice in &outcome.plan.choices {
             *types.entry(choice.candidate.ty.name().to_owned()).or_default() += 1;
@@ -85,20 +91,12 @@ impl Report {
             predicted_divergence: c.candidate.cost,
         };
         Ok(Self {
-            budget: 0,
-            bytes,
-            // The built-in model is no file.
-            bytes_before: length(model).unwrap_or_else(|_| hob::builtin_bytes()),
-            bits_per_weight: 8.0 * bytes as f64 / parent.params.len() as f64,
-            model: model.to_owned(),
+            found,
             file,
+            bytes,
+            bytes_before: parent.bytes,
+            bits_per_weight: 8.0 * bytes as f64 / parent.params.len() as f64,
             predicted_divergence: outcome.plan.cost,
-            divergence: Measure { mean: 0.0, error: 0.0 },
-            divergence_untrained: None,
-            tokens: 0,
-            held_out_tokens: 0,
-            seed: 0,
-            data: Vec::new(),
             types,
             tensors: outcome.plan.choices.iter().map(tensor).collect(),
             frontier: outcome.frontier.clone(),
@@ -109,7 +107,7 @@ impl Report {
     /// Runs parent and child as they are on `tokens`, in windows of `window`.
     pub fn measure(&mut self, tokens: &[u32], window: usize, threads: usize) -> anyhow::Result<()> {
         let run = RunArgs { threads: u16::try_from(threads).ok(), ..RunArgs::default() };
-        let [parent, child] = [open::model(&self.model, &run)?, open::model(&self.file, &run)?];
+        let [parent, child] = [open::model(&self.found.model, &run)?, open::model(&self.file, &run)?];
         let kv = parent.engine().config().kv;
         let windows = Windows { length: window, bos: None, count_max: None, kv };
         let cpu = parent.engine().cpu();
@@ -143,12 +141,14 @@ impl Report {
              {}predicted   {:.5}\n",
             self.file.display(),
             Bytes(self.bytes),
-            Bytes(self.budget),
-            100.0 * self.bytes as f64 / self.budget as f64,
+            Bytes(self.found.budget),
+            100.0 * self.bytes as f64 / self.found.budget as f64,
             self.bits_per_weight,
             types.join(", "),
-            in_nats(self.divergence),
-            self.divergence_untrained.map_or(String::new(), |m| format!("untrained   {}\n", in_nats(m))),
+            in_nats(self.found.divergence),
+            self.found
+                .divergence_untrained
+                .map_or(String::new(), |m| format!("untrained   {}\n", in_nats(m))),
             self.predicted_divergence,
         )
     }
@@ -164,8 +164,8 @@ impl Report {
             page,
             "<p>Made from {} with <code>hob shrink</code> to fit into {}: {}, {:.2} bits per weight, {:.1} times smaller \
              than its parent.</p>",
-            escaped(&self.model.display().to_string()),
-            Bytes(self.budget),
+            escaped(&self.found.model.display().to_string()),
+            Bytes(self.found.budget),
             Bytes(self.bytes),
             self.bits_per_weight,
             self.bytes_before as f64 / self.bytes as f64
@@ -178,16 +178,16 @@ impl Report {
              measured.</figcaption></figure>"
         )?;
         self.tensors(&mut page)?;
-        let data: Vec<String> = self.data.iter().map(|p| escaped(&p.display().to_string())).collect();
+        let data: Vec<String> = self.found.data.iter().map(|p| escaped(&p.display().to_string())).collect();
         write!(
             page,
             "<h2>How it was made</h2>\n<p>Hob {}, {} tokens of {}, of which {} were kept aside for the figures above; seed \
              {}.</p>\n</main>\n</html>\n",
             env!("CARGO_PKG_VERSION"),
-            self.tokens,
+            self.found.tokens,
             data.join(", "),
-            self.held_out_tokens,
-            self.seed
+            self.found.held_out_tokens,
+            self.found.seed
         )?;
         Ok(page)
     }
@@ -198,8 +198,8 @@ impl Report {
             writeln!(page, "<tr><th scope=\"row\">{what}</th><td>{value}</td></tr>")
         };
         let nats = |m: Measure| format!("{:.5} ± {:.5} nats per token", m.mean, m.error);
-        row("divergence from the parent, text kept aside", nats(self.divergence))?;
-        if let Some(m) = self.divergence_untrained {
+        row("divergence from the parent, text kept aside", nats(self.found.divergence))?;
+        if let Some(m) = self.found.divergence_untrained {
             row("the same before training", nats(m))?;
         }
         row("predicted", format!("{:.5}", self.predicted_divergence))?;
@@ -270,7 +270,7 @@ impl Report {
         // A logarithm has no room for what costs nothing.
         let points: Vec<(f64, f64)> =
             self.frontier.iter().map(|(bytes, cost)| (megabytes(*bytes), cost.max(1e-6))).collect();
-        let here = (megabytes(self.bytes), self.divergence.mean.max(1e-6));
+        let here = (megabytes(self.bytes), self.found.divergence.mean.max(1e-6));
         let all = || points.iter().chain([&here]);
         let end = |of: fn(&(f64, f64)) -> f64, pick: fn(f64, f64) -> f64| all().map(of).fold(of(&here), pick);
         let (left, right) = (end(|p| p.0, f64::min), end(|p| p.0, f64::max));

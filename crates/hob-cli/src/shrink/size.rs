@@ -21,14 +21,19 @@ impl Size {
     }
 }
 
+/// The number that `text` begins with, if it does, and the unit after it in small letters.
+pub fn quantity(text: &str) -> (Option<f64>, String) {
+    let lower = text.trim().to_ascii_lowercase();
+    let split = lower.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(lower.len());
+    (lower[..split].parse().ok(), lower[split..].trim().to_owned())
+}
+
 impl FromStr for Size {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let lower = text.trim().to_ascii_lowercase();
-        let split = lower.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(lower.len());
-        let (number, unit) = (lower[..split].parse::<f64>(), lower[split..].trim());
-        let unit = match unit {
+        let (number, unit) = quantity(text);
+        let unit = match unit.as_str() {
             "b" | "" => Some(1.0),
             "kb" | "k" => Some(1e3),
             "mb" | "m" => Some(1e6),
@@ -41,8 +46,8 @@ impl FromStr for Size {
         };
         let wrong = || format!("expected a size such as 800MB, 1.5GB or 4.5bpw, found {text:?}");
         match (number, unit) {
-            (Ok(bits), None) if bits > 0.0 && bits <= 32.0 => Ok(Self::BitsPerWeight(bits)),
-            (Ok(count), Some(unit)) if count > 0.0 && count * unit < 1e15 => {
+            (Some(bits), None) if bits > 0.0 && bits <= 32.0 => Ok(Self::BitsPerWeight(bits)),
+            (Some(count), Some(unit)) if count > 0.0 && count * unit < 1e15 => {
                 Ok(Self::Bytes((count * unit) as u64))
             }
             _ => Err(wrong()),

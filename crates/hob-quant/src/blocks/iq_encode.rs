@@ -3,15 +3,9 @@
 use super::iq_codebooks as books;
 use crate::float::store_f16;
 use crate::search::books::{Pairs, Signs};
-use crate::search::codebook::{Aims, Entries, Format, best_entries};
+use crate::search::codebook::{Elements, Entries, Format, best_entries};
 use crate::search::entries::{Eights, Fours};
 use crate::search::steps::Ladder;
-
-/// Weights of a block's elements; `None` weighs all alike.
-type Weights<'a> = Option<&'a [f32; 256]>;
-
-/// Where elements aim once those before them are settled, if they do.
-type Towards<'a> = Option<&'a mut dyn Aims>;
 
 static IQ2_XXS: [Eights<256>; 1] = [Pairs::new(&books::IQ2_XXS, books::IQ2_LEVELS, 0, Signs::Even)];
 static IQ2_XS: [Eights<512>; 1] = [Pairs::new(&books::IQ2_XS, books::IQ2_LEVELS, 0, Signs::Even)];
@@ -39,16 +33,8 @@ fn iq1(shared: bool) -> Format<'static, Eights<2048>> {
     Format { books: &IQ1, shared, ladder: ladder(7, 0.5, 0.25), extreme: 9.0, typical: 6.5, flat: 9.0 }
 }
 
-/// One for each element.
-const EQUAL: [f32; 256] = [1.0; 256];
-
-pub(crate) fn encode_iq2_xxs(
-    x: &[f32; 256],
-    w: Weights,
-    aims: Towards<'_>,
-    block: &mut [u8; 66],
-) -> Option<()> {
-    let best: Entries<8> = best_entries(x, w.unwrap_or(&EQUAL), &iq2(&IQ2_XXS), aims)?;
+pub(crate) fn encode_iq2_xxs(elements: Elements<'_>, block: &mut [u8; 66]) -> Option<()> {
+    let best: Entries<8> = best_entries(elements, &iq2(&IQ2_XXS))?;
     for (group, bytes) in block[2..].as_chunks_mut::<8>().0.iter_mut().enumerate() {
         let mut word = (best.steps.levels[group] as u32) << 28;
         for (i, byte) in bytes[..4].iter_mut().enumerate() {
@@ -61,13 +47,8 @@ pub(crate) fn encode_iq2_xxs(
     store_f16(block, 0, best.steps.d)
 }
 
-pub(crate) fn encode_iq2_xs(
-    x: &[f32; 256],
-    w: Weights,
-    aims: Towards<'_>,
-    block: &mut [u8; 74],
-) -> Option<()> {
-    let best: Entries<16> = best_entries(x, w.unwrap_or(&EQUAL), &iq2(&IQ2_XS), aims)?;
+pub(crate) fn encode_iq2_xs(elements: Elements<'_>, block: &mut [u8; 74]) -> Option<()> {
+    let best: Entries<16> = best_entries(elements, &iq2(&IQ2_XS))?;
     for (run, bytes) in block[2..66].as_chunks_mut::<2>().0.iter_mut().enumerate() {
         let code = best.codes[run] as u16;
         *bytes = (code | u16::from(best.signs[run] & 127) << 9).to_le_bytes();
@@ -76,13 +57,8 @@ pub(crate) fn encode_iq2_xs(
     store_f16(block, 0, best.steps.d)
 }
 
-pub(crate) fn encode_iq2_s(
-    x: &[f32; 256],
-    w: Weights,
-    aims: Towards<'_>,
-    block: &mut [u8; 82],
-) -> Option<()> {
-    let best: Entries<16> = best_entries(x, w.unwrap_or(&EQUAL), &iq2(&IQ2_S), aims)?;
+pub(crate) fn encode_iq2_s(elements: Elements<'_>, block: &mut [u8; 82]) -> Option<()> {
+    let best: Entries<16> = best_entries(elements, &iq2(&IQ2_S))?;
     block[66..74].fill(0);
     for (run, &code) in best.codes.iter().enumerate() {
         block[2 + run] = code as u8;
@@ -93,12 +69,7 @@ pub(crate) fn encode_iq2_s(
     store_f16(block, 0, best.steps.d)
 }
 
-pub(crate) fn encode_iq3_xxs(
-    x: &[f32; 256],
-    w: Weights,
-    aims: Towards<'_>,
-    block: &mut [u8; 98],
-) -> Option<()> {
+pub(crate) fn encode_iq3_xxs(elements: Elements<'_>, block: &mut [u8; 98]) -> Option<()> {
     let format = Format {
         books: &IQ3_XXS,
         shared: false,
@@ -107,7 +78,7 @@ pub(crate) fn encode_iq3_xxs(
         typical: 25.0,
         flat: 28.0,
     };
-    let best: Entries<8> = best_entries(x, w.unwrap_or(&EQUAL), &format, aims)?;
+    let best: Entries<8> = best_entries(elements, &format)?;
     for group in 0..8 {
         let mut word = (best.steps.levels[group] as u32) << 28;
         for i in 0..4 {
@@ -122,12 +93,7 @@ pub(crate) fn encode_iq3_xxs(
     store_f16(block, 0, best.steps.d)
 }
 
-pub(crate) fn encode_iq3_s(
-    x: &[f32; 256],
-    w: Weights,
-    aims: Towards<'_>,
-    block: &mut [u8; 110],
-) -> Option<()> {
+pub(crate) fn encode_iq3_s(elements: Elements<'_>, block: &mut [u8; 110]) -> Option<()> {
     let format = Format {
         books: &IQ3_S,
         shared: false,
@@ -136,7 +102,7 @@ pub(crate) fn encode_iq3_s(
         typical: 6.7,
         flat: 1.0,
     };
-    let best: Entries<8> = best_entries(x, w.unwrap_or(&EQUAL), &format, aims)?;
+    let best: Entries<8> = best_entries(elements, &format)?;
     block[66..74].fill(0);
     for (run, &code) in best.codes.iter().enumerate() {
         for (half, code) in [code & 0xFFFF, code >> 16].into_iter().enumerate() {
@@ -150,13 +116,8 @@ pub(crate) fn encode_iq3_s(
     store_f16(block, 0, best.steps.d)
 }
 
-pub(crate) fn encode_iq1_s(
-    x: &[f32; 256],
-    w: Weights,
-    aims: Towards<'_>,
-    block: &mut [u8; 50],
-) -> Option<()> {
-    let best: Entries<8> = best_entries(x, w.unwrap_or(&EQUAL), &iq1(true), aims)?;
+pub(crate) fn encode_iq1_s(elements: Elements<'_>, block: &mut [u8; 50]) -> Option<()> {
+    let best: Entries<8> = best_entries(elements, &iq1(true))?;
     for group in 0..8 {
         let mut word = (best.steps.levels[group] as u16) << 12 | u16::from(best.books[4 * group]) << 15;
         for i in 0..4 {
@@ -169,13 +130,8 @@ pub(crate) fn encode_iq1_s(
     store_f16(block, 0, best.steps.d)
 }
 
-pub(crate) fn encode_iq1_m(
-    x: &[f32; 256],
-    w: Weights,
-    aims: Towards<'_>,
-    block: &mut [u8; 56],
-) -> Option<()> {
-    let best: Entries<16> = best_entries(x, w.unwrap_or(&EQUAL), &iq1(false), aims)?;
+pub(crate) fn encode_iq1_m(elements: Elements<'_>, block: &mut [u8; 56]) -> Option<()> {
+    let best: Entries<16> = best_entries(elements, &iq1(false))?;
     for (run, &code) in best.codes.iter().enumerate() {
         block[run] = code as u8;
         let nibble = (code >> 8) as u8 | best.books[run] << 3;

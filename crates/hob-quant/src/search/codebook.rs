@@ -32,6 +32,25 @@ pub trait Aims {
     fn settle(&mut self, run: usize, values: &[f32; 8]);
 }
 
+/// The elements of a block and what is known of them.
+pub(crate) struct Elements<'a> {
+    pub x: &'a [f32; 256],
+    /// How much their errors weigh.
+    pub w: &'a [f32; 256],
+    /// Where they aim once those before them are settled, if that is not `x`.
+    pub aims: Option<&'a mut dyn Aims>,
+}
+
+/// One for each element.
+const EQUAL: [f32; 256] = [1.0; 256];
+
+impl<'a> Elements<'a> {
+    /// Elements that aim at what they are; without weights, all weigh alike.
+    pub fn alone(x: &'a [f32; 256], w: Option<&'a [f32; 256]>) -> Self {
+        Self { x, w: w.unwrap_or(&EQUAL), aims: None }
+    }
+}
+
 /// Entries and scales of a block of `S` sub-blocks.
 pub(crate) struct Entries<const S: usize> {
     pub steps: Steps<S>,
@@ -60,10 +79,8 @@ struct Found<const S: usize> {
 /// Entries and scales of least squared error times `w`; `None` when the scale overflows. With `aims` the scales are those for
 /// `x`, and then the entries are chosen again, run after run, for what the aims are by then.
 pub(crate) fn best_entries<const S: usize, B: Codebook>(
-    x: &[f32; 256],
-    w: &[f32; 256],
+    Elements { x, w, aims }: Elements<'_>,
     format: &Format<B>,
-    aims: Option<&mut dyn Aims>,
 ) -> Option<Entries<S>> {
     let largest = x.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
     let spanning = largest / (format.extreme * format.ladder.factor(format.ladder.highest));
