@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Seconds for each fuzz target here; a long run is `cargo xtask fuzz --seconds N`.
-const FUZZ_SECONDS: u32 = 40;
+const FUZZ_SECONDS: u32 = 25;
 
 /// Values of `HOB_ISA`, with the CPU features that the variant needs.
 const VARIANTS: [(&str, &[&str]); 3] = [

@@ -10,7 +10,8 @@
 use crate::TensorType;
 use crate::blocks::kquants_encode::{pack_nibbles, pack_top_bits, pack_two_bits};
 use crate::blocks::{f16_at, field, legacy};
-use crate::search::inverse;
+use crate::float::{f16_to_f32, store_f16, through_f16};
+use crate::search::{inverse, is_small_step};
 use crate::{IQ4_NL_VALUES, iq4_xs_scales, k_scales_and_mins, q3_k_scales};
 
 /// Largest block.
@@ -127,7 +128,7 @@ impl Lattice {
         let y = (x + min) * inverse(step);
         let (code, value) = match self.values {
             Values::Integers { offset, codes } => {
-                let code = (y.round() as i32 + offset).clamp(0, codes - 1);
+                let code = (y.round() as i32).saturating_add(offset).clamp(0, codes - 1);
                 (code, (code - offset) as f32)
             }
             Values::Iq4 => {
@@ -137,6 +138,59 @@ impl Lattice {
             }
         };
         (code as u8, step * value - min)
+    }
+
+    /// Moves the scales of the whole `block`, for which the lattice was read, to where they suit the values `x` best with the
+    /// codes chosen for them; the scales of its parts keep their ratios.
+    ///
+    /// # Panics
+    /// When `block` is none of the type, or there is no value and code for each element.
+    pub fn refit(&self, x: &[f32], codes: &[u8], block: &mut [u8]) {
+        assert!(x.len() == codes.len() && block.len() == self.ty.block_bytes(), "one block");
+        // x is nearly a * u - b * v.
+        let (mut uu, mut uv, mut vv, mut ux, mut vx) = (0.0f64, 0.0f64, 0.0f64, 0.0f64, 0.0f64);
+        for (i, (x, code)) in x.iter().zip(codes).enumerate() {
+            let (x, v) = (f64::from(*x), f64::from(self.mins[i]));
+            let u = f64::from(self.steps[i] * self.value(*code));
+            uu += u * u;
+            uv += u * v;
+            vv += v * v;
+            ux += u * x;
+            vx += v * x;
+        }
+        let det = uu * vv - uv * uv;
+        let (a, b) = if det > 1e-6 * uu * vv {
+            ((ux * vv - vx * uv) / det, (ux * uv - vx * uu) / det)
+        } else {
+            (ux / uu, 1.0)
+        };
+        let [d, dmin] = self.scales_at();
+        for (at, factor) in [(d, a as f32), (dmin, b as f32)] {
+            let Some(at) = at.filter(|_| is_small_step(factor)) else { continue };
+            let new = through_f16(factor * f16_to_f32(u16::from_le_bytes([block[at], block[at + 1]])));
+            if new.is_finite() {
+                store_f16(block, at, new);
+            }
+        }
+    }
+
+    /// Where a block holds its scale and the scale of its minima.
+    fn scales_at(&self) -> [Option<usize>; 2] {
+        match self.ty {
+            TensorType::Q4_1 | TensorType::Q5_1 | TensorType::Q4_K | TensorType::Q5_K => [Some(0), Some(2)],
+            TensorType::Q2_K => [Some(80), Some(82)],
+            TensorType::Q3_K => [Some(108), None],
+            TensorType::Q6_K => [Some(208), None],
+            _ => [Some(0), None],
+        }
+    }
+
+    /// What `code` stands for, in steps.
+    fn value(&self, code: u8) -> f32 {
+        match self.values {
+            Values::Integers { offset, .. } => (i32::from(code) - offset) as f32,
+            Values::Iq4 => f32::from(IQ4_NL_VALUES[usize::from(code)]),
+        }
     }
 
     /// Puts `codes` into `block`, whose scales stay.

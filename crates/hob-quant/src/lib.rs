@@ -10,6 +10,7 @@ mod error;
 mod float;
 mod lattice;
 mod quantize;
+mod requantize;
 mod search;
 mod types;
 
@@ -23,5 +24,6 @@ pub use error::Error;
 pub use float::{bf16_to_f32, e8m0_half_to_f32, f16_to_f32, ue4m3_half_to_f32};
 pub use lattice::Lattice;
 pub use quantize::{has_codebook, quantize_block_towards, quantize_row, quantize_row_weighted};
+pub use requantize::requantize_row;
 pub use search::codebook::Aims;
 pub use types::TensorType;

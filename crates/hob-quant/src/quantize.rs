@@ -98,7 +98,7 @@ fn check_importance(importance: &[f32]) -> Result<(), Error> {
     }
 }
 
-fn check_finite(src: &[f32]) -> Result<(), Error> {
+pub(crate) fn check_finite(src: &[f32]) -> Result<(), Error> {
     match src.iter().enumerate().find(|(_, x)| !x.is_finite()) {
         Some((position, &value)) => Err(Error::NotFinite { position, value }),
         None => Ok(()),

@@ -41,6 +41,11 @@ pub(crate) fn inverse(d: f32) -> f32 {
     if d == 0.0 { 0.0 } else { 1.0 / d }
 }
 
+/// Whether a scale that moves by this factor is still the same scale: what codes mean does not turn.
+pub(crate) fn is_small_step(factor: f32) -> bool {
+    (0.5..2.0).contains(&factor)
+}
+
 /// Rounds to nearest, halves away from zero.
 pub(crate) fn round_away(x: f32) -> i32 {
     let whole = x as i32;

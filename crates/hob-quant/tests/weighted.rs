@@ -1,5 +1,8 @@
 //! What an importance for each element changes: less error where it counts, and rows that must be refused.
 
+mod common;
+
+use common::normals;
 use hob_quant::{
     Aims, Error, TensorType, dequantize_row, has_codebook, quantize_block_towards, quantize_row,
     quantize_row_weighted,
@@ -29,18 +32,6 @@ fn stored(ty: TensorType, row: &[f32], importance: Option<&[f32]>) -> Result<Vec
 fn weighted_error(row: &[f32], back: &[f32], importance: &[f32]) -> f64 {
     let squares = row.iter().zip(back).map(|(x, y)| f64::from(x - y).powi(2));
     squares.zip(importance).map(|(square, &importance)| f64::from(importance) * square).sum()
-}
-
-/// Nearly normal values of standard deviation one, the same in every run.
-fn normals(seed: u64, count: usize) -> Vec<f32> {
-    let mut state = 0x2545_F491_4F6C_DD1D ^ (seed << 32);
-    let mut uniform = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 40) as f32 / (1_u32 << 24) as f32 - 0.5
-    };
-    (0..count).map(|_| (0..12).map(|_| uniform()).sum()).collect()
 }
 
 /// The mean of squares of activations is about this uneven.

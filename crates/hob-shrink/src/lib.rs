@@ -30,7 +30,7 @@ pub use plan::{Choice, Plan, plan};
 pub use prune::{Pruned, Widths, prune};
 pub use quantize::{Quantize, Quantized, quantize};
 pub use rounding::{Rounding, round_matrix};
-pub use shrink::{Options, Outcome, Stage, memory_bytes, shrink};
+pub use shrink::{Options, Outcome, Stage, check_budgets, memory_bytes, shrink};
 pub use statistics::{Part, Statistics};
 pub use table::{Candidate, Entry, Judge, Method, Search, Table};
 pub use tune::Tuning;

@@ -99,12 +99,8 @@ pub fn shrink(
     if total < TOKENS_MIN {
         return Err(Error::Text { expected: TOKENS_MIN, found: total });
     }
-    // What cannot be is said before the work begins.
+    check_budgets(network, metadata, options)?;
     let rest = unplanned_bytes(network.layout(), metadata)?;
-    let least = rest + least_bytes(network.layout(), &options.method.types);
-    if let Some(&budget) = options.budgets.iter().find(|budget| least > **budget) {
-        return Err(Error::Budget { budget, least });
-    }
     let mut read = |done| heard(Stage::Reading(done, total));
     let statistics =
         Statistics::collect(cpu, network, params, text, options.sequence, options.seed, &mut read);
@@ -117,6 +113,19 @@ pub fn shrink(
         Ok(Outcome { tensors, plan, frontier: frontier.clone() })
     };
     options.budgets.iter().map(child).collect()
+}
+
+/// Says before the work begins that there is no file as small as one of the budgets.
+///
+/// # Errors
+/// [`Error::Budget`] with the smallest size that there is.
+pub fn check_budgets(network: &Network, metadata: &Metadata, options: &Options) -> Result<(), Error> {
+    let layout = network.layout();
+    let least = unplanned_bytes(layout, metadata)? + least_bytes(layout, &options.method.types);
+    match options.budgets.iter().find(|budget| least > **budget) {
+        Some(&budget) => Err(Error::Budget { budget, least }),
+        None => Ok(()),
+    }
 }
 
 /// Bytes of memory that [`shrink`] takes at its peak, roughly: the parent and its gradients, and the forms of all matrices in

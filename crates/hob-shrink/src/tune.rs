@@ -1,14 +1,15 @@
-//! Training a child with its parent as teacher: one of the parent's shape with the file's own quantiser before every pass, so that
-//! the weights settle where their rounding hurts least, or a narrower one.
+//! Training a child with its parent as teacher: one of the parent's shape that computes with the blocks of its file, or a
+//! narrower one.
 
-use crate::{Error, Outcome, Pruned, Rounding, StoredTensor, round_matrix};
+use crate::{Error, Outcome, Pruned, StoredTensor};
 use hob_kernels::Cpu;
-use hob_quant::TensorType;
 use hob_train::data::Packing;
 use hob_train::optimizer::Rule;
 use hob_train::recipe::{PrecisionSetting, Training};
 use hob_train::{Network, Point, Storage, Teacher, Trainer};
-use std::collections::BTreeMap;
+
+/// Steps of a rate of one in the size of a tensor that is not rounded: as in a type of five bits.
+const STEPS_OF_VECTORS: f32 = 32.0;
 
 /// How a child is trained.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +22,7 @@ pub struct Tuning {
     pub sequence: usize,
     /// Which optimiser.
     pub rule: Rule,
-    /// Highest learning rate.
+    /// Highest learning rate; for rounded weights in steps of their types.
     pub rate: f32,
     /// Threads that round.
     pub threads: usize,
@@ -94,6 +95,9 @@ impl Outcome {
     /// A child of the same types that was trained towards the parent's predictions on `text`; `heard` is told every step and
     /// stops the training when it returns false.
     ///
+    /// Training begins with the very blocks of this child. Weights move to other elements of them, and the scales of blocks
+    /// follow the weights, so that nothing of the rounding with feedback is lost at the start.
+    ///
     /// # Errors
     /// [`Error::Train`] when the loss is no number or a weight outgrows its type.
     pub fn tuned(
@@ -105,25 +109,25 @@ impl Outcome {
         heard: &mut dyn FnMut(Point) -> bool,
     ) -> Result<Self, Error> {
         let layout = network.layout();
-        let types: BTreeMap<String, TensorType> =
-            self.plan.choices.iter().map(|c| (c.name.clone(), c.candidate.ty)).collect();
-        let storage = Storage::of(layout, &types, TensorType::F32);
-        let mut trainer = Trainer::new(cpu, network.clone(), self.params(layout), text, &how.training())?;
-        trainer.store_as(storage, how.threads);
+        let rounded = self.params(layout);
+        let paces = layout.iter().map(|(_, range)| pace(&params[range.clone()], &rounded[range])).collect();
+        let mut trainer = Trainer::new(cpu, network.clone(), rounded, text, &how.training())?;
+        trainer.store_as(Storage::settled(self.tensors.iter().map(|t| (t.ty, t.bytes.clone()))), how.threads);
+        trainer.pace(paces);
         how.run(&mut trainer, (network, params), heard)?;
-        self.stored(&trainer, how.threads)
-    }
-
-    /// The tensors that the trainer's file would have.
-    fn stored(&self, trainer: &Trainer, threads: usize) -> Result<Self, Error> {
-        let layout = trainer.network().layout();
-        let tensors = self.tensors.iter().zip(layout.iter()).map(|(old, (_, range))| {
-            let (w, width) = (&trainer.params()[range], old.shape[old.shape.len() - 1]);
-            let bytes = round_matrix(old.ty, w, width, Rounding::Nearest, threads)
-                .map_err(|source| Error::Quantize { name: old.name.clone(), source })?;
-            Ok(StoredTensor { bytes, ..old.clone() })
-        });
-        let tensors = tensors.collect::<Result<_, Error>>()?;
+        let blocks = trainer.blocks()?.iter().cloned();
+        let tensors = self.tensors.iter().zip(blocks);
+        let tensors = tensors.map(|(old, bytes)| StoredTensor { bytes, ..old.clone() }).collect();
         Ok(Self { tensors, ..self.clone() })
     }
+}
+
+/// How far a number of a tensor moves at a rate of one: from one element of its type to the next, as far as the errors of
+/// rounding tell, which are spread evenly between two. A tensor that is stored as it is moves by its size over
+/// [`STEPS_OF_VECTORS`].
+fn pace(w: &[f32], rounded: &[f32]) -> f32 {
+    let mean = |squares: f64| squares / w.len() as f64;
+    let error = mean(w.iter().zip(rounded).map(|(w, q)| f64::from(w - q).powi(2)).sum());
+    let size = mean(w.iter().map(|w| f64::from(*w).powi(2)).sum());
+    if error > 0.0 { (12.0 * error).sqrt() as f32 } else { size.sqrt() as f32 / STEPS_OF_VECTORS }
 }

@@ -34,6 +34,6 @@ pub use objective::{Goal, Loss};
 pub use pass::{Batch, Seen, Use, Workspace};
 pub use recipe::Recipe;
 pub use settings::describe;
-pub use storage::Storage;
+pub use storage::{Due, Storage};
 pub use trainer::{Point, Teacher, Trainer};
 pub use vocabulary::{Roles, set_vocabulary};

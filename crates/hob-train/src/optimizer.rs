@@ -21,13 +21,15 @@ pub enum Rule {
 
 /// Constants of a run.
 #[derive(Clone, Copy, Debug)]
-pub struct Constants {
+pub struct Constants<'a> {
     /// The rule.
     pub rule: Rule,
     /// AdamW's decay of means.
     pub betas: [f32; 2],
     /// Weight decay of matrices; vectors have none.
     pub decay: f32,
+    /// Factors on the learning rate, one for each tensor; all are 1 when there are none.
+    pub paces: &'a [f32],
 }
 
 /// Decay of Muon's momentum.
@@ -71,13 +73,14 @@ pub struct Stride {
 pub fn update(
     cpu: &Cpu,
     layout: &Layout,
-    how: &Constants,
+    how: &Constants<'_>,
     at: Stride,
     params: &mut [f32],
     grads: &[f32],
     means: &mut Means,
 ) {
-    for (tensor, range) in layout.iter() {
+    for (i, (tensor, range)) in layout.iter().enumerate() {
+        let at = Stride { rate: at.rate * how.paces.get(i).unwrap_or(&1.0), ..at };
         let (x, grad) = (&mut params[range.clone()], &grads[range.clone()]);
         let (mean, square) = (&mut means.mean[range.clone()], &mut means.square[range]);
         let is_matrix = tensor.shape.len() > 1;

@@ -66,6 +66,9 @@ pub struct Shape {
     /// Base of the rotary frequencies.
     #[serde(default = "rope_base")]
     pub rope_base: f32,
+    /// Positions that layers with a sliding window see, for architectures that have such layers (`gemma3`).
+    #[serde(default)]
+    pub window: Option<u32>,
     /// Whether the head is the embedding matrix.
     #[serde(default = "yes")]
     pub tied: bool,
@@ -95,6 +98,9 @@ impl Shape {
         }
         metadata.set(&format!("{a}.attention.layer_norm_rms_epsilon"), 1e-6f32);
         metadata.set(&format!("{a}.rope.freq_base"), self.rope_base);
+        if let Some(window) = self.window {
+            metadata.set(&format!("{a}.attention.sliding_window"), window);
+        }
     }
 }
 

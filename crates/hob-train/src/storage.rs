@@ -4,16 +4,36 @@
 
 use crate::{Error, Layout};
 use hob_format::{GgufLayout, GgufWriter, Metadata};
-use hob_quant::{TensorType, dequantize_row, quantize_row};
+use hob_model::spec::TensorSpec;
+use hob_quant::{TensorType, dequantize_row, has_codebook, quantize_row, requantize_row};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::thread;
 
-/// The type that each tensor has in the file.
+/// How each tensor is stored in the file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Storage {
     types: Vec<TensorType>,
+    /// Blocks of each tensor that were last computed with; empty before.
+    blocks: Vec<Vec<u8>>,
+    /// Whether new blocks begin with the scales of the old ones.
+    keeps_scales: bool,
+    /// How often was rounded.
+    turn: usize,
 }
+
+/// Which tensors are rounded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// All.
+    Every,
+    /// All but those of settled codebook types whose turn it is not: finding entries takes longer than a step of training,
+    /// and each comes to its own in every [`TURNS`] steps.
+    Turn,
+}
+
+/// Steps in which every tensor of a codebook type is rounded once.
+const TURNS: usize = 4;
 
 impl Storage {
     /// `ty` for all matrices whose rows are whole blocks of it, F32 for the rest.
@@ -23,12 +43,19 @@ impl Storage {
 
     /// The type of each matrix by name, `other` for those without; F32 for what no block fits, and for vectors.
     pub fn of(layout: &Layout, types: &BTreeMap<String, TensorType>, other: TensorType) -> Self {
-        let ty = |(tensor, _): (&hob_model::spec::TensorSpec, _)| {
+        let ty = |(tensor, _): (&TensorSpec, _)| {
             let ty = types.get(&tensor.name).copied().unwrap_or(other);
-            let fits = tensor.shape.len() > 1 && ty.row_bytes(width(&tensor.shape)).is_some();
+            let fits = tensor.shape.len() > 1 && ty.row_bytes(width(tensor)).is_some();
             if fits { ty } else { TensorType::F32 }
         };
-        Self { types: layout.iter().map(ty).collect() }
+        Self { types: layout.iter().map(ty).collect(), blocks: Vec::new(), keeps_scales: false, turn: 0 }
+    }
+
+    /// Tensors, in the layout's order, that are stored already: their scales move on from where they are, as
+    /// [`requantize_row`] does it, and are not searched again. Weights that are what the blocks hold are stored as they are.
+    pub fn settled(tensors: impl IntoIterator<Item = (TensorType, Vec<u8>)>) -> Self {
+        let (types, blocks) = tensors.into_iter().unzip();
+        Self { types, blocks, keeps_scales: true, turn: 0 }
     }
 
     /// The tensors' types in the layout's order.
@@ -36,41 +63,66 @@ impl Storage {
         &self.types
     }
 
-    /// Sets `to` to what the file would hold of `params`.
+    /// The blocks that were last computed with, in the layout's order.
+    pub fn blocks(&self) -> &[Vec<u8>] {
+        &self.blocks
+    }
+
+    /// The blocks of tensor `i`, whose numbers are `w`.
+    fn store(&self, i: usize, tensor: &TensorSpec, w: &[f32], threads: usize) -> Result<Vec<u8>, Error> {
+        let (ty, width) = (self.types[i], width(tensor));
+        let row_bytes = ty.row_bytes(width).expect("a type that fits was chosen");
+        let count = w.len() / width;
+        let (mut bytes, store): (_, fn(_, &_, &mut _) -> _) = match self.keeps_scales {
+            true => (self.blocks[i].clone(), requantize_row),
+            false => (vec![0; count * row_bytes], quantize_row),
+        };
+        let rows = count.div_ceil(threads.max(1)).max(1);
+        let parts = w.chunks(rows * width).zip(bytes.chunks_mut(rows * row_bytes));
+        in_threads(parts, |(w, bytes)| {
+            let mut rows = w.chunks_exact(width).zip(bytes.chunks_exact_mut(row_bytes));
+            rows.try_for_each(|(row, bytes)| store(ty, row, bytes))
+        })
+        .map_err(|e| unfit(&tensor.name, ty, &e))?;
+        Ok(bytes)
+    }
+
+    /// Whether tensor `i` need not be rounded now.
+    fn waits(&self, i: usize, due: Due) -> bool {
+        let is_slow = self.keeps_scales && has_codebook(self.types[i]);
+        due == Due::Turn && is_slow && self.turn > 0 && !(self.turn + i).is_multiple_of(TURNS)
+    }
+
+    /// Sets those tensors of `to` that are `due` to what the file would hold of `params`: [`Storage::blocks`] from now on.
+    /// `to` is what it was set to before.
     ///
     /// # Errors
     /// [`Error::Tensor`] for a number that its type cannot hold.
     pub fn round(
-        &self,
+        &mut self,
         layout: &Layout,
         params: &[f32],
         to: &mut [f32],
         threads: usize,
+        due: Due,
     ) -> Result<(), Error> {
-        to.copy_from_slice(params);
-        for (&ty, (tensor, range)) in self.types.iter().zip(layout.iter()) {
-            if ty == TensorType::F32 {
+        self.blocks.resize(self.types.len(), Vec::new());
+        for (i, (tensor, range)) in layout.iter().enumerate() {
+            if self.waits(i, due) {
                 continue;
             }
-            let width = width(&tensor.shape);
-            let to = &mut to[range];
-            let share = (to.len() / width).div_ceil(threads.max(1)).max(1) * width;
-            let rows = |rows: &mut [f32]| {
-                let mut bytes = vec![0; ty.row_bytes(width).expect("a type that fits was chosen")];
-                rows.chunks_exact_mut(width).try_for_each(|row| {
-                    quantize_row(ty, row, &mut bytes)?;
-                    dequantize_row(ty, &bytes, row);
-                    Ok(())
-                })
-            };
-            let rows = &rows;
-            let done: Result<(), hob_quant::Error> = thread::scope(|scope| {
-                let parts: Vec<_> =
-                    to.chunks_mut(share).map(|part| scope.spawn(move || rows(part))).collect();
-                parts.into_iter().try_for_each(|part| part.join().expect("rounding does not panic"))
-            });
-            done.map_err(|e| unfit(&tensor.name, ty, &e))?;
+            let (ty, width) = (self.types[i], width(tensor));
+            let bytes = self.store(i, tensor, &params[range.clone()], threads)?;
+            let count = range.len() / width;
+            let rows = count.div_ceil(threads.max(1)).max(1);
+            let parts = to[range].chunks_mut(rows * width).zip(bytes.chunks(bytes.len() / count * rows));
+            in_threads(parts, |(to, bytes)| {
+                dequantize_row(ty, bytes, to);
+                Ok::<_, Error>(())
+            })?;
+            self.blocks[i] = bytes;
         }
+        self.turn += 1;
         Ok(())
     }
 
@@ -90,21 +142,28 @@ impl Storage {
             file.tensor(&tensor.name, ty, &tensor.shape);
         }
         let mut writer = GgufWriter::create(path, &file)?;
-        for (&ty, (tensor, range)) in self.types.iter().zip(layout.iter()) {
+        for (i, (tensor, range)) in layout.iter().enumerate() {
             writer.begin(&tensor.name)?;
-            let width = width(&tensor.shape);
-            let mut bytes = vec![0; ty.row_bytes(width).expect("a type that fits was chosen")];
-            for row in params[range].chunks_exact(width) {
-                quantize_row(ty, row, &mut bytes).map_err(|e| unfit(&tensor.name, ty, &e))?;
-                writer.write(&bytes)?;
-            }
+            writer.write(&self.store(i, tensor, &params[range], 1)?)?;
         }
         Ok(writer.finish()?)
     }
 }
 
-fn width(shape: &[usize]) -> usize {
-    shape[shape.len() - 1]
+/// Does `work` for each of `parts` in a thread of its own.
+fn in_threads<P: Send, E: Send>(
+    parts: impl Iterator<Item = P>,
+    work: impl Fn(P) -> Result<(), E> + Sync,
+) -> Result<(), E> {
+    let work = &work;
+    thread::scope(|scope| {
+        let running: Vec<_> = parts.map(|part| scope.spawn(move || work(part))).collect();
+        running.into_iter().try_for_each(|part| part.join().expect("rounding does not panic"))
+    })
+}
+
+fn width(tensor: &TensorSpec) -> usize {
+    tensor.shape[tensor.shape.len() - 1]
 }
 
 fn unfit(name: &str, ty: TensorType, error: &hob_quant::Error) -> Error {
@@ -129,9 +188,9 @@ mod tests {
         let params: Vec<f32> = (0..layout.len()).map(|_| 0.1 * random.normal()).collect();
         for ty in [TensorType::Q4_0, TensorType::Q8_0, TensorType::IQ4_NL, TensorType::BF16] {
             let types = BTreeMap::from([("blk.0.ffn_down.weight".to_owned(), TensorType::Q5_1)]);
-            let storage = Storage::of(&layout, &types, ty);
+            let mut storage = Storage::of(&layout, &types, ty);
             let mut seen = vec![0.0; params.len()];
-            storage.round(&layout, &params, &mut seen, 2).unwrap();
+            storage.round(&layout, &params, &mut seen, 2, Due::Every).unwrap();
             assert_ne!(seen, params);
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("a.gguf");
@@ -161,6 +220,7 @@ mod tests {
             head_dim: 32,
             context: 64,
             rope_base: 10_000.0,
+            window: None,
             tied: true,
             induction: false,
         };

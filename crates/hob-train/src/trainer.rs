@@ -4,6 +4,7 @@ use crate::checkpoint::Checkpoint;
 use crate::data::{Packing, Sequences};
 use crate::optimizer::{Constants, Means, Stride, update};
 use crate::recipe::Training;
+use crate::storage::Due;
 use crate::{Batch, Error, Goal, Layout, Lora, Loss, Network, Storage, Workspace};
 use hob_kernels::Cpu;
 use serde::{Deserialize, Serialize};
@@ -58,6 +59,8 @@ pub struct Trainer {
     /// What is computed with where that is not `params`: what the file would hold of them, or the adapted matrices.
     stored: Vec<f32>,
     threads: usize,
+    /// Factors on the learning rate.
+    paces: Vec<f32>,
     step: u64,
     points: Vec<Point>,
 }
@@ -96,6 +99,7 @@ impl Trainer {
             lora: None,
             stored: Vec::new(),
             threads: 1,
+            paces: Vec::new(),
             step: 0,
             points: Vec::new(),
         })
@@ -124,6 +128,11 @@ impl Trainer {
         (self.storage, self.threads) = (Some(storage), threads);
     }
 
+    /// Multiplies the learning rate of each tensor, in the layout's order, by one of `paces` from now on.
+    pub fn pace(&mut self, paces: Vec<f32>) {
+        self.paces = paces;
+    }
+
     /// Learns the factors of `lora` from now on, beginning with those of `seed`; the parameters stay as they are.
     pub fn adapt(&mut self, lora: Lora, seed: u64) {
         debug_assert!(self.storage.is_none(), "recipes with both are refused");
@@ -143,18 +152,30 @@ impl Trainer {
         self.lora().map_or(self.network.layout(), Lora::layout)
     }
 
+    /// The blocks of each tensor that the parameters are stored as by now.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`] for a number that its type cannot hold.
+    ///
+    /// # Panics
+    /// When the parameters are not stored: [`Trainer::store_as`].
+    pub fn blocks(&mut self) -> Result<&[Vec<u8>], Error> {
+        self.round(Due::Every)?;
+        Ok(self.storage.as_ref().expect("parameters that are stored").blocks())
+    }
+
     /// The types of the file that is trained for.
     pub fn storage(&self) -> Option<&Storage> {
         self.storage.as_ref()
     }
 
-    /// Brings `stored` up to date.
-    fn round(&mut self) -> Result<(), Error> {
+    /// Brings what is `due` of `stored` up to date.
+    fn round(&mut self, due: Due) -> Result<(), Error> {
         if let Some(Adapting { lora, base, .. }) = &self.lora {
             lora.apply(&self.cpu, base, &self.params, &mut self.stored);
         }
-        match &self.storage {
-            Some(s) => s.round(self.network.layout(), &self.params, &mut self.stored, self.threads),
+        match &mut self.storage {
+            Some(s) => s.round(self.network.layout(), &self.params, &mut self.stored, self.threads, due),
             None => Ok(()),
         }
     }
@@ -188,7 +209,7 @@ impl Trainer {
         let all = self.data.sequences(self.step * per_step as u64, per_step);
         self.grads.fill(0.0);
         let mut loss = Loss::default();
-        self.round()?;
+        self.round(Due::Turn)?;
         let Self { cpu, network, params, stored, grads, work, teacher, .. } = self;
         let params = if stored.is_empty() { params } else { stored };
         for part in parts(&all, self.how.sequence, self.how.micro) {
@@ -212,7 +233,8 @@ impl Trainer {
         let gradient = norm(grads) * per_token;
         let clip = (f64::from(self.how.clip) / gradient.max(1e-30)).min(1.0);
         let rate = self.how.rate_at(step);
-        let how = Constants { rule: self.how.optimizer, betas: self.how.betas, decay: self.how.decay };
+        let Training { optimizer: rule, betas, decay, .. } = self.how;
+        let how = Constants { rule, betas, decay, paces: &self.paces };
         let at = Stride { rate, scale: (per_token * clip) as f32, step };
         update(&self.cpu, layout, &how, at, &mut self.params, grads, &mut self.means);
         self.step = step;
@@ -226,7 +248,7 @@ impl Trainer {
     /// # Errors
     /// [`Error::Tensor`] for a number that its type cannot hold.
     pub fn validate(&mut self, text: &Sequences) -> Result<f64, Error> {
-        self.round()?;
+        self.round(Due::Every)?;
         let Self { cpu, network, params, stored, work, teacher, .. } = self;
         let params = if stored.is_empty() { params } else { stored };
         let mut loss = Loss::default();

@@ -29,6 +29,7 @@ fn network(
         head_dim,
         context: 128,
         rope_base,
+        window: None,
         tied: true,
         induction: true,
     };

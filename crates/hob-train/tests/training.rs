@@ -8,7 +8,7 @@ use hob_quant::TensorType;
 use hob_train::data::{Corpus, Packing};
 use hob_train::recipe::{LoraRecipe, Shape, Training};
 use hob_train::{
-    Adapter, Batch, Error, Goal, Lora, Network, Recipe, Storage, Teacher, Trainer, Workspace, describe,
+    Adapter, Batch, Due, Error, Goal, Lora, Network, Recipe, Storage, Teacher, Trainer, Workspace, describe,
 };
 
 const VOCAB: usize = 32;
@@ -25,6 +25,7 @@ fn network() -> Network {
         head_dim: 8,
         context: 64,
         rope_base: 10_000.0,
+        window: None,
         tied: true,
         induction: false,
     };
@@ -141,11 +142,14 @@ fn a_rate_beyond_reason_and_too_little_text_are_said() {
     ));
 }
 
+/// Parameters with strong opinions of all kinds, so that rounding changes something.
+fn opinionated() -> Vec<f32> {
+    network().fresh(1).iter().map(|w| if *w == 1.0 { 1.0 } else { 12.0 * w }).collect()
+}
+
 #[test]
 fn a_model_trained_with_its_file_s_numbers_is_nearer_to_its_teacher_than_one_rounded_at_the_end() {
-    // Strong opinions of all kinds, so that rounding changes something.
-    let parent: Vec<f32> =
-        network().fresh(1).iter().map(|w| if *w == 1.0 { 1.0 } else { 12.0 * w }).collect();
+    let parent = opinionated();
     let storage = Storage::uniform(network().layout(), TensorType::Q4_0);
     let mut child = Trainer::new(
         Cpu::new(2, Compute::Fast),
@@ -162,6 +166,40 @@ fn a_model_trained_with_its_file_s_numbers_is_nearer_to_its_teacher_than_one_rou
     (0..30).for_each(|_| _ = child.step().unwrap());
     let trained = child.validate(&text).unwrap();
     assert!(rounded > 0.001 && trained < 0.7 * rounded, "{rounded} to {trained}");
+}
+
+#[test]
+fn blocks_that_are_there_are_trained_from_where_they_are() {
+    let (network, parent) = (network(), opinionated());
+    let layout = network.layout();
+    // Q4_1 leaves room for the better: its quantiser spans a block's extremes.
+    let mut plain = Storage::uniform(layout, TensorType::Q4_1);
+    let mut rounded = vec![0.0; parent.len()];
+    plain.round(layout, &parent, &mut rounded, 2, Due::Every).unwrap();
+    let first = plain.blocks().to_vec();
+    let settled = Storage::settled(plain.types().iter().copied().zip(first.clone()));
+    let how = Training { rate: 0.05, ..training("adamw") };
+    let cpu = Cpu::new(2, Compute::Fast);
+    let mut child = Trainer::new(cpu, network.clone(), rounded.clone(), data(), &how).unwrap();
+    child.store_as(settled, 2);
+    child.pace(vec![0.02; layout.iter().count()]);
+    child.learn_from(Teacher { network: network.clone(), params: parent }).unwrap();
+    let text = data().sequences(100, 8);
+    let before = child.validate(&text).unwrap();
+    assert_eq!(child.blocks().unwrap(), first, "nothing moves before the first step");
+    (0..30).for_each(|_| _ = child.step().unwrap());
+    let after = child.validate(&text).unwrap();
+    assert!(before > 0.0002 && after < 0.8 * before, "{before} to {after}");
+    // What was validated are the blocks: no other step lies between.
+    let types = child.storage().unwrap().types().to_vec();
+    let blocks = child.storage().unwrap().blocks().to_vec();
+    for ((ty, bytes), (_, range)) in types.iter().zip(&blocks).zip(layout.iter()) {
+        hob_quant::dequantize_row(*ty, bytes, &mut rounded[range]);
+    }
+    let cpu = Cpu::new(2, Compute::Fast);
+    let mut stored = Trainer::new(cpu, network.clone(), rounded, data(), &how).unwrap();
+    stored.learn_from(Teacher { network, params: opinionated() }).unwrap();
+    assert_eq!(stored.validate(&text).unwrap(), after);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod effort;
 mod imatrix;
 mod merge;
+mod own_text;
 mod prune;
 mod quantize;
 mod report;
@@ -25,7 +26,7 @@ use hob::Compute;
 use hob_base::Bytes;
 use hob_kernels::{Cpu, Precision};
 use hob_quant::TensorType;
-use hob_shrink::{Divergences, Judge, Options, Outcome, Search, Stage, Tuning, write_model};
+use hob_shrink::{Divergences, Judge, Options, Outcome, Search, Stage, Tuning, check_budgets, write_model};
 use hob_train::Point;
 use hob_train::optimizer::Rule;
 use report::{Found, Report};
@@ -52,8 +53,8 @@ pub struct ShrinkArgs {
     /// What is read.
     #[command(flatten)]
     pub text: TextArgs,
-    /// Highest learning rate of --train
-    #[arg(long, value_name = "RATE", default_value_t = 0.0005)]
+    /// Highest learning rate of --train, in steps from one value of a type to the next
+    #[arg(long, value_name = "RATE", default_value_t = 0.01)]
     pub rate: f32,
     /// Only these types, such as Q4_0,Q8_0 [default: all that the model's shapes allow]
     #[arg(long, value_name = "TYPES", value_delimiter = ',', value_parser = parse_type)]
@@ -89,6 +90,9 @@ pub enum RoundingArg {
     Nearest,
 }
 
+/// Sequences of a step of training: many small steps suit a child that is near already.
+const BATCH: usize = 2;
+
 fn parse_type(text: &str) -> Result<TensorType, String> {
     TensorType::from_name(text)
         .filter(|ty| ty.can_quantize())
@@ -98,14 +102,16 @@ fn parse_type(text: &str) -> Result<TensorType, String> {
 /// Runs the command.
 pub fn run(args: &ShrinkArgs) -> anyhow::Result<()> {
     let threads = args.text.threads();
-    let parent = Parent::open(&Which::named(&args.model), Precision::F32)?;
+    let which = Which::named(&args.model);
+    let parent = Parent::open(&which, Precision::F32)?;
     let budgets: Vec<u64> = args.fit.iter().map(|size| size.bytes(parent.params.len())).collect();
     let files = files(args, &budgets)?;
     check_memory(&parent)?;
     args.report.as_deref().map_or(Ok(()), |page| check_page(page, files.len()))?;
-    let Texts { curvature, held_out, training } = args.text.read(&parent)?;
-    let cpu = Cpu::new(threads, Compute::Exact);
     let options = options(args, budgets, threads, sequence(&parent));
+    check_budgets(&parent.network, &parent.metadata, &options)?;
+    let Texts { curvature, held_out, training } = args.text.read(&which, &parent)?;
+    let cpu = Cpu::new(threads, Compute::Exact);
     let mut progress = Progress::start();
     let mut heard = |stage: Stage<'_>| progress.update(|| line(stage), || event(stage));
     let both = (&parent.network, parent.params.as_slice());
@@ -118,10 +124,11 @@ pub fn run(args: &ShrinkArgs) -> anyhow::Result<()> {
     let tune = |child: &Outcome, cpu, text, how: &Tuning, heard: &mut dyn FnMut(Point) -> bool| {
         child.tuned(cpu, both, text, how, heard)
     };
+    let (sequence, batch) = (options.sequence, BATCH * options.sequence);
+    let how = Tuning { steps: 0, batch, sequence, rule: Rule::AdamW, rate: args.rate, threads };
     let mut reports = Vec::new();
     for ((child, file), budget) in children.into_iter().zip(files).zip(&options.budgets) {
-        let child = (child, &training, options.sequence);
-        let (child, measured, untrained) = args.text.train((Rule::AdamW, args.rate), child, tune, judge)?;
+        let (child, measured, untrained) = args.text.train(how, child, &training, tune, judge)?;
         write_model(&file, &parent.metadata, &child.tensors)?;
         let found = Found {
             model: args.model.clone(),

@@ -51,6 +51,9 @@ pub struct PruneArgs {
     pub json: bool,
 }
 
+/// Sequences of a step of training.
+const BATCH: usize = 8;
+
 /// What the command found out.
 #[derive(Serialize)]
 struct Report {
@@ -64,14 +67,15 @@ struct Report {
 
 /// Runs the command.
 pub fn run(args: &PruneArgs) -> anyhow::Result<()> {
-    let parent = Parent::open(&Which::named(&args.model), Precision::F32)?;
+    let which = Which::named(&args.model);
+    let parent = Parent::open(&which, Precision::F32)?;
     if super::is_same(&args.out, &args.model) {
         return Err(fail::usage("the narrower file would replace its parent; choose another name"));
     }
     check_memory(&parent)?;
     let widths = Widths { ffn: args.ffn, kv_heads: args.kv_heads };
     widths.check(&parent.network)?;
-    let Texts { curvature, held_out, training } = args.text.read(&parent)?;
+    let Texts { curvature, held_out, training } = args.text.read(&which, &parent)?;
     let cpu = Cpu::new(args.text.threads(), Compute::Exact);
     let both = (&parent.network, parent.params.as_slice());
     let (sequence, total) = (sequence(&parent), curvature.tokens.len());
@@ -93,8 +97,9 @@ pub fn run(args: &PruneArgs) -> anyhow::Result<()> {
     let tune = |p: &Pruned, cpu, text, how: &Tuning, heard: &mut dyn FnMut(Point) -> bool| {
         p.tuned(cpu, both, text, how, heard)
     };
-    let trained = (pruned, &training, sequence);
-    let (pruned, measured, untrained) = args.text.train((Rule::Muon, args.rate), trained, tune, judge)?;
+    let (rule, rate, threads) = (Rule::Muon, args.rate, args.text.threads());
+    let how = Tuning { steps: 0, batch: BATCH * sequence, sequence, rule, rate, threads };
+    let (pruned, measured, untrained) = args.text.train(how, pruned, &training, tune, judge)?;
     let layout = pruned.network.layout();
     Storage::uniform(layout, args.ty).write(&args.out, &pruned.metadata, layout, &pruned.params)?;
     let report = Report {

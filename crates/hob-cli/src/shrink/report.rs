@@ -179,13 +179,14 @@ impl Report {
         )?;
         self.tensors(&mut page)?;
         let data: Vec<String> = self.found.data.iter().map(|p| escaped(&p.display().to_string())).collect();
+        let data = if data.is_empty() { "text that the parent wrote itself".into() } else { data.join(", ") };
         write!(
             page,
             "<h2>How it was made</h2>\n<p>Hob {}, {} tokens of {}, of which {} were kept aside for the figures above; seed \
              {}.</p>\n</main>\n</html>\n",
             env!("CARGO_PKG_VERSION"),
             self.found.tokens,
-            data.join(", "),
+            data,
             self.found.held_out_tokens,
             self.found.seed
         )?;

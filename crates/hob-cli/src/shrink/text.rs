@@ -1,9 +1,11 @@
 //! The text with which a smaller model is made, judged and trained.
 
 use super::effort::Effort;
+use super::own_text::own_text;
 use crate::fail::note;
 use crate::parent::{Parent, all_cores};
 use crate::progress::Progress;
+use crate::which::Which;
 use anyhow::bail;
 use clap::Args;
 use hob::Compute;
@@ -11,7 +13,6 @@ use hob_kernels::Cpu;
 use hob_shrink::{Divergences, Tuning};
 use hob_train::Point;
 use hob_train::data::{Corpus, Learn, Packing, Sequences};
-use hob_train::optimizer::Rule;
 use serde_json::json;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -22,9 +23,6 @@ const HELD_OUT: usize = 5;
 /// Tokens that are kept for training, at most.
 const TRAINING_TOKENS_MAX: usize = 1 << 25;
 
-/// Sequences of a step of training.
-const BATCH: usize = 8;
-
 /// Steps that tell how many there will be in a given time.
 const TRIAL: u64 = 3;
 
@@ -32,7 +30,8 @@ const TRIAL: u64 = 3;
 #[derive(Args, Debug)]
 pub struct TextArgs {
     /// Text like that the model is for: plain, or JSON lines with `text` or `messages` (also .zst); may be repeated
-    #[arg(long, value_name = "FILE", required = true)]
+    /// [default: what the model writes itself]
+    #[arg(long, value_name = "FILE")]
     pub data: Vec<PathBuf>,
     /// Tokens of the text that are used
     #[arg(long, value_name = "N", default_value_t = 65_536)]
@@ -69,12 +68,21 @@ impl TextArgs {
         self.threads.map_or_else(all_cores, usize::from)
     }
 
-    /// The text in the words of `parent`.
-    pub fn read(&self, parent: &Parent) -> anyhow::Result<Texts> {
-        // About six bytes a token: what lies beyond is not read.
-        let most = if self.train.is_some() { TRAINING_TOKENS_MAX } else { self.tokens };
-        let corpus = parent.words.corpus(&self.data, Learn::All, 8 * most as u64, self.threads())?;
+    /// The text in the words of `parent`, the model `which`.
+    pub fn read(&self, which: &Which, parent: &Parent) -> anyhow::Result<Texts> {
         let sequence = sequence(parent);
+        // About six bytes a token: what lies beyond is not read.
+        let mut most = if self.train.is_some() { TRAINING_TOKENS_MAX } else { self.tokens };
+        let corpus = if self.data.is_empty() {
+            if let Some(Effort::Tokens(tokens)) = self.train {
+                most = most.min(self.tokens.max(tokens as usize));
+            } else {
+                most = self.tokens;
+            }
+            own_text(which, (most, sequence), self.seed, self.threads())?
+        } else {
+            parent.words.corpus(&self.data, Learn::All, 8 * most as u64, self.threads())?
+        };
         let mut packing = Packing::new(vec![(corpus, 1.0)], sequence, Some(self.seed));
         let all = packing.epoch_tokens() / sequence;
         let wanted = (self.tokens / sequence).min(all);
@@ -109,25 +117,26 @@ impl TextArgs {
     }
 
     /// Trains a child with `tune` where `--train` says so, and keeps what comes out only where `judge` finds it closer to the
-    /// parent beyond doubt. Gives the child, its divergence, and that before the training if there was any.
+    /// parent beyond doubt; how many steps `how` has follows from `--train`. Gives the child, its divergence, and that before
+    /// the training if there was any.
     pub fn train<C>(
         &self,
-        (rule, rate): (Rule, f32),
-        (child, training, sequence): (C, &Packing, usize),
+        mut how: Tuning,
+        child: C,
+        training: &Packing,
         tune: impl Fn(&C, Cpu, Packing, &Tuning, &mut dyn FnMut(Point) -> bool) -> Result<C, hob_shrink::Error>,
         judge: impl Fn(&C) -> Divergences,
     ) -> anyhow::Result<(C, Divergences, Option<Divergences>)> {
         let before = judge(&child);
         let Some(effort) = self.train else { return Ok((child, before, None)) };
-        let (threads, batch) = (self.threads(), BATCH * sequence);
-        let cpu = || Cpu::new(threads, Compute::Fast);
-        let mut how = Tuning { steps: TRIAL, batch, sequence, rule, rate, threads };
+        let cpu = || Cpu::new(how.threads, Compute::Fast);
         let mut progress = Progress::start();
         how.steps = match effort {
-            Effort::Tokens(tokens) => tokens / batch as u64,
+            Effort::Tokens(tokens) => tokens / how.batch as u64,
             Effort::Time(time) => {
                 let start = Instant::now();
-                tune(&child, cpu(), training.clone(), &how, &mut |_| true)?;
+                let trial = Tuning { steps: TRIAL, ..how };
+                tune(&child, cpu(), training.clone(), &trial, &mut |_| true)?;
                 (time.as_secs_f64() * TRIAL as f64 / start.elapsed().as_secs_f64()) as u64
             }
         }

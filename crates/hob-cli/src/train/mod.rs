@@ -40,6 +40,7 @@ A recipe is a TOML file. Paths in it are relative to it. This one trains a model
     head_dim = 64
     context = 1024
     rope_base = 100000.0
+    # window = 512                 # gemma2 and gemma3: positions that layers with a sliding window see
     induction = true               # the first two layers start with heads that copy from the text before
 
     [[data]]                       # as many as you like

@@ -82,6 +82,16 @@ fn a_model_shrinks_to_the_size_asked_for_and_training_makes_it_better() {
         let run = folder_of(fit, more);
         assert!(run.code == Some(2) && run.stderr.contains(expected), "{}", run.stderr);
     }
+    // Without text the model writes some, the same for the same seed.
+    let unasked = |out: &str| {
+        let out = at(out);
+        let args = ["shrink", &model, "--fit", "58KB", "--tokens", "3000", "--out", &out, "--json"];
+        (hob(&args, b""), std::fs::read(&out).unwrap())
+    };
+    let (run, file) = unasked("unasked.gguf");
+    assert!(run.stderr.contains("the model wrote") && file == unasked("again.gguf").1, "{}", run.stderr);
+    assert_eq!(run.json()["data"], serde_json::json!([]));
+    assert!(divergence(&model, &at("unasked.gguf"), &data) < 1.5 * divergence(&model, &alone, &data));
     // No row is a whole block of this type: the matrices then stay halves.
     let (halves, _) = shrink("1MB", "halves.gguf", &["--types", "Q4_K"]);
     assert_eq!(halves["types"]["F16"], 15, "{halves}");

@@ -2,8 +2,8 @@
 
 use super::books::{Candidate, Signs};
 use super::entries::Codebook;
-use super::inverse;
 use super::steps::{Ladder, Moments, Steps, choose_steps};
+use super::{inverse, is_small_step};
 use crate::float::through_f16;
 
 /// A codebook format.
@@ -60,6 +60,13 @@ pub(crate) struct Entries<const S: usize> {
     pub signs: [u8; 32],
     /// The book of each entry.
     pub books: [u8; 32],
+}
+
+impl<const S: usize> Entries<S> {
+    /// The first entry everywhere.
+    pub fn empty(d: f32) -> Self {
+        Self { steps: Steps::flat(d), codes: [0; 32], signs: [0; 32], books: [0; 32] }
+    }
 }
 
 /// The best entries of eight elements at the trial steps, each once.
@@ -155,6 +162,38 @@ fn settle<const S: usize, B: Codebook>(
         (entries.codes[run], entries.books[run], entries.signs[run]) = (candidate.code, number as u8, bits);
         let value = |i: usize| if bits >> i & 1 == 1 { -step * values[i] } else { step * values[i] };
         aims.settle(run, &std::array::from_fn(value));
+    }
+}
+
+/// The nearest entries to `x` for the scales that `entries` have; then the scale of the block that suits `x` best with them.
+pub(crate) fn follow<const S: usize, B: Codebook>(
+    entries: &mut Entries<S>,
+    x: &[f32; 256],
+    format: &Format<B>,
+) {
+    let mut fixed = Fixed { x, sums: Moments::default() };
+    settle(entries, &EQUAL, format, &mut fixed);
+    let d = through_f16(entries.steps.d * fixed.sums.best_step());
+    if is_small_step(fixed.sums.best_step()) && d.is_finite() {
+        entries.steps.d = d;
+    }
+}
+
+/// Aims that stay where they are, and how well what was stored suits them.
+struct Fixed<'a> {
+    x: &'a [f32; 256],
+    sums: Moments,
+}
+
+impl Aims for Fixed<'_> {
+    fn aim(&mut self, run: usize, x: &mut [f32; 8]) {
+        *x = self.x.as_chunks::<8>().0[run];
+    }
+
+    fn settle(&mut self, run: usize, values: &[f32; 8]) {
+        for (x, v) in self.x[8 * run..].iter().zip(values) {
+            self.sums = self.sums.plus(Moments { xv: x * v, vv: v * v });
+        }
     }
 }
 

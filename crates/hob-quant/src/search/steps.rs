@@ -65,6 +65,13 @@ pub(crate) struct Steps<const S: usize> {
     refit: f32,
 }
 
+impl<const S: usize> Steps<S> {
+    /// A scale, and the lowest level everywhere.
+    pub fn flat(d: f32) -> Self {
+        Self { d, levels: [0; S], error: 0.0, refit: 0.0 }
+    }
+}
+
 /// The best of many block scales. `ideal` has the sub-blocks' steps as they would be alone; `best_at(s, step)` gives the
 /// moments of the codes that sub-block `s` takes with a step.
 pub(crate) fn choose_steps<const S: usize>(
