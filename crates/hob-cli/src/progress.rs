@@ -63,3 +63,25 @@ impl Drop for Progress {
         }
     }
 }
+
+/// A time as people say it.
+pub fn span(seconds: f64) -> String {
+    let minutes = (seconds / 60.0).ceil() as u64;
+    match minutes {
+        0..=1 if seconds < 60.0 => format!("{seconds:.0} s"),
+        0..120 => format!("{minutes} min"),
+        _ => format!("{} h {} min", minutes / 60, minutes % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_said_in_the_unit_that_suits_them() {
+        for (seconds, said) in [(12.3, "12 s"), (61.0, "2 min"), (7500.0, "2 h 5 min")] {
+            assert_eq!(span(seconds), said);
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! Ctrl-C as a request that a running answer can honour.
 
-use crate::fail::note;
+use crate::fail::{Stop, note};
 use crate::terminal;
 use anyhow::Context;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -34,6 +34,14 @@ pub fn clean_up(clean: impl Fn() + Send + 'static) -> anyhow::Result<()> {
 /// Whether Ctrl-C was pressed since [`forget`].
 pub fn is_requested() -> bool {
     PRESSED.load(Ordering::Relaxed) > 0
+}
+
+/// Ends a program that Ctrl-C has stopped, once all that was done is written down.
+///
+/// # Errors
+/// [`Stop::Interrupted`] when it was pressed.
+pub fn honour() -> anyhow::Result<()> {
+    if is_requested() { Err(Stop::Interrupted.into()) } else { Ok(()) }
 }
 
 /// Begins something that Ctrl-C can stop.

@@ -28,7 +28,7 @@ pub enum Due {
     /// All.
     Every,
     /// All but those of settled codebook types whose turn it is not: finding entries takes longer than a step of training,
-    /// and each comes to its own in every [`TURNS`] steps.
+    /// so each has its turn in one of four.
     Turn,
 }
 

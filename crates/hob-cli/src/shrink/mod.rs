@@ -19,6 +19,7 @@ use crate::fail;
 use crate::out;
 use crate::parent::Parent;
 use crate::progress::Progress;
+use crate::signals;
 use crate::which::Which;
 use anyhow::bail;
 use clap::{Args, ValueEnum};
@@ -127,9 +128,10 @@ pub fn run(args: &ShrinkArgs) -> anyhow::Result<()> {
     let (sequence, batch) = (options.sequence, BATCH * options.sequence);
     let how = Tuning { steps: 0, batch, sequence, rule: Rule::AdamW, rate: args.rate, threads };
     let mut reports = Vec::new();
+    args.text.train.map_or(Ok(()), |_| signals::catch())?;
     for ((child, file), budget) in children.into_iter().zip(files).zip(&options.budgets) {
-        let (child, measured, untrained) = args.text.train(how, child, &training, tune, judge)?;
-        write_model(&file, &parent.metadata, &child.tensors)?;
+        let write = |child: &Outcome| Ok(write_model(&file, &parent.metadata, &child.tensors)?);
+        let (child, measured, untrained) = args.text.train(how, child, &training, tune, judge, write)?;
         let found = Found {
             model: args.model.clone(),
             budget: *budget,
@@ -154,7 +156,8 @@ pub fn run(args: &ShrinkArgs) -> anyhow::Result<()> {
         [report] if args.json => out::json(report),
         _ if args.json => out::json(&reports),
         _ => out::text(&reports.iter().map(Report::lines).collect::<Vec<_>>().join("\n")),
-    }
+    }?;
+    signals::honour()
 }
 
 /// Where the children of `budgets` go.

@@ -7,6 +7,7 @@ use crate::fail;
 use crate::out;
 use crate::parent::Parent;
 use crate::progress::Progress;
+use crate::signals;
 use crate::which::Which;
 use clap::Args;
 use hob::Compute;
@@ -99,9 +100,12 @@ pub fn run(args: &PruneArgs) -> anyhow::Result<()> {
     };
     let (rule, rate, threads) = (Rule::Muon, args.rate, args.text.threads());
     let how = Tuning { steps: 0, batch: BATCH * sequence, sequence, rule, rate, threads };
-    let (pruned, measured, untrained) = args.text.train(how, pruned, &training, tune, judge)?;
-    let layout = pruned.network.layout();
-    Storage::uniform(layout, args.ty).write(&args.out, &pruned.metadata, layout, &pruned.params)?;
+    let write = |p: &Pruned| {
+        let layout = p.network.layout();
+        Ok(Storage::uniform(layout, args.ty).write(&args.out, &p.metadata, layout, &p.params)?)
+    };
+    args.text.train.map_or(Ok(()), |_| signals::catch())?;
+    let (pruned, measured, untrained) = args.text.train(how, pruned, &training, tune, judge, write)?;
     let report = Report {
         file: args.out.clone(),
         bytes: std::fs::metadata(&args.out)?.len(),
@@ -110,7 +114,8 @@ pub fn run(args: &PruneArgs) -> anyhow::Result<()> {
         divergence: measured.measure(),
         divergence_untrained: untrained.map(|d| d.measure()),
     };
-    if args.json { out::json(&report) } else { out::text(&lines(&report)) }
+    if args.json { out::json(&report) } else { out::text(&lines(&report)) }?;
+    signals::honour()
 }
 
 fn lines(report: &Report) -> String {

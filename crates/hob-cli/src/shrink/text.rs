@@ -4,7 +4,8 @@ use super::effort::Effort;
 use super::own_text::own_text;
 use crate::fail::note;
 use crate::parent::{Parent, all_cores};
-use crate::progress::Progress;
+use crate::progress::{Progress, span};
+use crate::signals;
 use crate::which::Which;
 use anyhow::bail;
 use clap::Args;
@@ -119,6 +120,9 @@ impl TextArgs {
     /// Trains a child with `tune` where `--train` says so, and keeps what comes out only where `judge` finds it closer to the
     /// parent beyond doubt; how many steps `how` has follows from `--train`. Gives the child, its divergence, and that before
     /// the training if there was any.
+    ///
+    /// The child is written before it is trained too, so that whatever ends the program leaves a file. Ctrl-C ends the
+    /// training and no more, once `signals::catch` was called.
     pub fn train<C>(
         &self,
         mut how: Tuning,
@@ -126,9 +130,13 @@ impl TextArgs {
         training: &Packing,
         tune: impl Fn(&C, Cpu, Packing, &Tuning, &mut dyn FnMut(Point) -> bool) -> Result<C, hob_shrink::Error>,
         judge: impl Fn(&C) -> Divergences,
+        write: impl Fn(&C) -> anyhow::Result<()>,
     ) -> anyhow::Result<(C, Divergences, Option<Divergences>)> {
+        write(&child)?;
         let before = judge(&child);
-        let Some(effort) = self.train else { return Ok((child, before, None)) };
+        let Some(effort) = self.train.filter(|_| !signals::is_requested()) else {
+            return Ok((child, before, None));
+        };
         let cpu = || Cpu::new(how.threads, Compute::Fast);
         let mut progress = Progress::start();
         how.steps = match effort {
@@ -141,17 +149,32 @@ impl TextArgs {
             }
         }
         .max(1);
+        let start = Instant::now();
+        let mut done = 0;
         let mut heard = |p: Point| {
-            let line = || format!("training: step {} of {}, divergence {:.5}", p.step, how.steps, p.loss);
-            let event = || json!({"event": "training", "step": p.step, "total": how.steps, "loss": p.loss});
+            done = p.step;
+            let left = start.elapsed().as_secs_f64() * (how.steps - done) as f64 / done as f64;
+            let line = || {
+                format!(
+                    "training: step {done} of {}, divergence {:.5}, {} left",
+                    how.steps,
+                    p.loss,
+                    span(left)
+                )
+            };
+            let event = || json!({"event": "training", "step": done, "total": how.steps, "loss": p.loss});
             progress.update(line, event);
-            true
+            !signals::is_requested()
         };
         let tuned = tune(&child, cpu(), training.clone(), &how, &mut heard)?;
         drop(progress);
+        if done < how.steps {
+            note(&format!("training was stopped after {done} of {} steps", how.steps));
+        }
         let after = judge(&tuned);
         let gain = before.beyond(&after);
         if gain.mean > 2.0 * gain.error {
+            write(&tuned)?;
             return Ok((tuned, after, Some(before)));
         }
         note(&format!(

@@ -7,7 +7,7 @@ mod view;
 
 pub use tokenizer::{TrainTokenizerArgs, run as train_tokenizer};
 
-use crate::fail::{Stop, note};
+use crate::fail::note;
 use crate::{input, out, signals};
 use anyhow::Context;
 use clap::Args;
@@ -166,7 +166,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     view.end();
     if trainer.step_count() < steps {
         note(&format!("stopped after step {} of {steps}; the same command goes on", trainer.step_count()));
-        return if signals::is_requested() { Err(Stop::Interrupted.into()) } else { Ok(()) };
+        return signals::honour();
     }
     let model = out.join(if trainer.lora().is_some() { "adapter.gguf" } else { "model.gguf" });
     if let Some(lora) = trainer.lora() {

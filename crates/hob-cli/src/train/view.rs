@@ -1,6 +1,7 @@
 //! A run as it is seen: on a terminal one line that rewrites itself, elsewhere a line now and then.
 
 use crate::out;
+use crate::progress::span;
 use hob_train::{Point, Trainer};
 use serde_json::json;
 use std::collections::VecDeque;
@@ -89,7 +90,7 @@ impl View {
             recent_loss(points),
             sparkline(points),
             self.speed(),
-            duration(left)
+            span(left)
         )
     }
 }
@@ -110,15 +111,6 @@ fn sparkline(points: &[Point]) -> String {
     means.iter().map(level).collect()
 }
 
-fn duration(seconds: f64) -> String {
-    let minutes = (seconds / 60.0).ceil() as u64;
-    match minutes {
-        0..=1 if seconds < 60.0 => format!("{seconds:.0} s"),
-        0..120 => format!("{minutes} min"),
-        _ => format!("{} h {} min", minutes / 60, minutes % 60),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,7 +128,5 @@ mod tests {
             line,
             "step 100/400  loss 2.100 (validation 2.500)  █▃▂▂▂▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁  2000 tokens/s  3 min left"
         );
-        assert_eq!(duration(7500.0), "2 h 5 min");
-        assert_eq!(duration(12.3), "12 s");
     }
 }

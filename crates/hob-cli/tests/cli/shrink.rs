@@ -1,6 +1,6 @@
 //! A model that the test trains is made smaller in every way the program offers, and judged by another command.
 
-use crate::{hob, train};
+use crate::{hob, program, train};
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -101,6 +101,36 @@ fn a_model_shrinks_to_the_size_asked_for_and_training_makes_it_better() {
     assert_eq!(mean(&trained, "divergence_untrained"), mean(&plain, "divergence"));
     assert!(mean(&trained, "divergence") <= mean(&plain, "divergence"));
     assert!(bytes(&file) <= 58_000);
+}
+
+/// Ctrl-C ends the training; the model that is there by then is whole, and the report says how good it is.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_training_leaves_a_model_and_its_report() {
+    use std::io::{BufRead, BufReader, Read};
+    use std::process::{Command, Stdio};
+    let (folder, model, data) = parent();
+    let out = folder.path().join("small.gguf").display().to_string();
+    let mut command = program();
+    command.args(["shrink", &model, "--fit", "58KB", "--data", &data, "--tokens", "3000", "--out", &out]);
+    command.args(["--train", "900m", "--json"]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("\"training\"") {
+        line.clear();
+        assert!(said.read_line(&mut line).unwrap() > 0, "it ended before it trained");
+    }
+    assert!(bytes(&out) <= 58_000, "the untrained file is there");
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    said.read_to_string(&mut line).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.code() == Some(130) && line.contains("training was stopped after"), "{line}");
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["bytes"].as_u64(), Some(bytes(&out)));
+    assert!(divergence(&model, &out, &data) > 0.0);
 }
 
 #[test]
