@@ -40,7 +40,29 @@ pub struct Divergence {
     pub other: Perplexity,
 }
 
-/// Divergence of `other` from `reference` over a stream of tokens. `progress` hears the figures after each window.
+/// One scored token.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scored<'a> {
+    /// What both models have read of the window.
+    pub before: &'a [u32],
+    /// What followed.
+    pub next: u32,
+    /// The token that the reference finds most probable, and the one that the other model does.
+    pub tops: [u32; 2],
+    /// `KL(reference || other)`, in nats.
+    pub divergence: f64,
+}
+
+/// What is told while two models read.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Heard<'a> {
+    /// A token was scored.
+    Token(Scored<'a>),
+    /// A window ended: the figures so far.
+    Window(&'a Divergence),
+}
+
+/// Divergence of `other` from `reference` over a stream of tokens.
 ///
 /// Holds one window, a few rows of logits of each model and 4 bytes per scored token.
 ///
@@ -53,7 +75,7 @@ pub fn kl_divergence(
     cpu: &Cpu,
     tokens: impl IntoIterator<Item = u32>,
     windows: Windows,
-    progress: &mut dyn FnMut(&Divergence),
+    heard: &mut dyn FnMut(Heard<'_>),
 ) -> Result<Divergence, Error> {
     let (a, b) = (reference.spec().vocab, other.spec().vocab);
     if a != b {
@@ -65,15 +87,18 @@ pub fn kl_divergence(
         let (inputs, first) = (&window[..window.len() - 1], windows.first_scored());
         let mut p = Pass::new(reference, cpu, windows.kv, inputs, first)?;
         let mut q = Pass::new(other, cpu, windows.kv, inputs, first)?;
-        let mut targets = window[first + 1..].iter();
+        let mut at = first + 1;
         // Rows come in equal numbers, since they depend on the vocabulary alone.
         while let (Some(p), Some(q)) = (p.next()?, q.next()?) {
-            for ((p, q), &target) in p.chunks_exact(a).zip(q.chunks_exact(a)).zip(targets.by_ref()) {
-                tally.add(p, q, target as usize)?;
+            for (p, q) in p.chunks_exact(a).zip(q.chunks_exact(a)) {
+                let (before, next) = (&window[..at], window[at]);
+                let (divergence, tops) = tally.add(p, q, next as usize)?;
+                heard(Heard::Token(Scored { before, next, tops, divergence }));
+                at += 1;
             }
         }
         tally.windows += 1;
-        progress(&tally.divergence());
+        heard(Heard::Window(&tally.divergence()));
     }
     if tally.windows == 0 { Err(cut.too_few()) } else { Ok(tally.divergence()) }
 }
@@ -91,7 +116,8 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, p: &[f32], q: &[f32], target: usize) -> Result<(), Error> {
+    /// Takes in the scores of one token; gives its divergence and what each model ranks first.
+    fn add(&mut self, p: &[f32], q: &[f32], target: usize) -> Result<(f64, [u32; 2]), Error> {
         let broken = Error::NotFinite { token: self.divergences.count };
         let (Some((p_total, p_top)), Some((q_total, q_top))) = (log_sum_exp(p), log_sum_exp(q)) else {
             return Err(broken);
@@ -116,7 +142,7 @@ impl Tally {
         self.reference.add(reference);
         self.other.add(other);
         self.differences.add(other - reference);
-        Ok(())
+        Ok((divergence, [p_top, q_top].map(|top| top as u32)))
     }
 
     fn divergence(&self) -> Divergence {

@@ -28,7 +28,7 @@ pub use bench::{
     VectorSpeed, Vectors, measure, memory_use, time_to_first_token,
 };
 pub use error::Error;
-pub use kl::{Divergence, kl_divergence};
+pub use kl::{Divergence, Heard, Scored, kl_divergence};
 pub use machine::{Limits, Peak};
 pub use perplexity::{Perplexity, nll, perplexity};
 pub use score::Windows;

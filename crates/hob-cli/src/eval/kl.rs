@@ -1,11 +1,13 @@
 //! `hob eval kl`.
 
 use super::TextArgs;
+use super::flips::{Flip, Flips};
 use crate::out;
 use crate::progress::Progress;
 use anyhow::bail;
 use clap::Args;
-use hob_eval::Divergence;
+use hob_eval::{Divergence, Heard};
+use serde::Serialize;
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -16,9 +18,21 @@ pub struct KlArgs {
     pub base: PathBuf,
     /// The model to compare with it
     pub model: PathBuf,
+    /// Show the N places of largest divergence where the models would go on differently
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=1000))]
+    pub flips: u16,
     /// What is read.
     #[command(flatten)]
     pub text: TextArgs,
+}
+
+/// What the command found out.
+#[derive(Serialize)]
+struct Report {
+    #[serde(flatten)]
+    divergence: Divergence,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    flips: Vec<Flip>,
 }
 
 /// Runs the command.
@@ -36,13 +50,18 @@ pub fn run(args: &KlArgs) -> anyhow::Result<()> {
     let all = tokens.len() / windows.length;
     let planned = windows.count_max.map_or(all, |max| max.min(all));
     let mut progress = Progress::start();
-    let mut hear = |d: &Divergence| {
+    let mut flips = Flips::new(args.flips.into());
+    let mut hear = |heard: Heard<'_>| {
+        let d = match heard {
+            Heard::Token(scored) => return flips.hear(scored),
+            Heard::Window(d) => d,
+        };
         let done = d.reference.windows;
         let line = || format!("window {done} of {planned}: mean KL {:.6}", d.mean);
         progress.update(line, || json!({"event": "window", "done": done, "total": planned, "mean": d.mean}));
     };
     let (reference, compared) = (base.engine(), other.engine());
-    let d = hob_eval::kl_divergence(
+    let divergence = hob_eval::kl_divergence(
         reference.model(),
         compared.model(),
         reference.cpu(),
@@ -51,14 +70,13 @@ pub fn run(args: &KlArgs) -> anyhow::Result<()> {
         &mut hear,
     )?;
     drop(progress);
-    if args.text.json {
-        return out::json(&d);
-    }
-    out::text(&lines(&d, windows.length))
+    let report = Report { divergence, flips: flips.told(base.tokenizer()?) };
+    if args.text.json { out::json(&report) } else { out::text(&lines(&report, windows.length)) }
 }
 
-fn lines(d: &Divergence, window: usize) -> String {
-    format!(
+fn lines(report: &Report, window: usize) -> String {
+    let Report { divergence: d, flips } = report;
+    let mut lines = format!(
         "KL divergence  mean {:.6} ± {:.6}, median {:.6}, 99 % below {:.6}, 99.9 % below {:.6}, max {:.6} nats\n\
          same top token {:.3} % ± {:.3}\n\
          perplexity     {:.4} (reference), {:.4} (compared), logarithm of the ratio {:+.6} ± {:.6}\n\
@@ -78,5 +96,12 @@ fn lines(d: &Divergence, window: usize) -> String {
         d.reference.tokens,
         d.reference.windows,
         window
-    )
+    );
+    for flip in flips {
+        let Flip { before, reference, other, text, divergence } = flip;
+        lines += &format!(
+            "\n{divergence:.3} nats after {before:?}\n  {reference:?}, not {other:?}; the text: {text:?}\n"
+        );
+    }
+    lines
 }

@@ -1,9 +1,12 @@
 //! `hob eval`: how good a model is, by its own scores of a text and by questions with known answers.
 
+mod flips;
 mod kl;
 mod perplexity;
 mod rows;
 mod tasks;
+
+pub use flips::{Flip, Flips};
 
 use crate::open::{self, RunArgs};
 use crate::{context, input};

@@ -1,12 +1,13 @@
 //! What `hob shrink` found out, for programs and as a page for people.
 
+use crate::eval::{Flip, Flips};
 use crate::open::{self, RunArgs};
 use crate::out;
 use crate::parent::Parent;
 use anyhow::{Context, anyhow};
 use hob::LanguageModel;
 use hob_base::Bytes;
-use hob_eval::{Bench, Divergence, Traffic, Windows};
+use hob_eval::{Bench, Divergence, Heard, Traffic, Windows};
 use hob_shrink::{Measure, Outcome};
 use plotters::prelude::*;
 use serde::Serialize;
@@ -17,6 +18,9 @@ use std::path::{Path, PathBuf};
 /// Tokens of a prompt and of an answer whose speed is measured.
 const PROMPT: usize = 256;
 const ANSWER: usize = 32;
+
+/// Places that are shown where parent and child would go on differently.
+const FLIPS: usize = 8;
 
 /// A tensor of the small file.
 #[derive(Serialize)]
@@ -65,6 +69,8 @@ pub struct Report {
 #[derive(Serialize)]
 pub struct Measured {
     pub divergence: Divergence,
+    /// Where the two would go on differently, the farthest first.
+    pub flips: Vec<Flip>,
     pub parent: Speed,
     pub child: Speed,
 }
@@ -111,15 +117,23 @@ impl Report {
         let kv = parent.engine().config().kv;
         let windows = Windows { length: window, bos: None, count_max: None, kv };
         let cpu = parent.engine().cpu();
+        let mut flips = Flips::new(FLIPS);
+        let mut heard = |heard: Heard<'_>| {
+            if let Heard::Token(scored) = heard {
+                flips.hear(scored);
+            }
+        };
         let divergence = hob_eval::kl_divergence(
             parent.engine().model(),
             child.engine().model(),
             cpu,
             tokens.iter().copied(),
             windows,
-            &mut |_| (),
+            &mut heard,
         )?;
-        self.measured = Some(Measured { divergence, parent: speed(&parent)?, child: speed(&child)? });
+        let flips = flips.told(parent.tokenizer()?);
+        let [parent, child] = [speed(&parent)?, speed(&child)?];
+        self.measured = Some(Measured { divergence, flips, parent, child });
         Ok(())
     }
 
@@ -178,6 +192,7 @@ impl Report {
              measured.</figcaption></figure>"
         )?;
         self.tensors(&mut page)?;
+        self.flips(&mut page)?;
         let data: Vec<String> = self.found.data.iter().map(|p| escaped(&p.display().to_string())).collect();
         let data = if data.is_empty() { "text that the parent wrote itself".into() } else { data.join(", ") };
         write!(
@@ -222,6 +237,26 @@ impl Report {
             let both = |a: f64, b: f64| format!("{a:.0} and {b:.0} tokens/s ({:.2} times)", b / a);
             row("reading a prompt, parent and this", both(m.parent.prefill, m.child.prefill))?;
             row("writing, parent and this", both(m.parent.decode, m.child.decode))?;
+        }
+        page.push_str("</table>\n");
+        Ok(())
+    }
+
+    fn flips(&self, page: &mut String) -> std::fmt::Result {
+        let flips = self.measured.as_ref().map_or(&[][..], |m| &m.flips);
+        if flips.is_empty() {
+            return Ok(());
+        }
+        page.push_str("<h2>Where the two differ most</h2>\n<p>Where each would go on with another word, farthest first.</p>\n");
+        page.push_str("<table>\n<tr><th>after</th><th>parent</th><th>this</th><th>the text</th></tr>\n");
+        for flip in flips {
+            let Flip { before, reference, other, text, .. } = flip;
+            let [before, reference, other, text] = [before, reference, other, text].map(|t| escaped(t));
+            writeln!(
+                page,
+                "<tr><td>…{before}</td><td><code>{reference}</code></td><td><code>{other}</code></td>\
+                 <td><code>{text}</code></td></tr>"
+            )?;
         }
         page.push_str("</table>\n");
         Ok(())

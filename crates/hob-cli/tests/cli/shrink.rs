@@ -62,6 +62,9 @@ fn a_model_shrinks_to_the_size_asked_for_and_training_makes_it_better() {
     let shipped = report["measured"]["divergence"]["mean"].as_f64().unwrap();
     let said = report["divergence"]["mean"].as_f64().unwrap();
     assert!(shipped < 3.0 * said && said < 3.0 * shipped, "{shipped}, {said}");
+    let flips = report["measured"]["flips"].as_array().unwrap();
+    assert!(!flips.is_empty() && flips.iter().all(|flip| flip["reference"] != flip["other"]), "{flips:?}");
+    assert!(page.contains("Where the two differ most"));
     let frontier: Vec<(u64, f64)> = serde_json::from_value(report["frontier"].clone()).unwrap();
     assert!(frontier.len() > 50 && frontier.windows(2).all(|w| w[0].0 < w[1].0 && w[0].1 >= w[1].1));
     // Several sizes from one reading are the files that each would be alone.
