@@ -159,13 +159,11 @@ impl Lattice {
             vx += v * x;
         }
         let det = uu * vv - uv * uv;
-        let (a, b) = if det > 1e-6 * uu * vv {
-            ((ux * vv - vx * uv) / det, (ux * uv - vx * uu) / det)
-        } else {
-            (ux / uu, 1.0)
-        };
-        let [d, dmin] = self.scales_at();
-        for (at, factor) in [(d, a as f32), (dmin, b as f32)] {
+        let both = [(ux * vv - vx * uv) / det, (ux * uv - vx * uu) / det].map(|factor| factor as f32);
+        // Where there are no minima, or scale and minima cannot be told apart, the scale moves alone.
+        let are_apart = det > 1e-6 * uu * vv && both.iter().all(|factor| is_small_step(*factor));
+        let factors = if are_apart { both } else { [((ux + uv) / uu) as f32, 1.0] };
+        for (at, factor) in self.scales_at().into_iter().zip(factors) {
             let Some(at) = at.filter(|_| is_small_step(factor)) else { continue };
             let new = through_f16(factor * f16_to_f32(u16::from_le_bytes([block[at], block[at + 1]])));
             if new.is_finite() {

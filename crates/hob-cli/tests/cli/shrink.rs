@@ -85,16 +85,6 @@ fn a_model_shrinks_to_the_size_asked_for_and_training_makes_it_better() {
         let run = folder_of(fit, more);
         assert!(run.code == Some(2) && run.stderr.contains(expected), "{}", run.stderr);
     }
-    // Without text the model writes some, the same for the same seed.
-    let unasked = |out: &str| {
-        let out = at(out);
-        let args = ["shrink", &model, "--fit", "58KB", "--tokens", "3000", "--out", &out, "--json"];
-        (hob(&args, b""), std::fs::read(&out).unwrap())
-    };
-    let (run, file) = unasked("unasked.gguf");
-    assert!(run.stderr.contains("the model wrote") && file == unasked("again.gguf").1, "{}", run.stderr);
-    assert_eq!(run.json()["data"], serde_json::json!([]));
-    assert!(divergence(&model, &at("unasked.gguf"), &data) < 1.5 * divergence(&model, &alone, &data));
     // No row is a whole block of this type: the matrices then stay halves.
     let (halves, _) = shrink("1MB", "halves.gguf", &["--types", "Q4_K"]);
     assert_eq!(halves["types"]["F16"], 15, "{halves}");
@@ -104,6 +94,24 @@ fn a_model_shrinks_to_the_size_asked_for_and_training_makes_it_better() {
     assert_eq!(mean(&trained, "divergence_untrained"), mean(&plain, "divergence"));
     assert!(mean(&trained, "divergence") <= mean(&plain, "divergence"));
     assert!(bytes(&file) <= 58_000);
+}
+
+#[test]
+fn a_model_writes_what_it_is_measured_on_where_no_text_is_given() {
+    let (folder, model, data) = parent();
+    let shrink = |name: &str, more: &[&str]| {
+        let out = folder.path().join(name).display().to_string();
+        let args = ["shrink", &model, "--fit", "58KB", "--tokens", "3000", "--out", &out, "--json"];
+        (hob(&[&args[..], more].concat(), b""), out)
+    };
+    let (run, own) = shrink("own.gguf", &[]);
+    assert!(run.stderr.contains("the model wrote"), "{}", run.stderr);
+    assert_eq!(run.json()["data"], serde_json::json!([]));
+    let [first, again] = [&own, &shrink("again.gguf", &[]).1].map(|path| std::fs::read(path).unwrap());
+    assert!(first == again, "the same seed writes the same text");
+    let told = shrink("told.gguf", &["--data", &data]).1;
+    let [own, told] = [own, told].map(|file| divergence(&model, &file, &data));
+    assert!(own < 1.5 * told, "{own} without text, {told} with it");
 }
 
 /// Ctrl-C ends the training; the model that is there by then is whole, and the report says how good it is.
