@@ -248,7 +248,9 @@ impl Report {
             return Ok(());
         }
         page.push_str("<h2>Where the two differ most</h2>\n<p>Where each would go on with another word, farthest first.</p>\n");
-        page.push_str("<table>\n<tr><th>after</th><th>parent</th><th>this</th><th>the text</th></tr>\n");
+        page.push_str(
+            "<table class=\"flips\">\n<tr><th>after</th><th>parent</th><th>this</th><th>the text</th></tr>\n",
+        );
         for flip in flips {
             let Flip { before, reference, other, text, .. } = flip;
             let [before, reference, other, text] = [before, reference, other, text].map(|t| escaped(t));
@@ -324,7 +326,7 @@ impl Report {
             .y_desc("nats per token")
             .label_style(("sans-serif", 16))
             .axis_desc_style(("sans-serif", 16))
-            .y_label_formatter(&|y| format!("{y:.4}"))
+            .y_label_formatter(&|y| if *y < 0.001 { format!("{y:.0e}") } else { format!("{y:.3}") })
             .light_line_style(TRANSPARENT)
             .draw()?;
         let (blue, orange) = (RGBColor(31, 119, 180), RGBColor(214, 98, 0));
@@ -363,5 +365,6 @@ h1{font-size:1.5rem;overflow-wrap:anywhere}h2{font-size:1.15rem;margin-top:2.2re
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}\
 th,td{text-align:left;font-weight:400;padding:.3rem .6rem .3rem 0;border-bottom:1px solid var(--line);vertical-align:top;\
 overflow-wrap:anywhere}\
+.flips td+td,.flips th+th{white-space:nowrap}\
 figure{margin:0}figure svg{max-width:100%;height:auto;border-radius:6px}figcaption,summary{opacity:.75}\
 summary{cursor:pointer;margin-top:1rem}";
