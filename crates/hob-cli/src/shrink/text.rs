@@ -108,7 +108,7 @@ impl TextArgs {
         if held_out.tokens.len() < 2 * sequence {
             bail!(
                 "expected at least {} tokens of text, found {}: of every {HELD_OUT} sequences one is kept aside; give a longer \
-                 text",
+                 text, or read more of it with --tokens",
                 2 * HELD_OUT * sequence,
                 wanted * sequence
             );
