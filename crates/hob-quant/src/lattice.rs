@@ -126,18 +126,16 @@ impl Lattice {
     pub fn nearest(&self, at: usize, x: f32) -> (u8, f32) {
         let (step, min) = (self.steps[at], self.mins[at]);
         let y = (x + min) * inverse(step);
-        let (code, value) = match self.values {
+        let code = match self.values {
             Values::Integers { offset, codes } => {
-                let code = (y.round() as i32).saturating_add(offset).clamp(0, codes - 1);
-                (code, (code - offset) as f32)
+                (y.round() as i32).saturating_add(offset).clamp(0, codes - 1) as u8
             }
             Values::Iq4 => {
                 let passed = |pair: &[i8]| y > f32::from(i16::from(pair[0]) + i16::from(pair[1])) * 0.5;
-                let code = IQ4_NL_VALUES.windows(2).filter(|pair| passed(pair)).count();
-                (code as i32, f32::from(IQ4_NL_VALUES[code]))
+                IQ4_NL_VALUES.windows(2).filter(|pair| passed(pair)).count() as u8
             }
         };
-        (code as u8, step * value - min)
+        (code, step * self.value(code) - min)
     }
 
     /// Moves the scales of the whole `block`, for which the lattice was read, to where they suit the values `x` best with the
@@ -184,6 +182,7 @@ impl Lattice {
     }
 
     /// What `code` stands for, in steps.
+    #[inline]
     fn value(&self, code: u8) -> f32 {
         match self.values {
             Values::Integers { offset, .. } => (i32::from(code) - offset) as f32,

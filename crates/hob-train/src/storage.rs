@@ -6,7 +6,6 @@ use crate::{Error, Layout};
 use hob_format::{GgufLayout, GgufWriter, Metadata};
 use hob_model::spec::TensorSpec;
 use hob_quant::{TensorType, dequantize_row, has_codebook, quantize_row, requantize_row};
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::thread;
 
@@ -38,17 +37,10 @@ const TURNS: usize = 4;
 impl Storage {
     /// `ty` for all matrices whose rows are whole blocks of it, F32 for the rest.
     pub fn uniform(layout: &Layout, ty: TensorType) -> Self {
-        Self::of(layout, &BTreeMap::new(), ty)
-    }
-
-    /// The type of each matrix by name, `other` for those without; F32 for what no block fits, and for vectors.
-    pub fn of(layout: &Layout, types: &BTreeMap<String, TensorType>, other: TensorType) -> Self {
-        let ty = |(tensor, _): (&TensorSpec, _)| {
-            let ty = types.get(&tensor.name).copied().unwrap_or(other);
-            let fits = tensor.shape.len() > 1 && ty.row_bytes(width(tensor)).is_some();
-            if fits { ty } else { TensorType::F32 }
-        };
-        Self { types: layout.iter().map(ty).collect(), blocks: Vec::new(), keeps_scales: false, turn: 0 }
+        let fits = |tensor: &TensorSpec| tensor.shape.len() > 1 && ty.row_bytes(width(tensor)).is_some();
+        let types =
+            layout.iter().map(|(tensor, _)| if fits(tensor) { ty } else { TensorType::F32 }).collect();
+        Self { types, blocks: Vec::new(), keeps_scales: false, turn: 0 }
     }
 
     /// Tensors, in the layout's order, that are stored already: their scales move on from where they are, as
@@ -187,8 +179,7 @@ mod tests {
         let mut random = Random::new(1, 1);
         let params: Vec<f32> = (0..layout.len()).map(|_| 0.1 * random.normal()).collect();
         for ty in [TensorType::Q4_0, TensorType::Q8_0, TensorType::IQ4_NL, TensorType::BF16] {
-            let types = BTreeMap::from([("blk.0.ffn_down.weight".to_owned(), TensorType::Q5_1)]);
-            let mut storage = Storage::of(&layout, &types, ty);
+            let mut storage = Storage::uniform(&layout, ty);
             let mut seen = vec![0.0; params.len()];
             storage.round(&layout, &params, &mut seen, 2, Due::Every).unwrap();
             assert_ne!(seen, params);
