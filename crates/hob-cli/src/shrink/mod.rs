@@ -55,7 +55,7 @@ pub struct ShrinkArgs {
     #[command(flatten)]
     pub text: TextArgs,
     /// Highest learning rate of --train, in steps from one value of a type to the next
-    #[arg(long, value_name = "RATE", default_value_t = 0.01)]
+    #[arg(long, value_name = "RATE", default_value_t = 0.01, value_parser = parse_rate)]
     pub rate: f32,
     /// Only these types, such as Q4_0,Q8_0 [default: all that the model's shapes allow]
     #[arg(long, value_name = "TYPES", value_delimiter = ',', value_parser = parse_type)]
@@ -93,6 +93,13 @@ pub enum RoundingArg {
 
 /// Sequences of a step of training: many small steps suit a child that is near already.
 const BATCH: usize = 2;
+
+fn parse_rate(text: &str) -> Result<f32, String> {
+    text.parse()
+        .ok()
+        .filter(|rate: &f32| *rate > 0.0 && rate.is_finite())
+        .ok_or_else(|| format!("expected a number above zero, found {text:?}"))
+}
 
 fn parse_type(text: &str) -> Result<TensorType, String> {
     TensorType::from_name(text)

@@ -42,7 +42,7 @@ pub struct PruneArgs {
     #[command(flatten)]
     pub text: TextArgs,
     /// Highest learning rate of --train
-    #[arg(long, value_name = "RATE", default_value_t = 0.002)]
+    #[arg(long, value_name = "RATE", default_value_t = 0.002, value_parser = super::parse_rate)]
     pub rate: f32,
     /// Type of the matrices in the file
     #[arg(long = "type", value_name = "TYPE", default_value = "BF16", value_parser = super::parse_type)]
