@@ -30,7 +30,7 @@ pub fn run_ember() -> Result<()> {
         vocabulary.arg(data.join(file));
     }
     run(&mut vocabulary)?;
-    for stage in ["pretrain.toml", "instruct.toml"] {
+    for stage in ["pretrain.toml", "study.toml", "instruct.toml"] {
         run(program("hob").arg("train").arg(recipes.join(stage)))?;
     }
     // To be looked at before it takes the place of `ember/ember.gguf`.

@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    shell::{output, repo_root, run, target_dir, works},
+    shell::{cargo, output, repo_root, run, target_dir, works},
     steps::Outcome,
 };
 
@@ -45,6 +45,12 @@ pub fn run_fuzz(seconds: u32, only: Option<&str>) -> Result<Outcome> {
     }
     eprintln!("  {} fuzz targets ran {seconds} s each without a finding", targets.len());
     Ok(Outcome::Passed)
+}
+
+/// Whether the targets compile, with the stable compiler and what `cargo clippy` left of their dependencies.
+pub fn check_targets() -> Result<()> {
+    let manifest = repo_root().join("fuzz/Cargo.toml");
+    run(cargo(["clippy", "--bins", "--manifest-path"]).arg(manifest).env("CARGO_TARGET_DIR", target_dir()))
 }
 
 fn run_target(fuzz: &Path, binary: &Path, name: &str, seconds: u32) -> Result<()> {

@@ -3,7 +3,7 @@
 use crate::fail::note;
 use crate::progress::Progress;
 use crate::which::Which;
-use anyhow::{Context, bail};
+use anyhow::Context;
 use hob::{ChatTemplate, Tokenizer};
 use hob_format::{Gguf, Metadata, ModelFiles};
 use hob_kernels::Precision;
@@ -22,42 +22,32 @@ pub struct Parent {
 }
 
 impl Parent {
-    /// Reads the model `which`, a GGUF file; products will be of `precision`.
+    /// Reads the model `which`; products will be of `precision`.
     pub fn open(which: &Which, precision: Precision) -> anyhow::Result<Self> {
-        Self::of(&which.files()?, precision).with_context(|| which.name().display().to_string())
+        Self::of(which.gguf()?, precision).with_context(|| which.name().display().to_string())
     }
 
-    /// The model in `files`.
-    pub fn of(files: &ModelFiles, precision: Precision) -> anyhow::Result<Self> {
-        let metadata = metadata(files)?;
-        let config = hob_model::Config::new(files)?;
+    /// The model `gguf`.
+    pub fn of(gguf: Gguf, precision: Precision) -> anyhow::Result<Self> {
+        let (metadata, bytes) = (metadata(&gguf), gguf.file_bytes());
+        let files = ModelFiles::Gguf(gguf);
+        let config = hob_model::Config::new(&files)?;
         let spec = (hob_model::families::find(&config)?.spec)(&config)?;
         let network = Network::new(&spec, precision)?;
-        let params = network.read(files)?;
-        let words = Words::of(files, &metadata)?;
-        let bytes = gguf(files)?.file_bytes();
+        let params = network.read(&files)?;
+        let words = Words::of(&files, &metadata)?;
         Ok(Self { network, params, metadata, words, bytes })
     }
 }
 
-/// The GGUF file that training and shrinking start from.
-fn gguf(files: &ModelFiles) -> anyhow::Result<&Gguf> {
-    match files {
-        ModelFiles::Gguf(gguf) => Ok(gguf),
-        ModelFiles::Hf(_) => bail!(
-            "expected a GGUF file, found a model directory; training and shrinking start from GGUF files so far"
-        ),
-    }
-}
-
-/// The metadata of a GGUF file, without what described its tensors.
-pub fn metadata(files: &ModelFiles) -> anyhow::Result<Metadata> {
-    let mut metadata = gguf(files)?.metadata.clone();
+/// The metadata of a model, without what described its tensors.
+pub fn metadata(gguf: &Gguf) -> Metadata {
+    let mut metadata = gguf.metadata.clone();
     for key in ["general.file_type", "general.alignment", "general.quantization_version"] {
         metadata.remove(key);
     }
     metadata.set("general.file_type", 0u32);
-    Ok(metadata)
+    metadata
 }
 
 /// How text becomes a model's tokens.

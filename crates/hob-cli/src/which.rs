@@ -2,9 +2,9 @@
 
 use crate::fail::note;
 use crate::open;
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use hob::BUILTIN_NAME;
-use hob_format::ModelFiles;
+use hob_format::{Gguf, ModelFiles};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -65,6 +65,13 @@ impl Which {
             Self::Builtin => Ok(hob::builtin()?),
             Self::At(path) => hob_format::open(path).map_err(|e| open::explain(e.into(), path)),
         }
+    }
+
+    /// Opens the files; a directory becomes what a GGUF file of it would be.
+    pub fn gguf(&self) -> anyhow::Result<Gguf> {
+        let files = self.files()?;
+        let gguf = hob::as_gguf(&files).with_context(|| self.name().display().to_string())?;
+        Ok(gguf.into_owned())
     }
 
     /// What messages call it.

@@ -22,7 +22,8 @@ struct Args {
     /// Folder to write to; made if absent
     #[arg(long)]
     out: PathBuf,
-    /// Made conversations for training; a fiftieth as many are made for validation
+    /// Made conversations for the first stage; twice as many more are made for later ones, and a fiftieth as many for
+    /// validation
     #[arg(long, default_value_t = 60_000)]
     made: usize,
     /// Start of every random choice
@@ -38,6 +39,7 @@ fn main() -> Result<()> {
         write(&args.out.join(format!("chat.{split}.jsonl")), &rows)?;
     }
     write(&args.out.join("made.train.jsonl"), &made::conversations(args.seed, args.made))?;
+    write(&args.out.join("more.train.jsonl"), &made::conversations(args.seed + 2, 2 * args.made))?;
     write(&args.out.join("made.valid.jsonl"), &made::conversations(args.seed + 1, args.made / 50))
 }
 

@@ -83,6 +83,15 @@ impl TensorTable {
         Ok(Self { tensors, by_name, mappings: Vec::new() })
     }
 
+    /// Other tensors whose bytes may lie in the same maps.
+    ///
+    /// # Errors
+    ///
+    /// As [`TensorTable::new`].
+    pub fn replaced(&self, file: &str, tensors: Vec<Tensor>) -> Result<Self, Error> {
+        Ok(Self::new(file, tensors)?.with_mappings(self.mappings.clone()))
+    }
+
     /// Remembers the maps that the tensors' bytes lie in, for [`TensorTable::advise`].
     pub(crate) fn with_mappings(mut self, mappings: Vec<Arc<Mapping>>) -> Self {
         self.mappings = mappings;

@@ -43,6 +43,12 @@ pub enum Error {
         /// Shape or type present.
         found: String,
     },
+    /// GGUF files have no way to say what this model is.
+    #[error("a GGUF file cannot hold this model: {what}")]
+    NotInGguf {
+        /// What has no place there.
+        what: String,
+    },
     /// The file has weights that the family would ignore.
     #[error(
         "{count} tensors of the file have no place in this architecture, the first is {first}; is it a variant Hob does not know?"

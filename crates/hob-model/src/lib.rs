@@ -15,6 +15,7 @@ mod names;
 pub mod rope;
 pub mod spec;
 mod stated_bits;
+mod to_gguf;
 mod weights;
 
 pub use config::{Config, Key};
@@ -24,3 +25,4 @@ pub use kv::SequenceKv;
 pub use model::Model;
 pub use names::HfNames;
 pub use spec::ModelSpec;
+pub use to_gguf::to_gguf;

@@ -71,7 +71,27 @@ pub enum RopeScaling {
     },
 }
 
+/// Divisor of pairs that do not turn, as published files have it.
+pub(crate) const STANDS_STILL: f32 = 1e30;
+
 impl RopeSpec {
+    /// What GGUF files keep of it in small tensors, by name: divisors of the frequencies.
+    pub(crate) fn factors(&self) -> Vec<(&'static str, Vec<f32>)> {
+        match &self.scaling {
+            RopeScaling::LongRope { short, long, .. } => {
+                vec![("rope_factors_long.weight", long.clone()), ("rope_factors_short.weight", short.clone())]
+            }
+            RopeScaling::Divisors(divisors) => vec![("rope_freqs.weight", divisors.clone())],
+            RopeScaling::Llama3 { .. } | RopeScaling::Proportional { .. } => {
+                let plain = Self { scaling: RopeScaling::None, ..self.clone() }.table(false).frequencies;
+                let turned = self.table(false).frequencies;
+                let divisor = |(p, t): (&f32, &f32)| if *t == 0.0 { STANDS_STILL } else { p / t };
+                vec![("rope_freqs.weight", plain.iter().zip(&turned).map(divisor).collect())]
+            }
+            RopeScaling::None | RopeScaling::Linear { .. } | RopeScaling::Yarn { .. } => Vec::new(),
+        }
+    }
+
     /// The context length at which the frequencies change, if they do.
     pub fn switch_length(&self) -> Option<usize> {
         match self.scaling {
@@ -299,5 +319,16 @@ mod tests {
             let spec = RopeSpec { theta: 10_000.0, width: 0, scaling };
             assert!(spec.table(false).frequencies.is_empty());
         }
+    }
+
+    #[test]
+    fn pairs_that_stand_still_have_divisors_that_make_them() {
+        let scaling = RopeScaling::Proportional { pairs: 2 };
+        let rope = RopeSpec { theta: 10_000.0, width: 8, scaling };
+        let (name, divisors) = &rope.factors()[0];
+        assert_eq!(
+            (*name, &divisors[..]),
+            ("rope_freqs.weight", &[1.0, 1.0, STANDS_STILL, STANDS_STILL][..])
+        );
     }
 }

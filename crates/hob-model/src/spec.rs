@@ -341,6 +341,41 @@ impl ModelSpec {
         self.layers.iter().rposition(|l| l.attention.kv == KvSource::Own).unwrap_or(0)
     }
 
+    /// Tensors of a GGUF file that are settings rather than weights, with their numbers: without them its rotary embedding is
+    /// another one.
+    pub fn constants(&self) -> Vec<(TensorSpec, Vec<f32>)> {
+        let factors = self.ropes.last().map(RopeSpec::factors).unwrap_or_default();
+        let tensor = |(name, values): (&str, Vec<f32>)| {
+            (TensorSpec { name: name.to_string(), shape: vec![values.len()] }, values)
+        };
+        factors.into_iter().map(tensor).collect()
+    }
+
+    /// Every norm.
+    pub(crate) fn norms_mut(&mut self) -> impl Iterator<Item = &mut Norm> {
+        let outer = [&mut self.embedding.norm, &mut self.final_norm].into_iter().flatten();
+        let layers = self.layers.iter_mut().flat_map(|layer| {
+            let n = &mut layer.norms;
+            let around = [
+                &mut n.attention_in,
+                &mut n.attention_out,
+                &mut n.after_attention,
+                &mut n.ffn_in,
+                &mut n.ffn_out,
+                &mut n.after_ffn,
+            ];
+            let heads = layer.attention.qk_norm.iter_mut().map(|qk| match qk {
+                QkNorm::PerHead(norm) | QkNorm::FullDim(norm) => norm,
+            });
+            let experts = match &mut layer.ffn {
+                Ffn::DenseAndExperts { norm, .. } => Some(norm),
+                Ffn::Gated { .. } | Ffn::Plain { .. } => None,
+            };
+            around.into_iter().flatten().chain(heads).chain(experts)
+        });
+        outer.chain(self.per_layer.iter_mut().map(|p| &mut p.norm)).chain(layers)
+    }
+
     /// Number of parameters, counted from [`ModelSpec::tensors`].
     pub fn parameters(&self) -> u64 {
         self.tensors().iter().map(|t| t.shape.iter().map(|&n| n as u64).product::<u64>()).sum()

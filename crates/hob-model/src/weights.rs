@@ -59,6 +59,21 @@ impl<'a> Binder<'a> {
         Some(tensor)
     }
 
+    /// The tensor as the file stores it, if it is one of numbers and has the shape that the description wants; vectors may be
+    /// tables of one row.
+    pub fn stored(&mut self, name: &str) -> Result<&'a Tensor, Error> {
+        let (file_name, shape) = (self.file_name(name), self.shape(name).to_vec());
+        let tensor = self.take(&file_name).ok_or(Error::MissingTensor { name: file_name })?;
+        match tensor.dtype {
+            Dtype::Block(ty) if !is_code(ty) => {}
+            other => return Err(tensor_error(tensor, "numbers".into(), other)),
+        }
+        if shape.len() > 1 {
+            expect_shape(tensor, &shape)?;
+        }
+        Ok(tensor)
+    }
+
     /// A vector, or a table of one row.
     pub fn vector(&mut self, name: &str) -> Result<Vec<f32>, Error> {
         let (file_name, len) = (self.file_name(name), self.shape(name).iter().product());

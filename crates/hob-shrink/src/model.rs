@@ -3,6 +3,7 @@
 use crate::Error;
 use hob_format::{GgufLayout, GgufWriter, Metadata};
 use hob_quant::TensorType;
+use hob_train::Layout;
 use std::path::Path;
 
 /// A tensor as a file holds it.
@@ -18,19 +19,31 @@ pub struct StoredTensor {
     pub bytes: Vec<u8>,
 }
 
-/// Writes `tensors` as a GGUF file, which appears when it is complete.
+/// Writes `tensors`, and the constants of `layout`, as a GGUF file, which appears when it is complete.
 ///
 /// # Errors
 /// Whatever the file system refuses.
-pub fn write_model(path: &Path, metadata: &Metadata, tensors: &[StoredTensor]) -> Result<(), Error> {
-    let mut layout = GgufLayout::new(metadata.clone());
+pub fn write_model(
+    path: &Path,
+    metadata: &Metadata,
+    layout: &Layout,
+    tensors: &[StoredTensor],
+) -> Result<(), Error> {
+    let mut file = GgufLayout::new(metadata.clone());
     for t in tensors {
-        layout.tensor(&t.name, t.ty, &t.shape);
+        file.tensor(&t.name, t.ty, &t.shape);
     }
-    let mut writer = GgufWriter::create(path, &layout)?;
+    for (t, _) in layout.constants() {
+        file.tensor(&t.name, TensorType::F32, &t.shape);
+    }
+    let mut writer = GgufWriter::create(path, &file)?;
     for t in tensors {
         writer.begin(&t.name)?;
         writer.write(&t.bytes)?;
+    }
+    for (t, values) in layout.constants() {
+        writer.begin(&t.name)?;
+        writer.write(&values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>())?;
     }
     Ok(writer.finish()?)
 }

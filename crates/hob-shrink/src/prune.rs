@@ -9,6 +9,7 @@
 
 use crate::{Error, Part, Statistics};
 use hob_format::Metadata;
+use hob_model::ModelSpec;
 use hob_model::spec::{Ffn, OutputSpec, QkNorm};
 use hob_train::{Network, describe};
 use std::collections::BTreeMap;
@@ -125,7 +126,9 @@ pub fn prune(
     let OutputSpec::Logits { tied, .. } = spec.output else {
         return Err(unsupported("models that make vectors"));
     };
-    let narrow = Network::new(&describe(&metadata, spec.vocab, tied)?, network.precision)?;
+    // Divisors of frequencies stand in no metadata, and the heads are as wide as before.
+    let narrow = ModelSpec { ropes: spec.ropes.clone(), ..describe(&metadata, spec.vocab, tied)? };
+    let narrow = Network::new(&narrow, network.precision)?;
     let params = source.assemble(&narrow, tensors)?;
     Ok(Pruned { network: narrow, params, metadata, cost })
 }

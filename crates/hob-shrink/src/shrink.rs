@@ -138,16 +138,20 @@ pub fn memory_bytes(network: &Network) -> u64 {
     4 * (3 * network.layout().len() as u64 + 4 * forms)
 }
 
-/// Bytes of a child that no plan changes: the header, and tensors of one dimension.
+/// Bytes of a child that no plan changes: the header, tensors of one dimension, and constants.
 fn unplanned_bytes(layout: &Layout, metadata: &Metadata) -> Result<u64, Error> {
     let mut file = GgufLayout::new(metadata.clone());
     layout.iter().for_each(|(t, _)| {
         file.tensor(&t.name, TensorType::F32, &t.shape);
     });
+    layout.constants().iter().for_each(|(t, _)| {
+        file.tensor(&t.name, TensorType::F32, &t.shape);
+    });
     let mut header = Vec::new();
     drop(GgufWriter::new(&mut header, &file)?);
-    let vectors = layout.iter().filter(|(t, _)| t.shape.len() < 2);
-    Ok(header.len() as u64 + vectors.map(|(_, range)| aligned(4 * range.len() as u64)).sum::<u64>())
+    let vectors = layout.iter().filter(|(t, _)| t.shape.len() < 2).map(|(_, range)| range.len());
+    let floats = vectors.chain(layout.constants().iter().map(|(_, values)| values.len()));
+    Ok(header.len() as u64 + floats.map(|count| aligned(4 * count as u64)).sum::<u64>())
 }
 
 /// Bytes of all matrices, each as the smallest of `types` that fits it.

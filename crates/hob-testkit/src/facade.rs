@@ -4,6 +4,7 @@ use std::{ops::ControlFlow, path::Path};
 
 use hob::{ChatOptions, Compute, EncodeOptions, KvType, LanguageModel, OnFull, Options, Tokenizer};
 use hob_engine::SessionConfig;
+use hob_format::ModelFiles;
 use hob_kernels::Projection;
 use hob_model::{SequenceKv, Step, Wanted};
 
@@ -21,6 +22,14 @@ impl Subject for HobSubject {
     fn load(&self, path: &Path) -> Result<Box<dyn ModelUnderTest>, String> {
         let options = Options { compute: Compute::Exact, ..Options::default() };
         let model = LanguageModel::open(path, &options).map_err(text)?;
+        Ok(Box::new(HobModel(model)))
+    }
+
+    fn convert(&self, path: &Path) -> Result<Box<dyn ModelUnderTest>, String> {
+        let files = hob_format::open(path).map_err(text)?;
+        let gguf = hob::as_gguf(&files).map_err(text)?.into_owned();
+        let options = Options { compute: Compute::Exact, ..Options::default() };
+        let model = LanguageModel::new(ModelFiles::Gguf(gguf), &options).map_err(text)?;
         Ok(Box::new(HobModel(model)))
     }
 

@@ -63,6 +63,9 @@ pub trait Subject {
     /// tokenizer and chat template, each checked.
     fn load(&self, path: &Path) -> Result<Box<dyn ModelUnderTest>, String>;
 
+    /// As [`Subject::load`], of what the directory at `path` becomes as a GGUF file.
+    fn convert(&self, path: &Path) -> Result<Box<dyn ModelUnderTest>, String>;
+
     /// Loads only the tokenizer of a GGUF file or a directory; the file may hold nothing but a vocabulary.
     fn load_tokenizer(&self, path: &Path) -> Result<Box<dyn TokenizerUnderTest>, String>;
 }

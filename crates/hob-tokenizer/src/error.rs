@@ -110,6 +110,12 @@ pub enum Error {
         /// What is wrong there.
         reason: &'static str,
     },
+    /// GGUF files have no way to say what this tokenizer does.
+    #[error("a GGUF file cannot hold this tokenizer: {what}")]
+    NotInGguf {
+        /// What it does.
+        what: String,
+    },
     /// A chat template does not parse, fails while it renders, or exceeds a limit.
     #[error("chat template: {reason}")]
     Template {

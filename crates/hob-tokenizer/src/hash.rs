@@ -167,6 +167,11 @@ impl PairTable {
         }
     }
 
+    /// The rules in order: left, right, merged.
+    pub(crate) fn pairs(&self) -> &[[u32; 3]] {
+        &self.pairs
+    }
+
     fn place(&self, left: u32, right: u32) -> usize {
         mix(MULTIPLIER, u64::from(left) << 32 | u64::from(right)) as usize & (self.slots.len() - 1)
     }

@@ -15,6 +15,7 @@ mod added;
 mod alphabet;
 mod decode;
 mod error;
+mod export;
 mod gguf;
 mod hash;
 mod hf;
@@ -30,6 +31,7 @@ mod unicode;
 mod vocab;
 
 pub use error::Error;
+pub use export::GgufKeys;
 pub use gguf::GgufVocab;
 pub use special::SpecialTokens;
 pub use stream::StreamDecoder;

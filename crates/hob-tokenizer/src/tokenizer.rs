@@ -103,6 +103,11 @@ impl Tokenizer {
         })
     }
 
+    /// Whether tokens are made of bytes (GPT-2 and its heirs) rather than of characters.
+    pub fn is_byte_level(&self) -> bool {
+        self.byte_level
+    }
+
     /// Number of ids, holes included: one more than the largest.
     pub fn vocab_size(&self) -> usize {
         self.vocab.len()

@@ -11,12 +11,13 @@ pub struct Layout {
     tensors: Vec<(TensorSpec, Range<usize>)>,
     index: HashMap<String, usize>,
     len: usize,
+    constants: Vec<(TensorSpec, Vec<f32>)>,
 }
 
 impl Layout {
     /// The layout of `spec`'s tensors.
     pub fn new(spec: &ModelSpec) -> Self {
-        Self::of(spec.tensors())
+        Self { constants: spec.constants(), ..Self::of(spec.tensors()) }
     }
 
     /// The layout of these tensors.
@@ -28,7 +29,7 @@ impl Layout {
             tensors.push((tensor, len..len + size));
             len += size;
         }
-        Self { tensors, index, len }
+        Self { tensors, index, len, constants: Vec::new() }
     }
 
     /// Numbers in all.
@@ -44,6 +45,11 @@ impl Layout {
     /// The tensors and their places.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&TensorSpec, Range<usize>)> {
         self.tensors.iter().map(|(tensor, range)| (tensor, range.clone()))
+    }
+
+    /// Tensors that a file has besides: settings, which nothing here changes.
+    pub fn constants(&self) -> &[(TensorSpec, Vec<f32>)] {
+        &self.constants
     }
 
     /// The place of the tensor `name`.

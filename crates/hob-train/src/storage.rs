@@ -133,10 +133,17 @@ impl Storage {
         for (&ty, (tensor, _)) in self.types.iter().zip(layout.iter()) {
             file.tensor(&tensor.name, ty, &tensor.shape);
         }
+        for (tensor, _) in layout.constants() {
+            file.tensor(&tensor.name, TensorType::F32, &tensor.shape);
+        }
         let mut writer = GgufWriter::create(path, &file)?;
         for (i, (tensor, range)) in layout.iter().enumerate() {
             writer.begin(&tensor.name)?;
             writer.write(&self.store(i, tensor, &params[range], 1)?)?;
+        }
+        for (tensor, values) in layout.constants() {
+            writer.begin(&tensor.name)?;
+            writer.write(&values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>())?;
         }
         Ok(writer.finish()?)
     }

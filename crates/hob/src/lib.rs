@@ -27,6 +27,7 @@
 mod answer;
 mod builtin;
 mod chat;
+mod convert;
 mod describe;
 mod draft;
 mod error;
@@ -38,6 +39,7 @@ mod vocabulary;
 pub use answer::{Answer, Piece, Reply};
 pub use builtin::{BUILTIN_NAME, builtin, builtin_bytes};
 pub use chat::Chat;
+pub use convert::as_gguf;
 pub use describe::{ChatSupport, Description, MemoryEstimate};
 pub use error::Error;
 pub use hob_engine::constraint::{Grammar, JsonOptions, JsonWhitespace};

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 /// Arguments of `hob imatrix`.
 #[derive(Args, Debug)]
 pub struct ImatrixArgs {
-    /// GGUF file, best one of F32, F16 or BF16
+    /// GGUF file or model directory, best one of F32, F16 or BF16
     pub model: PathBuf,
     /// Text like that the model is for: plain, or JSON lines with `text` or `messages` (also .zst); may be repeated
     #[arg(long, value_name = "FILE", required = true)]

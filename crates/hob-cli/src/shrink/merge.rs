@@ -1,8 +1,8 @@
 //! `hob merge-lora`: a model with what an adapter adds to it.
 
-use super::quantize::gguf;
 use crate::parent::all_cores;
 use crate::progress::Progress;
+use crate::which::Which;
 use crate::{fail, out};
 use anyhow::{Context, bail};
 use clap::Args;
@@ -19,7 +19,7 @@ use std::path::PathBuf;
 Adapters are GGUF files, as `hob train` with [training.lora] and llama.cpp's converter write them. Matrices keep their types:
 those of a quantised model are rounded once more, so give the unquantised model where you have it.")]
 pub struct MergeArgs {
-    /// GGUF file of the model the adapter was made for
+    /// GGUF file or directory of the model the adapter was made for
     pub model: PathBuf,
     /// GGUF file of the adapter
     pub adapter: PathBuf,
@@ -38,12 +38,12 @@ pub struct MergeArgs {
 
 /// Runs the command.
 pub fn run(args: &MergeArgs) -> anyhow::Result<()> {
-    let file = gguf(&args.model)?;
+    let file = Which::named(&args.model).gguf()?;
     if file.paths().iter().chain([&args.adapter]).any(|path| super::is_same(path, &args.out)) {
         return Err(fail::usage("the new file would replace one that it is made from; choose another name"));
     }
     let named = || args.adapter.display().to_string();
-    let adapter = Adapter::read(&gguf(&args.adapter)?).with_context(named)?;
+    let adapter = Adapter::read(&Which::named(&args.adapter).gguf()?).with_context(named)?;
     let architecture = file.metadata.str("general.architecture")?.unwrap_or_default();
     if adapter.architecture != architecture {
         bail!(

@@ -43,7 +43,7 @@ Reads the text with the model, measures how much its predictions depend on every
 which the whole loses least within the size, and rounds weights so that later ones make up for the errors of earlier ones.
 A fifth of the text is kept aside; the divergence on it is what the report says.")]
 pub struct ShrinkArgs {
-    /// GGUF file of the parent, best one of F32, F16 or BF16
+    /// GGUF file or model directory of the parent, best one of F32, F16 or BF16; ember is the built-in model
     pub model: PathBuf,
     /// Size of the file: 800MB, 1.5GB, or 4.5bpw (bits per weight); several, such as 3bpw,4bpw, give a file each
     #[arg(long, value_name = "SIZE", value_delimiter = ',', required = true)]
@@ -137,7 +137,9 @@ pub fn run(args: &ShrinkArgs) -> anyhow::Result<()> {
     let mut reports = Vec::new();
     args.text.train.map_or(Ok(()), |_| signals::catch())?;
     for ((child, file), budget) in children.into_iter().zip(files).zip(&options.budgets) {
-        let write = |child: &Outcome| Ok(write_model(&file, &parent.metadata, &child.tensors)?);
+        let write = |child: &Outcome| {
+            Ok(write_model(&file, &parent.metadata, parent.network.layout(), &child.tensors)?)
+        };
         let (child, measured, untrained) = args.text.train(how, child, &training, tune, judge, write)?;
         let found = Found {
             model: args.model.clone(),

@@ -28,7 +28,7 @@ Reads the text with the model, removes the neurons and heads that its prediction
 for them. Much is lost that way; --train wins most of it back. `hob shrink` then makes the result smaller still.")]
 #[command(group = clap::ArgGroup::new("widths").required(true).multiple(true).args(["ffn", "kv_heads"]))]
 pub struct PruneArgs {
-    /// GGUF file of the parent
+    /// GGUF file or model directory of the parent; ember is the built-in model
     pub model: PathBuf,
     /// File to write
     pub out: PathBuf,

@@ -3,15 +3,14 @@
 use crate::progress::Progress;
 use crate::which::Which;
 use crate::{fail, out};
-use anyhow::anyhow;
 use clap::Args;
 use hob_base::Bytes;
-use hob_format::{Dtype, Gguf, ImportanceMatrix, ModelFiles, Tensor};
+use hob_format::{Dtype, ImportanceMatrix, Tensor};
 use hob_quant::TensorType;
 use hob_shrink::{Quantize, Quantized, quantize};
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Arguments of `hob quantize`.
 #[derive(Args, Debug)]
@@ -19,7 +18,7 @@ use std::path::{Path, PathBuf};
 Types: F32 F16 BF16 Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K IQ1_S IQ1_M IQ2_XXS IQ2_XS IQ2_S IQ3_XXS IQ3_S
 IQ4_NL IQ4_XS TQ1_0 TQ2_0 MXFP4 NVFP4. Vectors stay as they are. `hob shrink` chooses a type for each tensor.")]
 pub struct QuantizeArgs {
-    /// GGUF file to read
+    /// GGUF file or model directory to read
     pub model: PathBuf,
     /// File to write
     pub out: PathBuf,
@@ -48,13 +47,13 @@ pub struct QuantizeArgs {
 
 /// Runs the command.
 pub fn run(args: &QuantizeArgs) -> anyhow::Result<()> {
-    let file = gguf(&args.model)?;
+    let file = Which::named(&args.model).gguf()?;
     if file.paths().iter().any(|path| super::is_same(path, &args.out)) {
         return Err(fail::usage("the new file would replace the one it is made from; choose another name"));
     }
     let importance = args.imatrix.as_deref().map(ImportanceMatrix::load).transpose()?;
     let means = importance.iter().flat_map(|m| &m.entries).map(|(name, i)| (name.as_str(), i.mean()));
-    let recipe = args.like.as_deref().map(gguf).transpose()?;
+    let recipe = args.like.as_deref().map(|path| Which::named(path).gguf()).transpose()?;
     let how = Quantize {
         ty: args.ty,
         recipe: recipe.iter().flat_map(|file| file.tensors.iter()).filter_map(named).collect(),
@@ -75,15 +74,6 @@ pub fn run(args: &QuantizeArgs) -> anyhow::Result<()> {
     let quantized = quantize(&file, &how, &args.out, &mut heard)?;
     drop(progress);
     report(args, &quantized, file.file_bytes())
-}
-
-pub fn gguf(path: &Path) -> anyhow::Result<Gguf> {
-    match Which::named(path).files()? {
-        ModelFiles::Gguf(file) => Ok(file),
-        ModelFiles::Hf(_) => {
-            Err(anyhow!("{}: expected a GGUF file, found a model directory", path.display()))
-        }
-    }
 }
 
 /// A tensor's name and type, where the type is one that can be written.

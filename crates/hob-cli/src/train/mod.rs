@@ -103,7 +103,7 @@ pub struct TrainArgs {
     after_help = "The student is a recipe as `hob train` takes it. It learns the teacher's predictions on its data in place of the next tokens.\nTeacher and student need the same vocabulary: give the student the teacher's file as its `tokenizer`."
 )]
 pub struct DistillArgs {
-    /// GGUF file of the model to learn from
+    /// GGUF file or directory of the model to learn from
     #[arg(long, value_name = "MODEL")]
     pub teacher: PathBuf,
     /// Recipe of the model that learns

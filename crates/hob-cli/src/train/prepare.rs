@@ -6,7 +6,7 @@ use crate::parent::{self, Parent, Words, all_cores};
 use crate::which::Which;
 use anyhow::{Context, anyhow};
 use hob::Compute;
-use hob_format::Metadata;
+use hob_format::{Metadata, ModelFiles};
 use hob_kernels::{Cpu, Precision};
 use hob_train::data::{Corpus, Packing, Sequences};
 use hob_train::recipe::{DataRecipe, PrecisionSetting};
@@ -40,11 +40,11 @@ pub fn prepare(args: &TrainArgs) -> anyhow::Result<Prepared> {
     };
     let named = recipe.model.from.as_ref().or(recipe.model.tokenizer.as_ref());
     let named = named.ok_or_else(|| anyhow!("the recipe names no model"))?;
-    let files = Which::beside(named, &at(named)).files()?;
+    let gguf = Which::beside(named, &at(named)).gguf()?;
     let (network, params, metadata, words) = match &recipe.model.shape {
         Some(shape) => {
-            let mut metadata = parent::metadata(&files).with_context(|| named.display().to_string())?;
-            let words = Words::of(&files, &metadata)?;
+            let mut metadata = parent::metadata(&gguf);
+            let words = Words::of(&ModelFiles::Gguf(gguf), &metadata)?;
             shape.describe(&mut metadata);
             let spec = describe(&metadata, words.tokenizer.vocab_size(), shape.tied)?;
             let network = Network::new(&spec, precision)?;
@@ -55,7 +55,7 @@ pub fn prepare(args: &TrainArgs) -> anyhow::Result<Prepared> {
             (network, params, metadata, words)
         }
         None => {
-            let p = Parent::of(&files, precision).with_context(|| named.display().to_string())?;
+            let p = Parent::of(gguf, precision).with_context(|| named.display().to_string())?;
             (p.network, p.params, p.metadata, p.words)
         }
     };

@@ -1,6 +1,6 @@
 //! A model that the test trains is made smaller in every way the program offers, and judged by another command.
 
-use crate::{hob, program, train};
+use crate::{hob, program, shared, train};
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -278,4 +278,35 @@ fn a_student_learns_from_a_teacher_of_the_same_vocabulary() {
     std::fs::write(&recipe, changed.replace("'student'", "'second'")).unwrap();
     let run = hob(&["distill", "--teacher", &model, "--student", &recipe], b"");
     assert!(run.code == Some(1) && run.stderr.contains("the student's vocabulary"), "{}", run.stderr);
+}
+
+/// Checkpoints as they are published become the files that everything else here starts from.
+#[test]
+fn a_directory_of_safetensors_is_quantised_and_shrunk_like_a_file() {
+    let Some(models) = shared("fixtures/models") else { return };
+    let (folder, _, data) = parent();
+    let out = |name: &str| folder.path().join(name).display().to_string();
+    for name in ["gemma3_1b", "qwen3", "llama3_2"] {
+        let (directory, same) = (format!("{models}/{name}"), out("same.gguf"));
+        hob(&["quantize", &directory, &same, "F32"], b"").ok();
+        assert!(divergence(&directory, &same, &data) < 1e-6, "{name}");
+    }
+    // Llama 3's rotary embedding hangs on a small tensor that is no weight: files without it diverge by far more than is said.
+    let (directory, small) = (format!("{models}/llama3_2"), out("small.gguf"));
+    let text = ["--data", &data, "--tokens", "6000", "--json"];
+    for command in [
+        &["shrink", &directory, "--out", &small, "--fit", "6bpw"][..],
+        &["prune", &directory, &small, "--ffn", "96"],
+    ] {
+        let report = hob(&[command, &text].concat(), b"").json();
+        assert_eq!(report["bytes"].as_u64(), Some(bytes(&small)));
+        let said = report["divergence"]["mean"].as_f64().unwrap();
+        let measured = divergence(&directory, &small, &data);
+        assert!(measured < 3.0 * said && said < 3.0 * measured, "{command:?}: {said}, {measured}");
+    }
+    for (name, expected) in [("bert_bge", "WordPiece"), ("gemma4_mobile_e2b/ct", "packed codes")] {
+        let (directory, out) = (format!("{models}/{name}"), folder.path().join("never.gguf"));
+        let run = hob(&["quantize", &directory, out.to_str().unwrap(), "Q8_0"], b"");
+        assert!(run.code == Some(1) && run.stderr.contains(expected) && !out.exists(), "{}", run.stderr);
+    }
 }

@@ -71,6 +71,12 @@ impl Gguf {
         Self::from_named_bytes("GGUF bytes", bytes)
     }
 
+    /// A model that is in no GGUF file, as one would hold it: keys and names are GGUF's.
+    pub fn from_parts(metadata: Metadata, tensors: TensorTable) -> Self {
+        let file_bytes = tensors.total_bytes();
+        Self { metadata, tensors, version: write::VERSION, file_bytes, paths: Vec::new() }
+    }
+
     /// As [`Gguf::from_bytes`]; `file` is named in errors.
     pub(crate) fn from_named_bytes(file: &str, bytes: SharedBytes) -> Result<Self, Error> {
         let (gguf, part) = Self::parse(file, bytes)?;

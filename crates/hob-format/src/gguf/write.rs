@@ -12,7 +12,7 @@ use crate::value::Value;
 use crate::write::{AtomicFile, Body, Commit, Slot};
 use crate::{Dtype, Error, Metadata};
 
-const VERSION: u32 = 3;
+pub(super) const VERSION: u32 = 3;
 
 /// What a GGUF file will hold: metadata, and tensors in the order their data will come.
 #[derive(Clone, Debug, Default)]

@@ -8,7 +8,7 @@ mod words;
 
 use std::ops::Range;
 
-pub(crate) use preset::preset;
+pub(crate) use preset::{preset, preset_of};
 pub(crate) use words::Words;
 
 use crate::Error;
@@ -44,6 +44,20 @@ pub(crate) enum Matcher {
 
 /// Steps one search may take back; past it the rest of the text stays one piece.
 const BACKTRACKS_MAX: usize = 10_000_000;
+
+impl PartialEq for Matcher {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Words(a), Self::Words(b)) => a == b,
+            (Self::Numbers(a), Self::Numbers(b)) => a == b,
+            (Self::Char(a), Self::Char(b)) => std::ptr::fn_addr_eq(*a, *b),
+            (Self::Literal(a), Self::Literal(b)) => a == b,
+            (Self::Pattern(a), Self::Pattern(b)) => a.as_str() == b.as_str(),
+            (Self::LineFeeds, Self::LineFeeds) | (Self::MarkedWords, Self::MarkedWords) => true,
+            _ => false,
+        }
+    }
+}
 
 impl Matcher {
     /// A regular expression, or the scanner for it when it is one that published models use.
@@ -109,7 +123,7 @@ fn find_pattern(regex: &fancy_regex::Regex, text: &str, from: usize) -> Option<R
 }
 
 /// One step of pre-tokenisation.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Split {
     pub matcher: Matcher,
     pub behavior: Behavior,

@@ -150,6 +150,17 @@ pub(crate) fn preset(name: &str) -> Result<Preset, Error> {
     Ok(Preset { splits, ignore_merges: row.ignore_merges, add_bos: row.add_bos })
 }
 
+/// The name of a preset that cuts text by `splits`.
+pub(crate) fn preset_of(splits: &[Split], ignore_merges: bool) -> Result<Option<&'static str>, Error> {
+    for row in ROWS {
+        let name = row.names[0];
+        if row.ignore_merges == ignore_merges && preset(name)?.splits == splits {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
+}
+
 /// All names in the table, for people.
 pub(crate) fn preset_names() -> String {
     let mut names: Vec<&str> = ROWS.iter().flat_map(|row| row.names).copied().collect();

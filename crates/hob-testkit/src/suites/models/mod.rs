@@ -31,6 +31,10 @@ const HIDDEN_RELATIVE_MAX: f64 = 1e-3;
 /// Greedy steps that the reference decided by less than this end the comparison.
 const GREEDY_MARGIN_MIN: f32 = 5e-3;
 
+/// Families that are refused where a directory has to become a GGUF file: those that embed, experts, and packed codes.
+const NOT_IN_GGUF: [&str; 5] =
+    ["bert_bge", "embeddinggemma", "gemma4_26b_a4b", "gemma4_mobile_e2b", "modernbert"];
+
 /// One fixture folder with what it expects.
 struct Family<'a> {
     name: String,
@@ -71,6 +75,7 @@ fn run_family(subject: &dyn Subject, family: &Family<'_>, report: &mut Report) -
             text::check(family, &label, &*model, report);
             mobile::check(family, &label, &mut *model, report);
         }
+        check_converted(subject, family, &label, &container, report);
         let newer = container.join("config.v5.json");
         if newer.is_file() {
             let copy = copy_with(&container, "config.json", &read_bytes(&newer)?)?;
@@ -113,6 +118,31 @@ fn check_gguf(subject: &dyn Subject, family: &Family<'_>, ty: &str, copy: &GgufC
         None => (&family.expected.prompts, true),
     };
     check_prompts(family, &label, prompts, full, &mut *model, report);
+}
+
+/// The directory as the GGUF file that it becomes: the same numbers, words and conversations, or a refusal.
+fn check_converted(
+    subject: &dyn Subject,
+    family: &Family<'_>,
+    label: &str,
+    container: &Path,
+    report: &mut Report,
+) {
+    let label = format!("{label}-as-gguf");
+    let name = format!("{}/{label}", family.name);
+    if !report.wants(&name) {
+        return;
+    }
+    if NOT_IN_GGUF.contains(&family.name.as_str()) {
+        report.case(&format!("{name}/refused"), || match subject.convert(container) {
+            Err(error) if error.contains("GGUF file cannot hold") => Ok(()),
+            Err(error) => Err(error),
+            Ok(_) => Err("was converted, although something is lost".to_owned()),
+        });
+    } else if let Some(mut model) = report.prepare(&format!("{name}/load"), || subject.convert(container)) {
+        check_prompts(family, &label, &family.expected.prompts, true, &mut *model, report);
+        text::check(family, &label, &*model, report);
+    }
 }
 
 /// Loads a model as a case of its own, so that a failure counts once.

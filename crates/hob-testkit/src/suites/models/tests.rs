@@ -34,6 +34,10 @@ impl Subject for Replay {
         if self.0 == Fault::Load { Err("planted".to_owned()) } else { Ok(Box::new(ReplayModel(self.0))) }
     }
 
+    fn convert(&self, path: &Path) -> Result<Box<dyn ModelUnderTest>, String> {
+        self.load(path)
+    }
+
     fn load_tokenizer(&self, _: &Path) -> Result<Box<dyn TokenizerUnderTest>, String> {
         Ok(Box::new(ReplayModel(self.0)))
     }
