@@ -11,18 +11,19 @@ use hob_train::Network;
 use hob_train::data::{Corpus, Encoder, Learn};
 use std::path::PathBuf;
 
-/// A model file, decoded.
+/// A model as training and shrinking need it.
 pub struct Parent {
     pub network: Network,
-    pub params: Vec<f32>,
     pub metadata: Metadata,
     pub words: Words,
+    /// What it is read from.
+    pub files: ModelFiles,
     /// Bytes of its files.
     pub bytes: u64,
 }
 
 impl Parent {
-    /// Reads the model `which`; products will be of `precision`.
+    /// Opens the model `which`; products will be of `precision`.
     pub fn open(which: &Which, precision: Precision) -> anyhow::Result<Self> {
         Self::of(which.gguf()?, precision).with_context(|| which.name().display().to_string())
     }
@@ -34,9 +35,13 @@ impl Parent {
         let config = hob_model::Config::new(&files)?;
         let spec = (hob_model::families::find(&config)?.spec)(&config)?;
         let network = Network::new(&spec, precision)?;
-        let params = network.read(&files)?;
         let words = Words::of(&files, &metadata)?;
-        Ok(Self { network, params, metadata, words, bytes })
+        Ok(Self { network, metadata, words, files, bytes })
+    }
+
+    /// All its numbers, in memory.
+    pub fn params(&self) -> anyhow::Result<Vec<f32>> {
+        Ok(self.network.read(&self.files)?)
     }
 }
 

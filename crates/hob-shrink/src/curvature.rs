@@ -1,6 +1,7 @@
 //! The quadratic form of one matrix, and its factors for rounding with feedback.
 
 use crate::Part;
+use crate::factor::factor;
 use hob_kernels::{Cpu, MatrixMut, MatrixView, Precision, Sum};
 
 /// Part of the diagonal's mean that is added to it, so that columns no token used have a weight.
@@ -88,76 +89,16 @@ impl Curvature {
     }
 
     /// The mean form of a row, factored. `None` when there are numbers in it that are none.
-    pub fn feedback(&self) -> Option<Feedback> {
+    pub fn feedback(&self, cpu: &Cpu) -> Option<Feedback> {
         let n = self.inputs;
-        let mut form = vec![0f64; n * n];
+        let mut form = vec![0f32; n * n];
         for term in &self.terms {
             let share = term.rows.iter().map(|r| f64::from(*r)).sum::<f64>() / term.rows.len().max(1) as f64;
-            form.iter_mut().zip(&term.form).for_each(|(to, h)| *to += share * f64::from(*h));
+            form.iter_mut().zip(&term.form).for_each(|(to, h)| *to += share as f32 * h);
         }
-        let mean = (0..n).map(|i| form[i * n + i]).sum::<f64>() / n.max(1) as f64;
+        let mean = (0..n).map(|i| f64::from(form[i * n + i])).sum::<f64>() / n.max(1) as f64;
         // A matrix that nothing depends on is rounded as if all columns mattered alike.
         let unit = if mean > 0.0 { mean } else { 1.0 };
-        (0..TRIES).find_map(|i| factor(&form, n, DAMPING * unit * 10f64.powi(i as i32)))
-    }
-}
-
-/// `form + damping = m diag(d) m^T` from the last column to the first.
-fn factor(form: &[f64], n: usize, damping: f64) -> Option<Feedback> {
-    // `r[j]` holds row j of the transposed factor R^T, R upper triangular: R[i, j] at r[j][i].
-    let mut r: Vec<Vec<f64>> = (0..n).map(|j| form[j * n..j * n + j + 1].to_vec()).collect();
-    for j in (0..n).rev() {
-        let (before, rest) = r.split_at_mut(j);
-        let column = &mut rest[0];
-        let pivot = column[j] + damping;
-        if !(pivot > 0.0 && pivot.is_finite()) {
-            return None;
-        }
-        column[j] = pivot;
-        // Eliminates column j: form[i, k] -= form[i, j] form[k, j] / pivot for i <= k < j.
-        for (k, row) in before.iter_mut().enumerate() {
-            let factor = column[k] / pivot;
-            if factor != 0.0 {
-                row.iter_mut().zip(column.iter()).for_each(|(x, c)| *x -= factor * c);
-            }
-        }
-    }
-    let mut feedback = Feedback { transposed: vec![0.0; n * n], weights: vec![0.0; n] };
-    for (j, column) in r.iter().enumerate() {
-        feedback.weights[j] = column[j] as f32;
-        for (to, x) in feedback.transposed[j * n..].iter_mut().zip(&column[..j]) {
-            *to = (x / column[j]) as f32;
-        }
-    }
-    Some(feedback)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use hob_base::Random;
-
-    #[test]
-    fn factors_multiply_to_the_form() {
-        let (n, mut random) = (7, Random::new(1, 2));
-        let x: Vec<f64> = (0..20 * n).map(|_| f64::from(random.normal())).collect();
-        let mut form = vec![0.0; n * n];
-        for row in x.chunks_exact(n) {
-            (0..n * n).for_each(|i| form[i] += row[i / n] * row[i % n]);
-        }
-        let f = factor(&form, n, 0.5).expect("a positive form");
-        let m = |i: usize, j: usize| match i.cmp(&j) {
-            std::cmp::Ordering::Less => f64::from(f.transposed[j * n + i]),
-            std::cmp::Ordering::Equal => 1.0,
-            std::cmp::Ordering::Greater => 0.0,
-        };
-        for i in 0..n {
-            for j in 0..n {
-                let product: f64 = (0..n).map(|k| m(i, k) * f64::from(f.weights[k]) * m(j, k)).sum();
-                let expected = form[i * n + j] + if i == j { 0.5 } else { 0.0 };
-                assert!((product - expected).abs() < 1e-4, "{i} {j}: {product} for {expected}");
-            }
-        }
-        assert!(factor(&[f64::NAN], 1, 1.0).is_none());
+        (0..TRIES).find_map(|i| factor(cpu, &form, n, (DAMPING * unit * 10f64.powi(i as i32)) as f32))
     }
 }

@@ -72,6 +72,9 @@ pub enum Error {
         /// How many were asked for.
         found: usize,
     },
+    /// The disk does not take what is learned of the model while it is read.
+    #[error("cannot keep what is learned of the model beside the new file: {0}; is the disk full?")]
+    Work(std::io::Error),
     /// A model file.
     #[error(transparent)]
     Format(#[from] hob_format::Error),

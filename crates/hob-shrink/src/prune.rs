@@ -26,6 +26,16 @@ pub struct Widths {
     pub kv_heads: Option<usize>,
 }
 
+/// Bytes of memory that pruning takes at its peak, roughly: the parent, the child and its gradients, and the forms of all matrices
+/// in three shapes.
+pub fn prune_memory_bytes(network: &Network) -> u64 {
+    let square = |(t, _): (&hob_model::spec::TensorSpec, _)| {
+        if t.shape.len() > 1 { (t.shape[t.shape.len() - 1] as u64).pow(2) } else { 0 }
+    };
+    let forms: u64 = network.layout().iter().map(square).sum();
+    4 * (3 * network.layout().len() as u64 + 4 * forms)
+}
+
 impl Widths {
     /// Whether `network` can be narrowed to this.
     ///

@@ -231,7 +231,7 @@ mod tests {
         let rows = 4;
         let (part, w) = part(rows);
         let curvature = Curvature::new(&part, 512);
-        let feedback = curvature.feedback().unwrap();
+        let feedback = curvature.feedback(&Cpu::new(1, Compute::Exact)).unwrap();
         let cpu = Cpu::new(1, Compute::Exact);
         let cost = |ty: TensorType, how| {
             let bytes = round_matrix(ty, &w, 256, how, 1).unwrap();

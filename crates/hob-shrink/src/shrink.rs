@@ -1,13 +1,20 @@
 //! From a parent and a budget to the tensors of the child.
 
+use crate::journal::{Journal, Key, State};
 use crate::plan::frontier;
+use crate::statistics::AT_ONCE;
 use crate::table::{Judge, Method, Search};
-use crate::{Error, Plan, Statistics, StoredTensor, Table, plan};
+use crate::work::WorkFile;
+use crate::{Entry, Error, Plan, Statistics, StoredTensor, Table, plan};
 use hob_format::{GgufLayout, GgufWriter, Metadata};
 use hob_kernels::Cpu;
 use hob_quant::{TensorType, dequantize_row};
 use hob_train::data::Sequences;
-use hob_train::{Layout, Network};
+use hob_train::{Layout, Network, Numbers, Seen, Source, Sweep};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
 
 /// Tokens below which the curvature says nothing of most columns.
 const TOKENS_MIN: usize = 2048;
@@ -64,8 +71,14 @@ impl Options {
 /// What is being done.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Stage<'a> {
-    /// The text is read: tokens done, of so many.
-    Reading(usize, usize),
+    /// The text goes through a layer, of so many.
+    Forward(usize, usize),
+    /// An earlier run is gone on with: so many layers are left, of so many.
+    GoingOn(usize, usize),
+    /// It turns at the head.
+    Turning,
+    /// Gradients go back through a layer, of so many.
+    Back(usize, usize),
     /// Costs of types are predicted for a tensor.
     Predicting(&'a str),
     /// A tensor is rounded to its type.
@@ -83,36 +96,238 @@ pub struct Outcome {
     pub frontier: Vec<(u64, f64)>,
 }
 
-/// Plans and rounds a child of each budget, of the model that `params` are, by what that does to the predictions on `text`.
-///
-/// # Errors
-/// [`Error::Budget`] with the smallest size that there is, [`Error::Text`], [`Error::Curvature`], [`Error::Quantize`].
-pub fn shrink(
-    cpu: &Cpu,
-    (network, params): (&Network, &[f32]),
-    metadata: &Metadata,
-    text: &Sequences,
-    options: &Options,
-    heard: &mut dyn FnMut(Stage<'_>),
-) -> Result<Vec<Outcome>, Error> {
-    let total = text.tokens.len();
-    if total < TOKENS_MIN {
-        return Err(Error::Text { expected: TOKENS_MIN, found: total });
+/// What is known of a parent after reading a text with it: enough to make a child of any size.
+pub struct Study<'a> {
+    network: &'a Network,
+    source: &'a dyn Source,
+    method: &'a Method,
+    table: Table,
+    work: WorkFile,
+    journal: Option<Journal>,
+    /// Bytes that no plan changes.
+    rest: u64,
+    frontier: Vec<(u64, f64)>,
+}
+
+impl<'a> Study<'a> {
+    /// Reads `text` with the model whose parameters come from `source`, one layer in memory at a time, and predicts what each
+    /// type costs each of its matrices. What is learned is kept on disk, as `notes` says.
+    ///
+    /// # Errors
+    /// [`Error::Budget`] with the smallest size that there is, [`Error::Text`], [`Error::Curvature`], [`Error::Quantize`],
+    /// [`Error::Work`].
+    pub fn new(
+        cpu: &Cpu,
+        (network, source): (&'a Network, &'a dyn Source),
+        metadata: &Metadata,
+        text: &Sequences,
+        options: &'a Options,
+        notes: Notes<'_>,
+        heard: &mut dyn FnMut(Stage<'_>),
+    ) -> Result<Self, Error> {
+        let total = text.tokens.len();
+        if total < TOKENS_MIN {
+            return Err(Error::Text { expected: TOKENS_MIN, found: total });
+        }
+        check_budgets(network, metadata, options)?;
+        let rest = unplanned_bytes(network.layout(), metadata)?;
+        let method = &options.method;
+        let (work, journal) = match notes {
+            Notes::Nameless(folder) => (WorkFile::new(folder)?, None),
+            Notes::At(folder) => {
+                let journal = Journal::open(folder, key(network, source, text, options)?)?;
+                let places = journal.entries.iter().flat_map(|e| &e.matrices).map(|m| m.place);
+                (WorkFile::at(&journal.data(), places)?, Some(journal))
+            }
+        };
+        let mut learner = Learner {
+            cpu,
+            network,
+            source,
+            method,
+            statistics: RefCell::new(Statistics { tokens: total, ..Statistics::default() }),
+            entries: BTreeMap::new(),
+            work,
+            journal,
+        };
+        learner.learn(text, options, heard)?;
+        let Learner { entries, work, journal, .. } = learner;
+        let table = Table { entries: entries.into_values().collect() };
+        let frontier = frontier(&table, rest, FRONTIER);
+        Ok(Self { network, source, method, table, work, journal, rest, frontier })
     }
-    check_budgets(network, metadata, options)?;
-    let rest = unplanned_bytes(network.layout(), metadata)?;
-    let mut read = |done| heard(Stage::Reading(done, total));
-    let statistics =
-        Statistics::collect(cpu, network, params, text, options.sequence, options.seed, &mut read);
-    let mut predicting = |name: &str| heard(Stage::Predicting(name));
-    let table = Table::new(cpu, (network, params), &statistics, &options.method, &mut predicting)?;
-    let frontier = frontier(&table, rest, FRONTIER);
-    let child = |budget: &u64| {
-        let plan = plan(&table, *budget, rest)?;
-        let tensors = round(&table, &plan, (network.layout(), params), &options.method, heard)?;
-        Ok(Outcome { tensors, plan, frontier: frontier.clone() })
-    };
-    options.budgets.iter().map(child).collect()
+
+    /// Plans and rounds the child that takes at most `budget` bytes.
+    ///
+    /// # Errors
+    /// [`Error::Budget`], [`Error::Quantize`], [`Error::Work`], and whatever `source` says.
+    pub fn child(&self, budget: u64, heard: &mut dyn FnMut(Stage<'_>)) -> Result<Outcome, Error> {
+        let plan = plan(&self.table, budget, self.rest)?;
+        let mut planned = self.table.entries.iter().zip(&plan.choices);
+        let mut tensors = Vec::new();
+        for (tensor, range) in self.network.layout().iter() {
+            let numbers = self.source.numbers(range.clone())?;
+            let (ty, bytes) = if tensor.shape.len() < 2 {
+                (TensorType::F32, numbers.iter().flat_map(|x| x.to_le_bytes()).collect())
+            } else {
+                let (entry, choice) = planned.next().expect("the table has every matrix, in this order");
+                let ty = choice.candidate.ty;
+                heard(Stage::Rounding(&tensor.name, ty));
+                (ty, entry.round(Numbers::from(range.start, &numbers), ty, self.method, &self.work)?)
+            };
+            tensors.push(StoredTensor { name: tensor.name.clone(), ty, shape: tensor.shape.clone(), bytes });
+        }
+        Ok(Outcome { tensors, plan, frontier: self.frontier.clone() })
+    }
+}
+
+impl Study<'_> {
+    /// Ends the study, whose children are written: what [`Notes::At`] kept is removed.
+    pub fn finish(self) {
+        drop(self.work);
+        self.journal.into_iter().for_each(Journal::remove);
+    }
+}
+
+/// Where a study keeps what it learns.
+#[derive(Clone, Copy, Debug)]
+pub enum Notes<'a> {
+    /// In a file without a name in this folder, which is gone when the program ends.
+    Nameless(&'a Path),
+    /// In this folder, until [`Study::finish`]: a study that was interrupted goes on from there.
+    At(&'a Path),
+}
+
+/// What everything that a study learns depends on is reduced to.
+fn key(network: &Network, source: &dyn Source, text: &Sequences, options: &Options) -> Result<Key, Error> {
+    let method = &options.method;
+    let bits = |numbers: &[f32]| numbers.iter().map(|x| u64::from(x.to_bits())).collect::<Vec<_>>();
+    let mut key = Key::new().and_text(env!("CARGO_PKG_VERSION")).and([options.seed, options.sequence as u64]);
+    key = key.and_text(&format!("{:?} {:?} {:?}", method.types, method.judge, method.search));
+    key = key.and(text.tokens.iter().map(|t| u64::from(*t))).and(text.documents.iter().map(|d| *d as u64));
+    for (tensor, range) in network.layout().iter() {
+        key = key.and_text(&tensor.name).and([range.start as u64, range.end as u64]);
+        // Vectors are small, and differ between any two models of one shape.
+        if tensor.shape.len() < 2 {
+            key = key.and(bits(&source.numbers(range)?));
+        }
+    }
+    Ok(key.and(bits(&source.numbers(network.embedding_stretch())?)))
+}
+
+/// Reads a text forward and back, and makes the table's entries on the way back, from the head to the embedding.
+struct Learner<'a> {
+    cpu: &'a Cpu,
+    network: &'a Network,
+    source: &'a dyn Source,
+    method: &'a Method,
+    statistics: RefCell<Statistics>,
+    /// By the start of their range.
+    entries: BTreeMap<usize, Entry>,
+    work: WorkFile,
+    journal: Option<Journal>,
+}
+
+impl Learner<'_> {
+    fn learn(
+        &mut self,
+        text: &Sequences,
+        options: &Options,
+        heard: &mut dyn FnMut(Stage<'_>),
+    ) -> Result<(), Error> {
+        let (cpu, network, source, layers) =
+            (self.cpu, self.network, self.source, self.network.spec().layers.len());
+        let embedding = network.embedding_stretch();
+        let begun = self.journal.as_mut().and_then(|journal| journal.state.take());
+        let left = begun.as_ref().map_or(layers, |state| state.layers);
+        if begun.is_some() {
+            heard(Stage::GoingOn(left, layers));
+        }
+        let mut sweep = Sweep::new(network, text, options.sequence, AT_ONCE);
+        sweep.enter(&source.numbers(embedding.clone())?);
+        for i in 0..left {
+            heard(Stage::Forward(i, layers));
+            sweep.forward(cpu, i, &source.numbers(network.layer_stretch(i))?);
+        }
+        match begun {
+            Some(state) => self.go_on(state, &mut sweep),
+            None => self.turn(&mut sweep, options.seed, heard)?,
+        }
+        for i in (0..left).rev() {
+            heard(Stage::Back(i, layers));
+            let stretch = network.layer_stretch(i);
+            let numbers = source.numbers(stretch.clone())?;
+            let statistics = &self.statistics;
+            sweep.backward(cpu, i, &numbers, &|seen| statistics.borrow_mut().hear(cpu, network, seen));
+            self.enter(stretch, &numbers, heard)?;
+            self.save(i, &sweep)?;
+        }
+        let statistics = &self.statistics;
+        sweep.leave(&|seen| statistics.borrow_mut().hear(cpu, network, seen));
+        drop(sweep);
+        self.enter(embedding.clone(), &source.numbers(embedding)?, heard)
+    }
+
+    /// Goes on where an earlier run was.
+    fn go_on(&mut self, state: State, sweep: &mut Sweep<'_>) {
+        sweep.go_on(&state.gradients);
+        let head = state.head.into_iter().map(|part| (part.range.start, part));
+        self.statistics.get_mut().parts.extend(head);
+        let entries = self.journal.iter_mut().flat_map(|journal| journal.entries.drain(..));
+        let layout = self.network.layout();
+        let place = |name: &str| layout.iter().find(|(t, _)| t.name == name).map(|(_, range)| range.start);
+        self.entries.extend(entries.filter_map(|entry| Some((place(&entry.name)?, entry))));
+    }
+
+    /// Turns at the head.
+    fn turn(
+        &mut self,
+        sweep: &mut Sweep<'_>,
+        seed: u64,
+        heard: &mut dyn FnMut(Stage<'_>),
+    ) -> Result<(), Error> {
+        heard(Stage::Turning);
+        let (cpu, network, source) = (self.cpu, self.network, self.source);
+        let norm = network.final_norm_stretch().map(|norm| source.numbers(norm)).transpose()?;
+        let head = network.head_stretch();
+        let numbers = source.numbers(head.clone())?;
+        let statistics = &self.statistics;
+        let watch = |seen: Seen<'_>| statistics.borrow_mut().hear(cpu, network, seen);
+        sweep.turn(cpu, norm.as_deref().unwrap_or(&[]), &numbers, seed, &watch);
+        if head != network.embedding_stretch() {
+            self.enter(head, &numbers, heard)?;
+        }
+        self.save(network.spec().layers.len(), sweep)
+    }
+
+    fn save(&self, layers: usize, sweep: &Sweep<'_>) -> Result<(), Error> {
+        let Some(journal) = &self.journal else { return Ok(()) };
+        self.work.sync()?;
+        let statistics = self.statistics.borrow();
+        journal.save(layers, sweep.gradients(), statistics.parts.values().next())
+    }
+
+    /// Makes entries of the matrices at `stretch`, whose numbers are `numbers`, and forgets what they saw.
+    fn enter(
+        &mut self,
+        stretch: Range<usize>,
+        numbers: &[f32],
+        heard: &mut dyn FnMut(Stage<'_>),
+    ) -> Result<(), Error> {
+        let params = Numbers::from(stretch.start, numbers);
+        let within = |range: &Range<usize>| stretch.start <= range.start && range.end <= stretch.end;
+        let layout = self.network.layout();
+        for (tensor, range) in layout.iter().filter(|(t, range)| t.shape.len() > 1 && within(range)) {
+            heard(Stage::Predicting(&tensor.name));
+            let statistics = self.statistics.get_mut();
+            let at = (tensor, range.clone());
+            let entry = Entry::new(self.cpu, at, params, statistics, self.method, &mut self.work)?;
+            statistics.parts.retain(|start, _| !range.contains(start));
+            self.journal.iter_mut().try_for_each(|journal| journal.note(&entry))?;
+            self.entries.insert(range.start, entry);
+        }
+        Ok(())
+    }
 }
 
 /// Says before the work begins that there is no file as small as one of the budgets.
@@ -128,14 +343,22 @@ pub fn check_budgets(network: &Network, metadata: &Metadata, options: &Options) 
     }
 }
 
-/// Bytes of memory that [`shrink`] takes at its peak, roughly: the parent and its gradients, and the forms of all matrices in
-/// three shapes.
-pub fn memory_bytes(network: &Network) -> u64 {
+/// Bytes of memory that a [`Study`] takes at its peak for a text of `tokens` tokens, roughly: the text on its way, the numbers of a
+/// layer or of the head, and what its matrices saw.
+pub fn memory_bytes(network: &Network, tokens: usize) -> u64 {
+    let layers = (0..network.spec().layers.len()).map(|i| network.layer_stretch(i));
+    let stretches = layers.chain([network.embedding_stretch(), network.head_stretch()]);
     let square = |(t, _): (&hob_model::spec::TensorSpec, _)| {
         if t.shape.len() > 1 { (t.shape[t.shape.len() - 1] as u64).pow(2) } else { 0 }
     };
-    let forms: u64 = network.layout().iter().map(square).sum();
-    4 * (3 * network.layout().len() as u64 + 4 * forms)
+    let forms = |stretch: &Range<usize>| {
+        let within = network.layout().iter().filter(|(_, range)| stretch.contains(&range.start));
+        let squares: Vec<u64> = within.map(square).collect();
+        // All forms of a layer, and of its largest the copies that factoring makes.
+        squares.iter().sum::<u64>() + 3 * squares.iter().max().copied().unwrap_or(0)
+    };
+    let numbers = stretches.map(|stretch| stretch.len() as u64 + forms(&stretch)).max().unwrap_or(0);
+    4 * numbers + Sweep::bytes(network, tokens)
 }
 
 /// Bytes of a child that no plan changes: the header, tensors of one dimension, and constants.
@@ -175,29 +398,6 @@ pub(crate) fn candidates(shape: &[usize], types: &[TensorType]) -> impl Iterator
 /// Bytes that `bytes` take in a file.
 fn aligned(bytes: u64) -> u64 {
     bytes.next_multiple_of(ALIGNMENT)
-}
-
-fn round(
-    table: &Table,
-    plan: &Plan,
-    (layout, params): (&Layout, &[f32]),
-    method: &Method,
-    heard: &mut dyn FnMut(Stage<'_>),
-) -> Result<Vec<StoredTensor>, Error> {
-    let mut planned = table.entries.iter().zip(&plan.choices);
-    let mut tensors = Vec::new();
-    for (tensor, range) in layout.iter() {
-        let (ty, bytes) = if tensor.shape.len() < 2 {
-            (TensorType::F32, params[range].iter().flat_map(|x| x.to_le_bytes()).collect())
-        } else {
-            let (entry, choice) = planned.next().expect("the table has every matrix, in this order");
-            let ty = choice.candidate.ty;
-            heard(Stage::Rounding(&tensor.name, ty));
-            (ty, entry.round(params, ty, method)?)
-        };
-        tensors.push(StoredTensor { name: tensor.name.clone(), ty, shape: tensor.shape.clone(), bytes });
-    }
-    Ok(tensors)
 }
 
 impl Outcome {

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// Sequences that are computed at a time.
-const AT_ONCE: usize = 4;
+pub(crate) const AT_ONCE: usize = 4;
 
 /// What one matrix saw.
 #[derive(Clone, Debug)]
@@ -86,6 +86,23 @@ fn add_square(cpu: &Cpu, x: &[f32], width: usize, to: &mut [f32]) {
 }
 
 impl Statistics {
+    /// Adds what a matrix of `network` saw.
+    pub(crate) fn hear(&mut self, cpu: &Cpu, network: &Network, seen: Seen<'_>) {
+        let inputs = match seen.what {
+            Use::Product { inputs, .. } => inputs,
+            Use::Rows { .. } => network.spec().hidden,
+        };
+        let part = self.parts.entry(seen.weight.start);
+        let part = part.or_insert_with(|| Part::new(seen.weight.clone(), inputs));
+        match seen.what {
+            Use::Product { x, dy, .. } => part.product(cpu, x, dy),
+            Use::Rows { tokens, dy } => {
+                let embedding = &network.spec().embedding;
+                part.rows(cpu, tokens.iter().map(|t| embedding.row(*t)), dy, embedding.scale);
+            }
+        }
+    }
+
     /// Reads `text` with the model that `params` are; `heard` is told the tokens done.
     pub fn collect(
         cpu: &Cpu,
@@ -98,23 +115,7 @@ impl Statistics {
     ) -> Self {
         let all = RefCell::new(Self::default());
         let mut work = Workspace::new(false);
-        let mut grads = vec![0.0; params.len()];
-        let embedding = &network.spec().embedding;
-        let watch = |seen: Seen<'_>| {
-            let mut all = all.borrow_mut();
-            let inputs = match seen.what {
-                Use::Product { inputs, .. } => inputs,
-                Use::Rows { .. } => network.spec().hidden,
-            };
-            let part = all.parts.entry(seen.weight.start);
-            let part = part.or_insert_with(|| Part::new(seen.weight.clone(), inputs));
-            match seen.what {
-                Use::Product { x, dy, .. } => part.product(cpu, x, dy),
-                Use::Rows { tokens, dy } => {
-                    part.rows(cpu, tokens.iter().map(|t| embedding.row(*t)), dy, embedding.scale);
-                }
-            }
-        };
+        let watch = |seen: Seen<'_>| all.borrow_mut().hear(cpu, network, seen);
         for (number, start) in (0..text.tokens.len()).step_by(AT_ONCE * sequence).enumerate() {
             let range = start..(start + AT_ONCE * sequence).min(text.tokens.len());
             let documents: Vec<usize> = text.documents[range.clone()].iter().map(|d| d - start).collect();
@@ -122,7 +123,7 @@ impl Statistics {
             let weights = vec![1.0; batch.tokens.len()];
             network.forward(cpu, params, &batch, &mut work);
             let goal = Goal::Own(seed.wrapping_add(number as u64));
-            network.watch(cpu, params, &mut grads, &batch, &mut work, (goal, &weights), &watch);
+            network.watch(cpu, params, &batch, &mut work, (goal, &weights), &watch);
             all.borrow_mut().tokens += batch.tokens.len();
             heard(all.borrow().tokens);
         }

@@ -1,14 +1,19 @@
 //! What each type would cost each tensor, predicted from the curvature.
 
 use crate::shrink::candidates;
+use crate::work::{Place, WorkFile};
 use crate::{Curvature, Error, Feedback, Rounding, Statistics, round_matrix};
 use hob_kernels::Cpu;
+use hob_model::spec::TensorSpec;
 use hob_quant::{TensorType, dequantize_row};
-use hob_train::Network;
+use hob_train::Numbers;
 use std::ops::Range;
 
 /// Rows of a matrix that are rounded for a prediction, at most.
 const ROWS_MAX: usize = 512;
+
+/// Weights that are, where that many rows are more: types with codebooks take a second for a million.
+const WEIGHTS_MAX: usize = 1 << 18;
 
 /// A type that a tensor may have.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,13 +27,19 @@ pub struct Candidate {
 }
 
 /// A matrix inside a tensor, and what errors in it cost.
-#[derive(Clone, Debug)]
-pub(crate) struct Matrix {
-    pub range: Range<usize>,
-    pub curvature: Curvature,
-    pub feedback: Feedback,
+struct Matrix {
+    range: Range<usize>,
+    curvature: Curvature,
+    feedback: Feedback,
     /// Mean square of what each column saw, as importance matrices hold it.
-    pub importance: Vec<f32>,
+    importance: Vec<f32>,
+}
+
+/// The same matrix, once its costs are predicted.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept {
+    pub range: Range<usize>,
+    pub place: Place,
 }
 
 /// One tensor with its candidates.
@@ -40,7 +51,7 @@ pub struct Entry {
     pub shape: Vec<usize>,
     /// What it may become.
     pub candidates: Vec<Candidate>,
-    pub(crate) matrices: Vec<Matrix>,
+    pub(crate) matrices: Vec<Kept>,
 }
 
 /// All matrices of a model and what each type would cost them.
@@ -85,97 +96,101 @@ pub struct Method {
     pub threads: usize,
 }
 
-impl Table {
-    /// Predicts the cost of every one of `method`'s types for every matrix of `network`; `heard` is told the tensor.
-    ///
-    /// # Errors
-    /// [`Error::Curvature`], [`Error::Quantize`].
-    pub fn new(
+impl Entry {
+    /// Predicts the cost of every one of `method`'s types for `tensor`, which stands at `range` and whose numbers are in `params`;
+    /// what rounding will need goes to `work`.
+    pub(crate) fn new(
         cpu: &Cpu,
-        (network, params): (&Network, &[f32]),
+        (tensor, range): (&TensorSpec, Range<usize>),
+        params: Numbers<'_>,
         statistics: &Statistics,
         method: &Method,
-        heard: &mut dyn FnMut(&str),
+        work: &mut WorkFile,
     ) -> Result<Self, Error> {
-        let mut entries = Vec::new();
-        for (tensor, range) in network.layout().iter().filter(|(t, _)| t.shape.len() > 1) {
-            heard(&tensor.name);
-            let parts = statistics.parts.range(range.clone()).map(|(_, part)| part);
-            let matrices = parts.map(|part| {
-                let curvature = Curvature::new(part, statistics.tokens);
-                let feedback =
-                    curvature.feedback().ok_or_else(|| Error::Curvature { name: tensor.name.clone() })?;
-                let per_token = 1.0 / statistics.tokens.max(1) as f64;
-                let importance = part.squares.iter().map(|s| (s * per_token) as f32).collect();
-                Ok(Matrix { range: part.range.clone(), curvature, feedback, importance })
-            });
-            let mut entry = Entry {
-                name: tensor.name.clone(),
-                shape: tensor.shape.clone(),
-                candidates: Vec::new(),
-                matrices: matrices.collect::<Result<_, Error>>()?,
-            };
-            for (ty, bytes) in candidates(&tensor.shape, &method.types) {
-                let cost = entry.predict(cpu, params, ty, method)?;
-                entry.candidates.push(Candidate { ty, bytes, cost });
+        let mut entry = Self {
+            name: tensor.name.clone(),
+            shape: tensor.shape.clone(),
+            candidates: Vec::new(),
+            matrices: Vec::new(),
+        };
+        let inputs = tensor.shape[tensor.shape.len() - 1];
+        let types = candidates(&tensor.shape, &method.types);
+        entry.candidates.extend(types.map(|(ty, bytes)| Candidate { ty, bytes, cost: 0.0 }));
+        for (_, part) in statistics.parts.range(range) {
+            let curvature = Curvature::new(part, statistics.tokens);
+            let feedback =
+                curvature.feedback(cpu).ok_or_else(|| Error::Curvature { name: tensor.name.clone() })?;
+            let per_token = 1.0 / statistics.tokens.max(1) as f64;
+            let importance = part.squares.iter().map(|s| (s * per_token) as f32).collect();
+            let matrix = Matrix { range: part.range.clone(), curvature, feedback, importance };
+            for candidate in &mut entry.candidates {
+                let cost = matrix.predict(cpu, params, inputs, candidate.ty, method);
+                candidate.cost += cost.map_err(|source| failed(&tensor.name, source))?;
             }
-            entries.push(entry);
+            let place = work.keep(&matrix.feedback, &matrix.importance)?;
+            entry.matrices.push(Kept { range: matrix.range, place });
         }
-        Ok(Self { entries })
-    }
-}
-
-impl Entry {
-    fn predict(&self, cpu: &Cpu, params: &[f32], ty: TensorType, method: &Method) -> Result<f64, Error> {
-        let inputs = self.shape[self.shape.len() - 1];
-        let costs = self.matrices.iter().map(|m| m.predict(cpu, params, inputs, ty, method));
-        costs.sum::<Result<f64, _>>().map_err(|source| self.failed(source))
+        Ok(entry)
     }
 
-    fn failed(&self, source: hob_quant::Error) -> Error {
-        Error::Quantize { name: self.name.clone(), source }
-    }
-
-    /// The tensor's bytes as `ty`.
+    /// The tensor's bytes as `ty`; its numbers are in `params`, and `work` has what was learned of it.
     ///
     /// # Errors
-    /// [`Error::Quantize`].
-    pub fn round(&self, params: &[f32], ty: TensorType, method: &Method) -> Result<Vec<u8>, Error> {
+    /// [`Error::Quantize`], [`Error::Work`].
+    pub(crate) fn round(
+        &self,
+        params: Numbers<'_>,
+        ty: TensorType,
+        method: &Method,
+        work: &WorkFile,
+    ) -> Result<Vec<u8>, Error> {
         let inputs = self.shape[self.shape.len() - 1];
         let mut bytes = Vec::new();
         for m in &self.matrices {
-            let how = m.rounding(method.search);
-            let part = round_matrix(ty, &params[m.range.clone()], inputs, how, method.threads);
-            bytes.extend(part.map_err(|source| self.failed(source))?);
+            let (feedback, importance) = work.read(m.place)?;
+            let how = rounding(method.search, &feedback, &importance);
+            let part = round_matrix(ty, params.at(&m.range), inputs, how, method.threads);
+            bytes.extend(part.map_err(|source| failed(&self.name, source))?);
         }
         Ok(bytes)
     }
 }
 
-impl Matrix {
-    fn rounding(&self, search: Search) -> Rounding<'_> {
-        match search {
-            Search::Feedback => Rounding::Feedback(&self.feedback),
-            Search::Weighted => Rounding::Weighted(&self.importance),
-            Search::Nearest => Rounding::Nearest,
-        }
-    }
+fn failed(name: &str, source: hob_quant::Error) -> Error {
+    Error::Quantize { name: name.to_owned(), source }
+}
 
+fn rounding<'a>(search: Search, feedback: &'a Feedback, importance: &'a [f32]) -> Rounding<'a> {
+    match search {
+        Search::Feedback => Rounding::Feedback(feedback),
+        Search::Weighted => Rounding::Weighted(importance),
+        Search::Nearest => Rounding::Nearest,
+    }
+}
+
+impl Matrix {
     /// What this matrix would cost as `ty`, from a sample of its rows.
     fn predict(
         &self,
         cpu: &Cpu,
-        params: &[f32],
+        params: Numbers<'_>,
         inputs: usize,
         ty: TensorType,
         method: &Method,
     ) -> Result<f64, hob_quant::Error> {
         let rows = self.range.len() / inputs;
-        let step = rows.div_ceil(ROWS_MAX);
+        let step = rows.div_ceil(ROWS_MAX.min(WEIGHTS_MAX.div_ceil(inputs)));
         let numbers: Vec<usize> = (0..rows).step_by(step).collect();
-        let row = |r: &usize| &params[self.range.start + r * inputs..][..inputs];
+        let all = params.at(&self.range);
+        let row = |r: &usize| &all[r * inputs..][..inputs];
         let w: Vec<f32> = numbers.iter().flat_map(row).copied().collect();
-        let bytes = round_matrix(ty, &w, inputs, self.rounding(method.search), method.threads)?;
+        let bytes = round_matrix(
+            ty,
+            &w,
+            inputs,
+            rounding(method.search, &self.feedback, &self.importance),
+            method.threads,
+        )?;
         let mut e = vec![0.0; w.len()];
         for (bytes, e) in bytes.chunks_exact(bytes.len() / numbers.len()).zip(e.chunks_exact_mut(inputs)) {
             dequantize_row(ty, bytes, e);

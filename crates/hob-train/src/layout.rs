@@ -57,3 +57,40 @@ impl Layout {
         self.index.get(name).map(|i| self.tensors[*i].1.clone())
     }
 }
+
+/// Numbers of a stretch of a layout: of all its tensors, or of those of one layer.
+#[derive(Clone, Copy, Debug)]
+pub struct Numbers<'a> {
+    start: usize,
+    numbers: &'a [f32],
+}
+
+impl<'a> Numbers<'a> {
+    /// All of a layout.
+    pub fn all(numbers: &'a [f32]) -> Self {
+        Self { start: 0, numbers }
+    }
+
+    /// Those from `start` on.
+    pub fn from(start: usize, numbers: &'a [f32]) -> Self {
+        Self { start, numbers }
+    }
+
+    /// Those at `range` of the layout.
+    ///
+    /// # Panics
+    /// When they are not all here.
+    pub fn at(&self, range: &Range<usize>) -> &'a [f32] {
+        &self.numbers[range.start - self.start..range.end - self.start]
+    }
+}
+
+/// Where gradients by the parameters of a layout go, if anybody wants them.
+pub(crate) struct Sink<'a>(pub Option<&'a mut [f32]>);
+
+impl Sink<'_> {
+    /// Where those by `range` go.
+    pub fn at(&mut self, range: &Range<usize>) -> Option<&mut [f32]> {
+        self.0.as_deref_mut().map(|all| &mut all[range.clone()])
+    }
+}

@@ -1,12 +1,16 @@
 //! The head and the loss together, a few rows at a time, so that the logits of a batch never exist all at once.
 
+use crate::layout::{Numbers, Sink};
 use crate::network::Network;
 use crate::pass::{Batch, Seen, Use, Watch, Workspace};
 use hob_base::Random;
 use hob_kernels::{Cpu, MatrixMut, MatrixView, Sum, Target};
 
-/// Bytes of logits that exist at a time (twice that with a teacher).
+/// Bytes of logits that exist at a time (twice that with a teacher), unless these are fewer rows than [`ROWS_MIN`].
 const LOGITS_BYTES: usize = 8 << 20;
+
+/// Rows that are multiplied with the head at least: it is read anew for every product.
+const ROWS_MIN: usize = 128;
 
 /// What the tokens of a batch are trained towards.
 #[derive(Clone, Copy)]
@@ -60,7 +64,7 @@ impl Network {
         goal: Goal<'_>,
         weights: &[f32],
     ) -> Loss {
-        self.head(cpu, params, None, work, goal, weights, None)
+        self.head(cpu, Numbers::all(params), None, work, goal, weights, None)
     }
 
     /// As [`Network::loss`], and adds the gradient of `sum of weight * loss` by every parameter to `grads`.
@@ -73,34 +77,34 @@ impl Network {
         work: &mut Workspace,
         (goal, weights): (Goal<'_>, &[f32]),
     ) -> Loss {
-        let loss = self.head(cpu, params, Some(grads), work, goal, weights, None);
-        self.backward(cpu, params, grads, batch, work, None);
+        let mut grads = Sink(Some(grads));
+        let loss = self.head(cpu, Numbers::all(params), Some(&mut grads), work, goal, weights, None);
+        self.backward(cpu, params, &mut grads, batch, work, None);
         loss
     }
 
-    /// As [`Network::train`]; `watch` hears what every matrix saw.
-    #[allow(clippy::too_many_arguments, reason = "those of `train` and the listener")]
+    /// As [`Network::train`], without gradients by parameters; `watch` hears what every matrix saw.
     pub fn watch(
         &self,
         cpu: &Cpu,
         params: &[f32],
-        grads: &mut [f32],
         batch: &Batch<'_>,
         work: &mut Workspace,
         (goal, weights): (Goal<'_>, &[f32]),
         watch: &dyn Fn(Seen<'_>),
     ) -> Loss {
-        let loss = self.head(cpu, params, Some(grads), work, goal, weights, Some(watch));
-        self.backward(cpu, params, grads, batch, work, Some(watch));
+        let mut none = Sink(None);
+        let loss = self.head(cpu, Numbers::all(params), Some(&mut none), work, goal, weights, Some(watch));
+        self.backward(cpu, params, &mut none, batch, work, Some(watch));
         loss
     }
 
     #[allow(clippy::too_many_arguments, reason = "the common part of three public functions")]
-    fn head(
+    pub(crate) fn head(
         &self,
         cpu: &Cpu,
-        params: &[f32],
-        mut grads: Option<&mut [f32]>,
+        params: Numbers<'_>,
+        mut grads: Option<&mut Sink<'_>>,
         work: &mut Workspace,
         goal: Goal<'_>,
         weights: &[f32],
@@ -116,7 +120,7 @@ impl Network {
         // Rows that weigh nothing (prompts, padding) cost nothing.
         let wanted: Vec<usize> = (0..weights.len()).filter(|t| weights[*t] != 0.0).collect();
         let mut total = Loss::default();
-        for rows in wanted.chunks((LOGITS_BYTES / 4 / vocab).max(1)) {
+        for rows in wanted.chunks((LOGITS_BYTES / 4 / vocab).max(ROWS_MIN)) {
             let mut x = gather(cpu, hidden, d, rows);
             let mut logits = self.logits(cpu, params, &x, rows.len());
             let capped = self.softcap.map(|_| cpu.copy(&logits));
@@ -134,7 +138,7 @@ impl Network {
                 }
                 Goal::Teacher { network, params, work } => {
                     let x = gather(cpu, &work.hidden, network.spec.hidden, rows);
-                    let teacher = network.logits(cpu, params, &x, rows.len());
+                    let teacher = network.logits(cpu, Numbers::all(params), &x, rows.len());
                     cpu.loss_grad(&mut logits, vocab, Target::Logits(&teacher), &weights, &mut losses);
                 }
             }
@@ -151,9 +155,11 @@ impl Network {
                 watch(Seen { weight: &self.head.weight, what });
             }
             let dz = MatrixView::new(&logits, rows.len(), vocab);
-            let to = MatrixMut::new(&mut grads[self.head.weight.clone()], vocab, d);
-            cpu.gemm(dz.transposed(), MatrixView::new(&x, rows.len(), d), to, Sum::Add, self.precision);
-            let weight = MatrixView::new(&params[self.head.weight.clone()], vocab, d);
+            if let Some(to) = grads.at(&self.head.weight) {
+                let to = MatrixMut::new(to, vocab, d);
+                cpu.gemm(dz.transposed(), MatrixView::new(&x, rows.len(), d), to, Sum::Add, self.precision);
+            }
+            let weight = MatrixView::new(params.at(&self.head.weight), vocab, d);
             cpu.gemm(dz, weight, MatrixMut::new(&mut x, rows.len(), d), Sum::Replace, self.precision);
             for (row, dx) in rows.iter().zip(x.chunks_exact(d)) {
                 d_hidden[row * d..][..d].copy_from_slice(dx);
@@ -163,10 +169,10 @@ impl Network {
     }
 
     /// Scores of the next token for `rows` rows of what the head sees.
-    fn logits(&self, cpu: &Cpu, params: &[f32], x: &[f32], rows: usize) -> hob_kernels::Buffer<f32> {
+    fn logits(&self, cpu: &Cpu, params: Numbers<'_>, x: &[f32], rows: usize) -> hob_kernels::Buffer<f32> {
         let (d, vocab) = (self.spec.hidden, self.spec.vocab);
         let mut logits = cpu.buffer(rows * vocab);
-        let weight = MatrixView::new(&params[self.head.weight.clone()], vocab, d).transposed();
+        let weight = MatrixView::new(params.at(&self.head.weight), vocab, d).transposed();
         let to = MatrixMut::new(&mut logits, rows, vocab);
         cpu.gemm(MatrixView::new(x, rows, d), weight, to, Sum::Replace, self.precision);
         if let Some(cap) = self.softcap {

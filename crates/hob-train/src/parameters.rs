@@ -6,6 +6,8 @@ use hob_format::{Dtype, ModelFiles, Tensor};
 use hob_model::spec::NormKind;
 use hob_model::{Config, families};
 use hob_quant::dequantize_row;
+use std::borrow::Cow;
+use std::ops::Range;
 
 /// Standard deviation of fresh weights; those that write to the residual stream get less, the more layers there are.
 const DEVIATION: f32 = 0.02;
@@ -34,6 +36,14 @@ impl Network {
     /// # Errors
     /// [`Error::Tensor`] for one that is missing, has another shape or cannot be decoded.
     pub fn read(&self, files: &ModelFiles) -> Result<Vec<f32>, Error> {
+        self.read_stretch(files, 0..self.layout.len())
+    }
+
+    /// Those of whole tensors that stand at `stretch` of the layout.
+    ///
+    /// # Errors
+    /// As [`Network::read`].
+    pub fn read_stretch(&self, files: &ModelFiles, stretch: Range<usize>) -> Result<Vec<f32>, Error> {
         let config = Config::new(files)?;
         let table = config.tensors();
         let family = families::find(&config)?;
@@ -45,8 +55,9 @@ impl Network {
                 self.spec.final_norm.filter(|n| n.kind == NormKind::Rms).map_or(0.0, |n| n.weight_offset)
             }
         };
-        let mut params = vec![0.0; self.layout.len()];
-        for (wanted, range) in self.layout.iter() {
+        let mut params = vec![0.0; stretch.len()];
+        let within = |range: &Range<usize>| stretch.start <= range.start && range.end <= stretch.end;
+        for (wanted, range) in self.layout.iter().filter(|(_, range)| within(range)) {
             let name = names.map_or(wanted.name.clone(), |(n, prefix)| n.tensor(&wanted.name, prefix));
             let wrong = |found: String| Error::Tensor {
                 name: name.clone(),
@@ -57,13 +68,43 @@ impl Network {
             if tensor.elements() != range.len() {
                 return Err(wrong(format!("{:?}", tensor.shape)));
             }
-            let to = &mut params[range];
+            let to = &mut params[range.start - stretch.start..range.end - stretch.start];
             decode(tensor, to).map_err(wrong)?;
             if offset != 0.0 && wanted.shape.len() == 1 && wanted.name.ends_with(".weight") {
                 to.iter_mut().for_each(|x| *x += offset);
             }
         }
         Ok(params)
+    }
+}
+
+/// Where a model's parameters come from, a stretch of whole tensors at a time.
+pub trait Source {
+    /// The numbers at `stretch` of the layout.
+    ///
+    /// # Errors
+    /// As [`Network::read`].
+    fn numbers(&self, stretch: Range<usize>) -> Result<Cow<'_, [f32]>, Error>;
+}
+
+/// All of them, in memory.
+impl Source for &[f32] {
+    fn numbers(&self, stretch: Range<usize>) -> Result<Cow<'_, [f32]>, Error> {
+        Ok(Cow::Borrowed(&self[stretch]))
+    }
+}
+
+/// A model's files, decoded anew whenever a stretch is asked for.
+pub struct FileSource<'a> {
+    /// The model's plan.
+    pub network: &'a Network,
+    /// Its files.
+    pub files: &'a ModelFiles,
+}
+
+impl Source for FileSource<'_> {
+    fn numbers(&self, stretch: Range<usize>) -> Result<Cow<'_, [f32]>, Error> {
+        Ok(Cow::Owned(self.network.read_stretch(self.files, stretch)?))
     }
 }
 

@@ -1,5 +1,6 @@
 //! One forward and one backward pass over a batch, and everything they keep between them.
 
+use crate::layout::{Numbers, Sink};
 use crate::network::{Layer, Linear, Network, NormAt};
 use hob_kernels::ops::training::attention::{Gradients, Inputs};
 use hob_kernels::{Cpu, MatrixMut, MatrixView, RopeAngles, Sum, TrainingAttention};
@@ -18,7 +19,7 @@ pub struct Batch<'a> {
 
 /// What a backward pass needs of one layer beside its input.
 #[derive(Debug, Default)]
-struct Saved {
+pub(crate) struct Saved {
     /// The residual stream between the layer's parts, `[T, D]`.
     x_mid: Vec<f32>,
     /// What the products of both parts see, `[T, D]`.
@@ -66,6 +67,17 @@ impl Workspace {
     /// pass: a third more work for a small part of the memory.
     pub fn new(recompute: bool) -> Self {
         Self { recompute, ..Self::default() }
+    }
+
+    /// Changes what layers keep for `saved`, which several batches share that are in a layer one after the other.
+    pub(crate) fn swap_saved(&mut self, saved: &mut Vec<Saved>) {
+        debug_assert!(self.recompute, "else each layer keeps its own");
+        std::mem::swap(&mut self.saved, saved);
+    }
+
+    /// Lets go of the stream before layer `i`.
+    pub(crate) fn forget(&mut self, i: usize) {
+        self.inputs[i] = Vec::new();
     }
 
     /// What the head sees of the last batch, `[T, D]`.
@@ -123,7 +135,7 @@ pub(crate) type Watch<'a> = &'a dyn Fn(Seen<'_>);
 struct Pass<'a> {
     cpu: &'a Cpu,
     net: &'a Network,
-    params: &'a [f32],
+    params: Numbers<'a>,
     watch: Option<Watch<'a>>,
     /// Tokens of the batch.
     tokens: usize,
@@ -138,23 +150,45 @@ impl Network {
     /// # Panics
     /// When a token is outside of the vocabulary, or the batch is not whole sequences.
     pub fn forward(&self, cpu: &Cpu, params: &[f32], batch: &Batch<'_>, work: &mut Workspace) {
-        let (tokens, d) = (batch.tokens.len(), self.spec.hidden);
         assert_eq!(params.len(), self.layout.len(), "the parameters of this network");
+        let params = Numbers::all(params);
+        self.enter(params, batch, work);
+        for i in 0..self.layers.len() {
+            self.forward_layer(cpu, params, i, batch, work);
+        }
+        self.leave(cpu, params, batch, work);
+    }
+
+    /// Embeds the tokens of `batch`.
+    pub(crate) fn enter(&self, params: Numbers<'_>, batch: &Batch<'_>, work: &mut Workspace) {
+        let tokens = batch.tokens.len();
         assert!(batch.sequence > 0 && tokens.is_multiple_of(batch.sequence), "whole sequences");
         assert_eq!(batch.documents.len(), tokens, "a document per token");
         self.prepare(batch, work);
-        let Workspace { recompute, inputs, saved, x, hidden, angles, first, .. } = work;
-        sized(x, tokens * d);
-        self.embed(params, batch.tokens, x);
-        let sequence = batch.sequence;
-        let pass = Pass { cpu, net: self, params, watch: None, tokens, sequence, angles, first };
-        for (i, layer) in self.layers.iter().enumerate() {
-            keep(&mut inputs[i], x);
-            pass.forward(layer, x, &mut saved[if *recompute { 0 } else { i }]);
-        }
+        self.embed(params, batch.tokens, sized(&mut work.x, tokens * self.spec.hidden));
+    }
+
+    /// Takes the stream through layer `i`, and keeps its beginning for the way back.
+    pub(crate) fn forward_layer(
+        &self,
+        cpu: &Cpu,
+        params: Numbers<'_>,
+        i: usize,
+        batch: &Batch<'_>,
+        work: &mut Workspace,
+    ) {
+        let Workspace { recompute, inputs, saved, x, angles, first, .. } = work;
+        let pass = self.pass(cpu, params, batch, angles, first, None);
+        keep(&mut inputs[i], x);
+        pass.forward(&self.layers[i], x, &mut saved[if *recompute { 0 } else { i }]);
+    }
+
+    /// What the head sees of the stream.
+    pub(crate) fn leave(&self, cpu: &Cpu, params: Numbers<'_>, batch: &Batch<'_>, work: &mut Workspace) {
+        let Workspace { x, hidden, angles, first, .. } = work;
         keep(hidden, x);
         if let Some(norm) = &self.final_norm {
-            pass.norm(norm, d, hidden);
+            self.pass(cpu, params, batch, angles, first, None).norm(norm, self.spec.hidden, hidden);
         }
     }
 
@@ -163,36 +197,91 @@ impl Network {
         &self,
         cpu: &Cpu,
         params: &[f32],
-        grads: &mut [f32],
+        grads: &mut Sink<'_>,
         batch: &Batch<'_>,
         work: &mut Workspace,
         watch: Option<Watch<'_>>,
     ) {
-        let (tokens, d) = (batch.tokens.len(), self.spec.hidden);
-        let Workspace { recompute, inputs, saved, x, d_hidden, angles, first, .. } = work;
-        let pass = Pass { cpu, net: self, params, watch, tokens, sequence: batch.sequence, angles, first };
+        let params = Numbers::all(params);
+        self.leave_back(cpu, params, grads, batch, work);
+        for i in (0..self.layers.len()).rev() {
+            self.backward_layer(cpu, params, i, grads, batch, work, watch);
+        }
+        self.enter_back(grads, batch, work, watch);
+    }
+
+    /// Turns the gradient by what the head sees into that by the stream.
+    pub(crate) fn leave_back(
+        &self,
+        cpu: &Cpu,
+        params: Numbers<'_>,
+        grads: &mut Sink<'_>,
+        batch: &Batch<'_>,
+        work: &mut Workspace,
+    ) {
+        let Workspace { x, d_hidden, angles, first, .. } = work;
         if let Some(norm) = &self.final_norm {
-            pass.norm_grad(norm, d, x, d_hidden, grads);
+            let pass = self.pass(cpu, params, batch, angles, first, None);
+            pass.norm_grad(norm, self.spec.hidden, x, d_hidden, grads);
         }
-        // From here on the stream itself is not needed: layers kept what they read.
+    }
+
+    /// Takes the gradient by the stream back through layer `i`.
+    #[allow(clippy::too_many_arguments, reason = "those of a pass, and which layer")]
+    pub(crate) fn backward_layer(
+        &self,
+        cpu: &Cpu,
+        params: Numbers<'_>,
+        i: usize,
+        grads: &mut Sink<'_>,
+        batch: &Batch<'_>,
+        work: &mut Workspace,
+        watch: Option<Watch<'_>>,
+    ) {
+        let Workspace { recompute, inputs, saved, x, d_hidden, angles, first, .. } = work;
+        let pass = self.pass(cpu, params, batch, angles, first, watch);
+        let (layer, saved) = (&self.layers[i], &mut saved[if *recompute { 0 } else { i }]);
+        if *recompute {
+            keep(x, &inputs[i]);
+            pass.forward(layer, x, saved);
+        }
         let back: Vec<RopeAngles> = angles.iter().map(opposite).collect();
-        for (i, layer) in self.layers.iter().enumerate().rev() {
-            let saved = &mut saved[if *recompute { 0 } else { i }];
-            if *recompute {
-                keep(x, &inputs[i]);
-                pass.forward(layer, x, saved);
-            }
-            pass.backward(layer, &inputs[i], saved, &back, d_hidden, grads);
-        }
+        pass.backward(layer, &inputs[i], saved, &back, d_hidden, grads);
+    }
+
+    /// What the embedding learns from the gradient by its rows.
+    pub(crate) fn enter_back(
+        &self,
+        grads: &mut Sink<'_>,
+        batch: &Batch<'_>,
+        work: &Workspace,
+        watch: Option<Watch<'_>>,
+    ) {
+        let (d, e, dy) = (self.spec.hidden, &self.spec.embedding, &work.d_hidden);
         if let Some(watch) = watch {
-            watch(Seen { weight: &self.embedding, what: Use::Rows { tokens: batch.tokens, dy: d_hidden } });
+            watch(Seen { weight: &self.embedding, what: Use::Rows { tokens: batch.tokens, dy } });
         }
-        let rows = grads[self.embedding.clone()].chunks_exact_mut(d);
-        add_rows(rows, batch.tokens, d_hidden, self.spec.embedding.scale, |id| self.spec.embedding.row(id));
+        if let Some(grads) = grads.at(&self.embedding) {
+            add_rows(grads.chunks_exact_mut(d), batch.tokens, dy, e.scale, |id| e.row(id));
+        }
+    }
+
+    fn pass<'a>(
+        &'a self,
+        cpu: &'a Cpu,
+        params: Numbers<'a>,
+        batch: &Batch<'_>,
+        angles: &'a [RopeAngles],
+        first: &'a [(usize, Vec<usize>)],
+        watch: Option<Watch<'a>>,
+    ) -> Pass<'a> {
+        let (tokens, sequence) = (batch.tokens.len(), batch.sequence);
+        Pass { cpu, net: self, params, watch, tokens, sequence, angles, first }
     }
 
     fn prepare(&self, batch: &Batch<'_>, work: &mut Workspace) {
         work.inputs.resize_with(self.layers.len(), Vec::new);
+        // Several batches may share what a layer keeps: then it is there already.
         work.saved.resize_with(if work.recompute { 1 } else { self.layers.len() }, Saved::default);
         let positions: Vec<usize> = (0..batch.tokens.len()).map(|t| t % batch.sequence).collect();
         work.angles = self.ropes.iter().map(|rope| rope.angles(&positions)).collect();
@@ -205,9 +294,9 @@ impl Network {
         }
     }
 
-    fn embed(&self, params: &[f32], tokens: &[u32], x: &mut [f32]) {
+    fn embed(&self, params: Numbers<'_>, tokens: &[u32], x: &mut [f32]) {
         let (d, e) = (self.spec.hidden, &self.spec.embedding);
-        let table = &params[self.embedding.clone()];
+        let table = params.at(&self.embedding);
         for (id, row) in tokens.iter().zip(x.chunks_exact_mut(d)) {
             let from = &table[e.row(*id) * d..][..d];
             row.iter_mut().zip(from).for_each(|(x, w)| *x = w * e.scale);
@@ -237,7 +326,7 @@ fn add_rows<'a>(
 
 impl Pass<'_> {
     fn param(&self, range: &Range<usize>) -> &[f32] {
-        &self.params[range.clone()]
+        self.params.at(range)
     }
 
     fn norm(&self, norm: &NormAt, width: usize, x: &mut [f32]) {
@@ -245,9 +334,10 @@ impl Pass<'_> {
     }
 
     /// Turns `dy` into `dx` for a norm over `x`.
-    fn norm_grad(&self, norm: &NormAt, width: usize, x: &[f32], dy: &mut [f32], grads: &mut [f32]) {
-        let weight = (self.param(&norm.weight), &mut grads[norm.weight.clone()]);
-        self.cpu.rms_norm_grad(x, dy, width, Some(weight), norm.eps);
+    fn norm_grad(&self, norm: &NormAt, width: usize, x: &[f32], dy: &mut [f32], grads: &mut Sink<'_>) {
+        let mut unwanted = Vec::new();
+        let to = grads.at(&norm.weight).unwrap_or_else(|| sized(&mut unwanted, norm.weight.len()));
+        self.cpu.rms_norm_grad(x, dy, width, Some((self.param(&norm.weight), to)), norm.eps);
     }
 
     fn weight(&self, linear: &Linear) -> MatrixView<'_> {
@@ -268,17 +358,18 @@ impl Pass<'_> {
     }
 
     /// Gradients of the weight and bias from the input `x` and the output's gradient `dy`.
-    fn weight_grad(&self, linear: &Linear, x: &[f32], dy: &[f32], grads: &mut [f32]) {
+    fn weight_grad(&self, linear: &Linear, x: &[f32], dy: &[f32], grads: &mut Sink<'_>) {
         if let Some(watch) = self.watch {
             let what = Use::Product { inputs: linear.inputs, x, dy };
             watch(Seen { weight: &linear.weight, what });
         }
-        let dy_view = MatrixView::new(dy, self.tokens, linear.outputs).transposed();
-        let to = MatrixMut::new(&mut grads[linear.weight.clone()], linear.outputs, linear.inputs);
-        let x = MatrixView::new(x, self.tokens, linear.inputs);
-        self.cpu.gemm(dy_view, x, to, Sum::Add, self.net.precision);
-        if let Some(bias) = &linear.bias {
-            let sums = &mut grads[bias.clone()];
+        if let Some(to) = grads.at(&linear.weight) {
+            let dy_view = MatrixView::new(dy, self.tokens, linear.outputs).transposed();
+            let to = MatrixMut::new(to, linear.outputs, linear.inputs);
+            let x = MatrixView::new(x, self.tokens, linear.inputs);
+            self.cpu.gemm(dy_view, x, to, Sum::Add, self.net.precision);
+        }
+        if let Some(sums) = linear.bias.as_ref().and_then(|bias| grads.at(bias)) {
             for dy in dy.chunks_exact(linear.outputs) {
                 sums.iter_mut().zip(dy).for_each(|(s, d)| *s += d);
             }
@@ -329,7 +420,7 @@ impl Pass<'_> {
         raw: &[f32],
         back: &[RopeAngles],
         dx: &mut [f32],
-        grads: &mut [f32],
+        grads: &mut Sink<'_>,
     ) {
         if let Some(rope) = layer.rope {
             let heads = dx.len() / self.tokens / layer.head_dim;
@@ -391,13 +482,13 @@ impl Pass<'_> {
         s: &mut Saved,
         back: &[RopeAngles],
         dx: &mut [f32],
-        grads: &mut [f32],
+        grads: &mut Sink<'_>,
     ) {
         self.ffn_grad(layer, s, dx, grads);
         self.attention_grad(layer, x_in, s, back, dx, grads);
     }
 
-    fn ffn_grad(&self, layer: &Layer, s: &mut Saved, dx: &mut [f32], grads: &mut [f32]) {
+    fn ffn_grad(&self, layer: &Layer, s: &mut Saved, dx: &mut [f32], grads: &mut Sink<'_>) {
         let d = self.net.spec.hidden;
         let mut d_part = self.cpu.copy(dx);
         if let Some(norm) = &layer.ffn_out {
@@ -426,7 +517,7 @@ impl Pass<'_> {
         s: &mut Saved,
         back: &[RopeAngles],
         dx: &mut [f32],
-        grads: &mut [f32],
+        grads: &mut Sink<'_>,
     ) {
         let d = self.net.spec.hidden;
         let mut d_part = self.cpu.copy(dx);

@@ -8,7 +8,8 @@ use hob_quant::TensorType;
 use hob_train::data::{Corpus, Packing};
 use hob_train::recipe::{LoraRecipe, Shape, Training};
 use hob_train::{
-    Adapter, Batch, Due, Error, Goal, Lora, Network, Recipe, Storage, Teacher, Trainer, Workspace, describe,
+    Adapter, Batch, Due, Error, Goal, Lora, Network, Recipe, Seen, Source, Storage, Sweep, Teacher, Trainer,
+    Use, Workspace, describe,
 };
 
 const VOCAB: usize = 32;
@@ -305,5 +306,60 @@ fn adapters_that_cannot_be_are_refused() {
         let recipe = LoraRecipe { rank, alpha: None, matrices: vec![matrices.to_owned()] };
         let error = Lora::new(&network, &recipe).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
+    }
+}
+
+/// What every matrix saw, by its place, in the order of the batches.
+type Heard = std::collections::BTreeMap<usize, Vec<(Vec<f32>, Vec<f32>)>>;
+
+fn hear(heard: &std::cell::RefCell<Heard>, seen: Seen<'_>) {
+    let pair = match seen.what {
+        Use::Product { x, dy, .. } => (x.to_vec(), dy.to_vec()),
+        Use::Rows { tokens, dy } => (tokens.iter().map(|t| *t as f32).collect(), dy.to_vec()),
+    };
+    heard.borrow_mut().entry(seen.weight.start).or_default().push(pair);
+}
+
+#[test]
+fn a_sweep_layer_by_layer_sees_what_a_whole_pass_sees() {
+    let cpu = Cpu::new(2, Compute::Exact);
+    let (sequence, text) = (16, data().sequences(0, 5));
+    for tied in [true, false] {
+        let mut spec = network().spec().clone();
+        spec.output = hob_model::spec::OutputSpec::Logits { tied, softcap: Some(20.0) };
+        let network = Network::new(&spec, Precision::F32).unwrap();
+        let params = network.fresh(3);
+        let (whole, swept) = (std::cell::RefCell::default(), std::cell::RefCell::default());
+        let mut work = Workspace::new(false);
+        for (number, start) in (0..text.tokens.len()).step_by(2 * sequence).enumerate() {
+            let range = start..(start + 2 * sequence).min(text.tokens.len());
+            let documents: Vec<usize> = text.documents[range.clone()].iter().map(|d| d - start).collect();
+            let batch = Batch { tokens: &text.tokens[range], documents: &documents, sequence };
+            let weights = vec![1.0; batch.tokens.len()];
+            network.forward(&cpu, &params, &batch, &mut work);
+            let goal = (Goal::Own(7 + number as u64), &weights[..]);
+            network.watch(&cpu, &params, &batch, &mut work, goal, &|seen| hear(&whole, seen));
+        }
+        let source = &params[..];
+        let numbers = |stretch| source.numbers(stretch).unwrap();
+        let layers = spec.layers.len();
+        let mut sweep = Sweep::new(&network, &text, sequence, 2);
+        sweep.enter(&numbers(network.embedding_stretch()));
+        (0..layers).for_each(|i| sweep.forward(&cpu, i, &numbers(network.layer_stretch(i))));
+        let norm = numbers(network.final_norm_stretch().unwrap());
+        sweep.turn(&cpu, &norm, &numbers(network.head_stretch()), 7, &|seen| hear(&swept, seen));
+        for i in (0..layers).rev() {
+            sweep.backward(&cpu, i, &numbers(network.layer_stretch(i)), &|seen| hear(&swept, seen));
+        }
+        sweep.leave(&|seen| hear(&swept, seen));
+        // Where head and embedding are one, a pass alternates between both uses and a sweep has one after the other.
+        let sorted = |heard: std::cell::RefCell<Heard>| {
+            let mut heard = heard.into_inner();
+            heard.values_mut().for_each(|uses| uses.sort_by(|a, b| a.partial_cmp(b).unwrap()));
+            heard
+        };
+        let (whole, swept) = (sorted(whole), sorted(swept));
+        assert_eq!(whole.len(), 7 * layers + if tied { 1 } else { 2 });
+        assert!(whole == swept, "tied: {tied}");
     }
 }

@@ -37,6 +37,7 @@ pub struct ImatrixArgs {
 pub fn run(args: &ImatrixArgs) -> anyhow::Result<()> {
     let threads = args.threads.map_or_else(all_cores, usize::from);
     let parent = Parent::open(&Which::named(&args.model), Precision::F32)?;
+    let params = parent.params()?;
     let corpus = parent.words.corpus(&args.data, Learn::All, 8 * args.tokens as u64, threads)?;
     let sequence = super::sequence(&parent);
     let mut packing = Packing::new(vec![(corpus, 1.0)], sequence, Some(1));
@@ -50,7 +51,7 @@ pub fn run(args: &ImatrixArgs) -> anyhow::Result<()> {
         let line = || format!("reading with the model: {done} of {total} tokens");
         progress.update(line, || json!({"event": "reading", "done": done, "total": total}));
     };
-    let seen = Statistics::collect(&cpu, &parent.network, &parent.params, &text, sequence, 1, &mut heard);
+    let seen = Statistics::collect(&cpu, &parent.network, &params, &text, sequence, 1, &mut heard);
     drop(progress);
     let mut matrix = ImportanceMatrix {
         chunk_size: sequence as u32,

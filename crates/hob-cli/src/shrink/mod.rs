@@ -7,8 +7,10 @@ mod own_text;
 mod prune;
 mod quantize;
 mod report;
+mod room;
 mod size;
 mod text;
+mod view;
 
 pub use imatrix::{ImatrixArgs, run as run_imatrix};
 pub use merge::{MergeArgs, run as run_merge};
@@ -16,6 +18,7 @@ pub use prune::{PruneArgs, run as run_prune};
 pub use quantize::{QuantizeArgs, run as run_quantize};
 
 use crate::fail;
+use crate::open::ComputeArg;
 use crate::out;
 use crate::parent::Parent;
 use crate::progress::Progress;
@@ -27,14 +30,17 @@ use hob::Compute;
 use hob_base::Bytes;
 use hob_kernels::{Cpu, Precision};
 use hob_quant::TensorType;
-use hob_shrink::{Divergences, Judge, Options, Outcome, Search, Stage, Tuning, check_budgets, write_model};
-use hob_train::Point;
+use hob_shrink::{
+    Divergences, Judge, Measure, Notes, Options, Outcome, Search, Study, Tuning, check_budgets, write_model,
+};
 use hob_train::optimizer::Rule;
-use report::{Found, Report};
-use serde_json::json;
+use hob_train::{FileSource, Network, Point, Source};
+use report::{Both, Found, Report};
+use room::Room;
 use size::Size;
 use std::path::{Path, PathBuf};
 use text::{TextArgs, Texts, sequence};
+use view::View;
 
 /// Arguments of `hob shrink`.
 #[derive(Args, Debug)]
@@ -54,6 +60,9 @@ pub struct ShrinkArgs {
     /// What is read.
     #[command(flatten)]
     pub text: TextArgs,
+    /// Memory to get by with: the model is read layer by layer, and less text, where that needs to be [default: what is free]
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<Size>,
     /// Highest learning rate of --train, in steps from one value of a type to the next
     #[arg(long, value_name = "RATE", default_value_t = 0.01, value_parser = parse_rate)]
     pub rate: f32,
@@ -112,52 +121,66 @@ pub fn run(args: &ShrinkArgs) -> anyhow::Result<()> {
     let threads = args.text.threads();
     let which = Which::named(&args.model);
     let parent = Parent::open(&which, Precision::F32)?;
-    let budgets: Vec<u64> = args.fit.iter().map(|size| size.bytes(parent.params.len())).collect();
+    let budgets: Vec<u64> = args.fit.iter().map(|size| size.bytes(parent.network.layout().len())).collect();
     let files = files(args, &budgets)?;
-    check_memory(&parent)?;
     args.report.as_deref().map_or(Ok(()), |page| check_page(page, files.len()))?;
     let options = options(args, budgets, threads, sequence(&parent));
     check_budgets(&parent.network, &parent.metadata, &options)?;
-    let Texts { curvature, held_out, training } = args.text.read(&which, &parent)?;
+    let room = Room::new(args, &parent)?;
+    let mut texts = args.text.read(&which, &parent)?;
+    room.cut(&mut texts, options.sequence);
+    let params = if room.has_all { Some(parent.params()?) } else { None };
+    let in_memory = params.as_deref().unwrap_or(&[]);
+    let in_files = FileSource { network: &parent.network, files: &parent.files };
+    let source: &dyn Source = if room.has_all { &in_memory } else { &in_files };
     let cpu = Cpu::new(threads, Compute::Exact);
-    let mut progress = Progress::start();
-    let mut heard = |stage: Stage<'_>| progress.update(|| line(stage), || event(stage));
-    let both = (&parent.network, parent.params.as_slice());
-    let children = hob_shrink::shrink(&cpu, both, &parent.metadata, &curvature, &options, &mut heard)?;
-    drop(progress);
-    let judge = |child: &Outcome| {
-        let child = child.params(parent.network.layout());
-        Divergences::new(&cpu, [both, (&parent.network, &child)], &held_out, options.sequence)
-    };
-    let tune = |child: &Outcome, cpu, text, how: &Tuning, heard: &mut dyn FnMut(Point) -> bool| {
-        child.tuned(cpu, both, text, how, heard)
-    };
-    let (sequence, batch) = (options.sequence, BATCH * options.sequence);
-    let how = Tuning { steps: 0, batch, sequence, rule: Rule::AdamW, rate: args.rate, threads };
+    let mut view = View::new();
+    let both = (&parent.network, source);
+    let folder = files[0].parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let begun = files[0].with_extension("work");
+    // What takes long goes on where it was interrupted.
+    let notes = if room.has_all { Notes::Nameless(folder) } else { Notes::At(&begun) };
+    let (curvature, metadata) = (&texts.curvature, &parent.metadata);
+    let study = Study::new(&cpu, both, metadata, curvature, &options, notes, &mut |stage| view.show(stage))?;
     let mut reports = Vec::new();
     args.text.train.map_or(Ok(()), |_| signals::catch())?;
-    for ((child, file), budget) in children.into_iter().zip(files).zip(&options.budgets) {
+    for (file, budget) in files.into_iter().zip(&options.budgets) {
+        let child = study.child(*budget, &mut |stage| view.show(stage))?;
+        view.clear();
         let write = |child: &Outcome| {
             Ok(write_model(&file, &parent.metadata, parent.network.layout(), &child.tensors)?)
         };
-        let (child, measured, untrained) = args.text.train(how, child, &training, tune, judge, write)?;
+        let (child, measured, untrained) = match &params {
+            Some(params) => {
+                let judged = (&cpu, (&parent.network, params.as_slice()));
+                let done = train(args, judged, &texts, &options, child, write)?;
+                (done.0, done.1.measure(), done.2.map(|d| d.measure()))
+            }
+            None => {
+                write(&child)?;
+                let both = Both::open(&args.model, &file, threads, ComputeArg::Exact)?;
+                let found = both.divergence(&texts.held_out.tokens, options.sequence, &mut |_| ())?;
+                (child, Measure { mean: found.mean, error: found.mean_error }, None)
+            }
+        };
         let found = Found {
             model: args.model.clone(),
             budget: *budget,
-            divergence: measured.measure(),
-            divergence_untrained: untrained.map(|d| d.measure()),
-            tokens: curvature.tokens.len() + held_out.tokens.len(),
-            held_out_tokens: held_out.tokens.len(),
+            divergence: measured,
+            divergence_untrained: untrained,
+            tokens: texts.curvature.tokens.len() + texts.held_out.tokens.len(),
+            held_out_tokens: texts.held_out.tokens.len(),
             seed: args.text.seed,
             data: args.text.data.clone(),
         };
         reports.push(Report::new(found, &parent, &child, file)?);
     }
-    drop(parent);
+    study.finish();
+    drop(view);
     if let (Some(page), [report]) = (&args.report, reports.as_mut_slice()) {
         let mut progress = Progress::steps(!args.json);
         progress.step("measuring both files");
-        report.measure(&held_out.tokens, options.sequence, threads)?;
+        report.measure(&texts.held_out.tokens, options.sequence, threads)?;
         drop(progress);
         report.write(page)?;
     }
@@ -167,6 +190,27 @@ pub fn run(args: &ShrinkArgs) -> anyhow::Result<()> {
         _ => out::text(&reports.iter().map(Report::lines).collect::<Vec<_>>().join("\n")),
     }?;
     signals::honour()
+}
+
+/// Trains `child` where that is asked for; gives it with its divergence, and that before the training.
+fn train(
+    args: &ShrinkArgs,
+    (cpu, both): (&Cpu, (&Network, &[f32])),
+    texts: &Texts,
+    options: &Options,
+    child: Outcome,
+    write: impl Fn(&Outcome) -> anyhow::Result<()>,
+) -> anyhow::Result<(Outcome, Divergences, Option<Divergences>)> {
+    let judge = |child: &Outcome| {
+        let child = child.params(both.0.layout());
+        Divergences::new(cpu, [both, (both.0, &child)], &texts.held_out, options.sequence)
+    };
+    let tune = |child: &Outcome, cpu, text, how: &Tuning, heard: &mut dyn FnMut(Point) -> bool| {
+        child.tuned(cpu, both, text, how, heard)
+    };
+    let (sequence, batch, threads) = (options.sequence, BATCH * options.sequence, options.method.threads);
+    let how = Tuning { steps: 0, batch, sequence, rule: Rule::AdamW, rate: args.rate, threads };
+    args.text.train(how, child, &texts.training, tune, judge, write)
 }
 
 /// Where the children of `budgets` go.
@@ -228,38 +272,9 @@ fn is_same(a: &Path, b: &Path) -> bool {
     a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
-/// Says before the work begins that it would not fit.
-fn check_memory(parent: &Parent) -> anyhow::Result<()> {
-    let needed = hob_shrink::memory_bytes(&parent.network);
-    match crate::platform::memory() {
-        Some(memory) if memory.available < needed => bail!(
-            "shrinking this model takes about {} of memory, and {} are free; `hob quantize` takes little",
-            Bytes(needed),
-            Bytes(memory.available)
-        ),
-        _ => Ok(()),
-    }
-}
-
 /// A name for the child of `budget` bytes.
 fn name(model: &Path, budget: u64) -> String {
     let stem = model.file_stem().unwrap_or_default().to_string_lossy();
     let size = Bytes(budget).to_string().replace(' ', "");
     format!("{stem}-{size}.gguf")
-}
-
-fn line(stage: Stage<'_>) -> String {
-    match stage {
-        Stage::Reading(done, total) => format!("reading with the model: {done} of {total} tokens"),
-        Stage::Predicting(name) => format!("predicting what each type costs {name}"),
-        Stage::Rounding(name, ty) => format!("rounding {name} to {ty}"),
-    }
-}
-
-fn event(stage: Stage<'_>) -> serde_json::Value {
-    match stage {
-        Stage::Reading(done, total) => json!({"event": "reading", "done": done, "total": total}),
-        Stage::Predicting(name) => json!({"event": "predicting", "tensor": name}),
-        Stage::Rounding(name, ty) => json!({"event": "rounding", "tensor": name, "type": ty.name()}),
-    }
 }

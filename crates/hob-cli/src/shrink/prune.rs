@@ -1,6 +1,5 @@
 //! `hob prune`: the same model with narrower layers.
 
-use super::check_memory;
 use super::report::in_nats;
 use super::text::{TextArgs, Texts, sequence};
 use crate::fail;
@@ -9,12 +8,13 @@ use crate::parent::Parent;
 use crate::progress::Progress;
 use crate::signals;
 use crate::which::Which;
+use anyhow::bail;
 use clap::Args;
 use hob::Compute;
 use hob_base::Bytes;
 use hob_kernels::{Cpu, Precision};
 use hob_quant::TensorType;
-use hob_shrink::{Divergences, Measure, Pruned, Statistics, Tuning, Widths, prune};
+use hob_shrink::{Divergences, Measure, Pruned, Statistics, Tuning, Widths, prune, prune_memory_bytes};
 use hob_train::optimizer::Rule;
 use hob_train::{Point, Storage};
 use serde::Serialize;
@@ -74,11 +74,12 @@ pub fn run(args: &PruneArgs) -> anyhow::Result<()> {
         return Err(fail::usage("the narrower file would replace its parent; choose another name"));
     }
     check_memory(&parent)?;
+    let params = parent.params()?;
     let widths = Widths { ffn: args.ffn, kv_heads: args.kv_heads };
     widths.check(&parent.network)?;
     let Texts { curvature, held_out, training } = args.text.read(&which, &parent)?;
     let cpu = Cpu::new(args.text.threads(), Compute::Exact);
-    let both = (&parent.network, parent.params.as_slice());
+    let both = (&parent.network, params.as_slice());
     let (sequence, total) = (sequence(&parent), curvature.tokens.len());
     let mut progress = Progress::start();
     let mut read = |done| {
@@ -110,7 +111,7 @@ pub fn run(args: &PruneArgs) -> anyhow::Result<()> {
         file: args.out.clone(),
         bytes: std::fs::metadata(&args.out)?.len(),
         parameters: pruned.params.len(),
-        parameters_before: parent.params.len(),
+        parameters_before: params.len(),
         divergence: measured.measure(),
         divergence_untrained: untrained.map(|d| d.measure()),
     };
@@ -132,4 +133,17 @@ fn lines(report: &Report) -> String {
         in_nats(report.divergence),
         report.divergence_untrained.map_or(String::new(), |m| format!("untrained   {}\n", in_nats(m))),
     )
+}
+
+/// Says before the work begins that it would not fit.
+fn check_memory(parent: &Parent) -> anyhow::Result<()> {
+    let needed = prune_memory_bytes(&parent.network);
+    match crate::platform::memory() {
+        Some(memory) if memory.available < needed => bail!(
+            "pruning this model takes about {} of memory, and {} are free",
+            Bytes(needed),
+            Bytes(memory.available)
+        ),
+        _ => Ok(()),
+    }
 }

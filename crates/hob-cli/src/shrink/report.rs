@@ -1,7 +1,7 @@
 //! What `hob shrink` found out, for programs and as a page for people.
 
 use crate::eval::{Flip, Flips};
-use crate::open::{self, RunArgs};
+use crate::open::{self, ComputeArg, RunArgs};
 use crate::out;
 use crate::parent::Parent;
 use anyhow::{Context, anyhow};
@@ -82,6 +82,33 @@ pub struct Speed {
     pub decode: f64,
 }
 
+/// A model and what was made of it, run by the engine.
+pub struct Both {
+    parent: LanguageModel,
+    child: LanguageModel,
+}
+
+impl Both {
+    /// Opens them.
+    pub fn open(parent: &Path, child: &Path, threads: usize, compute: ComputeArg) -> anyhow::Result<Self> {
+        let run = RunArgs { threads: u16::try_from(threads).ok(), compute, ..RunArgs::default() };
+        Ok(Self { parent: open::model(parent, &run)?, child: open::model(child, &run)? })
+    }
+
+    /// How far the child is from its parent on `tokens`, in windows of `window`.
+    pub fn divergence(
+        &self,
+        tokens: &[u32],
+        window: usize,
+        heard: &mut dyn FnMut(Heard<'_>),
+    ) -> anyhow::Result<Divergence> {
+        let [parent, child] = [&self.parent, &self.child].map(LanguageModel::engine);
+        let windows = Windows { length: window, bos: None, count_max: None, kv: parent.config().kv };
+        let tokens = tokens.iter().copied();
+        Ok(hob_eval::kl_divergence(parent.model(), child.model(), parent.cpu(), tokens, windows, heard)?)
+    }
+}
+
 impl Report {
     /// The figures of `outcome`, which was written to `file`; `measured` is left to [`Report::measure`].
     pub fn new(found: Found, parent: &Parent, outcome: &Outcome, file: PathBuf) -> anyhow::Result<Self> {
@@ -101,7 +128,7 @@ impl Report {
             file,
             bytes,
             bytes_before: parent.bytes,
-            bits_per_weight: 8.0 * bytes as f64 / parent.params.len() as f64,
+            bits_per_weight: 8.0 * bytes as f64 / parent.network.layout().len() as f64,
             predicted_divergence: outcome.plan.cost,
             types,
             tensors: outcome.plan.choices.iter().map(tensor).collect(),
@@ -112,27 +139,16 @@ impl Report {
 
     /// Runs parent and child as they are on `tokens`, in windows of `window`.
     pub fn measure(&mut self, tokens: &[u32], window: usize, threads: usize) -> anyhow::Result<()> {
-        let run = RunArgs { threads: u16::try_from(threads).ok(), ..RunArgs::default() };
-        let [parent, child] = [open::model(&self.found.model, &run)?, open::model(&self.file, &run)?];
-        let kv = parent.engine().config().kv;
-        let windows = Windows { length: window, bos: None, count_max: None, kv };
-        let cpu = parent.engine().cpu();
+        let both = Both::open(&self.found.model, &self.file, threads, ComputeArg::Fast)?;
         let mut flips = Flips::new(FLIPS);
         let mut heard = |heard: Heard<'_>| {
             if let Heard::Token(scored) = heard {
                 flips.hear(scored);
             }
         };
-        let divergence = hob_eval::kl_divergence(
-            parent.engine().model(),
-            child.engine().model(),
-            cpu,
-            tokens.iter().copied(),
-            windows,
-            &mut heard,
-        )?;
-        let flips = flips.told(parent.tokenizer()?);
-        let [parent, child] = [speed(&parent)?, speed(&child)?];
+        let divergence = both.divergence(tokens, window, &mut heard)?;
+        let flips = flips.told(both.parent.tokenizer()?);
+        let (parent, child) = (speed(&both.parent)?, speed(&both.child)?);
         self.measured = Some(Measured { divergence, flips, parent, child });
         Ok(())
     }

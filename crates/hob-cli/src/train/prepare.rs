@@ -56,7 +56,8 @@ pub fn prepare(args: &TrainArgs) -> anyhow::Result<Prepared> {
         }
         None => {
             let p = Parent::of(gguf, precision).with_context(|| named.display().to_string())?;
-            (p.network, p.params, p.metadata, p.words)
+            let params = p.params().with_context(|| named.display().to_string())?;
+            (p.network, params, p.metadata, p.words)
         }
     };
     let corpus = |d: &DataRecipe| {
@@ -84,8 +85,9 @@ pub fn prepare(args: &TrainArgs) -> anyhow::Result<Prepared> {
         trainer.store_as(storage, threads);
     }
     if let Some(teacher) = args.teacher.clone().or_else(|| recipe.teacher.as_deref().map(at)) {
-        let Parent { network, params, .. } = Parent::open(&Which::named(&teacher), precision)?;
-        trainer.learn_from(Teacher { network, params })?;
+        let parent = Parent::open(&Which::named(&teacher), precision)?;
+        let params = parent.params().with_context(|| teacher.display().to_string())?;
+        trainer.learn_from(Teacher { network: parent.network, params })?;
     }
     Ok(Prepared { trainer, valid, metadata, recipe, out })
 }

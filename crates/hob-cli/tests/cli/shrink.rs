@@ -310,3 +310,58 @@ fn a_directory_of_safetensors_is_quantised_and_shrunk_like_a_file() {
         assert!(run.code == Some(1) && run.stderr.contains(expected) && !out.exists(), "{}", run.stderr);
     }
 }
+
+/// What does not fit is read layer by layer; the file is the same to the byte.
+#[test]
+fn a_model_that_does_not_fit_into_memory_becomes_the_same_file() {
+    let (folder, model, data) = parent();
+    let shrink = |name: &str, more: &[&str]| {
+        let out = folder.path().join(name).display().to_string();
+        let args =
+            ["shrink", &model, "--fit", "58KB", "--data", &data, "--tokens", "6000", "--out", &out, "--json"];
+        (hob(&[&args[..], more].concat(), b""), out)
+    };
+    let (whole, file) = shrink("whole.gguf", &[]);
+    // Twice the weights as numbers would be too much, what reading takes is not.
+    let (parts, same) = shrink("parts.gguf", &["--memory", "8.2MB"]);
+    assert!(
+        parts.stderr.contains("layer by layer") && !parts.stderr.contains("there is room"),
+        "{}",
+        parts.stderr
+    );
+    assert!(std::fs::read(&file).unwrap() == std::fs::read(&same).unwrap());
+    // Killed in the middle, it goes on with the next layer.
+    let out = folder.path().join("killed.gguf");
+    let mut command = program();
+    command.args([
+        "shrink", &model, "--fit", "58KB", "--data", &data, "--tokens", "6000", "--memory", "8.2MB", "--out",
+    ]);
+    let quiet = std::process::Stdio::null;
+    let mut child = command.arg(&out).stdin(quiet()).stdout(quiet()).stderr(quiet()).spawn().unwrap();
+    while !out.with_extension("work").join("state").exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it turned");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!out.exists());
+    let (again, killed) = shrink("killed.gguf", &["--memory", "8.2MB"]);
+    assert!(again.stderr.contains("going on where an earlier run was interrupted"), "{}", again.stderr);
+    assert!(std::fs::read(&file).unwrap() == std::fs::read(&killed).unwrap());
+    assert!(!out.with_extension("work").exists());
+    let mean = |run: crate::Run| run.json()["divergence"]["mean"].as_f64().unwrap();
+    let (whole, parts) = (mean(whole), mean(parts));
+    // The engine reads on from document to document, where the pass in memory begins anew.
+    assert!(whole < 3.0 * parts && parts < 3.0 * whole, "{whole} {parts}");
+    let (less, _) = shrink("less.gguf", &["--memory", "5.9MB"]);
+    assert!(less.stderr.contains("there is room for"), "{}", less.stderr);
+    for (more, code, expected) in [
+        (&["--memory", "100kB"][..], 1, "at least"),
+        (&["--memory", "4bpw"], 2, "expected a size"),
+        (&["--memory", "8.2MB", "--train", "1000"], 1, "without --train"),
+    ] {
+        let (run, out) = shrink("never.gguf", more);
+        assert!(run.code == Some(code) && run.stderr.contains(expected), "{more:?}: {}", run.stderr);
+        assert!(!Path::new(&out).exists());
+    }
+}

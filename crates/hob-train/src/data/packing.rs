@@ -52,6 +52,16 @@ pub struct Sequences {
     pub documents: Vec<usize>,
 }
 
+impl Sequences {
+    /// Keeps the first `tokens`.
+    pub fn truncate(&mut self, tokens: usize) {
+        self.tokens.truncate(tokens);
+        self.targets.truncate(tokens);
+        self.weights.truncate(tokens);
+        self.documents.truncate(tokens);
+    }
+}
+
 impl Packing {
     /// A stream of sequences of `sequence` tokens over `sources` (corpus, times per epoch), shuffled by `seed`; without a seed in
     /// the order of the corpora.

@@ -1,0 +1,294 @@
+//! How far a study has come, in a folder beside the file it is for: whatever ends the program, the next run goes on with the layer
+//! that was not finished.
+
+#![allow(clippy::disallowed_methods, reason = "a study of hours is kept beside its file")]
+
+use crate::table::{Candidate, Entry, Kept};
+use crate::work::Place;
+use crate::{Error, Part};
+use hob_format::{AtomicFile, Commit};
+use hob_quant::TensorType;
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// Files of the folder: what the study is about, the entries, how far it is, and the factors.
+const KEY: &str = "key";
+const ENTRIES: &str = "entries";
+const STATE: &str = "state";
+const FACTORS: &str = "factors";
+
+/// What everything that a study depends on is reduced to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Key(u64);
+
+impl Key {
+    /// Of nothing.
+    pub fn new() -> Self {
+        Self(0xCBF2_9CE4_8422_2325)
+    }
+
+    /// And of these numbers.
+    pub fn and(self, numbers: impl IntoIterator<Item = u64>) -> Self {
+        let mix = |key: u64, n: u64| (key ^ n).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29);
+        Self(numbers.into_iter().fold(self.0, mix))
+    }
+
+    /// And of this text.
+    pub fn and_text(self, text: &str) -> Self {
+        self.and(text.bytes().map(u64::from)).and([text.len() as u64])
+    }
+}
+
+/// A folder with a study that has begun.
+pub(crate) struct Journal {
+    folder: PathBuf,
+    key: Key,
+    lines: File,
+    /// The entries of the last run, and how far it came.
+    pub entries: Vec<Entry>,
+    pub state: Option<State>,
+}
+
+/// The gradients on their way back.
+pub(crate) struct State {
+    /// Layers that they have yet to go through.
+    pub layers: usize,
+    /// By the stream, of all tokens.
+    pub gradients: Vec<f32>,
+    /// What the head saw, where it is the embedding too and so is not done with.
+    pub head: Option<Part>,
+}
+
+/// An entry, as a line of JSON. Costs are bits: what is read is what was written.
+#[derive(Serialize, Deserialize)]
+struct Line {
+    name: String,
+    shape: Vec<usize>,
+    candidates: Vec<(String, u64, u64)>,
+    matrices: Vec<(usize, usize, u64)>,
+}
+
+impl Journal {
+    /// The journal in `folder`, which is made if it is not there and emptied if it is about something else.
+    pub fn open(folder: &Path, key: Key) -> Result<Self, Error> {
+        let stored = fs::read(folder.join(KEY)).ok();
+        if stored.as_deref() != Some(&key.0.to_le_bytes()) {
+            if stored.is_some() {
+                remove(folder).map_err(Error::Work)?;
+            }
+            // A folder of somebody else's stays as it is.
+            let made = fs::create_dir(folder).and_then(|()| fs::write(folder.join(KEY), key.0.to_le_bytes()));
+            made.map_err(|e| Error::Work(io::Error::new(e.kind(), format!("{}: {e}", folder.display()))))?;
+        }
+        let path = folder.join(ENTRIES);
+        let state = read_state(&folder.join(STATE), key);
+        let entries = if state.is_some() { read_lines(&path) } else { Vec::new() };
+        let lines = File::options().append(true).create(true).open(&path).map_err(Error::Work)?;
+        if entries.is_empty() {
+            lines.set_len(0).map_err(Error::Work)?;
+        }
+        Ok(Self { folder: folder.to_owned(), key, lines, entries, state })
+    }
+
+    /// Where the factors go.
+    pub fn data(&self) -> PathBuf {
+        self.folder.join(FACTORS)
+    }
+
+    /// Remembers that `entry` is there.
+    pub fn note(&mut self, entry: &Entry) -> Result<(), Error> {
+        let line = Line {
+            name: entry.name.clone(),
+            shape: entry.shape.clone(),
+            candidates: entry
+                .candidates
+                .iter()
+                .map(|c| (c.ty.name().to_owned(), c.bytes, c.cost.to_bits()))
+                .collect(),
+            matrices: entry.matrices.iter().map(|m| (m.range.start, m.range.end, m.place.offset)).collect(),
+        };
+        let text = serde_json::to_string(&line).expect("plain data is JSON") + "\n";
+        self.lines.write_all(text.as_bytes()).map_err(Error::Work)
+    }
+
+    /// Remembers how far the gradients are.
+    pub fn save<'a>(
+        &self,
+        layers: usize,
+        gradients: impl Iterator<Item = &'a [f32]>,
+        head: Option<&Part>,
+    ) -> Result<(), Error> {
+        self.lines.sync_data().map_err(Error::Work)?;
+        let mut file = AtomicFile::create(&self.folder.join(STATE))?;
+        let put = || {
+            let gradients: Vec<&[f32]> = gradients.collect();
+            let count: usize = gradients.iter().map(|g| g.len()).sum();
+            file.write_all(&self.key.0.to_le_bytes())?;
+            put_u64s(&mut file, &[layers as u64, count as u64])?;
+            gradients.iter().try_for_each(|g| put_f32s(&mut file, g))?;
+            put_u64s(&mut file, &[u64::from(head.is_some())])?;
+            let Some(part) = head else { return Ok(()) };
+            put_u64s(&mut file, &[part.range.start as u64, part.range.end as u64, part.inputs as u64])?;
+            put_f32s(&mut file, &part.products)?;
+            let bits = |numbers: &[f64]| numbers.iter().map(|x| x.to_bits()).collect::<Vec<u64>>();
+            put_u64s(&mut file, &bits(&part.outputs))?;
+            put_u64s(&mut file, &bits(&part.squares))
+        };
+        put().map_err(Error::Work)?;
+        file.commit().map_err(Error::Work)
+    }
+
+    /// Forgets everything: the study's files are written.
+    pub fn remove(self) {
+        // What is left over takes room and does no harm: the next study of this file begins with removing it.
+        let _ = remove(&self.folder);
+    }
+}
+
+/// Removes the files that a journal makes, and the folder if nothing else is in it.
+fn remove(folder: &Path) -> io::Result<()> {
+    for name in [STATE, ENTRIES, FACTORS, KEY] {
+        match fs::remove_file(folder.join(name)) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+    }
+    fs::remove_dir(folder)
+}
+
+/// The lines up to the first that is not whole.
+fn read_lines(path: &Path) -> Vec<Entry> {
+    let Ok(file) = File::open(path) else { return Vec::new() };
+    let lines = BufReader::new(file).lines().map_while(Result::ok);
+    let entry = |line: String| {
+        let line: Line = serde_json::from_str(&line).ok()?;
+        let candidate = |(ty, bytes, cost): (String, u64, u64)| {
+            Some(Candidate { ty: TensorType::from_name(&ty)?, bytes, cost: f64::from_bits(cost) })
+        };
+        let inputs = *line.shape.last()?;
+        let kept = |(start, end, offset)| Kept { range: start..end, place: Place { offset, inputs } };
+        Some(Entry {
+            name: line.name,
+            shape: line.shape,
+            candidates: line.candidates.into_iter().map(candidate).collect::<Option<_>>()?,
+            matrices: line.matrices.into_iter().map(kept).collect(),
+        })
+    };
+    lines.map_while(entry).collect()
+}
+
+fn read_state(path: &Path, key: Key) -> Option<State> {
+    let mut file = BufReader::new(File::open(path).ok()?);
+    let left = file.get_ref().metadata().ok()?.len();
+    let [found, layers, count] = *get_u64s(&mut file, 3, left)? else { return None };
+    if found != key.0 {
+        return None;
+    }
+    let gradients = get_f32s(&mut file, count, left)?;
+    let has_head = get_u64s(&mut file, 1, left)?[0] == 1;
+    let head = if has_head {
+        let [start, end, inputs] = *get_u64s(&mut file, 3, left)? else { return None };
+        let outputs = end.checked_sub(start)?.checked_div(inputs)?;
+        let products = get_f32s(&mut file, inputs.checked_mul(inputs)?, left)?;
+        let floats = |bits: Vec<u64>| bits.into_iter().map(f64::from_bits).collect();
+        let outputs = floats(get_u64s(&mut file, outputs, left)?);
+        let squares = floats(get_u64s(&mut file, inputs, left)?);
+        let (range, inputs) = (start as usize..end as usize, inputs as usize);
+        Some(Part { range, inputs, products, outputs, squares, lookups: None })
+    } else {
+        None
+    };
+    Some(State { layers: layers as usize, gradients, head })
+}
+
+fn put_u64s(file: &mut impl Write, numbers: &[u64]) -> io::Result<()> {
+    numbers.iter().try_for_each(|n| file.write_all(&n.to_le_bytes()))
+}
+
+fn put_f32s(file: &mut impl Write, numbers: &[f32]) -> io::Result<()> {
+    numbers.iter().try_for_each(|n| file.write_all(&n.to_le_bytes()))
+}
+
+/// `count` numbers; none where a file of `most` bytes cannot have them.
+fn get_u64s(file: &mut impl Read, count: u64, most: u64) -> Option<Vec<u64>> {
+    let bytes = get(file, count.checked_mul(8)?, most)?;
+    Some(bytes.as_chunks::<8>().0.iter().map(|b| u64::from_le_bytes(*b)).collect())
+}
+
+fn get_f32s(file: &mut impl Read, count: u64, most: u64) -> Option<Vec<f32>> {
+    let bytes = get(file, count.checked_mul(4)?, most)?;
+    Some(bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect())
+}
+
+fn get(file: &mut impl Read, bytes: u64, most: u64) -> Option<Vec<u8>> {
+    let mut to = vec![0; usize::try_from(bytes).ok().filter(|_| bytes <= most)?];
+    file.read_exact(&mut to).ok()?;
+    Some(to)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(name: &str) -> Entry {
+        let candidate = Candidate { ty: TensorType::Q4_K, bytes: 144, cost: 0.1 };
+        let place = Place { offset: 12, inputs: 256 };
+        Entry {
+            name: name.into(),
+            shape: vec![1, 256],
+            candidates: vec![candidate],
+            matrices: vec![Kept { range: 5..261, place }],
+        }
+    }
+
+    #[test]
+    fn what_was_noted_is_there_after_the_program_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, key) = (folder.path().join("x.work"), Key::new().and([1, 2]).and_text("a"));
+        let part = Part { squares: vec![0.5; 2], ..Part::new(4..10, 2) };
+        let mut journal = Journal::open(&path, key).unwrap();
+        assert!(journal.state.is_none());
+        journal.note(&entry("first")).unwrap();
+        journal.save(3, [&[1.5f32, -2.0][..], &[3.0]].into_iter(), Some(&part)).unwrap();
+        journal.note(&entry("second")).unwrap();
+        // The program ends in the middle of a line.
+        fs::OpenOptions::new().append(true).open(path.join("entries")).unwrap().write_all(b"{\"na").unwrap();
+        let again = Journal::open(&path, key).unwrap();
+        let state = again.state.as_ref().unwrap();
+        assert_eq!((state.layers, &state.gradients[..]), (3, &[1.5, -2.0, 3.0][..]));
+        let head = state.head.as_ref().unwrap();
+        assert!(head.range == part.range && head.squares == part.squares && head.outputs == part.outputs);
+        let names: Vec<&str> = again.entries.iter().map(|e| e.name.as_str()).collect();
+        assert_eq!(names, ["first", "second"]);
+        assert_eq!(again.entries[0].candidates, entry("first").candidates);
+        assert_eq!(again.entries[0].matrices[0].place.offset, 12);
+        // Another text, another study.
+        let other = Journal::open(&path, Key::new()).unwrap();
+        assert!(other.state.is_none() && other.entries.is_empty());
+        other.remove();
+        assert!(!path.exists());
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("mine"), "kept").unwrap();
+        assert!(matches!(Journal::open(&path, key), Err(Error::Work(_))) && path.join("mine").exists());
+    }
+
+    #[test]
+    fn a_damaged_state_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, key) = (folder.path().join("x.work"), Key::new());
+        let journal = Journal::open(&path, key).unwrap();
+        journal.save(1, [&[1.0f32][..]].into_iter(), Some(&Part::new(0..4, 2))).unwrap();
+        let whole = fs::read(path.join("state")).unwrap();
+        for cut in 0..whole.len() {
+            fs::write(path.join("state"), &whole[..cut]).unwrap();
+            assert!(Journal::open(&path, key).unwrap().state.is_none(), "{cut}");
+        }
+        // Counts of more than the file can hold.
+        let mut huge = whole;
+        huge[16..24].fill(0x7F);
+        fs::write(path.join("state"), &huge).unwrap();
+        assert!(Journal::open(&path, key).unwrap().state.is_none());
+    }
+}

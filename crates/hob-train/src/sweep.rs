@@ -1,0 +1,150 @@
+//! A text read with the weights of one layer in memory at a time: forward through all layers, then back. What comes out is what a
+//! pass with all weights gives, to the bit.
+
+use crate::data::Sequences;
+use crate::layout::{Numbers, Sink};
+use crate::network::Network;
+use crate::objective::Goal;
+use crate::pass::{Batch, Saved, Seen, Workspace};
+use hob_kernels::Cpu;
+use std::ops::Range;
+
+/// The state of a text on its way through a model. The steps follow each other: [`enter`](Sweep::enter),
+/// [`forward`](Sweep::forward) for each layer, [`turn`](Sweep::turn), [`backward`](Sweep::backward) for each layer from the last,
+/// [`leave`](Sweep::leave).
+pub struct Sweep<'a> {
+    network: &'a Network,
+    text: &'a Sequences,
+    sequence: usize,
+    parts: Vec<Part>,
+    /// What a layer keeps on its way, of whichever batch is in it.
+    saved: Vec<Saved>,
+}
+
+/// Some sequences that are computed together.
+struct Part {
+    range: Range<usize>,
+    documents: Vec<usize>,
+    work: Workspace,
+}
+
+impl Network {
+    /// The stretch of the layout that the tensors of layer `i` take.
+    pub fn layer_stretch(&self, i: usize) -> Range<usize> {
+        let prefix = format!("blk.{i}.");
+        let of_layer = self.layout.iter().filter(|(tensor, _)| tensor.name.starts_with(&prefix));
+        let ranges = of_layer.map(|(_, range)| range).reduce(|a, b| a.start.min(b.start)..a.end.max(b.end));
+        ranges.expect("every layer has tensors")
+    }
+
+    /// The stretch of the embedding.
+    pub fn embedding_stretch(&self) -> Range<usize> {
+        self.embedding.clone()
+    }
+
+    /// The stretch of the head, which is that of the embedding where both are one matrix.
+    pub fn head_stretch(&self) -> Range<usize> {
+        self.head.weight.clone()
+    }
+
+    /// The stretch of the norm before the head, if there is one.
+    pub fn final_norm_stretch(&self) -> Option<Range<usize>> {
+        self.final_norm.as_ref().map(|norm| norm.weight.clone())
+    }
+}
+
+impl<'a> Sweep<'a> {
+    /// `text` in sequences of `sequence` tokens before its way through `network`, `at_once` sequences together.
+    pub fn new(network: &'a Network, text: &'a Sequences, sequence: usize, at_once: usize) -> Self {
+        let part = |start: usize| {
+            let range = start..(start + at_once * sequence).min(text.tokens.len());
+            let documents = text.documents[range.clone()].iter().map(|d| d - start).collect();
+            Part { range, documents, work: Workspace::new(true) }
+        };
+        let parts = (0..text.tokens.len()).step_by(at_once * sequence).map(part).collect();
+        Self { network, text, sequence, parts, saved: Vec::new() }
+    }
+
+    /// Bytes that `tokens` tokens of a text take on their way.
+    pub fn bytes(network: &Network, tokens: usize) -> u64 {
+        // The stream before each layer, the stream itself, what the head sees and its gradient.
+        4 * (network.layers.len() as u64 + 3) * network.spec.hidden as u64 * tokens as u64
+    }
+
+    fn each(&mut self, mut step: impl FnMut(usize, &Batch<'_>, &mut Workspace)) {
+        for (number, part) in self.parts.iter_mut().enumerate() {
+            let tokens = &self.text.tokens[part.range.clone()];
+            let batch = Batch { tokens, documents: &part.documents, sequence: self.sequence };
+            part.work.swap_saved(&mut self.saved);
+            step(number, &batch, &mut part.work);
+            part.work.swap_saved(&mut self.saved);
+        }
+    }
+
+    /// Looks all tokens up in the embedding.
+    pub fn enter(&mut self, embedding: &[f32]) {
+        let network = self.network;
+        let params = Numbers::from(network.embedding.start, embedding);
+        self.each(|_, batch, work| network.enter(params, batch, work));
+    }
+
+    /// Takes all tokens through layer `i`, whose numbers `layer` are.
+    pub fn forward(&mut self, cpu: &Cpu, i: usize, layer: &[f32]) {
+        let network = self.network;
+        let params = Numbers::from(network.layer_stretch(i).start, layer);
+        self.each(|_, batch, work| network.forward_layer(cpu, params, i, batch, work));
+    }
+
+    /// Draws a token after each from the model's own distribution, and turns back with the gradient of its loss. `norm` are
+    /// the numbers of the norm before the head, where there is one.
+    pub fn turn(&mut self, cpu: &Cpu, norm: &[f32], head: &[f32], seed: u64, watch: &dyn Fn(Seen<'_>)) {
+        let network = self.network;
+        let norm = Numbers::from(network.final_norm_stretch().map_or(0, |range| range.start), norm);
+        let head = Numbers::from(network.head.weight.start, head);
+        self.each(|number, batch, work| {
+            let goal = Goal::Own(seed.wrapping_add(number as u64));
+            let weights = vec![1.0; batch.tokens.len()];
+            let mut none = Sink(None);
+            network.leave(cpu, norm, batch, work);
+            network.head(cpu, head, Some(&mut none), work, goal, &weights, Some(watch));
+            network.leave_back(cpu, norm, &mut none, batch, work);
+            work.hidden = Vec::new();
+        });
+    }
+
+    /// Takes the gradients back through layer `i`, whose numbers `layer` are.
+    pub fn backward(&mut self, cpu: &Cpu, i: usize, layer: &[f32], watch: &dyn Fn(Seen<'_>)) {
+        let network = self.network;
+        let params = Numbers::from(network.layer_stretch(i).start, layer);
+        self.each(|_, batch, work| {
+            network.backward_layer(cpu, params, i, &mut Sink(None), batch, work, Some(watch));
+            work.forget(i);
+        });
+    }
+
+    /// The gradients by the stream, where they are now.
+    pub fn gradients(&self) -> impl Iterator<Item = &[f32]> {
+        self.parts.iter().map(|part| part.work.d_hidden.as_slice())
+    }
+
+    /// Goes on with gradients of an earlier sweep of this text through this model, which `forward` has taken through the layers
+    /// that are left.
+    ///
+    /// # Panics
+    /// When there are not as many as that sweep had.
+    pub fn go_on(&mut self, gradients: &[f32]) {
+        let (width, mut rest) = (self.network.spec.hidden, gradients);
+        for part in &mut self.parts {
+            let (own, others) = rest.split_at(part.range.len() * width);
+            part.work.d_hidden = own.to_vec();
+            rest = others;
+        }
+        assert!(rest.is_empty(), "gradients of this text");
+    }
+
+    /// Says what the embedding saw.
+    pub fn leave(&mut self, watch: &dyn Fn(Seen<'_>)) {
+        let network = self.network;
+        self.each(|_, batch, work| network.enter_back(&mut Sink(None), batch, work, Some(watch)));
+    }
+}
