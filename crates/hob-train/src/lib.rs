@@ -33,7 +33,7 @@ pub use lora::{Adapter, Lora, Product};
 pub use network::Network;
 pub use objective::{Goal, Loss};
 pub use parameters::{FileSource, Source};
-pub use pass::{Batch, Seen, Use, Workspace};
+pub use pass::{Batch, Listen, Seen, Use, Workspace};
 pub use recipe::Recipe;
 pub use settings::describe;
 pub use storage::{Due, Storage};

@@ -131,12 +131,16 @@ pub enum Use<'a> {
 /// Hears what every matrix saw.
 pub(crate) type Watch<'a> = &'a dyn Fn(Seen<'_>);
 
+/// Hears where a matrix stands, how many columns it has, and what it is multiplied with, `[T, in]`.
+pub type Listen<'a> = &'a dyn Fn(&Range<usize>, usize, &[f32]);
+
 /// What every step of a pass needs.
 struct Pass<'a> {
     cpu: &'a Cpu,
     net: &'a Network,
     params: Numbers<'a>,
     watch: Option<Watch<'a>>,
+    listen: Option<Listen<'a>>,
     /// Tokens of the batch.
     tokens: usize,
     sequence: usize,
@@ -154,7 +158,7 @@ impl Network {
         let params = Numbers::all(params);
         self.enter(params, batch, work);
         for i in 0..self.layers.len() {
-            self.forward_layer(cpu, params, i, batch, work);
+            self.forward_layer(cpu, params, i, batch, work, None);
         }
         self.leave(cpu, params, batch, work);
     }
@@ -176,9 +180,10 @@ impl Network {
         i: usize,
         batch: &Batch<'_>,
         work: &mut Workspace,
+        listen: Option<Listen<'_>>,
     ) {
         let Workspace { recompute, inputs, saved, x, angles, first, .. } = work;
-        let pass = self.pass(cpu, params, batch, angles, first, None);
+        let pass = Pass { listen, ..self.pass(cpu, params, batch, angles, first, None) };
         keep(&mut inputs[i], x);
         pass.forward(&self.layers[i], x, &mut saved[if *recompute { 0 } else { i }]);
     }
@@ -276,7 +281,7 @@ impl Network {
         watch: Option<Watch<'a>>,
     ) -> Pass<'a> {
         let (tokens, sequence) = (batch.tokens.len(), batch.sequence);
-        Pass { cpu, net: self, params, watch, tokens, sequence, angles, first }
+        Pass { cpu, net: self, params, watch, listen: None, tokens, sequence, angles, first }
     }
 
     fn prepare(&self, batch: &Batch<'_>, work: &mut Workspace) {
@@ -346,6 +351,9 @@ impl Pass<'_> {
 
     /// `y = x w^T + b`.
     fn linear(&self, linear: &Linear, x: &[f32], y: &mut Vec<f32>) {
+        if let Some(listen) = self.listen {
+            listen(&linear.weight, linear.inputs, x);
+        }
         let y = sized(y, self.tokens * linear.outputs);
         let from = MatrixView::new(x, self.tokens, linear.inputs);
         let to = MatrixMut::new(y, self.tokens, linear.outputs);

@@ -5,7 +5,7 @@ use crate::data::Sequences;
 use crate::layout::{Numbers, Sink};
 use crate::network::Network;
 use crate::objective::Goal;
-use crate::pass::{Batch, Saved, Seen, Workspace};
+use crate::pass::{Batch, Listen, Saved, Seen, Workspace};
 use hob_kernels::Cpu;
 use std::ops::Range;
 
@@ -92,7 +92,27 @@ impl<'a> Sweep<'a> {
     pub fn forward(&mut self, cpu: &Cpu, i: usize, layer: &[f32]) {
         let network = self.network;
         let params = Numbers::from(network.layer_stretch(i).start, layer);
-        self.each(|_, batch, work| network.forward_layer(cpu, params, i, batch, work));
+        self.each(|_, batch, work| network.forward_layer(cpu, params, i, batch, work, None));
+    }
+
+    /// As [`Sweep::forward`], without a way back; `listen` hears what each matrix is multiplied with.
+    pub fn listen(&mut self, cpu: &Cpu, i: usize, layer: &[f32], listen: Listen<'_>) {
+        let network = self.network;
+        let params = Numbers::from(network.layer_stretch(i).start, layer);
+        self.each(|_, batch, work| {
+            network.forward_layer(cpu, params, i, batch, work, Some(listen));
+            work.forget(i);
+        });
+    }
+
+    /// After the last layer: `listen` hears what the head is multiplied with. `norm` are the numbers of the norm before it.
+    pub fn listen_head(&mut self, cpu: &Cpu, norm: &[f32], listen: Listen<'_>) {
+        let network = self.network;
+        let norm = Numbers::from(network.final_norm_stretch().map_or(0, |range| range.start), norm);
+        self.each(|_, batch, work| {
+            network.leave(cpu, norm, batch, work);
+            listen(&network.head.weight, network.spec.hidden, &work.hidden);
+        });
     }
 
     /// Draws a token after each from the model's own distribution, and turns back with the gradient of its loss. `norm` are

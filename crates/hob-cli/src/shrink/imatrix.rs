@@ -9,7 +9,8 @@ use clap::Args;
 use hob::Compute;
 use hob_format::{Importance, ImportanceMatrix};
 use hob_kernels::{Cpu, Precision};
-use hob_shrink::Statistics;
+use hob_shrink::importance;
+use hob_train::FileSource;
 use hob_train::data::{Learn, Packing};
 use serde_json::json;
 use std::path::PathBuf;
@@ -37,7 +38,6 @@ pub struct ImatrixArgs {
 pub fn run(args: &ImatrixArgs) -> anyhow::Result<()> {
     let threads = args.threads.map_or_else(all_cores, usize::from);
     let parent = Parent::open(&Which::named(&args.model), Precision::F32)?;
-    let params = parent.params()?;
     let corpus = parent.words.corpus(&args.data, Learn::All, 8 * args.tokens as u64, threads)?;
     let sequence = super::sequence(&parent);
     let mut packing = Packing::new(vec![(corpus, 1.0)], sequence, Some(1));
@@ -47,11 +47,13 @@ pub fn run(args: &ImatrixArgs) -> anyhow::Result<()> {
     }
     let (text, cpu) = (packing.sequences(0, count), Cpu::new(threads, Compute::Exact));
     let (mut progress, total) = (Progress::start(), text.tokens.len());
-    let mut heard = |done: usize| {
-        let line = || format!("reading with the model: {done} of {total} tokens");
-        progress.update(line, || json!({"event": "reading", "done": done, "total": total}));
+    let layers = parent.network.spec().layers.len();
+    let mut heard = |layer: usize| {
+        let line = || format!("reading with the model: layer {} of {layers}", layer + 1);
+        progress.update(line, || json!({"event": "reading", "layer": layer, "layers": layers}));
     };
-    let seen = Statistics::collect(&cpu, &parent.network, &params, &text, sequence, 1, &mut heard);
+    let source = FileSource { network: &parent.network, files: &parent.files };
+    let seen = importance(&cpu, (&parent.network, &source), &text, sequence, &mut heard)?;
     drop(progress);
     let mut matrix = ImportanceMatrix {
         chunk_size: sequence as u32,
@@ -61,9 +63,9 @@ pub fn run(args: &ImatrixArgs) -> anyhow::Result<()> {
     };
     for (tensor, range) in parent.network.layout().iter() {
         // Matrices that share a tensor see the same.
-        let Some((_, part)) = seen.parts.range(range).next() else { continue };
-        let sums = part.squares.iter().map(|s| *s as f32).collect();
-        matrix.entries.insert(tensor.name.clone(), Importance::new(sums, seen.tokens as f32));
+        let Some((_, squares)) = seen.range(range).next() else { continue };
+        let sums = squares.iter().map(|s| *s as f32).collect();
+        matrix.entries.insert(tensor.name.clone(), Importance::new(sums, total as f32));
     }
     matrix.save(&args.out)?;
     let (matrices, path) = (matrix.entries.len(), args.out.display());

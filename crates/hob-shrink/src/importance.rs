@@ -1,0 +1,41 @@
+//! How much each column of each matrix sees of a text: the squares that importance matrices hold.
+
+use crate::Error;
+use crate::statistics::AT_ONCE;
+use hob_kernels::Cpu;
+use hob_train::data::Sequences;
+use hob_train::{Network, Source, Sweep};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// Sums of squares of what each column of a matrix is multiplied with, for all tokens of `text`, by the start of the matrix in the
+/// layout; `heard` is told the layers done. One layer is in memory at a time.
+///
+/// # Errors
+/// Whatever `source` says.
+pub fn importance(
+    cpu: &Cpu,
+    (network, source): (&Network, &dyn Source),
+    text: &Sequences,
+    sequence: usize,
+    heard: &mut dyn FnMut(usize),
+) -> Result<BTreeMap<usize, Vec<f64>>, Error> {
+    let all: RefCell<BTreeMap<usize, Vec<f64>>> = RefCell::default();
+    let listen = |weight: &Range<usize>, inputs: usize, x: &[f32]| {
+        let mut all = all.borrow_mut();
+        let squares = all.entry(weight.start).or_insert_with(|| vec![0.0; inputs]);
+        for x in x.chunks_exact(inputs) {
+            squares.iter_mut().zip(x).for_each(|(s, x)| *s += f64::from(*x) * f64::from(*x));
+        }
+    };
+    let mut sweep = Sweep::new(network, text, sequence, AT_ONCE);
+    sweep.enter(&source.numbers(network.embedding_stretch())?);
+    for i in 0..network.spec().layers.len() {
+        heard(i);
+        sweep.listen(cpu, i, &source.numbers(network.layer_stretch(i))?, &listen);
+    }
+    let norm = network.final_norm_stretch().map(|norm| source.numbers(norm)).transpose()?;
+    sweep.listen_head(cpu, norm.as_deref().unwrap_or(&[]), &listen);
+    Ok(all.into_inner())
+}
