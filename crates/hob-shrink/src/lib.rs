@@ -3,8 +3,9 @@
 //! The measure is the divergence of the small model's predictions from its parent's, in nats per token. To second order it is
 //! a quadratic form in the errors of the weights; [`Statistics`] measures that form in one pass over a text, for every matrix
 //! as a product of what it sees and what depends on it. Everything else follows from it: a [`Study`] reads the text layer by
-//! layer, so that the parent may be larger than memory, its [`Table`] predicts what each type costs for each tensor, [`plan`] spends a budget of bytes where they save the most, and [`round_matrix`] rounds weights so
-//! that later columns make up for the errors of earlier ones.
+//! layer, so that the parent may be larger than memory; its [`Table`] predicts what each type costs for each tensor; [`plan`]
+//! spends a budget of bytes where they save the most; and [`round_with_feedback`] rounds weights so that later columns make up
+//! for the errors of earlier ones.
 //!
 //! The crate sees token ids, never text. Read `statistics.rs` first, then `curvature.rs`, `rounding.rs`, `table.rs`, `plan.rs`
 //! and `shrink.rs`, which puts them together.
@@ -34,7 +35,7 @@ pub use model::{StoredTensor, write_model};
 pub use plan::{Choice, Plan, plan};
 pub use prune::{Pruned, Widths, prune, prune_memory_bytes};
 pub use quantize::{Quantize, Quantized, quantize};
-pub use rounding::{Rounding, round_matrix};
+pub use rounding::{Rounding, round_matrix, round_with_feedback};
 pub use shrink::{Notes, Options, Outcome, Stage, Study, check_budgets, memory_bytes};
 pub use statistics::{Part, Statistics};
 pub use table::{Candidate, Entry, Judge, Method, Search, Table};

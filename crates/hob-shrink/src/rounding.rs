@@ -2,21 +2,24 @@
 //! columns make up for the errors of earlier ones.
 
 use crate::Feedback;
+use hob_kernels::{Cpu, MatrixMut, MatrixView, Precision, Sum};
 use hob_quant::{
     Aims, Error, Lattice, TensorType, has_codebook, quantize_block_towards, quantize_row,
     quantize_row_weighted,
 };
+use std::ops::Range;
 use std::thread;
 
-/// How weights are rounded.
+/// Columns that are settled before the errors of all rows are multiplied with the factors of the next ones.
+const COLUMNS: usize = 256;
+
+/// How weights are rounded where each stands for itself.
 #[derive(Clone, Copy, Debug)]
 pub enum Rounding<'a> {
     /// As the type's own quantiser does.
     Nearest,
     /// Scales that lower the error weighted by this importance of columns, `[in]`.
     Weighted(&'a [f32]),
-    /// With feedback: each column aims at where it lowers what the row's errors cost together.
-    Feedback(&'a Feedback),
 }
 
 /// Stores `w` (`[rows, in]`) as blocks of `ty`.
@@ -38,26 +41,88 @@ pub fn round_matrix(
     let mut bytes = vec![0; rows * row_bytes];
     let share = rows.div_ceil(threads.max(1)).max(1);
     let parts = w.chunks(share * inputs).zip(bytes.chunks_mut(share * row_bytes));
-    let round = |w: &[f32], bytes: &mut [u8]| {
-        let mut row = Row::new(ty, how, inputs);
-        w.chunks_exact(inputs)
-            .zip(bytes.chunks_exact_mut(row_bytes))
-            .try_for_each(|(w, bytes)| row.round(w, bytes))
-    };
-    let round = &round;
-    thread::scope(|scope| {
-        let running: Vec<_> = parts.map(|(w, bytes)| scope.spawn(move || round(w, bytes))).collect();
-        running.into_iter().try_for_each(|t| t.join().expect("rounding does not panic"))
+    at_once(parts, |(w, bytes)| {
+        let mut rows = w.chunks_exact(inputs).zip(bytes.chunks_exact_mut(row_bytes));
+        rows.try_for_each(|(w, bytes)| match how {
+            Rounding::Nearest => quantize_row(ty, w, bytes),
+            Rounding::Weighted(importance) => quantize_row_weighted(ty, w, importance, bytes),
+        })
     })?;
     Ok(bytes)
+}
+
+/// As [`round_matrix`], with feedback: each column aims at where it lowers what the row's errors cost together. Types that have
+/// neither a lattice nor a codebook are searched under the feedback's weights.
+///
+/// # Errors
+/// As `quantize_row`.
+///
+/// # Panics
+/// As [`round_matrix`].
+pub fn round_with_feedback(
+    cpu: &Cpu,
+    ty: TensorType,
+    w: &[f32],
+    inputs: usize,
+    feedback: &Feedback,
+    threads: usize,
+) -> Result<Vec<u8>, Error> {
+    if !Lattice::exists(ty) && !has_codebook(ty) {
+        return round_matrix(ty, w, inputs, Rounding::Weighted(&feedback.weights), threads);
+    }
+    let (rows, row_bytes) = (w.len() / inputs, ty.row_bytes(inputs).expect("whole blocks"));
+    let mut bytes = vec![0; rows * row_bytes];
+    // Error of every settled column, `w - q`.
+    let mut errors = vec![0.0; rows * inputs];
+    let share = rows.div_ceil(threads.max(1)).max(1);
+    let step = COLUMNS.next_multiple_of(ty.block_size());
+    for start in (0..inputs).step_by(step) {
+        let columns = step.min(inputs - start);
+        let mut aims = vec![0.0; rows * columns];
+        for (aim, w) in aims.chunks_exact_mut(columns).zip(w.chunks_exact(inputs)) {
+            aim.copy_from_slice(&w[start..start + columns]);
+        }
+        // What all columns before these have left to make up for: most of the work is this product.
+        if start > 0 {
+            let settled = MatrixView::of_wider(&errors, rows, start, inputs);
+            let factors =
+                MatrixView::of_wider(&feedback.transposed[start * inputs..], columns, start, inputs);
+            let to = MatrixMut::new(&mut aims, rows, columns);
+            cpu.gemm(settled, factors.transposed(), to, Sum::Add, Precision::F32);
+        }
+        let parts = w
+            .chunks(share * inputs)
+            .zip(aims.chunks(share * columns))
+            .zip(errors.chunks_mut(share * inputs).zip(bytes.chunks_mut(share * row_bytes)));
+        at_once(parts, |((w, aims), (errors, bytes))| {
+            let mut row = Row::new(ty, feedback, inputs);
+            let ends = aims.chunks_exact(columns).zip(errors.chunks_exact_mut(inputs));
+            let mut rows = w.chunks_exact(inputs).zip(ends).zip(bytes.chunks_exact_mut(row_bytes));
+            rows.try_for_each(|((w, (aims, errors)), bytes)| {
+                row.round(start..start + columns, w, aims, errors, bytes)
+            })
+        })?;
+    }
+    Ok(bytes)
+}
+
+/// Does `work` for all `parts`, in a thread each.
+fn at_once<T: Send>(
+    parts: impl Iterator<Item = T>,
+    work: impl Fn(T) -> Result<(), Error> + Sync,
+) -> Result<(), Error> {
+    let work = &work;
+    thread::scope(|scope| {
+        let running: Vec<_> = parts.map(|part| scope.spawn(move || work(part))).collect();
+        running.into_iter().try_for_each(|t| t.join().expect("rounding does not panic"))
+    })
 }
 
 /// Memory for rounding row after row.
 struct Row<'a> {
     ty: TensorType,
-    how: Rounding<'a>,
-    /// Error of every settled column, `w - q`.
-    errors: Vec<f32>,
+    feedback: &'a Feedback,
+    inputs: usize,
     /// Where the columns of a block aim, before the feedback inside of it.
     aims: Vec<f32>,
     codes: Vec<u8>,
@@ -74,79 +139,76 @@ struct Trial {
 }
 
 impl<'a> Row<'a> {
-    fn new(ty: TensorType, how: Rounding<'a>, inputs: usize) -> Self {
+    fn new(ty: TensorType, feedback: &'a Feedback, inputs: usize) -> Self {
         let (n, bytes) = (ty.block_size(), ty.block_bytes());
         let trial = Trial { bytes: vec![0; bytes], errors: vec![0.0; n], cost: 0.0 };
-        Self {
-            ty,
-            how,
-            errors: vec![0.0; inputs],
-            aims: vec![0.0; n],
-            codes: vec![0; n],
-            best: trial.clone(),
-            trial,
-        }
+        Self { ty, feedback, inputs, aims: vec![0.0; n], codes: vec![0; n], best: trial.clone(), trial }
     }
 
-    fn round(&mut self, w: &[f32], bytes: &mut [u8]) -> Result<(), Error> {
-        match self.how {
-            Rounding::Nearest => quantize_row(self.ty, w, bytes),
-            Rounding::Weighted(importance) => quantize_row_weighted(self.ty, w, importance, bytes),
-            Rounding::Feedback(feedback) if Lattice::exists(self.ty) => {
-                self.with_feedback(feedback, w, bytes)
+    /// Stores the columns `columns` of the row `w` in `bytes`. Where they aim after all columns before them is in `aims`; `errors`
+    /// of the whole row gets theirs.
+    fn round(
+        &mut self,
+        columns: Range<usize>,
+        w: &[f32],
+        aims: &[f32],
+        errors: &mut [f32],
+        bytes: &mut [u8],
+    ) -> Result<(), Error> {
+        let (n, block_bytes) = (self.ty.block_size(), self.ty.block_bytes());
+        for start in columns.clone().step_by(n) {
+            let settled = &errors[columns.start..start];
+            for (i, aim) in self.aims.iter_mut().enumerate() {
+                let at = (start + i) * self.inputs;
+                let m = &self.feedback.transposed[at + columns.start..at + start];
+                *aim = aims[start - columns.start + i] + dot(settled, m);
             }
-            Rounding::Feedback(feedback) if has_codebook(self.ty) => self.eights(feedback, w, bytes),
-            Rounding::Feedback(feedback) => quantize_row_weighted(self.ty, w, &feedback.weights, bytes),
+            let block = &mut bytes[start / n * block_bytes..][..block_bytes];
+            if has_codebook(self.ty) {
+                self.eights(w, start, errors, block)?;
+            } else {
+                self.with_lattice(w, start, errors, block)?;
+            }
         }
+        Ok(())
     }
 
-    fn with_feedback(&mut self, feedback: &Feedback, w: &[f32], bytes: &mut [u8]) -> Result<(), Error> {
+    fn with_lattice(
+        &mut self,
+        w: &[f32],
+        start: usize,
+        errors: &mut [f32],
+        block: &mut [u8],
+    ) -> Result<(), Error> {
         let n = self.ty.block_size();
-        for (b, block) in bytes.chunks_exact_mut(self.ty.block_bytes()).enumerate() {
-            let start = b * n;
-            self.aim(feedback, w, start);
-            let weights = &feedback.weights[start..start + n];
-            // The scales that suit the aims are not always those that suit the weights: the better end counts.
-            quantize_row_weighted(self.ty, &self.aims, weights, &mut self.trial.bytes)?;
-            self.settle(feedback, w, start);
+        let weights = &self.feedback.weights[start..start + n];
+        // The scales that suit the aims are not always those that suit the weights: the better end counts.
+        quantize_row_weighted(self.ty, &self.aims, weights, &mut self.trial.bytes)?;
+        self.settle(w, start);
+        std::mem::swap(&mut self.trial, &mut self.best);
+        quantize_row(self.ty, &self.aims, &mut self.trial.bytes)?;
+        self.settle(w, start);
+        if self.trial.cost < self.best.cost {
             std::mem::swap(&mut self.trial, &mut self.best);
-            quantize_row(self.ty, &self.aims, &mut self.trial.bytes)?;
-            self.settle(feedback, w, start);
-            if self.trial.cost < self.best.cost {
-                std::mem::swap(&mut self.trial, &mut self.best);
-            }
-            self.errors[start..start + n].copy_from_slice(&self.best.errors);
-            block.copy_from_slice(&self.best.bytes);
         }
+        errors[start..start + n].copy_from_slice(&self.best.errors);
+        block.copy_from_slice(&self.best.bytes);
         Ok(())
     }
 
-    /// As [`Row::with_feedback`], for types that store eight elements at a time.
-    fn eights(&mut self, feedback: &Feedback, w: &[f32], bytes: &mut [u8]) -> Result<(), Error> {
-        let n = self.ty.block_size();
-        for (b, block) in bytes.chunks_exact_mut(self.ty.block_bytes()).enumerate() {
-            let start = b * n;
-            self.aim(feedback, w, start);
-            let weights = &feedback.weights[start..start + n];
-            let mut eights = Eights { feedback, w, start, aims: &self.aims, errors: vec![0.0; n] };
-            quantize_block_towards(self.ty, &self.aims, weights, &mut eights, block)?;
-            let errors = eights.errors;
-            self.errors[start..start + n].copy_from_slice(&errors);
-        }
+    /// As [`Row::with_lattice`], for types that store eight elements at a time.
+    fn eights(&mut self, w: &[f32], start: usize, errors: &mut [f32], block: &mut [u8]) -> Result<(), Error> {
+        let (n, feedback) = (self.ty.block_size(), self.feedback);
+        let weights = &feedback.weights[start..start + n];
+        let mut eights = Eights { feedback, w, start, aims: &self.aims, errors: vec![0.0; n] };
+        quantize_block_towards(self.ty, &self.aims, weights, &mut eights, block)?;
+        errors[start..start + n].copy_from_slice(&eights.errors);
         Ok(())
-    }
-
-    /// Where the columns of the block at `start` aim after the blocks before it.
-    fn aim(&mut self, feedback: &Feedback, w: &[f32], start: usize) {
-        for (i, aim) in self.aims.iter_mut().enumerate() {
-            let m = &feedback.transposed[(start + i) * w.len()..][..start];
-            *aim = w[start + i] + dot(&self.errors[..start], m);
-        }
     }
 
     /// Chooses the codes of the trial's block for its scales, column after column.
-    fn settle(&mut self, feedback: &Feedback, w: &[f32], start: usize) {
-        let inputs = w.len();
+    fn settle(&mut self, w: &[f32], start: usize) {
+        let (feedback, inputs) = (self.feedback, self.inputs);
         let lattice = Lattice::of(self.ty, &self.trial.bytes);
         let Trial { bytes, errors, cost } = &mut self.trial;
         *cost = 0.0;
@@ -210,12 +272,15 @@ mod tests {
     use hob_kernels::{Compute, Cpu};
     use hob_quant::dequantize_row;
 
-    /// What a matrix of 256 columns sees whose inputs hang together, and the matrix.
+    /// Two steps, so that columns hear of errors before their own step.
+    const COLS: usize = 512;
+
+    /// What a matrix sees whose inputs hang together, and the matrix.
     fn part(rows: usize) -> (Part, Vec<f32>) {
-        let (n, mut random) = (256, Random::new(8, 1));
+        let (n, mut random) = (COLS, Random::new(8, 1));
         let mut part = Part::new(0..rows * n, n);
         for _ in 0..2 * n {
-            let common: Vec<f32> = (0..8).map(|_| random.normal()).collect();
+            let common: Vec<f32> = (0..16).map(|_| random.normal()).collect();
             let x: Vec<f32> =
                 (0..n).map(|i| common[i % 8] + 0.5 * common[i / 32] + 0.7 * random.normal()).collect();
             for (i, to) in part.products.iter_mut().enumerate() {
@@ -231,21 +296,22 @@ mod tests {
         let rows = 4;
         let (part, w) = part(rows);
         let curvature = Curvature::new(&part, 512);
-        let feedback = curvature.feedback(&Cpu::new(1, Compute::Exact)).unwrap();
         let cpu = Cpu::new(1, Compute::Exact);
-        let cost = |ty: TensorType, how| {
-            let bytes = round_matrix(ty, &w, 256, how, 1).unwrap();
+        let feedback = curvature.feedback(&cpu).unwrap();
+        let cost = |ty: TensorType, bytes: &[u8]| {
             let mut e = vec![0.0; w.len()];
-            dequantize_row(ty, &bytes, &mut e);
+            dequantize_row(ty, bytes, &mut e);
             e.iter_mut().zip(&w).for_each(|(q, w)| *q = w - *q);
             curvature.cost(&cpu, &e, &[0, 1, 2, 3])
         };
         use TensorType as T;
         for ty in [T::Q4_0, T::Q2_K, T::Q4_K, T::IQ4_XS, T::IQ1_S, T::IQ2_XXS, T::IQ2_S, T::IQ3_XXS, T::IQ3_S]
         {
-            let alone = cost(ty, Rounding::Weighted(&feedback.weights));
-            let fed = cost(ty, Rounding::Feedback(&feedback));
-            assert!(fed < 0.5 * alone, "{ty}: {fed} for {alone}");
+            let how = Rounding::Weighted(&feedback.weights);
+            let alone = cost(ty, &round_matrix(ty, &w, COLS, how, 1).unwrap());
+            let fed = round_with_feedback(&cpu, ty, &w, COLS, &feedback, 1).unwrap();
+            assert!(cost(ty, &fed) < 0.5 * alone, "{ty}: {} for {alone}", cost(ty, &fed));
+            assert!(fed == round_with_feedback(&cpu, ty, &w, COLS, &feedback, 3).unwrap(), "{ty}: threads");
         }
     }
 }

@@ -98,6 +98,7 @@ pub struct Outcome {
 
 /// What is known of a parent after reading a text with it: enough to make a child of any size.
 pub struct Study<'a> {
+    cpu: &'a Cpu,
     network: &'a Network,
     source: &'a dyn Source,
     method: &'a Method,
@@ -117,7 +118,7 @@ impl<'a> Study<'a> {
     /// [`Error::Budget`] with the smallest size that there is, [`Error::Text`], [`Error::Curvature`], [`Error::Quantize`],
     /// [`Error::Work`].
     pub fn new(
-        cpu: &Cpu,
+        cpu: &'a Cpu,
         (network, source): (&'a Network, &'a dyn Source),
         metadata: &Metadata,
         text: &Sequences,
@@ -154,7 +155,7 @@ impl<'a> Study<'a> {
         let Learner { entries, work, journal, .. } = learner;
         let table = Table { entries: entries.into_values().collect() };
         let frontier = frontier(&table, rest, FRONTIER);
-        Ok(Self { network, source, method, table, work, journal, rest, frontier })
+        Ok(Self { cpu, network, source, method, table, work, journal, rest, frontier })
     }
 
     /// Plans and rounds the child that takes at most `budget` bytes.
@@ -173,7 +174,8 @@ impl<'a> Study<'a> {
                 let (entry, choice) = planned.next().expect("the table has every matrix, in this order");
                 let ty = choice.candidate.ty;
                 heard(Stage::Rounding(&tensor.name, ty));
-                (ty, entry.round(Numbers::from(range.start, &numbers), ty, self.method, &self.work)?)
+                let params = Numbers::from(range.start, &numbers);
+                (ty, entry.round(self.cpu, params, ty, self.method, &self.work)?)
             };
             tensors.push(StoredTensor { name: tensor.name.clone(), ty, shape: tensor.shape.clone(), bytes });
         }

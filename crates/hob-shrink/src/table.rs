@@ -2,7 +2,7 @@
 
 use crate::shrink::candidates;
 use crate::work::{Place, WorkFile};
-use crate::{Curvature, Error, Feedback, Rounding, Statistics, round_matrix};
+use crate::{Curvature, Error, Feedback, Rounding, Statistics, round_matrix, round_with_feedback};
 use hob_kernels::Cpu;
 use hob_model::spec::TensorSpec;
 use hob_quant::{TensorType, dequantize_row};
@@ -139,6 +139,7 @@ impl Entry {
     /// [`Error::Quantize`], [`Error::Work`].
     pub(crate) fn round(
         &self,
+        cpu: &Cpu,
         params: Numbers<'_>,
         ty: TensorType,
         method: &Method,
@@ -148,8 +149,7 @@ impl Entry {
         let mut bytes = Vec::new();
         for m in &self.matrices {
             let (feedback, importance) = work.read(m.place)?;
-            let how = rounding(method.search, &feedback, &importance);
-            let part = round_matrix(ty, params.at(&m.range), inputs, how, method.threads);
+            let part = round(cpu, ty, (params.at(&m.range), inputs), (&feedback, &importance), method);
             bytes.extend(part.map_err(|source| failed(&self.name, source))?);
         }
         Ok(bytes)
@@ -160,11 +160,19 @@ fn failed(name: &str, source: hob_quant::Error) -> Error {
     Error::Quantize { name: name.to_owned(), source }
 }
 
-fn rounding<'a>(search: Search, feedback: &'a Feedback, importance: &'a [f32]) -> Rounding<'a> {
-    match search {
-        Search::Feedback => Rounding::Feedback(feedback),
-        Search::Weighted => Rounding::Weighted(importance),
-        Search::Nearest => Rounding::Nearest,
+/// Stores `w` (`[rows, in]`) as blocks of `ty` in `method`'s way.
+fn round(
+    cpu: &Cpu,
+    ty: TensorType,
+    (w, inputs): (&[f32], usize),
+    (feedback, importance): (&Feedback, &[f32]),
+    method: &Method,
+) -> Result<Vec<u8>, hob_quant::Error> {
+    let threads = method.threads;
+    match method.search {
+        Search::Feedback => round_with_feedback(cpu, ty, w, inputs, feedback, threads),
+        Search::Weighted => round_matrix(ty, w, inputs, Rounding::Weighted(importance), threads),
+        Search::Nearest => round_matrix(ty, w, inputs, Rounding::Nearest, threads),
     }
 }
 
@@ -184,13 +192,7 @@ impl Matrix {
         let all = params.at(&self.range);
         let row = |r: &usize| &all[r * inputs..][..inputs];
         let w: Vec<f32> = numbers.iter().flat_map(row).copied().collect();
-        let bytes = round_matrix(
-            ty,
-            &w,
-            inputs,
-            rounding(method.search, &self.feedback, &self.importance),
-            method.threads,
-        )?;
+        let bytes = round(cpu, ty, (&w, inputs), (&self.feedback, &self.importance), method)?;
         let mut e = vec![0.0; w.len()];
         for (bytes, e) in bytes.chunks_exact(bytes.len() / numbers.len()).zip(e.chunks_exact_mut(inputs)) {
             dequantize_row(ty, bytes, e);
