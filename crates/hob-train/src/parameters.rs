@@ -36,14 +36,16 @@ impl Network {
     /// # Errors
     /// [`Error::Tensor`] for one that is missing, has another shape or cannot be decoded.
     pub fn read(&self, files: &ModelFiles) -> Result<Vec<f32>, Error> {
-        self.read_stretch(files, 0..self.layout.len())
+        self.read_stretch(files, 0..self.layout.len(), false)
     }
 
-    /// Those of whole tensors that stand at `stretch` of the layout.
-    ///
-    /// # Errors
-    /// As [`Network::read`].
-    pub fn read_stretch(&self, files: &ModelFiles, stretch: Range<usize>) -> Result<Vec<f32>, Error> {
+    /// Those of whole tensors that stand at `stretch` of the layout; with `release` the memory goes that reading the files took.
+    fn read_stretch(
+        &self,
+        files: &ModelFiles,
+        stretch: Range<usize>,
+        release: bool,
+    ) -> Result<Vec<f32>, Error> {
         let config = Config::new(files)?;
         let table = config.tensors();
         let family = families::find(&config)?;
@@ -70,6 +72,9 @@ impl Network {
             }
             let to = &mut params[range.start - stretch.start..range.end - stretch.start];
             decode(tensor, to).map_err(wrong)?;
+            if release {
+                tensor.bytes.release();
+            }
             if offset != 0.0 && wanted.shape.len() == 1 && wanted.name.ends_with(".weight") {
                 to.iter_mut().for_each(|x| *x += offset);
             }
@@ -104,7 +109,7 @@ pub struct FileSource<'a> {
 
 impl Source for FileSource<'_> {
     fn numbers(&self, stretch: Range<usize>) -> Result<Cow<'_, [f32]>, Error> {
-        Ok(Cow::Owned(self.network.read_stretch(self.files, stretch)?))
+        Ok(Cow::Owned(self.network.read_stretch(self.files, stretch, true)?))
     }
 }
 
