@@ -8,11 +8,12 @@ use crate::work::WorkFile;
 use crate::{Entry, Error, Plan, Statistics, StoredTensor, Table, plan};
 use hob_format::{GgufLayout, GgufWriter, Metadata};
 use hob_kernels::Cpu;
+use hob_model::spec::TensorSpec;
 use hob_quant::{TensorType, dequantize_row};
 use hob_train::data::Sequences;
 use hob_train::{Layout, Network, Numbers, Seen, Source, Sweep};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::Path;
 
@@ -241,6 +242,7 @@ impl Learner<'_> {
             (self.cpu, self.network, self.source, self.network.spec().layers.len());
         let embedding = network.embedding_stretch();
         let begun = self.journal.as_mut().and_then(|journal| journal.state.take());
+        let begun = begun.filter(|state| self.is_whole(state, text));
         let left = begun.as_ref().map_or(layers, |state| state.layers);
         if begun.is_some() {
             heard(Stage::GoingOn(left, layers));
@@ -268,6 +270,26 @@ impl Learner<'_> {
         sweep.leave(&|seen| statistics.borrow_mut().hear(cpu, network, seen));
         drop(sweep);
         self.enter(embedding.clone(), &source.numbers(embedding)?, heard)
+    }
+
+    /// Whether an earlier run left everything that one of `text` needs from `state` on: its files may be damaged.
+    fn is_whole(&self, state: &State, text: &Sequences) -> bool {
+        let spec = self.network.spec();
+        let entries = self.journal.iter().flat_map(|journal| &journal.entries);
+        let names: BTreeSet<&str> = entries.map(|entry| entry.name.as_str()).collect();
+        let embedding = self.network.embedding_stretch();
+        let layers = 0..state.layers.min(spec.layers.len());
+        let left: Vec<Range<usize>> =
+            layers.map(|i| self.network.layer_stretch(i)).chain([embedding.clone()]).collect();
+        let is_there = |(tensor, range): (&TensorSpec, Range<usize>)| {
+            let is_left = left.iter().any(|stretch| stretch.contains(&range.start));
+            tensor.shape.len() < 2 || is_left || names.contains(tensor.name.as_str())
+        };
+        let is_tied = self.network.head_stretch() == embedding;
+        state.layers <= spec.layers.len()
+            && state.gradients.len() == text.tokens.len() * spec.hidden
+            && state.head.as_ref().map(|part| &part.range) == is_tied.then_some(&embedding)
+            && self.network.layout().iter().all(is_there)
     }
 
     /// Goes on where an earlier run was.
@@ -350,7 +372,7 @@ pub fn check_budgets(network: &Network, metadata: &Metadata, options: &Options) 
 pub fn memory_bytes(network: &Network, tokens: usize) -> u64 {
     let layers = (0..network.spec().layers.len()).map(|i| network.layer_stretch(i));
     let stretches = layers.chain([network.embedding_stretch(), network.head_stretch()]);
-    let square = |(t, _): (&hob_model::spec::TensorSpec, _)| {
+    let square = |(t, _): (&TensorSpec, _)| {
         if t.shape.len() > 1 { (t.shape[t.shape.len() - 1] as u64).pow(2) } else { 0 }
     };
     let forms = |stretch: &Range<usize>| {

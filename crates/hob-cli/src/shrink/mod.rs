@@ -274,7 +274,26 @@ fn is_same(a: &Path, b: &Path) -> bool {
 
 /// A name for the child of `budget` bytes.
 fn name(model: &Path, budget: u64) -> String {
-    let stem = model.file_stem().unwrap_or_default().to_string_lossy();
+    let here = model.canonicalize().ok().filter(|_| model.file_name().is_none());
+    let model = here.as_deref().unwrap_or(model);
+    // What stands behind the last point of a folder's name is part of it: Llama-3.2-1B.
+    let stem = if model.is_dir() { model.file_name() } else { model.file_stem() };
+    let stem = stem.unwrap_or_default().to_string_lossy();
     let size = Bytes(budget).to_string().replace(' ', "");
     format!("{stem}-{size}.gguf")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn children_are_called_after_their_parents() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path().join("Tiny-3.2-1B");
+        std::fs::create_dir(&directory).unwrap();
+        assert_eq!(name(&directory, 800_000_000), "Tiny-3.2-1B-800MB.gguf");
+        assert_eq!(name(&directory.join("."), 800_000_000), "Tiny-3.2-1B-800MB.gguf");
+        assert_eq!(name(Path::new("some/tiny-3.2.gguf"), 1500), "tiny-3.2-1.50kB.gguf");
+    }
 }
