@@ -34,7 +34,7 @@ use hob_shrink::{
     Divergences, Judge, Measure, Notes, Options, Outcome, Search, Study, Tuning, check_budgets, write_model,
 };
 use hob_train::optimizer::Rule;
-use hob_train::{FileSource, Network, Point, Source};
+use hob_train::{FileSource, Point, Source};
 use report::{Both, Found, Report};
 use room::Room;
 use size::Size;
@@ -144,36 +144,12 @@ pub fn run(args: &ShrinkArgs) -> anyhow::Result<()> {
     let study = Study::new(&cpu, both, metadata, curvature, &options, notes, &mut |stage| view.show(stage))?;
     let mut reports = Vec::new();
     args.text.train.map_or(Ok(()), |_| signals::catch())?;
+    let making =
+        Making { args, parent: &parent, params: params.as_deref(), texts: &texts, options: &options };
     for (file, budget) in files.into_iter().zip(&options.budgets) {
         let child = study.child(*budget, &mut |stage| view.show(stage))?;
         view.clear();
-        let write = |child: &Outcome| {
-            Ok(write_model(&file, &parent.metadata, parent.network.layout(), &child.tensors)?)
-        };
-        let (child, measured, untrained) = match &params {
-            Some(params) => {
-                let judged = (&cpu, (&parent.network, params.as_slice()));
-                let done = train(args, judged, &texts, &options, child, write)?;
-                (done.0, done.1.measure(), done.2.map(|d| d.measure()))
-            }
-            None => {
-                write(&child)?;
-                let both = Both::open(&args.model, &file, threads, ComputeArg::Exact)?;
-                let found = both.divergence(&texts.held_out.tokens, options.sequence, &mut |_| ())?;
-                (child, Measure { mean: found.mean, error: found.mean_error }, None)
-            }
-        };
-        let found = Found {
-            model: args.model.clone(),
-            budget: *budget,
-            divergence: measured,
-            divergence_untrained: untrained,
-            tokens: texts.curvature.tokens.len() + texts.held_out.tokens.len(),
-            held_out_tokens: texts.held_out.tokens.len(),
-            seed: args.text.seed,
-            data: args.text.data.clone(),
-        };
-        reports.push(Report::new(found, &parent, &child, file)?);
+        reports.push(making.finish(&cpu, child, file, *budget)?);
     }
     study.finish();
     drop(view);
@@ -192,25 +168,69 @@ pub fn run(args: &ShrinkArgs) -> anyhow::Result<()> {
     signals::honour()
 }
 
-/// Trains `child` where that is asked for; gives it with its divergence, and that before the training.
-fn train(
-    args: &ShrinkArgs,
-    (cpu, both): (&Cpu, (&Network, &[f32])),
-    texts: &Texts,
-    options: &Options,
-    child: Outcome,
-    write: impl Fn(&Outcome) -> anyhow::Result<()>,
-) -> anyhow::Result<(Outcome, Divergences, Option<Divergences>)> {
-    let judge = |child: &Outcome| {
-        let child = child.params(both.0.layout());
-        Divergences::new(cpu, [both, (both.0, &child)], &texts.held_out, options.sequence)
-    };
-    let tune = |child: &Outcome, cpu, text, how: &Tuning, heard: &mut dyn FnMut(Point) -> bool| {
-        child.tuned(cpu, both, text, how, heard)
-    };
-    let (sequence, batch, threads) = (options.sequence, BATCH * options.sequence, options.method.threads);
-    let how = Tuning { steps: 0, batch, sequence, rule: Rule::AdamW, rate: args.rate, threads };
-    args.text.train(how, child, &texts.training, tune, judge, write)
+/// What children are made of and judged by.
+struct Making<'a> {
+    args: &'a ShrinkArgs,
+    parent: &'a Parent,
+    /// The parent's numbers, where they fit into memory.
+    params: Option<&'a [f32]>,
+    texts: &'a Texts,
+    options: &'a Options,
+}
+
+impl Making<'_> {
+    /// Writes `child` to `file`, and trains it where that is asked for; says how far it is from its parent.
+    fn finish(&self, cpu: &Cpu, child: Outcome, file: PathBuf, budget: u64) -> anyhow::Result<Report> {
+        let (parent, texts) = (self.parent, self.texts);
+        let write = |child: &Outcome| {
+            Ok(write_model(&file, &parent.metadata, parent.network.layout(), &child.tensors)?)
+        };
+        let (child, divergence, untrained) = match self.params {
+            Some(params) => {
+                let (child, after, before) = self.train((cpu, params), child, write)?;
+                (child, after.measure(), before.map(|d| d.measure()))
+            }
+            None => {
+                write(&child)?;
+                let threads = self.options.method.threads;
+                let both = Both::open(&self.args.model, &file, threads, ComputeArg::Exact)?;
+                let found = both.divergence(&texts.held_out.tokens, self.options.sequence, &mut |_| ())?;
+                (child, Measure { mean: found.mean, error: found.mean_error }, None)
+            }
+        };
+        let found = Found {
+            model: self.args.model.clone(),
+            budget,
+            divergence,
+            divergence_untrained: untrained,
+            tokens: texts.curvature.tokens.len() + texts.held_out.tokens.len(),
+            held_out_tokens: texts.held_out.tokens.len(),
+            seed: self.args.text.seed,
+            data: self.args.text.data.clone(),
+        };
+        Report::new(found, parent, &child, file)
+    }
+
+    /// Trains `child` where that is asked for; gives it with its divergence, and that before the training.
+    fn train(
+        &self,
+        (cpu, params): (&Cpu, &[f32]),
+        child: Outcome,
+        write: impl Fn(&Outcome) -> anyhow::Result<()>,
+    ) -> anyhow::Result<(Outcome, Divergences, Option<Divergences>)> {
+        let (network, sequence) = (&self.parent.network, self.options.sequence);
+        let both = (network, params);
+        let judge = |child: &Outcome| {
+            let child = child.params(network.layout());
+            Divergences::new(cpu, [both, (network, &child)], &self.texts.held_out, sequence)
+        };
+        let tune = |child: &Outcome, cpu, text, how: &Tuning, heard: &mut dyn FnMut(Point) -> bool| {
+            child.tuned(cpu, both, text, how, heard)
+        };
+        let (batch, rate, threads) = (BATCH * sequence, self.args.rate, self.options.method.threads);
+        let how = Tuning { steps: 0, batch, sequence, rule: Rule::AdamW, rate, threads };
+        self.args.text.train(how, child, &self.texts.training, tune, judge, write)
+    }
 }
 
 /// Where the children of `budgets` go.
