@@ -73,8 +73,14 @@ pub enum Error {
         found: usize,
     },
     /// The disk does not take what is learned of the model while it is read.
-    #[error("cannot keep what is learned of the model beside the new file: {0}; is the disk full?")]
+    #[error("cannot keep what is learned of the model beside the new file: {0}")]
     Work(std::io::Error),
+    /// Where that would be kept is a folder of somebody else's.
+    #[error("{} is there and is none of Hob's folders; give the new file another name", .0.display())]
+    Folder(std::path::PathBuf),
+    /// What an earlier run learned is not what it wrote.
+    #[error("what an earlier run learned is damaged; remove the .work folder beside the new file")]
+    Damaged,
     /// A model file.
     #[error(transparent)]
     Format(#[from] hob_format::Error),

@@ -35,6 +35,16 @@ impl Key {
         Self(numbers.into_iter().fold(self.0, mix))
     }
 
+    /// And of these.
+    pub fn and_f32s(self, numbers: &[f32]) -> Self {
+        self.and(numbers.iter().map(|x| u64::from(x.to_bits())))
+    }
+
+    /// As a number.
+    pub fn sum(self) -> u64 {
+        self.0
+    }
+
     /// And of this text.
     pub fn and_text(self, text: &str) -> Self {
         self.and(text.bytes().map(u64::from)).and([text.len() as u64])
@@ -67,7 +77,8 @@ struct Line {
     name: String,
     shape: Vec<usize>,
     candidates: Vec<(String, u64, u64)>,
-    matrices: Vec<(usize, usize, u64)>,
+    /// Start and end, and the place of the factors with its sum.
+    matrices: Vec<(usize, usize, u64, u64)>,
 }
 
 impl Journal {
@@ -80,7 +91,10 @@ impl Journal {
             }
             // A folder of somebody else's stays as it is.
             let made = fs::create_dir(folder).and_then(|()| fs::write(folder.join(KEY), key.0.to_le_bytes()));
-            made.map_err(|e| Error::Work(io::Error::new(e.kind(), format!("{}: {e}", folder.display()))))?;
+            made.map_err(|e| match e.kind() {
+                io::ErrorKind::AlreadyExists => Error::Folder(folder.to_owned()),
+                _ => Error::Work(e),
+            })?;
         }
         let path = folder.join(ENTRIES);
         let state = read_state(&folder.join(STATE), key);
@@ -107,7 +121,7 @@ impl Journal {
                 .iter()
                 .map(|c| (c.ty.name().to_owned(), c.bytes, c.cost.to_bits()))
                 .collect(),
-            matrices: entry.matrices.iter().map(|m| (m.range.start, m.range.end, m.place.offset)).collect(),
+            matrices: entry.matrices.iter().map(line_of).collect(),
         };
         let text = serde_json::to_string(&line).expect("plain data is JSON") + "\n";
         self.lines.write_all(text.as_bytes()).map_err(Error::Work)
@@ -122,19 +136,22 @@ impl Journal {
     ) -> Result<(), Error> {
         self.lines.sync_data().map_err(Error::Work)?;
         let mut file = AtomicFile::create(&self.folder.join(STATE))?;
+        let mut to = Summed { file: &mut file, sum: self.key };
         let put = || {
             let gradients: Vec<&[f32]> = gradients.collect();
             let count: usize = gradients.iter().map(|g| g.len()).sum();
-            file.write_all(&self.key.0.to_le_bytes())?;
-            put_u64s(&mut file, &[layers as u64, count as u64])?;
-            gradients.iter().try_for_each(|g| put_f32s(&mut file, g))?;
-            put_u64s(&mut file, &[u64::from(head.is_some())])?;
-            let Some(part) = head else { return Ok(()) };
-            put_u64s(&mut file, &[part.range.start as u64, part.range.end as u64, part.inputs as u64])?;
-            put_f32s(&mut file, &part.products)?;
-            let bits = |numbers: &[f64]| numbers.iter().map(|x| x.to_bits()).collect::<Vec<u64>>();
-            put_u64s(&mut file, &bits(&part.outputs))?;
-            put_u64s(&mut file, &bits(&part.squares))
+            to.put_u64s(&[self.key.0, layers as u64, count as u64])?;
+            gradients.iter().try_for_each(|g| to.put_f32s(g))?;
+            to.put_u64s(&[u64::from(head.is_some())])?;
+            if let Some(part) = head {
+                to.put_u64s(&[part.range.start as u64, part.range.end as u64, part.inputs as u64])?;
+                to.put_f32s(&part.products)?;
+                let bits = |numbers: &[f64]| numbers.iter().map(|x| x.to_bits()).collect::<Vec<u64>>();
+                to.put_u64s(&bits(&part.outputs))?;
+                to.put_u64s(&bits(&part.squares))?;
+            }
+            let sum = to.sum.0;
+            to.put_u64s(&[sum])
         };
         put().map_err(Error::Work)?;
         file.commit().map_err(Error::Work)
@@ -158,6 +175,10 @@ fn remove(folder: &Path) -> io::Result<()> {
     fs::remove_dir(folder)
 }
 
+fn line_of(m: &Kept) -> (usize, usize, u64, u64) {
+    (m.range.start, m.range.end, m.place.offset, m.place.sum)
+}
+
 /// The lines up to the first that is not whole.
 fn read_lines(path: &Path) -> Vec<Entry> {
     let Ok(file) = File::open(path) else { return Vec::new() };
@@ -168,7 +189,8 @@ fn read_lines(path: &Path) -> Vec<Entry> {
             Some(Candidate { ty: TensorType::from_name(&ty)?, bytes, cost: f64::from_bits(cost) })
         };
         let inputs = *line.shape.last()?;
-        let kept = |(start, end, offset)| Kept { range: start..end, place: Place { offset, inputs } };
+        let kept =
+            |(start, end, offset, sum)| Kept { range: start..end, place: Place { offset, inputs, sum } };
         Some(Entry {
             name: line.name,
             shape: line.shape,
@@ -180,52 +202,70 @@ fn read_lines(path: &Path) -> Vec<Entry> {
 }
 
 fn read_state(path: &Path, key: Key) -> Option<State> {
-    let mut file = BufReader::new(File::open(path).ok()?);
-    let left = file.get_ref().metadata().ok()?.len();
-    let [found, layers, count] = *get_u64s(&mut file, 3, left)? else { return None };
+    let file = BufReader::new(File::open(path).ok()?);
+    let most = file.get_ref().metadata().ok()?.len();
+    let mut from = Summed { file, sum: key };
+    let [found, layers, count] = *from.u64s(3, most)? else { return None };
     if found != key.0 {
         return None;
     }
-    let gradients = get_f32s(&mut file, count, left)?;
-    let has_head = get_u64s(&mut file, 1, left)?[0] == 1;
+    let gradients = from.f32s(count, most)?;
+    let has_head = from.u64s(1, most)?[0] == 1;
     let head = if has_head {
-        let [start, end, inputs] = *get_u64s(&mut file, 3, left)? else { return None };
+        let [start, end, inputs] = *from.u64s(3, most)? else { return None };
         let outputs = end.checked_sub(start)?.checked_div(inputs)?;
-        let products = get_f32s(&mut file, inputs.checked_mul(inputs)?, left)?;
+        let products = from.f32s(inputs.checked_mul(inputs)?, most)?;
         let floats = |bits: Vec<u64>| bits.into_iter().map(f64::from_bits).collect();
-        let outputs = floats(get_u64s(&mut file, outputs, left)?);
-        let squares = floats(get_u64s(&mut file, inputs, left)?);
+        let outputs = floats(from.u64s(outputs, most)?);
+        let squares = floats(from.u64s(inputs, most)?);
         let (range, inputs) = (start as usize..end as usize, inputs as usize);
         Some(Part { range, inputs, products, outputs, squares, lookups: None })
     } else {
         None
     };
-    Some(State { layers: layers as usize, gradients, head })
+    let sum = from.sum.0;
+    (from.u64s(1, most)?[0] == sum).then_some(State { layers: layers as usize, gradients, head })
 }
 
-fn put_u64s(file: &mut impl Write, numbers: &[u64]) -> io::Result<()> {
-    numbers.iter().try_for_each(|n| file.write_all(&n.to_le_bytes()))
+/// A file, and the sum of what went through it.
+struct Summed<F> {
+    file: F,
+    sum: Key,
 }
 
-fn put_f32s(file: &mut impl Write, numbers: &[f32]) -> io::Result<()> {
-    numbers.iter().try_for_each(|n| file.write_all(&n.to_le_bytes()))
+impl<F: Write> Summed<F> {
+    fn put_u64s(&mut self, numbers: &[u64]) -> io::Result<()> {
+        self.sum = self.sum.and(numbers.iter().copied());
+        numbers.iter().try_for_each(|n| self.file.write_all(&n.to_le_bytes()))
+    }
+
+    fn put_f32s(&mut self, numbers: &[f32]) -> io::Result<()> {
+        self.sum = self.sum.and_f32s(numbers);
+        numbers.iter().try_for_each(|n| self.file.write_all(&n.to_le_bytes()))
+    }
 }
 
-/// `count` numbers; none where a file of `most` bytes cannot have them.
-fn get_u64s(file: &mut impl Read, count: u64, most: u64) -> Option<Vec<u64>> {
-    let bytes = get(file, count.checked_mul(8)?, most)?;
-    Some(bytes.as_chunks::<8>().0.iter().map(|b| u64::from_le_bytes(*b)).collect())
-}
+impl<F: Read> Summed<F> {
+    /// `count` numbers; none where a file of `most` bytes cannot have them.
+    fn u64s(&mut self, count: u64, most: u64) -> Option<Vec<u64>> {
+        let bytes = self.bytes(count.checked_mul(8)?, most)?;
+        let numbers: Vec<u64> = bytes.as_chunks::<8>().0.iter().map(|b| u64::from_le_bytes(*b)).collect();
+        self.sum = self.sum.and(numbers.iter().copied());
+        Some(numbers)
+    }
 
-fn get_f32s(file: &mut impl Read, count: u64, most: u64) -> Option<Vec<f32>> {
-    let bytes = get(file, count.checked_mul(4)?, most)?;
-    Some(bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect())
-}
+    fn f32s(&mut self, count: u64, most: u64) -> Option<Vec<f32>> {
+        let bytes = self.bytes(count.checked_mul(4)?, most)?;
+        let numbers: Vec<f32> = bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+        self.sum = self.sum.and_f32s(&numbers);
+        Some(numbers)
+    }
 
-fn get(file: &mut impl Read, bytes: u64, most: u64) -> Option<Vec<u8>> {
-    let mut to = vec![0; usize::try_from(bytes).ok().filter(|_| bytes <= most)?];
-    file.read_exact(&mut to).ok()?;
-    Some(to)
+    fn bytes(&mut self, bytes: u64, most: u64) -> Option<Vec<u8>> {
+        let mut to = vec![0; usize::try_from(bytes).ok().filter(|_| bytes <= most)?];
+        self.file.read_exact(&mut to).ok()?;
+        Some(to)
+    }
 }
 
 #[cfg(test)]
@@ -234,7 +274,7 @@ mod tests {
 
     fn entry(name: &str) -> Entry {
         let candidate = Candidate { ty: TensorType::Q4_K, bytes: 144, cost: 0.1 };
-        let place = Place { offset: 12, inputs: 256 };
+        let place = Place { offset: 12, inputs: 256, sum: 7 };
         Entry {
             name: name.into(),
             shape: vec![1, 256],
@@ -263,7 +303,8 @@ mod tests {
         let names: Vec<&str> = again.entries.iter().map(|e| e.name.as_str()).collect();
         assert_eq!(names, ["first", "second"]);
         assert_eq!(again.entries[0].candidates, entry("first").candidates);
-        assert_eq!(again.entries[0].matrices[0].place.offset, 12);
+        let place = again.entries[0].matrices[0].place;
+        assert_eq!((place.offset, place.sum), (12, 7));
         // Another text, another study.
         let other = Journal::open(&path, Key::new()).unwrap();
         assert!(other.state.is_none() && other.entries.is_empty());
@@ -271,7 +312,7 @@ mod tests {
         assert!(!path.exists());
         fs::create_dir(&path).unwrap();
         fs::write(path.join("mine"), "kept").unwrap();
-        assert!(matches!(Journal::open(&path, key), Err(Error::Work(_))) && path.join("mine").exists());
+        assert!(matches!(Journal::open(&path, key), Err(Error::Folder(_))) && path.join("mine").exists());
     }
 
     #[test]
@@ -284,6 +325,12 @@ mod tests {
         for cut in 0..whole.len() {
             fs::write(path.join("state"), &whole[..cut]).unwrap();
             assert!(Journal::open(&path, key).unwrap().state.is_none(), "{cut}");
+        }
+        for at in 0..whole.len() {
+            let mut other = whole.clone();
+            other[at] ^= 0x10;
+            fs::write(path.join(STATE), &other).unwrap();
+            assert!(Journal::open(&path, key).unwrap().state.is_none(), "{at}");
         }
         // Counts of more than the file can hold.
         let mut huge = whole;

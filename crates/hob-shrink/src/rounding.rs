@@ -10,6 +10,9 @@ use hob_quant::{
 use std::ops::Range;
 use std::thread;
 
+/// Weights that are rounded together: as many numbers are kept for their errors.
+const WEIGHTS: usize = 1 << 25;
+
 /// Columns that are settled before the errors of all rows are multiplied with the factors of the next ones.
 const COLUMNS: usize = 256;
 
@@ -70,8 +73,26 @@ pub fn round_with_feedback(
     if !Lattice::exists(ty) && !has_codebook(ty) {
         return round_matrix(ty, w, inputs, Rounding::Weighted(&feedback.weights), threads);
     }
-    let (rows, row_bytes) = (w.len() / inputs, ty.row_bytes(inputs).expect("whole blocks"));
-    let mut bytes = vec![0; rows * row_bytes];
+    let row_bytes = ty.row_bytes(inputs).expect("whole blocks");
+    let mut bytes = vec![0; w.len() / inputs * row_bytes];
+    let rows = (WEIGHTS / inputs).max(1);
+    for (w, bytes) in w.chunks(rows * inputs).zip(bytes.chunks_mut(rows * row_bytes)) {
+        round_rows(cpu, ty, (w, inputs), feedback, threads, bytes)?;
+    }
+    Ok(bytes)
+}
+
+/// Stores some rows with feedback.
+fn round_rows(
+    cpu: &Cpu,
+    ty: TensorType,
+    (w, inputs): (&[f32], usize),
+    feedback: &Feedback,
+    threads: usize,
+    bytes: &mut [u8],
+) -> Result<(), Error> {
+    let rows = w.len() / inputs;
+    let row_bytes = bytes.len() / rows;
     // Error of every settled column, `w - q`.
     let mut errors = vec![0.0; rows * inputs];
     let share = rows.div_ceil(threads.max(1)).max(1);
@@ -103,7 +124,7 @@ pub fn round_with_feedback(
             })
         })?;
     }
-    Ok(bytes)
+    Ok(())
 }
 
 /// Does `work` for all `parts`, in a thread each.

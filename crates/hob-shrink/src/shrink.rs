@@ -204,7 +204,6 @@ pub enum Notes<'a> {
 /// What everything that a study learns depends on is reduced to.
 fn key(network: &Network, source: &dyn Source, text: &Sequences, options: &Options) -> Result<Key, Error> {
     let method = &options.method;
-    let bits = |numbers: &[f32]| numbers.iter().map(|x| u64::from(x.to_bits())).collect::<Vec<_>>();
     let mut key = Key::new().and_text(env!("CARGO_PKG_VERSION")).and([options.seed, options.sequence as u64]);
     key = key.and_text(&format!("{:?} {:?} {:?}", method.types, method.judge, method.search));
     key = key.and(text.tokens.iter().map(|t| u64::from(*t))).and(text.documents.iter().map(|d| *d as u64));
@@ -212,10 +211,10 @@ fn key(network: &Network, source: &dyn Source, text: &Sequences, options: &Optio
         key = key.and_text(&tensor.name).and([range.start as u64, range.end as u64]);
         // Vectors are small, and differ between any two models of one shape.
         if tensor.shape.len() < 2 {
-            key = key.and(bits(&source.numbers(range)?));
+            key = key.and_f32s(&source.numbers(range)?);
         }
     }
-    Ok(key.and(bits(&source.numbers(network.embedding_stretch())?)))
+    Ok(key.and_f32s(&source.numbers(network.embedding_stretch())?))
 }
 
 /// Reads a text forward and back, and makes the table's entries on the way back, from the head to the embedding.

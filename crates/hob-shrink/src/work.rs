@@ -1,6 +1,7 @@
 //! What is learned of a model's matrices while it is read, on disk: for a large model it is larger than memory, and it is needed
 //! again when the plan is made.
 
+use crate::journal::Key;
 use crate::{Error, Feedback};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -21,6 +22,8 @@ pub(crate) struct WorkFile {
 pub(crate) struct Place {
     pub offset: u64,
     pub inputs: usize,
+    /// Of all numbers.
+    pub sum: u64,
 }
 
 impl Place {
@@ -66,7 +69,7 @@ impl WorkFile {
             put(&row[..j]).map_err(Error::Work)?;
         }
         file.write_all(&out).map_err(Error::Work)?;
-        let place = Place { offset, inputs: n };
+        let place = Place { offset, inputs: n, sum: sum(feedback, importance) };
         self.end = place.end();
         Ok(place)
     }
@@ -98,8 +101,15 @@ impl WorkFile {
         for (j, row) in feedback.transposed.chunks_exact_mut(n).enumerate() {
             get(&mut row[..j])?;
         }
+        if sum(&feedback, &importance) != place.sum {
+            return Err(Error::Damaged);
+        }
         Ok((feedback, importance))
     }
+}
+
+fn sum(feedback: &Feedback, importance: &[f32]) -> u64 {
+    Key::new().and_f32s(&feedback.weights).and_f32s(importance).and_f32s(&feedback.transposed).sum()
 }
 
 #[cfg(test)]
@@ -122,6 +132,7 @@ mod tests {
             let (read, columns) = work.read(*place).unwrap();
             assert!(read.transposed == feedback.transposed && read.weights == feedback.weights);
             assert_eq!(&columns, importance);
+            assert!(matches!(work.read(Place { sum: 0, ..*place }), Err(Error::Damaged)));
         }
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "it has no name");
         assert!(matches!(WorkFile::new(&folder.path().join("absent")), Err(Error::Work(_))));
