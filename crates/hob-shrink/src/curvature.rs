@@ -4,8 +4,8 @@ use crate::Part;
 use crate::factor::factor;
 use hob_kernels::{Cpu, MatrixMut, MatrixView, Precision, Sum};
 
-/// Part of the diagonal's mean that is added to it, so that columns no token used have a weight.
-const DAMPING: f64 = 0.01;
+/// Part of the diagonal's mean that is added to it at least, so that columns no token used have a weight.
+const DAMPING_MIN: f64 = 0.01;
 
 /// How often the addition is made ten times larger before the form is given up.
 const TRIES: usize = 6;
@@ -24,6 +24,7 @@ struct Term {
 pub struct Curvature {
     terms: Vec<Term>,
     inputs: usize,
+    tokens: usize,
 }
 
 /// The form of a row, factored: `form = m diag(weights) m^T` with `m` upper triangular and ones on its diagonal.
@@ -57,7 +58,7 @@ impl Curvature {
                 rows: counts.iter().map(|c| *c as f32 * per_token).collect(),
             });
         }
-        Self { terms, inputs: part.inputs }
+        Self { terms, inputs: part.inputs, tokens: tokens.max(1) }
     }
 
     /// Columns.
@@ -99,6 +100,8 @@ impl Curvature {
         let mean = (0..n).map(|i| f64::from(form[i * n + i])).sum::<f64>() / n.max(1) as f64;
         // A matrix that nothing depends on is rounded as if all columns mattered alike.
         let unit = if mean > 0.0 { mean } else { 1.0 };
-        (0..TRIES).find_map(|i| factor(cpu, &form, n, (DAMPING * unit * 10f64.powi(i as i32)) as f32))
+        // A form of few tokens knows their chances as well as the model: what is added grows with columns per token.
+        let damping = DAMPING_MIN.max(n as f64 / self.tokens as f64).min(1.0);
+        (0..TRIES).find_map(|i| factor(cpu, &form, n, (damping * unit * 10f64.powi(i as i32)) as f32))
     }
 }
