@@ -165,6 +165,7 @@ fn set_scaling(rope: &RopeSpec, set: &mut dyn FnMut(&str, Value)) {
 fn tensors(spec: &ModelSpec, layout: RopeLayout, binder: &mut Binder<'_>) -> Result<Vec<Tensor>, Error> {
     // A checkpoint that stores its norms minus something stores all of them so, and norms are the only vectors with that name.
     let offset = spec.final_norm.map_or(0.0, |norm| norm.weight_offset);
+    let turning = spec.ropes.first().map_or(0, |rope| rope.width);
     let mut tensors = Vec::new();
     for wanted in spec.tensors() {
         let stored = binder.stored(&wanted.name)?;
@@ -179,7 +180,7 @@ fn tensors(spec: &ModelSpec, layout: RopeLayout, binder: &mut Binder<'_>) -> Res
             (stored.dtype, stored.bytes.clone())
         };
         let bytes = match heads {
-            Some(heads) => interleave(&bytes, wanted.shape[0], heads).into(),
+            Some(heads) => interleave(&bytes, wanted.shape[0], heads, turning).into(),
             None => bytes,
         };
         tensors.push(Tensor { name: wanted.name, dtype, shape: wanted.shape, bytes });
@@ -207,17 +208,17 @@ fn heads_of(spec: &ModelSpec, name: &str) -> Option<usize> {
     }
 }
 
-/// Rows of each head from halves (`0, 1, ... | d/2, ...`) to pairs that stand beside each other (`0, d/2, 1, ...`).
-fn interleave(bytes: &[u8], rows: usize, heads: usize) -> Vec<u8> {
-    let (row, half) = (bytes.len() / rows, rows / heads / 2);
+/// The first `turning` rows of each head from halves (`0, 1, ... | t/2, ...`) to pairs that stand beside each other (`0, t/2, 1, ...`);
+/// the rest as they are.
+fn interleave(bytes: &[u8], rows: usize, heads: usize, turning: usize) -> Vec<u8> {
+    let (row, head, half) = (bytes.len() / rows, rows / heads, turning / 2);
+    let from = |r: usize| {
+        let at = r % head;
+        let within = if at < 2 * half { at / 2 + at % 2 * half } else { at };
+        (r - at + within) * row
+    };
     let mut out = Vec::with_capacity(bytes.len());
-    for head in bytes.chunks_exact(2 * half * row) {
-        let (first, second) = head.split_at(half * row);
-        for (a, b) in first.chunks_exact(row).zip(second.chunks_exact(row)) {
-            out.extend_from_slice(a);
-            out.extend_from_slice(b);
-        }
-    }
+    (0..rows).for_each(|r| out.extend_from_slice(&bytes[from(r)..][..row]));
     out
 }
 
@@ -265,9 +266,12 @@ mod tests {
     #[test]
     fn rows_of_each_head_come_in_pairs() {
         // Two heads of four rows of one byte.
-        assert_eq!(interleave(&[0, 1, 2, 3, 10, 11, 12, 13], 8, 2), [0, 2, 1, 3, 10, 12, 11, 13]);
+        assert_eq!(interleave(&[0, 1, 2, 3, 10, 11, 12, 13], 8, 2, 4), [0, 2, 1, 3, 10, 12, 11, 13]);
         // One head of four rows of two bytes.
-        assert_eq!(interleave(&[0, 0, 1, 1, 2, 2, 3, 3], 4, 1), [0, 0, 2, 2, 1, 1, 3, 3]);
+        assert_eq!(interleave(&[0, 0, 1, 1, 2, 2, 3, 3], 4, 1, 4), [0, 0, 2, 2, 1, 1, 3, 3]);
+        // Heads of which a part turns, and of one row, which nothing turns.
+        assert_eq!(interleave(&[0, 1, 2, 3, 4], 5, 1, 4), [0, 2, 1, 3, 4]);
+        assert_eq!(interleave(&[7, 8], 2, 2, 0), [7, 8]);
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Writing the small model.
 
 use crate::Error;
-use hob_format::{GgufLayout, GgufWriter, Metadata};
+use hob_format::Metadata;
 use hob_quant::TensorType;
-use hob_train::Layout;
+use hob_train::{Layout, write_file};
+use std::borrow::Cow;
 use std::path::Path;
 
 /// A tensor as a file holds it.
@@ -19,7 +20,7 @@ pub struct StoredTensor {
     pub bytes: Vec<u8>,
 }
 
-/// Writes `tensors`, and the constants of `layout`, as a GGUF file, which appears when it is complete.
+/// Writes `tensors`, which are those of `layout`, and its constants as a GGUF file, which appears when it is complete.
 ///
 /// # Errors
 /// Whatever the file system refuses.
@@ -29,21 +30,6 @@ pub fn write_model(
     layout: &Layout,
     tensors: &[StoredTensor],
 ) -> Result<(), Error> {
-    let mut file = GgufLayout::new(metadata.clone());
-    for t in tensors {
-        file.tensor(&t.name, t.ty, &t.shape);
-    }
-    for (t, _) in layout.constants() {
-        file.tensor(&t.name, TensorType::F32, &t.shape);
-    }
-    let mut writer = GgufWriter::create(path, &file)?;
-    for t in tensors {
-        writer.begin(&t.name)?;
-        writer.write(&t.bytes)?;
-    }
-    for (t, values) in layout.constants() {
-        writer.begin(&t.name)?;
-        writer.write(&values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>())?;
-    }
-    Ok(writer.finish()?)
+    let types: Vec<TensorType> = tensors.iter().map(|t| t.ty).collect();
+    Ok(write_file(path, metadata, layout, &types, &mut |i| Ok(Cow::Borrowed(&tensors[i].bytes)))?)
 }

@@ -7,6 +7,7 @@
 //! `w - w_B ([H^-1]_BB)^-1 [H^-1]_B`. Columns go one group at a time, the cheapest first, and `H^-1` shrinks with them.
 //! Source: Hassibi and Stork, "Second order derivatives for network pruning: optimal brain surgeon" (1992), for whole columns.
 
+use crate::statistics::form_numbers;
 use crate::{Error, Part, Statistics};
 use hob_format::Metadata;
 use hob_model::ModelSpec;
@@ -29,10 +30,7 @@ pub struct Widths {
 /// Bytes of memory that pruning takes at its peak, roughly: the parent, the child and its gradients, and the forms of all matrices
 /// in three shapes.
 pub fn prune_memory_bytes(network: &Network) -> u64 {
-    let square = |(t, _): (&hob_model::spec::TensorSpec, _)| {
-        if t.shape.len() > 1 { (t.shape[t.shape.len() - 1] as u64).pow(2) } else { 0 }
-    };
-    let forms: u64 = network.layout().iter().map(square).sum();
+    let forms: u64 = network.layout().iter().map(|(t, _)| form_numbers(t)).sum();
     4 * (3 * network.layout().len() as u64 + 4 * forms)
 }
 

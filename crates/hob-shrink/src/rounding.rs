@@ -7,8 +7,8 @@ use hob_quant::{
     Aims, Error, Lattice, TensorType, has_codebook, quantize_block_towards, quantize_row,
     quantize_row_weighted,
 };
+use hob_train::in_threads;
 use std::ops::Range;
-use std::thread;
 
 /// Weights that are rounded together: as many numbers are kept for their errors.
 const WEIGHTS: usize = 1 << 25;
@@ -44,7 +44,7 @@ pub fn round_matrix(
     let mut bytes = vec![0; rows * row_bytes];
     let share = rows.div_ceil(threads.max(1)).max(1);
     let parts = w.chunks(share * inputs).zip(bytes.chunks_mut(share * row_bytes));
-    at_once(parts, |(w, bytes)| {
+    in_threads(parts, |(w, bytes)| {
         let mut rows = w.chunks_exact(inputs).zip(bytes.chunks_exact_mut(row_bytes));
         rows.try_for_each(|(w, bytes)| match how {
             Rounding::Nearest => quantize_row(ty, w, bytes),
@@ -115,7 +115,7 @@ fn round_rows(
             .chunks(share * inputs)
             .zip(aims.chunks(share * columns))
             .zip(errors.chunks_mut(share * inputs).zip(bytes.chunks_mut(share * row_bytes)));
-        at_once(parts, |((w, aims), (errors, bytes))| {
+        in_threads(parts, |((w, aims), (errors, bytes))| {
             let mut row = Row::new(ty, feedback, inputs);
             let ends = aims.chunks_exact(columns).zip(errors.chunks_exact_mut(inputs));
             let mut rows = w.chunks_exact(inputs).zip(ends).zip(bytes.chunks_exact_mut(row_bytes));
@@ -125,18 +125,6 @@ fn round_rows(
         })?;
     }
     Ok(())
-}
-
-/// Does `work` for all `parts`, in a thread each.
-fn at_once<T: Send>(
-    parts: impl Iterator<Item = T>,
-    work: impl Fn(T) -> Result<(), Error> + Sync,
-) -> Result<(), Error> {
-    let work = &work;
-    thread::scope(|scope| {
-        let running: Vec<_> = parts.map(|part| scope.spawn(move || work(part))).collect();
-        running.into_iter().try_for_each(|t| t.join().expect("rounding does not panic"))
-    })
 }
 
 /// Memory for rounding row after row.

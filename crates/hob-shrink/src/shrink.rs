@@ -2,7 +2,7 @@
 
 use crate::journal::{Journal, Key, State};
 use crate::plan::frontier;
-use crate::statistics::AT_ONCE;
+use crate::statistics::{AT_ONCE, form_numbers};
 use crate::table::{Judge, Method, Search};
 use crate::work::WorkFile;
 use crate::{Entry, Error, Plan, Statistics, StoredTensor, Table, plan};
@@ -371,12 +371,9 @@ pub fn check_budgets(network: &Network, metadata: &Metadata, options: &Options) 
 pub fn memory_bytes(network: &Network, tokens: usize) -> u64 {
     let layers = (0..network.spec().layers.len()).map(|i| network.layer_stretch(i));
     let stretches = layers.chain([network.embedding_stretch(), network.head_stretch()]);
-    let square = |(t, _): (&TensorSpec, _)| {
-        if t.shape.len() > 1 { (t.shape[t.shape.len() - 1] as u64).pow(2) } else { 0 }
-    };
     let forms = |stretch: &Range<usize>| {
         let within = network.layout().iter().filter(|(_, range)| stretch.contains(&range.start));
-        let squares: Vec<u64> = within.map(square).collect();
+        let squares: Vec<u64> = within.map(|(t, _)| form_numbers(t)).collect();
         // All forms of a layer, and of its largest the copies that factoring makes.
         squares.iter().sum::<u64>() + 3 * squares.iter().max().copied().unwrap_or(0)
     };

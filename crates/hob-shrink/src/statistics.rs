@@ -9,6 +9,7 @@
 //! `r[o]` the share of output `o` in the sum of all `s`.
 
 use hob_kernels::{Cpu, MatrixMut, MatrixView, Precision, Sum};
+use hob_model::spec::TensorSpec;
 use hob_train::data::Sequences;
 use hob_train::{Batch, Goal, Network, Seen, Use, Workspace};
 use std::cell::RefCell;
@@ -42,6 +43,11 @@ pub struct Statistics {
     pub parts: BTreeMap<usize, Part>,
     /// Tokens seen.
     pub tokens: usize,
+}
+
+/// Numbers of the form of a tensor's matrix.
+pub(crate) fn form_numbers(tensor: &TensorSpec) -> u64 {
+    if tensor.shape.len() > 1 { (tensor.shape[tensor.shape.len() - 1] as u64).pow(2) } else { 0 }
 }
 
 impl Part {

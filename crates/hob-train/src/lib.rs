@@ -11,6 +11,7 @@
 mod checkpoint;
 pub mod data;
 mod error;
+mod file;
 mod induction;
 mod layout;
 mod lora;
@@ -23,11 +24,13 @@ pub mod recipe;
 mod settings;
 mod storage;
 mod sweep;
+mod threads;
 mod trainer;
 mod vocabulary;
 
 pub use checkpoint::Checkpoint;
 pub use error::Error;
+pub use file::write_file;
 pub use layout::{Layout, Numbers};
 pub use lora::{Adapter, Lora, Product};
 pub use network::Network;
@@ -38,5 +41,6 @@ pub use recipe::Recipe;
 pub use settings::describe;
 pub use storage::{Due, Storage};
 pub use sweep::Sweep;
+pub use threads::in_threads;
 pub use trainer::{Point, Teacher, Trainer};
 pub use vocabulary::{Roles, set_vocabulary};

@@ -2,12 +2,12 @@
 //! gradients go to the weights behind them as if nothing had been rounded (the straight-through estimator, Bengio et al.,
 //! arXiv:1308.3432). What is written later are the very blocks that the last pass saw.
 
-use crate::{Error, Layout};
-use hob_format::{GgufLayout, GgufWriter, Metadata};
+use crate::{Error, Layout, in_threads, write_file};
+use hob_format::Metadata;
 use hob_model::spec::TensorSpec;
 use hob_quant::{TensorType, dequantize_row, has_codebook, quantize_row, requantize_row};
+use std::borrow::Cow;
 use std::path::Path;
-use std::thread;
 
 /// How each tensor is stored in the file.
 #[derive(Clone, Debug, PartialEq)]
@@ -129,36 +129,12 @@ impl Storage {
         layout: &Layout,
         params: &[f32],
     ) -> Result<(), Error> {
-        let mut file = GgufLayout::new(metadata.clone());
-        for (&ty, (tensor, _)) in self.types.iter().zip(layout.iter()) {
-            file.tensor(&tensor.name, ty, &tensor.shape);
-        }
-        for (tensor, _) in layout.constants() {
-            file.tensor(&tensor.name, TensorType::F32, &tensor.shape);
-        }
-        let mut writer = GgufWriter::create(path, &file)?;
-        for (i, (tensor, range)) in layout.iter().enumerate() {
-            writer.begin(&tensor.name)?;
-            writer.write(&self.store(i, tensor, &params[range], 1)?)?;
-        }
-        for (tensor, values) in layout.constants() {
-            writer.begin(&tensor.name)?;
-            writer.write(&values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>())?;
-        }
-        Ok(writer.finish()?)
+        let places: Vec<_> = layout.iter().collect();
+        write_file(path, metadata, layout, &self.types, &mut |i| {
+            let (tensor, range) = &places[i];
+            Ok(Cow::Owned(self.store(i, tensor, &params[range.clone()], 1)?))
+        })
     }
-}
-
-/// Does `work` for each of `parts` in a thread of its own.
-fn in_threads<P: Send, E: Send>(
-    parts: impl Iterator<Item = P>,
-    work: impl Fn(P) -> Result<(), E> + Sync,
-) -> Result<(), E> {
-    let work = &work;
-    thread::scope(|scope| {
-        let running: Vec<_> = parts.map(|part| scope.spawn(move || work(part))).collect();
-        running.into_iter().try_for_each(|part| part.join().expect("rounding does not panic"))
-    })
 }
 
 fn width(tensor: &TensorSpec) -> usize {

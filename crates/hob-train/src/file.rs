@@ -1,0 +1,38 @@
+//! A model as a GGUF file: the tensors of its layout in whatever types, and its constants.
+
+use crate::{Error, Layout};
+use hob_format::{GgufLayout, GgufWriter, Metadata};
+use hob_quant::TensorType;
+use std::borrow::Cow;
+use std::path::Path;
+
+/// Writes the tensors of `layout`, of which `types` has the types and `blocks` gives the bytes by number, and its constants as a
+/// GGUF file, which appears when it is complete.
+///
+/// # Errors
+/// Whatever the file system refuses, and what `blocks` says.
+pub fn write_file<'a>(
+    path: &Path,
+    metadata: &Metadata,
+    layout: &Layout,
+    types: &[TensorType],
+    blocks: &mut dyn FnMut(usize) -> Result<Cow<'a, [u8]>, Error>,
+) -> Result<(), Error> {
+    let mut file = GgufLayout::new(metadata.clone());
+    for (&ty, (tensor, _)) in types.iter().zip(layout.iter()) {
+        file.tensor(&tensor.name, ty, &tensor.shape);
+    }
+    for (tensor, _) in layout.constants() {
+        file.tensor(&tensor.name, TensorType::F32, &tensor.shape);
+    }
+    let mut writer = GgufWriter::create(path, &file)?;
+    for (i, (tensor, _)) in layout.iter().enumerate() {
+        writer.begin(&tensor.name)?;
+        writer.write(&blocks(i)?)?;
+    }
+    for (tensor, values) in layout.constants() {
+        writer.begin(&tensor.name)?;
+        writer.write(&values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>())?;
+    }
+    Ok(writer.finish()?)
+}
