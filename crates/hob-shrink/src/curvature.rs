@@ -52,10 +52,10 @@ impl Curvature {
                 rows: part.outputs.iter().map(|s| (s / total) as f32).collect(),
             });
         }
-        if let Some((square, counts)) = &part.lookups {
+        if let Some(lookups) = &part.lookups {
             terms.push(Term {
-                form: square.iter().map(|h| h * per_token).collect(),
-                rows: counts.iter().map(|c| *c as f32 * per_token).collect(),
+                form: lookups.form().into_iter().map(|h| h * per_token).collect(),
+                rows: lookups.counts.iter().map(|c| *c as f32 * per_token).collect(),
             });
         }
         Self { terms, inputs: part.inputs, tokens: tokens.max(1) }

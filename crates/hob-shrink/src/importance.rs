@@ -30,7 +30,7 @@ pub fn importance(
         }
     };
     let mut sweep = Sweep::new(network, text, sequence, AT_ONCE);
-    sweep.enter(&source.numbers(network.embedding_stretch())?);
+    sweep.enter(source)?;
     for i in 0..network.spec().layers.len() {
         heard(i);
         sweep.listen(cpu, i, &source.numbers(network.layer_stretch(i))?, &listen);

@@ -5,12 +5,14 @@
 
 use crate::table::{Candidate, Entry, Kept};
 use crate::work::Place;
-use crate::{Error, Part};
+use crate::{Error, Lookups, Part};
 use hob_format::{AtomicFile, Commit};
 use hob_quant::TensorType;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Files of the folder: what the study is about, the entries, how far it is, and the factors.
@@ -65,10 +67,10 @@ pub(crate) struct Journal {
 pub(crate) struct State {
     /// Layers that they have yet to go through.
     pub layers: usize,
-    /// By the stream, of all tokens.
+    /// All of all tokens, as [`hob_train::Sweep::gradients`] gives them.
     pub gradients: Vec<f32>,
-    /// What the head saw, where it is the embedding too and so is not done with.
-    pub head: Option<Part>,
+    /// What matrices saw that are not done with: the head where it is the embedding too, and where layers' own inputs come from.
+    pub parts: Vec<Part>,
 }
 
 /// An entry, as a line of JSON. Costs are bits: what is read is what was written.
@@ -132,7 +134,7 @@ impl Journal {
         &self,
         layers: usize,
         gradients: impl Iterator<Item = &'a [f32]>,
-        head: Option<&Part>,
+        parts: &BTreeMap<usize, Part>,
     ) -> Result<(), Error> {
         self.lines.sync_data().map_err(Error::Work)?;
         let mut file = AtomicFile::create(&self.folder.join(STATE))?;
@@ -142,14 +144,8 @@ impl Journal {
             let count: usize = gradients.iter().map(|g| g.len()).sum();
             to.put_u64s(&[self.key.0, layers as u64, count as u64])?;
             gradients.iter().try_for_each(|g| to.put_f32s(g))?;
-            to.put_u64s(&[u64::from(head.is_some())])?;
-            if let Some(part) = head {
-                to.put_u64s(&[part.range.start as u64, part.range.end as u64, part.inputs as u64])?;
-                to.put_f32s(&part.products)?;
-                let bits = |numbers: &[f64]| numbers.iter().map(|x| x.to_bits()).collect::<Vec<u64>>();
-                to.put_u64s(&bits(&part.outputs))?;
-                to.put_u64s(&bits(&part.squares))?;
-            }
+            to.put_u64s(&[parts.len() as u64])?;
+            parts.values().try_for_each(|part| to.put_part(part))?;
             let sum = to.sum.0;
             to.put_u64s(&[sum])
         };
@@ -210,21 +206,10 @@ fn read_state(path: &Path, key: Key) -> Option<State> {
         return None;
     }
     let gradients = from.f32s(count, most)?;
-    let has_head = from.u64s(1, most)?[0] == 1;
-    let head = if has_head {
-        let [start, end, inputs] = *from.u64s(3, most)? else { return None };
-        let outputs = end.checked_sub(start)?.checked_div(inputs)?;
-        let products = from.f32s(inputs.checked_mul(inputs)?, most)?;
-        let floats = |bits: Vec<u64>| bits.into_iter().map(f64::from_bits).collect();
-        let outputs = floats(from.u64s(outputs, most)?);
-        let squares = floats(from.u64s(inputs, most)?);
-        let (range, inputs) = (start as usize..end as usize, inputs as usize);
-        Some(Part { range, inputs, products, outputs, squares, lookups: None })
-    } else {
-        None
-    };
+    let parts = from.u64s(1, most)?[0];
+    let parts = (0..parts).map(|_| from.part(most)).collect::<Option<_>>()?;
     let sum = from.sum.0;
-    (from.u64s(1, most)?[0] == sum).then_some(State { layers: layers as usize, gradients, head })
+    (from.u64s(1, most)?[0] == sum).then_some(State { layers: layers as usize, gradients, parts })
 }
 
 /// A file, and the sum of what went through it.
@@ -243,6 +228,22 @@ impl<F: Write> Summed<F> {
         self.sum = self.sum.and_f32s(numbers);
         numbers.iter().try_for_each(|n| self.file.write_all(&n.to_le_bytes()))
     }
+
+    fn put_part(&mut self, part: &Part) -> io::Result<()> {
+        let products = u64::from(!part.products.is_empty());
+        let width = part.lookups.as_ref().map_or(0, |l| l.width as u64);
+        let Range { start, end } = part.range;
+        self.put_u64s(&[start as u64, end as u64, part.inputs as u64, products, width])?;
+        self.put_f32s(&part.products)?;
+        let bits = |numbers: &[f64]| numbers.iter().map(|x| x.to_bits()).collect::<Vec<u64>>();
+        self.put_u64s(&bits(&part.outputs))?;
+        self.put_u64s(&bits(&part.squares))?;
+        if let Some(Lookups { blocks, counts, .. }) = &part.lookups {
+            self.put_f32s(blocks)?;
+            self.put_u64s(&counts.iter().map(|c| u64::from(*c)).collect::<Vec<_>>())?;
+        }
+        Ok(())
+    }
 }
 
 impl<F: Read> Summed<F> {
@@ -259,6 +260,22 @@ impl<F: Read> Summed<F> {
         let numbers: Vec<f32> = bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
         self.sum = self.sum.and_f32s(&numbers);
         Some(numbers)
+    }
+
+    fn part(&mut self, most: u64) -> Option<Part> {
+        let [start, end, inputs, products, width] = *self.u64s(5, most)? else { return None };
+        let outputs = end.checked_sub(start)?.checked_div(inputs)?;
+        let products = self.f32s(products.checked_mul(inputs)?.checked_mul(inputs)?, most)?;
+        let floats = |bits: Vec<u64>| bits.into_iter().map(f64::from_bits).collect();
+        let (out, squares) = (floats(self.u64s(outputs, most)?), floats(self.u64s(inputs, most)?));
+        let mut lookups = None;
+        if width > 0 {
+            let blocks = self.f32s(inputs.checked_mul(width)?, most)?;
+            let counts = self.u64s(outputs, most)?.into_iter().map(|c| c as u32).collect();
+            lookups = Some(Lookups { width: width as usize, blocks, counts });
+        }
+        let (range, inputs) = (start as usize..end as usize, inputs as usize);
+        Some(Part { range, inputs, products, outputs: out, squares, lookups })
     }
 
     fn bytes(&mut self, bytes: u64, most: u64) -> Option<Vec<u8>> {
@@ -287,19 +304,22 @@ mod tests {
     fn what_was_noted_is_there_after_the_program_ended() {
         let folder = tempfile::tempdir().unwrap();
         let (path, key) = (folder.path().join("x.work"), Key::new().and([1, 2]).and_text("a"));
-        let part = Part { squares: vec![0.5; 2], ..Part::new(4..10, 2) };
+        let looked_up = Lookups { width: 1, blocks: vec![0.5; 2], counts: vec![1, 0, 2] };
+        let part = Part { squares: vec![0.5; 2], lookups: Some(looked_up), ..Part::new(4..10, 2) };
+        let parts = BTreeMap::from([(4, part.clone())]);
         let mut journal = Journal::open(&path, key).unwrap();
         assert!(journal.state.is_none());
         journal.note(&entry("first")).unwrap();
-        journal.save(3, [&[1.5f32, -2.0][..], &[3.0]].into_iter(), Some(&part)).unwrap();
+        journal.save(3, [&[1.5f32, -2.0][..], &[3.0]].into_iter(), &parts).unwrap();
         journal.note(&entry("second")).unwrap();
         // The program ends in the middle of a line.
         fs::OpenOptions::new().append(true).open(path.join("entries")).unwrap().write_all(b"{\"na").unwrap();
         let again = Journal::open(&path, key).unwrap();
         let state = again.state.as_ref().unwrap();
         assert_eq!((state.layers, &state.gradients[..]), (3, &[1.5, -2.0, 3.0][..]));
-        let head = state.head.as_ref().unwrap();
+        let head = &state.parts[0];
         assert!(head.range == part.range && head.squares == part.squares && head.outputs == part.outputs);
+        assert!(head.products == part.products && head.lookups == part.lookups);
         let names: Vec<&str> = again.entries.iter().map(|e| e.name.as_str()).collect();
         assert_eq!(names, ["first", "second"]);
         assert_eq!(again.entries[0].candidates, entry("first").candidates);
@@ -320,7 +340,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (path, key) = (folder.path().join("x.work"), Key::new());
         let journal = Journal::open(&path, key).unwrap();
-        journal.save(1, [&[1.0f32][..]].into_iter(), Some(&Part::new(0..4, 2))).unwrap();
+        let parts = BTreeMap::from([(0, Part::new(0..4, 2))]);
+        journal.save(1, [&[1.0f32][..]].into_iter(), &parts).unwrap();
         let whole = fs::read(path.join("state")).unwrap();
         for cut in 0..whole.len() {
             fs::write(path.join("state"), &whole[..cut]).unwrap();

@@ -37,6 +37,6 @@ pub use prune::{Pruned, Widths, prune, prune_memory_bytes};
 pub use quantize::{Quantize, Quantized, quantize};
 pub use rounding::{Rounding, round_matrix, round_with_feedback};
 pub use shrink::{Notes, Options, Outcome, Stage, Study, check_budgets, memory_bytes};
-pub use statistics::{Part, Statistics};
+pub use statistics::{Lookups, Part, Statistics};
 pub use table::{Candidate, Entry, Judge, Method, Search, Table};
 pub use tune::Tuning;

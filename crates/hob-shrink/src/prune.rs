@@ -11,7 +11,7 @@ use crate::statistics::form_numbers;
 use crate::{Error, Part, Statistics};
 use hob_format::Metadata;
 use hob_model::ModelSpec;
-use hob_model::spec::{Ffn, OutputSpec, QkNorm};
+use hob_model::spec::{Ffn, KvSource, OutputSpec, QkNorm};
 use hob_train::{Network, describe};
 use std::collections::BTreeMap;
 
@@ -48,8 +48,12 @@ impl Widths {
             let Ffn::Gated { width, .. } = layer.ffn else {
                 return Err(unsupported("layers that are not gated"));
             };
+            let a = &layer.attention;
+            if a.value_is_key || (self.kv_heads.is_some() && a.kv != KvSource::Own) {
+                return Err(unsupported("layers with shared keys and values"));
+            }
             fewer("neurons in the feed-forward part", width, self.ffn)?;
-            fewer("key-value heads", layer.attention.kv_heads, self.kv_heads)?;
+            fewer("key-value heads", a.kv_heads, self.kv_heads)?;
         }
         Ok(())
     }

@@ -247,7 +247,7 @@ impl Learner<'_> {
             heard(Stage::GoingOn(left, layers));
         }
         let mut sweep = Sweep::new(network, text, options.sequence, AT_ONCE);
-        sweep.enter(&source.numbers(embedding.clone())?);
+        sweep.enter(source)?;
         for i in 0..left {
             heard(Stage::Forward(i, layers));
             sweep.forward(cpu, i, &source.numbers(network.layer_stretch(i))?);
@@ -266,8 +266,11 @@ impl Learner<'_> {
             self.save(i, &sweep)?;
         }
         let statistics = &self.statistics;
-        sweep.leave(&|seen| statistics.borrow_mut().hear(cpu, network, seen));
+        sweep.leave(cpu, &|seen| statistics.borrow_mut().hear(cpu, network, seen));
         drop(sweep);
+        for stretch in network.own_input_stretches() {
+            self.enter(stretch.clone(), &source.numbers(stretch)?, heard)?;
+        }
         self.enter(embedding.clone(), &source.numbers(embedding)?, heard)
     }
 
@@ -278,24 +281,24 @@ impl Learner<'_> {
         let names: BTreeSet<&str> = entries.map(|entry| entry.name.as_str()).collect();
         let embedding = self.network.embedding_stretch();
         let layers = 0..state.layers.min(spec.layers.len());
-        let left: Vec<Range<usize>> =
-            layers.map(|i| self.network.layer_stretch(i)).chain([embedding.clone()]).collect();
+        let last = self.network.own_input_stretches().chain([embedding.clone()]);
+        let left: Vec<Range<usize>> = layers.map(|i| self.network.layer_stretch(i)).chain(last).collect();
         let is_there = |(tensor, range): (&TensorSpec, Range<usize>)| {
             let is_left = left.iter().any(|stretch| stretch.contains(&range.start));
             tensor.shape.len() < 2 || is_left || names.contains(tensor.name.as_str())
         };
         let is_tied = self.network.head_stretch() == embedding;
         state.layers <= spec.layers.len()
-            && state.gradients.len() == text.tokens.len() * spec.hidden
-            && state.head.as_ref().map(|part| &part.range) == is_tied.then_some(&embedding)
+            && state.gradients.len() == Sweep::gradient_numbers(self.network, text.tokens.len())
+            && state.parts.iter().any(|part| part.range == embedding) == is_tied
             && self.network.layout().iter().all(is_there)
     }
 
     /// Goes on where an earlier run was.
     fn go_on(&mut self, state: State, sweep: &mut Sweep<'_>) {
         sweep.go_on(&state.gradients);
-        let head = state.head.into_iter().map(|part| (part.range.start, part));
-        self.statistics.get_mut().parts.extend(head);
+        let parts = state.parts.into_iter().map(|part| (part.range.start, part));
+        self.statistics.get_mut().parts.extend(parts);
         let entries = self.journal.iter_mut().flat_map(|journal| journal.entries.drain(..));
         let layout = self.network.layout();
         let place = |name: &str| layout.iter().find(|(t, _)| t.name == name).map(|(_, range)| range.start);
@@ -327,7 +330,7 @@ impl Learner<'_> {
         let Some(journal) = &self.journal else { return Ok(()) };
         self.work.sync()?;
         let statistics = self.statistics.borrow();
-        journal.save(layers, sweep.gradients(), statistics.parts.values().next())
+        journal.save(layers, sweep.gradients(), &statistics.parts)
     }
 
     /// Makes entries of the matrices at `stretch`, whose numbers are `numbers`, and forgets what they saw.
@@ -370,7 +373,8 @@ pub fn check_budgets(network: &Network, metadata: &Metadata, options: &Options) 
 /// layer or of the head, and what its matrices saw.
 pub fn memory_bytes(network: &Network, tokens: usize) -> u64 {
     let layers = (0..network.spec().layers.len()).map(|i| network.layer_stretch(i));
-    let stretches = layers.chain([network.embedding_stretch(), network.head_stretch()]);
+    let ends = [network.embedding_stretch(), network.head_stretch()];
+    let stretches = layers.chain(ends).chain(network.own_input_stretches());
     let forms = |stretch: &Range<usize>| {
         let within = network.layout().iter().filter(|(_, range)| stretch.contains(&range.start));
         let squares: Vec<u64> = within.map(|(t, _)| form_numbers(t)).collect();

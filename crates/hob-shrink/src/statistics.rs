@@ -26,14 +26,38 @@ pub struct Part {
     pub range: Range<usize>,
     /// Columns.
     pub inputs: usize,
-    /// Sum over tokens of `s x^T x`, `[in, in]`; zeros where it was only looked up.
+    /// Sum over tokens of `s x^T x`, `[in, in]`; empty where it was only looked up.
     pub products: Vec<f32>,
     /// Sum over tokens of the squared gradient by each output, `[out]`.
     pub outputs: Vec<f64>,
     /// Sum over tokens of `x^2`, `[in]`: what importance matrices hold.
     pub squares: Vec<f64>,
-    /// Where rows were looked up: sum over tokens of `dy^T dy`, `[in, in]`, and how often each row was, `[out]`.
-    pub lookups: Option<(Vec<f32>, Vec<u32>)>,
+    /// What was looked up, where rows were.
+    pub lookups: Option<Lookups>,
+}
+
+/// What rows that are looked up saw. Columns that different layers look up have nothing to do with each other.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lookups {
+    /// Columns that are looked up together (`C`).
+    pub width: usize,
+    /// Sum over tokens of `dy^T dy`, `[in / C, C, C]`.
+    pub blocks: Vec<f32>,
+    /// How often each row was, `[out]`.
+    pub counts: Vec<u32>,
+}
+
+impl Lookups {
+    /// The form of whole rows, `[in, in]`.
+    pub fn form(&self) -> Vec<f32> {
+        let c = self.width;
+        let inputs = self.blocks.len() / c;
+        let mut form = vec![0.0; inputs * inputs];
+        for (row, (to, from)) in form.chunks_exact_mut(inputs).zip(self.blocks.chunks_exact(c)).enumerate() {
+            to[row / c * c..][..c].copy_from_slice(from);
+        }
+        form
+    }
 }
 
 /// What all matrices of a model saw.
@@ -75,13 +99,22 @@ impl Part {
         add_square(cpu, &weighted, inputs, &mut self.products);
     }
 
-    fn rows(&mut self, cpu: &Cpu, rows: impl Iterator<Item = usize>, dy: &[f32], scale: f32) {
-        let (inputs, outputs) = (self.inputs, self.outputs.len());
-        let (square, counts) =
-            self.lookups.get_or_insert_with(|| (vec![0.0; inputs * inputs], vec![0; outputs]));
+    fn rows(
+        &mut self,
+        cpu: &Cpu,
+        rows: impl Iterator<Item = usize>,
+        columns: Range<usize>,
+        (dy, scale): (&[f32], f32),
+    ) {
+        let (width, outputs) = (columns.len(), self.outputs.len());
+        let fresh = || Lookups { width, blocks: vec![0.0; self.inputs * width], counts: vec![0; outputs] };
+        let Lookups { blocks, counts, .. } = self.lookups.get_or_insert_with(fresh);
         let dy: Vec<f32> = dy.iter().map(|g| g * scale).collect();
-        add_square(cpu, &dy, inputs, square);
-        rows.for_each(|row| counts[row] += 1);
+        add_square(cpu, &dy, width, &mut blocks[columns.start * width..columns.end * width]);
+        // Every token looks its row up once for each layer: that is one use of the row.
+        if columns.start == 0 {
+            rows.for_each(|row| counts[row] += 1);
+        }
     }
 }
 
@@ -94,17 +127,17 @@ fn add_square(cpu: &Cpu, x: &[f32], width: usize, to: &mut [f32]) {
 impl Statistics {
     /// Adds what a matrix of `network` saw.
     pub(crate) fn hear(&mut self, cpu: &Cpu, network: &Network, seen: Seen<'_>) {
-        let inputs = match seen.what {
-            Use::Product { inputs, .. } => inputs,
-            Use::Rows { .. } => network.spec().hidden,
-        };
+        let (Use::Product { inputs, .. } | Use::Rows { inputs, .. }) = seen.what;
         let part = self.parts.entry(seen.weight.start);
-        let part = part.or_insert_with(|| Part::new(seen.weight.clone(), inputs));
+        let part = part.or_insert_with(|| match seen.what {
+            Use::Product { .. } => Part::new(seen.weight.clone(), inputs),
+            Use::Rows { .. } => Part { products: Vec::new(), ..Part::new(seen.weight.clone(), inputs) },
+        });
         match seen.what {
             Use::Product { x, dy, .. } => part.product(cpu, x, dy),
-            Use::Rows { tokens, dy } => {
-                let embedding = &network.spec().embedding;
-                part.rows(cpu, tokens.iter().map(|t| embedding.row(*t)), dy, embedding.scale);
+            Use::Rows { columns, scale, tokens, dy, .. } => {
+                let rows = tokens.iter().map(|t| network.spec().embedding.row(*t));
+                part.rows(cpu, rows, columns, (dy, scale));
             }
         }
     }

@@ -73,6 +73,11 @@ impl Network {
         let [first, second, ..] = self.layers.as_slice() else {
             return Err(unsupported("fewer than two layers"));
         };
+        let own = |layer: &Layer| {
+            let both = layer.k.clone().zip(layer.v.clone()).filter(|_| layer.value_norm.is_none());
+            both.ok_or_else(|| unsupported("shared or normed keys and values"))
+        };
+        let (places, matches) = (own(first)?, own(second)?);
         let (d, group) = (self.spec.hidden, first.heads / first.kv_heads);
         if (1 + group) * first.head_dim >= d {
             return Err(unsupported("so many queries to a key"));
@@ -93,8 +98,8 @@ impl Network {
         // Parts of the residual stream that do not disturb each other: what a token is, and what those before it are.
         let token = frames.draw(first.head_dim, &common);
         let notes = frames.draw(group * first.head_dim, &[common, token.clone()].concat());
-        self.wire_places(first, &fast, (&u, &token, &notes), params);
-        self.wire_matches(second, &slow[..], one, (&token, &notes), &mut frames, params);
+        self.wire_places((first, &places), &fast, (&u, &token, &notes), params);
+        self.wire_matches((second, &matches), &slow[..], one, (&token, &notes), &mut frames, params);
         Ok(())
     }
 
@@ -115,7 +120,7 @@ impl Network {
 
     fn wire_places(
         &self,
-        layer: &Layer,
+        (layer, (k, v)): (&Layer, &(Linear, Linear)),
         fast: &[Pair],
         (u, token, notes): (&[f32], &[Vec<f32>], &[Vec<f32>]),
         params: &mut [f32],
@@ -128,7 +133,7 @@ impl Network {
         for pair in fast {
             let mut ask =
                 |linear: &Linear, row: usize, factor: f32| add(params, linear, row, u, factor * size);
-            ask(&layer.k, pair.elements[0], 1.0);
+            ask(k, pair.elements[0], 1.0);
             for back in 0..group {
                 let angle = pair.frequency * (back + 1) as f32;
                 ask(&layer.q, back * dh + pair.elements[0], angle.cos());
@@ -136,7 +141,7 @@ impl Network {
             }
         }
         for (row, token) in token.iter().enumerate() {
-            add(params, &layer.v, row, token, 1.0);
+            add(params, v, row, token, 1.0);
         }
         for (column, note) in notes.iter().enumerate() {
             add_column(params, &layer.output, column, note, NOTE);
@@ -145,7 +150,7 @@ impl Network {
 
     fn wire_matches(
         &self,
-        layer: &Layer,
+        (layer, (k, v)): (&Layer, &(Linear, Linear)),
         slow: &[Pair],
         one: usize,
         (token, notes): (&[Vec<f32>], &[Vec<f32>]),
@@ -161,7 +166,7 @@ impl Network {
         for kv in 0..layer.kv_heads {
             let copied = frames.draw(dh, &[]);
             for (row, copied) in copied.iter().enumerate() {
-                add(params, &layer.v, kv * dh + row, copied, 1.0);
+                add(params, v, kv * dh + row, copied, 1.0);
             }
             for member in 0..group {
                 let head = kv * group + member;
@@ -178,7 +183,7 @@ impl Network {
                     }
                     if member == 0 && (of_token || group > 1) {
                         let there = if of_token { &notes[i] } else { &notes[dh + i] };
-                        add(params, &layer.k, kv * dh + element, there, size * of_notes);
+                        add(params, k, kv * dh + element, there, size * of_notes);
                     }
                 }
                 for (row, copied) in copied.iter().enumerate() {

@@ -58,22 +58,43 @@ impl Layout {
     }
 }
 
-/// Numbers of a stretch of a layout: of all its tensors, or of those of one layer.
+/// Numbers of a stretch of a layout: of all its tensors, or of those of one layer and what it needs besides.
 #[derive(Clone, Copy, Debug)]
 pub struct Numbers<'a> {
     start: usize,
     numbers: &'a [f32],
+    beside: Option<&'a Beside>,
+}
+
+/// What layers read of tensors that stand outside of them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Beside {
+    /// Where `numbers` stand.
+    pub start: usize,
+    /// Whole tensors, one after the other.
+    pub numbers: Vec<f32>,
+    /// Start of the matrix that `rows` are of, and its columns.
+    pub matrix: (usize, usize),
+    /// Rows that are looked up: where each stands in `row_numbers`, in rows.
+    pub rows: HashMap<usize, usize>,
+    /// Their numbers.
+    pub row_numbers: Vec<f32>,
 }
 
 impl<'a> Numbers<'a> {
     /// All of a layout.
     pub fn all(numbers: &'a [f32]) -> Self {
-        Self { start: 0, numbers }
+        Self::from(0, numbers)
     }
 
     /// Those from `start` on.
     pub fn from(start: usize, numbers: &'a [f32]) -> Self {
-        Self { start, numbers }
+        Self { start, numbers, beside: None }
+    }
+
+    /// And those `beside` them.
+    pub(crate) fn and(self, beside: &'a Beside) -> Self {
+        Self { beside: Some(beside), ..self }
     }
 
     /// Those at `range` of the layout.
@@ -81,7 +102,20 @@ impl<'a> Numbers<'a> {
     /// # Panics
     /// When they are not all here.
     pub fn at(&self, range: &Range<usize>) -> &'a [f32] {
-        &self.numbers[range.start - self.start..range.end - self.start]
+        match self.beside {
+            Some(b) if b.start <= range.start && range.end <= b.start + b.numbers.len() => {
+                &b.numbers[range.start - b.start..range.end - b.start]
+            }
+            _ => &self.numbers[range.start - self.start..range.end - self.start],
+        }
+    }
+
+    /// Row `row` of the matrix at `range`, which has `width` columns.
+    pub(crate) fn row(&self, range: &Range<usize>, width: usize, row: usize) -> &'a [f32] {
+        match self.beside {
+            Some(b) if b.matrix == (range.start, width) => &b.row_numbers[b.rows[&row] * width..][..width],
+            _ => &self.at(range)[row * width..][..width],
+        }
     }
 }
 

@@ -1,9 +1,13 @@
 //! One forward and one backward pass over a batch, and everything they keep between them.
 
+mod attention;
+mod gating;
+mod layer;
+
 use crate::layout::{Numbers, Sink};
-use crate::network::{Layer, Linear, Network, NormAt};
-use hob_kernels::ops::training::attention::{Gradients, Inputs};
-use hob_kernels::{Cpu, MatrixMut, MatrixView, RopeAngles, Sum, TrainingAttention};
+use crate::network::{Linear, Network, NormAt};
+use gating::Gated;
+use hob_kernels::{Cpu, MatrixMut, MatrixView, RopeAngles, Sum};
 use std::ops::Range;
 
 /// Token ids of whole sequences, one after the other, and which of them belong together.
@@ -28,6 +32,8 @@ pub(crate) struct Saved {
     /// Queries and keys before their norms, where they have any.
     q_raw: Vec<f32>,
     k_raw: Vec<f32>,
+    /// Values before theirs, where they are not the raw keys.
+    v_raw: Vec<f32>,
     q: Vec<f32>,
     k: Vec<f32>,
     v: Vec<f32>,
@@ -39,6 +45,18 @@ pub(crate) struct Saved {
     /// `[T, F]`, before the activation.
     gate: Vec<f32>,
     up: Vec<f32>,
+    gated: Gated,
+    /// The stream before it is scaled, where the layer does that.
+    x_end: Vec<f32>,
+}
+
+/// Keys and values that several layers read, `[T, K * Dh]`, and the gradients that the borrowers leave.
+#[derive(Debug, Default)]
+pub(crate) struct Lent {
+    k: Vec<f32>,
+    v: Vec<f32>,
+    dk: Vec<f32>,
+    dv: Vec<f32>,
 }
 
 /// Memory of passes, kept from step to step; it grows with the largest batch.
@@ -58,6 +76,10 @@ pub struct Workspace {
     angles: Vec<RopeAngles>,
     /// The first token each token sees, per window.
     first: Vec<(usize, Vec<usize>)>,
+    /// Of [`Network::lenders`].
+    lent: Vec<Lent>,
+    /// Gradient by the first stream that comes from layers' own inputs, `[T, D]`; empty where there are none.
+    d_first: Vec<f32>,
 }
 
 impl Workspace {
@@ -80,6 +102,29 @@ impl Workspace {
         self.inputs[i] = Vec::new();
     }
 
+    /// Memory for gradients of `tokens` tokens beside that by the stream: zeros.
+    pub(crate) fn size_gradients(&mut self, network: &Network, tokens: usize) {
+        let width = network.spec.hidden;
+        sized(&mut self.d_hidden, tokens * width);
+        sized(&mut self.d_first, if network.per_layer.is_some() { tokens * width } else { 0 }).fill(0.0);
+        for (lent, layer) in self.lent.iter_mut().zip(&network.lenders) {
+            let count = tokens * network.layers[*layer].lent_width() / 2;
+            [&mut lent.dk, &mut lent.dv].into_iter().for_each(|x| sized(x, count).fill(0.0));
+        }
+    }
+
+    /// All gradients on their way back.
+    pub(crate) fn gradients(&self) -> impl Iterator<Item = &Vec<f32>> {
+        let lent = self.lent.iter().flat_map(|l| [&l.dk, &l.dv]);
+        [&self.d_hidden, &self.d_first].into_iter().chain(lent)
+    }
+
+    /// As [`Workspace::gradients`].
+    pub(crate) fn gradients_mut(&mut self) -> impl Iterator<Item = &mut Vec<f32>> {
+        let lent = self.lent.iter_mut().flat_map(|l| [&mut l.dk, &mut l.dv]);
+        [&mut self.d_hidden, &mut self.d_first].into_iter().chain(lent)
+    }
+
     /// What the head sees of the last batch, `[T, D]`.
     pub fn hidden(&self) -> &[f32] {
         &self.hidden
@@ -99,7 +144,7 @@ fn keep(v: &mut Vec<f32>, from: &[f32]) {
 }
 
 /// What one matrix saw in a backward pass.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Seen<'a> {
     /// Where the matrix stands in the layout.
     pub weight: &'a Range<usize>,
@@ -108,7 +153,7 @@ pub struct Seen<'a> {
 }
 
 /// How a matrix was used.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Use<'a> {
     /// `y = x w^T`.
     Product {
@@ -121,9 +166,15 @@ pub enum Use<'a> {
     },
     /// Rows were looked up.
     Rows {
+        /// Columns of the matrix.
+        inputs: usize,
+        /// Those that were.
+        columns: Range<usize>,
+        /// What they were multiplied with.
+        scale: f32,
         /// `[T]`.
         tokens: &'a [u32],
-        /// Gradient of the loss by the rows, `[T, D]`.
+        /// Gradient of the loss by what came out, `[T, columns]`.
         dy: &'a [f32],
     },
 }
@@ -143,6 +194,7 @@ struct Pass<'a> {
     listen: Option<Listen<'a>>,
     /// Tokens of the batch.
     tokens: usize,
+    ids: &'a [u32],
     sequence: usize,
     angles: &'a [RopeAngles],
     first: &'a [(usize, Vec<usize>)],
@@ -182,10 +234,10 @@ impl Network {
         work: &mut Workspace,
         listen: Option<Listen<'_>>,
     ) {
-        let Workspace { recompute, inputs, saved, x, angles, first, .. } = work;
+        let Workspace { recompute, inputs, saved, x, angles, first, lent, .. } = work;
         let pass = Pass { listen, ..self.pass(cpu, params, batch, angles, first, None) };
         keep(&mut inputs[i], x);
-        pass.forward(&self.layers[i], x, &mut saved[if *recompute { 0 } else { i }]);
+        pass.forward(&self.layers[i], &inputs[0], x, &mut saved[if *recompute { 0 } else { i }], lent);
     }
 
     /// What the head sees of the stream.
@@ -212,7 +264,7 @@ impl Network {
         for i in (0..self.layers.len()).rev() {
             self.backward_layer(cpu, params, i, grads, batch, work, watch);
         }
-        self.enter_back(grads, batch, work, watch);
+        self.enter_back(cpu, grads, batch, work, watch);
     }
 
     /// Turns the gradient by what the head sees into that by the stream.
@@ -224,6 +276,7 @@ impl Network {
         batch: &Batch<'_>,
         work: &mut Workspace,
     ) {
+        work.size_gradients(self, batch.tokens.len());
         let Workspace { x, d_hidden, angles, first, .. } = work;
         if let Some(norm) = &self.final_norm {
             let pass = self.pass(cpu, params, batch, angles, first, None);
@@ -243,28 +296,41 @@ impl Network {
         work: &mut Workspace,
         watch: Option<Watch<'_>>,
     ) {
-        let Workspace { recompute, inputs, saved, x, d_hidden, angles, first, .. } = work;
+        let Workspace { recompute, inputs, saved, x, d_hidden, angles, first, lent, d_first, .. } = work;
         let pass = self.pass(cpu, params, batch, angles, first, watch);
         let (layer, saved) = (&self.layers[i], &mut saved[if *recompute { 0 } else { i }]);
         if *recompute {
             keep(x, &inputs[i]);
-            pass.forward(layer, x, saved);
+            pass.forward(layer, &inputs[0], x, saved, lent);
         }
+        if let Some(at) = &layer.output_scale {
+            pass.scale_grad(at, &saved.x_end, d_hidden, grads);
+        }
+        if let Some(gating) = &layer.gating {
+            pass.gating_grad(gating, &inputs[0], &mut saved.gated, d_hidden, d_first, grads);
+        }
+        pass.ffn_grad(layer, saved, d_hidden, grads);
         let back: Vec<RopeAngles> = angles.iter().map(opposite).collect();
-        pass.backward(layer, &inputs[i], saved, &back, d_hidden, grads);
+        pass.attention_grad(layer, &inputs[i], saved, lent, &back, d_hidden, grads);
     }
 
     /// What the embedding learns from the gradient by its rows.
     pub(crate) fn enter_back(
         &self,
+        cpu: &Cpu,
         grads: &mut Sink<'_>,
         batch: &Batch<'_>,
-        work: &Workspace,
+        work: &mut Workspace,
         watch: Option<Watch<'_>>,
     ) {
-        let (d, e, dy) = (self.spec.hidden, &self.spec.embedding, &work.d_hidden);
+        let (d, e) = (self.spec.hidden, &self.spec.embedding);
+        if self.per_layer.is_some() {
+            cpu.add(&mut work.d_hidden, &work.d_first);
+        }
+        let dy = &work.d_hidden;
         if let Some(watch) = watch {
-            watch(Seen { weight: &self.embedding, what: Use::Rows { tokens: batch.tokens, dy } });
+            let what = Use::Rows { inputs: d, columns: 0..d, scale: e.scale, tokens: batch.tokens, dy };
+            watch(Seen { weight: &self.embedding, what });
         }
         if let Some(grads) = grads.at(&self.embedding) {
             add_rows(grads.chunks_exact_mut(d), batch.tokens, dy, e.scale, |id| e.row(id));
@@ -275,17 +341,18 @@ impl Network {
         &'a self,
         cpu: &'a Cpu,
         params: Numbers<'a>,
-        batch: &Batch<'_>,
+        batch: &Batch<'a>,
         angles: &'a [RopeAngles],
         first: &'a [(usize, Vec<usize>)],
         watch: Option<Watch<'a>>,
     ) -> Pass<'a> {
-        let (tokens, sequence) = (batch.tokens.len(), batch.sequence);
-        Pass { cpu, net: self, params, watch, listen: None, tokens, sequence, angles, first }
+        let (ids, sequence) = (batch.tokens, batch.sequence);
+        Pass { cpu, net: self, params, watch, listen: None, tokens: ids.len(), ids, sequence, angles, first }
     }
 
     fn prepare(&self, batch: &Batch<'_>, work: &mut Workspace) {
         work.inputs.resize_with(self.layers.len(), Vec::new);
+        work.lent.resize_with(self.lenders.len(), Lent::default);
         // Several batches may share what a layer keeps: then it is there already.
         work.saved.resize_with(if work.recompute { 1 } else { self.layers.len() }, Saved::default);
         let positions: Vec<usize> = (0..batch.tokens.len()).map(|t| t % batch.sequence).collect();
@@ -390,173 +457,5 @@ impl Pass<'_> {
         let from = MatrixView::new(dy, self.tokens, linear.outputs);
         let to = MatrixMut::new(dx, self.tokens, linear.inputs);
         self.cpu.gemm(from, self.weight(linear), to, sum, self.net.precision);
-    }
-
-    fn first(&self, layer: &Layer) -> &[usize] {
-        let found = self.first.iter().find(|(window, _)| *window == layer.window);
-        &found.expect("prepared for every layer's window").1
-    }
-
-    fn attention<'b>(&'b self, layer: &Layer) -> TrainingAttention<'b> {
-        TrainingAttention {
-            heads: layer.heads,
-            kv_heads: layer.kv_heads,
-            head_dim: layer.head_dim,
-            scale: layer.scale,
-            softcap: layer.softcap,
-            sequence: self.sequence,
-            first: self.first(layer),
-            precision: self.net.precision,
-        }
-    }
-
-    /// Queries or keys from their raw projections: norm, then rotation.
-    fn turn(&self, layer: &Layer, norm: Option<&NormAt>, heads: usize, raw: &mut Vec<f32>, x: &mut [f32]) {
-        if let Some(norm) = norm {
-            keep(raw, x);
-            self.norm(norm, norm.weight.len(), x);
-        }
-        if let Some(rope) = layer.rope {
-            self.cpu.rope(x, heads, layer.head_dim, self.net.spec.rope_layout, &self.angles[rope]);
-        }
-    }
-
-    fn turn_back(
-        &self,
-        layer: &Layer,
-        norm: Option<&NormAt>,
-        raw: &[f32],
-        back: &[RopeAngles],
-        dx: &mut [f32],
-        grads: &mut Sink<'_>,
-    ) {
-        if let Some(rope) = layer.rope {
-            let heads = dx.len() / self.tokens / layer.head_dim;
-            self.cpu.rope(dx, heads, layer.head_dim, self.net.spec.rope_layout, &back[rope]);
-        }
-        if let Some(norm) = norm {
-            self.norm_grad(norm, norm.weight.len(), raw, dx, grads);
-        }
-    }
-
-    /// The layer, in place on the residual stream `x`.
-    fn forward(&self, layer: &Layer, x: &mut [f32], s: &mut Saved) {
-        let d = self.net.spec.hidden;
-        keep(&mut s.attention_in, x);
-        if let Some(norm) = &layer.attention_in {
-            self.norm(norm, d, &mut s.attention_in);
-        }
-        self.linear(&layer.q, &s.attention_in, &mut s.q);
-        self.linear(&layer.k, &s.attention_in, &mut s.k);
-        self.linear(&layer.v, &s.attention_in, &mut s.v);
-        self.turn(layer, layer.q_norm.as_ref(), layer.heads, &mut s.q_raw, &mut s.q);
-        self.turn(layer, layer.k_norm.as_ref(), layer.kv_heads, &mut s.k_raw, &mut s.k);
-        let inputs = Inputs { q: &s.q, k: &s.k, v: &s.v };
-        let (out, log_sums) =
-            (sized(&mut s.out, s.q.len()), sized(&mut s.log_sums, self.tokens * layer.heads));
-        self.cpu.training_attention(&self.attention(layer), inputs, out, log_sums);
-        self.linear(&layer.output, &s.out, &mut s.attention_out);
-        self.add_part(layer.attention_out.as_ref(), &s.attention_out, x);
-        keep(&mut s.x_mid, x);
-        keep(&mut s.ffn_in, x);
-        if let Some(norm) = &layer.ffn_in {
-            self.norm(norm, d, &mut s.ffn_in);
-        }
-        self.linear(&layer.gate, &s.ffn_in, &mut s.gate);
-        self.linear(&layer.up, &s.ffn_in, &mut s.up);
-        let mut inner = self.cpu.copy(&s.gate);
-        self.cpu.gated(layer.act, &mut inner, &s.up);
-        self.linear(&layer.down, &inner, &mut s.ffn_out);
-        self.add_part(layer.ffn_out.as_ref(), &s.ffn_out, x);
-    }
-
-    /// Adds what a part made to the stream, normalised first where the layer has a norm there.
-    fn add_part(&self, norm: Option<&NormAt>, part: &[f32], x: &mut [f32]) {
-        match norm {
-            Some(norm) => {
-                let mut part = self.cpu.copy(part);
-                self.norm(norm, self.net.spec.hidden, &mut part);
-                self.cpu.add(x, &part);
-            }
-            None => self.cpu.add(x, part),
-        }
-    }
-
-    /// Turns the gradient `dx` of the layer's output into that of its input. Uses up what is saved.
-    fn backward(
-        &self,
-        layer: &Layer,
-        x_in: &[f32],
-        s: &mut Saved,
-        back: &[RopeAngles],
-        dx: &mut [f32],
-        grads: &mut Sink<'_>,
-    ) {
-        self.ffn_grad(layer, s, dx, grads);
-        self.attention_grad(layer, x_in, s, back, dx, grads);
-    }
-
-    fn ffn_grad(&self, layer: &Layer, s: &mut Saved, dx: &mut [f32], grads: &mut Sink<'_>) {
-        let d = self.net.spec.hidden;
-        let mut d_part = self.cpu.copy(dx);
-        if let Some(norm) = &layer.ffn_out {
-            self.norm_grad(norm, d, &s.ffn_out, &mut d_part, grads);
-        }
-        let mut inner = Vec::new();
-        self.input_grad(&layer.down, &d_part, &mut inner, Sum::Replace);
-        self.cpu.gated_grad(layer.act, &mut s.gate, &mut s.up, &mut inner);
-        self.weight_grad(&layer.down, &inner, &d_part, grads);
-        let mut d_in = std::mem::take(&mut s.ffn_out);
-        self.input_grad(&layer.gate, &s.gate, &mut d_in, Sum::Replace);
-        self.input_grad(&layer.up, &s.up, &mut d_in, Sum::Add);
-        self.weight_grad(&layer.gate, &s.ffn_in, &s.gate, grads);
-        self.weight_grad(&layer.up, &s.ffn_in, &s.up, grads);
-        if let Some(norm) = &layer.ffn_in {
-            self.norm_grad(norm, d, &s.x_mid, &mut d_in, grads);
-        }
-        self.cpu.add(dx, &d_in);
-        s.ffn_out = d_in;
-    }
-
-    fn attention_grad(
-        &self,
-        layer: &Layer,
-        x_in: &[f32],
-        s: &mut Saved,
-        back: &[RopeAngles],
-        dx: &mut [f32],
-        grads: &mut Sink<'_>,
-    ) {
-        let d = self.net.spec.hidden;
-        let mut d_part = self.cpu.copy(dx);
-        if let Some(norm) = &layer.attention_out {
-            self.norm_grad(norm, d, &s.attention_out, &mut d_part, grads);
-        }
-        let mut d_out = Vec::new();
-        self.input_grad(&layer.output, &d_part, &mut d_out, Sum::Replace);
-        self.weight_grad(&layer.output, &s.out, &d_part, grads);
-        let [mut dq, mut dk, mut dv] = [&s.q, &s.k, &s.v].map(|x| self.cpu.buffer(x.len()));
-        let inputs = Inputs { q: &s.q, k: &s.k, v: &s.v };
-        let gradients = Gradients { dq: &mut dq, dk: &mut dk, dv: &mut dv };
-        self.cpu.training_attention_grad(
-            &self.attention(layer),
-            inputs,
-            &s.out,
-            &s.log_sums,
-            &d_out,
-            gradients,
-        );
-        self.turn_back(layer, layer.q_norm.as_ref(), &s.q_raw, back, &mut dq, grads);
-        self.turn_back(layer, layer.k_norm.as_ref(), &s.k_raw, back, &mut dk, grads);
-        let mut d_in = std::mem::take(&mut s.attention_out);
-        for (i, (linear, dy)) in [(&layer.q, &dq), (&layer.k, &dk), (&layer.v, &dv)].into_iter().enumerate() {
-            self.input_grad(linear, dy, &mut d_in, if i == 0 { Sum::Replace } else { Sum::Add });
-            self.weight_grad(linear, &s.attention_in, dy, grads);
-        }
-        if let Some(norm) = &layer.attention_in {
-            self.norm_grad(norm, d, x_in, &mut d_in, grads);
-        }
-        self.cpu.add(dx, &d_in);
-        s.attention_out = d_in;
     }
 }

@@ -3,7 +3,7 @@
 use crate::Error;
 use crate::data::Learn;
 use crate::optimizer::Rule;
-use hob_format::Metadata;
+use hob_format::{ArrayView, Metadata, Value};
 use hob_quant::TensorType;
 use serde::{Deserialize, Deserializer};
 use std::path::PathBuf;
@@ -42,7 +42,7 @@ pub struct ModelRecipe {
 }
 
 /// A new model's shape.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Shape {
     /// Name for people.
@@ -66,9 +66,21 @@ pub struct Shape {
     /// Base of the rotary frequencies.
     #[serde(default = "rope_base")]
     pub rope_base: f32,
-    /// Positions that layers with a sliding window see, for architectures that have such layers (`gemma3`).
+    /// Positions that layers with a sliding window see, for architectures that have such layers (`gemma3`, `gemma4`).
     #[serde(default)]
     pub window: Option<u32>,
+    /// One layer in so many sees all positions (`gemma4`; 6 where nothing is said).
+    #[serde(default)]
+    pub full_every: Option<u32>,
+    /// Width of every layer's own input (`P`), for architectures with embeddings per layer (`gemma4`).
+    #[serde(default)]
+    pub per_layer: Option<u32>,
+    /// Last layers that read the keys and values of earlier ones (`gemma4`).
+    #[serde(default)]
+    pub shared_kv_layers: Option<u32>,
+    /// Width of their feed-forward part, where it is another one.
+    #[serde(default)]
+    pub shared_ffn: Option<u32>,
     /// Whether the head is the embedding matrix.
     #[serde(default = "yes")]
     pub tied: bool,
@@ -98,8 +110,26 @@ impl Shape {
         }
         metadata.set(&format!("{a}.attention.layer_norm_rms_epsilon"), 1e-6f32);
         metadata.set(&format!("{a}.rope.freq_base"), self.rope_base);
-        if let Some(window) = self.window {
-            metadata.set(&format!("{a}.attention.sliding_window"), window);
+        for (key, value) in [
+            ("attention.sliding_window", self.window),
+            ("embedding_length_per_layer_input", self.per_layer),
+            ("attention.shared_kv_layers", self.shared_kv_layers),
+        ] {
+            if let Some(value) = value {
+                metadata.set(&format!("{a}.{key}"), value);
+            }
+        }
+        if let Some(every) = self.full_every {
+            let slides: Vec<bool> =
+                (1..=self.layers).map(|i| i % every.max(1) != 0 && i != self.layers).collect();
+            let key = format!("{a}.attention.sliding_window_pattern");
+            metadata.set(&key, Value::Array(ArrayView::from(slides.as_slice())));
+        }
+        if let Some(wide) = self.shared_ffn {
+            let own = self.layers.saturating_sub(self.shared_kv_layers.unwrap_or(0));
+            let widths: Vec<u32> = (0..self.layers).map(|i| if i < own { self.ffn } else { wide }).collect();
+            let key = format!("{a}.feed_forward_length");
+            metadata.set(&key, Value::Array(ArrayView::from(widths.as_slice())));
         }
     }
 }

@@ -194,9 +194,8 @@ mod tests {
             head_dim: 32,
             context: 64,
             rope_base: 10_000.0,
-            window: None,
             tied: true,
-            induction: false,
+            ..Default::default()
         };
         shape.describe(&mut metadata);
         metadata

@@ -2,11 +2,13 @@
 //! pass with all weights gives, to the bit.
 
 use crate::data::Sequences;
-use crate::layout::{Numbers, Sink};
+use crate::layout::{Beside, Numbers, Sink};
 use crate::network::Network;
 use crate::objective::Goal;
 use crate::pass::{Batch, Listen, Saved, Seen, Workspace};
+use crate::{Error, Source};
 use hob_kernels::Cpu;
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// The state of a text on its way through a model. The steps follow each other: [`enter`](Sweep::enter),
@@ -17,6 +19,8 @@ pub struct Sweep<'a> {
     text: &'a Sequences,
     sequence: usize,
     parts: Vec<Part>,
+    /// What all layers read of tensors outside of them.
+    beside: Beside,
     /// What a layer keeps on its way, of whichever batch is in it.
     saved: Vec<Saved>,
 }
@@ -42,6 +46,11 @@ impl Network {
         self.embedding.clone()
     }
 
+    /// The stretches of what makes the layers' own inputs, where they have any: the table, and the projection of the stream.
+    pub fn own_input_stretches(&self) -> impl Iterator<Item = Range<usize>> {
+        self.per_layer.iter().flat_map(|p| [p.table.clone(), p.project.clone()])
+    }
+
     /// The stretch of the head, which is that of the embedding where both are one matrix.
     pub fn head_stretch(&self) -> Range<usize> {
         self.head.weight.clone()
@@ -62,46 +71,80 @@ impl<'a> Sweep<'a> {
             Part { range, documents, work: Workspace::new(true) }
         };
         let parts = (0..text.tokens.len()).step_by(at_once * sequence).map(part).collect();
-        Self { network, text, sequence, parts, saved: Vec::new() }
+        Self { network, text, sequence, parts, beside: Beside::default(), saved: Vec::new() }
     }
 
     /// Bytes that `tokens` tokens of a text take on their way.
     pub fn bytes(network: &Network, tokens: usize) -> u64 {
-        // The stream before each layer, the stream itself, what the head sees and its gradient.
-        4 * (network.layers.len() as u64 + 3) * network.spec.hidden as u64 * tokens as u64
+        // The stream before each layer, the stream itself and what the head sees; keys and values that are lent, and gradients.
+        let streams = (network.layers.len() + 2) * network.spec.hidden * tokens;
+        let gradients = Self::gradient_numbers(network, tokens);
+        let lent = gradients - network.spec.hidden * tokens;
+        let rows = network
+            .per_layer
+            .as_ref()
+            .map_or(0, |p| p.project.len() + tokens.min(network.spec.vocab) * network.layers.len() * p.width);
+        4 * (streams + gradients + lent + rows) as u64
     }
 
     fn each(&mut self, mut step: impl FnMut(usize, &Batch<'_>, &mut Workspace)) {
+        self.each_beside(|number, batch, work, _| step(number, batch, work));
+    }
+
+    fn each_beside(&mut self, mut step: impl FnMut(usize, &Batch<'_>, &mut Workspace, &Beside)) {
+        let beside = &self.beside;
         for (number, part) in self.parts.iter_mut().enumerate() {
             let tokens = &self.text.tokens[part.range.clone()];
             let batch = Batch { tokens, documents: &part.documents, sequence: self.sequence };
             part.work.swap_saved(&mut self.saved);
-            step(number, &batch, &mut part.work);
+            step(number, &batch, &mut part.work, beside);
             part.work.swap_saved(&mut self.saved);
         }
     }
 
     /// Looks all tokens up in the embedding.
-    pub fn enter(&mut self, embedding: &[f32]) {
+    ///
+    /// # Errors
+    /// Whatever `source` says.
+    pub fn enter(&mut self, source: &dyn Source) -> Result<(), Error> {
         let network = self.network;
-        let params = Numbers::from(network.embedding.start, embedding);
+        if let Some(p) = &network.per_layer {
+            let tokens: BTreeSet<u32> = self.text.tokens.iter().copied().collect();
+            let rows = tokens.into_iter().map(|id| network.spec.embedding.row(id)).collect::<BTreeSet<_>>();
+            let (rows, width) = (Vec::from_iter(rows), network.layers.len() * p.width);
+            self.beside = Beside {
+                start: p.project.start,
+                numbers: source.numbers(p.project.start..p.norm.weight.end)?.into_owned(),
+                matrix: (p.table.start, width),
+                row_numbers: source.rows(&p.table, width, &rows)?,
+                rows: rows.into_iter().enumerate().map(|(at, row)| (row, at)).collect(),
+            };
+        }
+        let embedding = source.numbers(network.embedding.clone())?;
+        let params = Numbers::from(network.embedding.start, &embedding);
         self.each(|_, batch, work| network.enter(params, batch, work));
+        Ok(())
     }
 
     /// Takes all tokens through layer `i`, whose numbers `layer` are.
     pub fn forward(&mut self, cpu: &Cpu, i: usize, layer: &[f32]) {
         let network = self.network;
         let params = Numbers::from(network.layer_stretch(i).start, layer);
-        self.each(|_, batch, work| network.forward_layer(cpu, params, i, batch, work, None));
+        self.each_beside(|_, batch, work, beside| {
+            network.forward_layer(cpu, params.and(beside), i, batch, work, None);
+        });
     }
 
     /// As [`Sweep::forward`], without a way back; `listen` hears what each matrix is multiplied with.
     pub fn listen(&mut self, cpu: &Cpu, i: usize, layer: &[f32], listen: Listen<'_>) {
         let network = self.network;
         let params = Numbers::from(network.layer_stretch(i).start, layer);
-        self.each(|_, batch, work| {
-            network.forward_layer(cpu, params, i, batch, work, Some(listen));
-            work.forget(i);
+        self.each_beside(|_, batch, work, beside| {
+            network.forward_layer(cpu, params.and(beside), i, batch, work, Some(listen));
+            // Layers with inputs of their own read the first stream again and again.
+            if i > 0 {
+                work.forget(i);
+            }
         });
     }
 
@@ -136,15 +179,24 @@ impl<'a> Sweep<'a> {
     pub fn backward(&mut self, cpu: &Cpu, i: usize, layer: &[f32], watch: &dyn Fn(Seen<'_>)) {
         let network = self.network;
         let params = Numbers::from(network.layer_stretch(i).start, layer);
-        self.each(|_, batch, work| {
+        self.each_beside(|_, batch, work, beside| {
+            let params = params.and(beside);
             network.backward_layer(cpu, params, i, &mut Sink(None), batch, work, Some(watch));
-            work.forget(i);
+            if i > 0 {
+                work.forget(i);
+            }
         });
     }
 
-    /// The gradients by the stream, where they are now.
+    /// All gradients on their way back, where they are now.
     pub fn gradients(&self) -> impl Iterator<Item = &[f32]> {
-        self.parts.iter().map(|part| part.work.d_hidden.as_slice())
+        self.parts.iter().flat_map(|part| part.work.gradients().map(Vec::as_slice))
+    }
+
+    /// How many numbers those are, for a text of `tokens` tokens.
+    pub fn gradient_numbers(network: &Network, tokens: usize) -> usize {
+        let lent: usize = network.lenders.iter().map(|l| network.layers[*l].lent_width()).sum();
+        tokens * (network.spec.hidden * (1 + usize::from(network.per_layer.is_some())) + lent)
     }
 
     /// Goes on with gradients of an earlier sweep of this text through this model, which `forward` has taken through the layers
@@ -153,18 +205,22 @@ impl<'a> Sweep<'a> {
     /// # Panics
     /// When there are not as many as that sweep had.
     pub fn go_on(&mut self, gradients: &[f32]) {
-        let (width, mut rest) = (self.network.spec.hidden, gradients);
+        let (network, mut rest) = (self.network, gradients);
         for part in &mut self.parts {
-            let (own, others) = rest.split_at(part.range.len() * width);
-            part.work.d_hidden = own.to_vec();
-            rest = others;
+            let tokens = part.range.len();
+            part.work.size_gradients(network, tokens);
+            for to in part.work.gradients_mut() {
+                let (own, others) = rest.split_at(to.len());
+                to.copy_from_slice(own);
+                rest = others;
+            }
         }
         assert!(rest.is_empty(), "gradients of this text");
     }
 
     /// Says what the embedding saw.
-    pub fn leave(&mut self, watch: &dyn Fn(Seen<'_>)) {
+    pub fn leave(&mut self, cpu: &Cpu, watch: &dyn Fn(Seen<'_>)) {
         let network = self.network;
-        self.each(|_, batch, work| network.enter_back(&mut Sink(None), batch, work, Some(watch)));
+        self.each(|_, batch, work| network.enter_back(cpu, &mut Sink(None), batch, work, Some(watch)));
     }
 }

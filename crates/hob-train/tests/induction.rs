@@ -29,9 +29,9 @@ fn network(
         head_dim,
         context: 128,
         rope_base,
-        window: None,
         tied: true,
         induction: true,
+        ..Default::default()
     };
     let mut metadata = Metadata::new("tiny");
     shape.describe(&mut metadata);

@@ -14,8 +14,8 @@ use hob_train::{
 
 const VOCAB: usize = 32;
 
-fn network() -> Network {
-    let shape = Shape {
+fn shape() -> Shape {
+    Shape {
         name: "tiny".into(),
         architecture: "qwen3".into(),
         layers: 2,
@@ -28,11 +28,32 @@ fn network() -> Network {
         rope_base: 10_000.0,
         window: None,
         tied: true,
-        induction: false,
-    };
+        ..Default::default()
+    }
+}
+
+fn network_of(shape: &Shape) -> Network {
     let mut metadata = Metadata::new("tiny");
     shape.describe(&mut metadata);
     Network::new(&describe(&metadata, VOCAB, true).unwrap(), Precision::Bf16).unwrap()
+}
+
+fn network() -> Network {
+    network_of(&shape())
+}
+
+/// Layers with inputs of their own, some of which read the keys and values of others.
+fn shape_with_own_inputs() -> Shape {
+    Shape {
+        architecture: "gemma4".into(),
+        layers: 5,
+        window: Some(6),
+        full_every: Some(2),
+        per_layer: Some(8),
+        shared_kv_layers: Some(2),
+        shared_ffn: Some(64),
+        ..shape()
+    }
 }
 
 /// Documents in which every token follows from the one before it.
@@ -315,7 +336,7 @@ type Heard = std::collections::BTreeMap<usize, Vec<(Vec<f32>, Vec<f32>)>>;
 fn hear(heard: &std::cell::RefCell<Heard>, seen: Seen<'_>) {
     let pair = match seen.what {
         Use::Product { x, dy, .. } => (x.to_vec(), dy.to_vec()),
-        Use::Rows { tokens, dy } => (tokens.iter().map(|t| *t as f32).collect(), dy.to_vec()),
+        Use::Rows { tokens, dy, .. } => (tokens.iter().map(|t| *t as f32).collect(), dy.to_vec()),
     };
     heard.borrow_mut().entry(seen.weight.start).or_default().push(pair);
 }
@@ -324,8 +345,10 @@ fn hear(heard: &std::cell::RefCell<Heard>, seen: Seen<'_>) {
 fn a_sweep_layer_by_layer_sees_what_a_whole_pass_sees() {
     let cpu = Cpu::new(2, Compute::Exact);
     let (sequence, text) = (16, data().sequences(0, 5));
-    for tied in [true, false] {
-        let mut spec = network().spec().clone();
+    for (tied, shape, matrices) in
+        [(true, shape(), 7), (false, shape(), 7), (true, shape_with_own_inputs(), 10)]
+    {
+        let mut spec = network_of(&shape).spec().clone();
         spec.output = hob_model::spec::OutputSpec::Logits { tied, softcap: Some(20.0) };
         let network = Network::new(&spec, Precision::F32).unwrap();
         let params = network.fresh(3);
@@ -344,14 +367,14 @@ fn a_sweep_layer_by_layer_sees_what_a_whole_pass_sees() {
         let numbers = |stretch| source.numbers(stretch).unwrap();
         let layers = spec.layers.len();
         let mut sweep = Sweep::new(&network, &text, sequence, 2);
-        sweep.enter(&numbers(network.embedding_stretch()));
+        sweep.enter(&source).unwrap();
         (0..layers).for_each(|i| sweep.forward(&cpu, i, &numbers(network.layer_stretch(i))));
         let norm = numbers(network.final_norm_stretch().unwrap());
         sweep.turn(&cpu, &norm, &numbers(network.head_stretch()), 7, &|seen| hear(&swept, seen));
         for i in (0..layers).rev() {
             sweep.backward(&cpu, i, &numbers(network.layer_stretch(i)), &|seen| hear(&swept, seen));
         }
-        sweep.leave(&|seen| hear(&swept, seen));
+        sweep.leave(&cpu, &|seen| hear(&swept, seen));
         // Where head and embedding are one, a pass alternates between both uses and a sweep has one after the other.
         let sorted = |heard: std::cell::RefCell<Heard>| {
             let mut heard = heard.into_inner();
@@ -359,7 +382,10 @@ fn a_sweep_layer_by_layer_sees_what_a_whole_pass_sees() {
             heard
         };
         let (whole, swept) = (sorted(whole), sorted(swept));
-        assert_eq!(whole.len(), 7 * layers + if tied { 1 } else { 2 });
+        let borrowers = shape.shared_kv_layers.unwrap_or(0) as usize;
+        let table = usize::from(shape.per_layer.is_some());
+        let expected = matrices * layers - 2 * borrowers + if tied { 1 } else { 2 } + table;
+        assert_eq!(whole.len(), expected);
         assert!(whole == swept, "tied: {tied}");
     }
 }
