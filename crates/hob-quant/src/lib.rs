@@ -5,9 +5,11 @@
 //! `blocks/legacy.rs`, which has the simplest formats both ways.
 
 mod blocks;
+mod codes;
 mod dequantize;
 mod error;
 mod float;
+mod format;
 mod lattice;
 mod quantize;
 mod requantize;
@@ -19,9 +21,11 @@ pub use blocks::iq_codebooks as codebooks;
 pub use blocks::iq_low::codebook_runs;
 pub use blocks::iq4::{IQ4_NL_VALUES, iq4_xs_scales};
 pub use blocks::kquants::{k_scales_and_mins, q3_k_scales};
+pub use codes::CodeFormat;
 pub use dequantize::dequantize_row;
 pub use error::Error;
 pub use float::{bf16_to_f32, e8m0_half_to_f32, f16_to_f32, ue4m3_half_to_f32};
+pub use format::RowFormat;
 pub use lattice::Lattice;
 pub use quantize::{has_codebook, quantize_block_towards, quantize_row, quantize_row_weighted};
 pub use requantize::requantize_row;

@@ -6,6 +6,12 @@ use hob_base::Bytes;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// A model that no mobile checkpoint could hold.
+    #[error("the mobile preset is not for models with {what}; shrink it to a GGUF file with --fit")]
+    Mobile {
+        /// What the model has.
+        what: &'static str,
+    },
     /// A budget below what the smallest types take.
     #[error(
         "a budget of {} is too small for this model: the smallest possible file takes {}",

@@ -4,10 +4,9 @@ use crate::Error;
 use crate::statistics::AT_ONCE;
 use hob_kernels::Cpu;
 use hob_train::data::Sequences;
-use hob_train::{Network, Source, Sweep};
+use hob_train::{Heard, Network, Source, Sweep};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 /// Sums of squares of what each column of a matrix is multiplied with, for all tokens of `text`, by the start of the matrix in the
 /// layout; `heard` is told the layers done. One layer is in memory at a time.
@@ -22,7 +21,7 @@ pub fn importance(
     heard: &mut dyn FnMut(usize),
 ) -> Result<BTreeMap<usize, Vec<f64>>, Error> {
     let all: RefCell<BTreeMap<usize, Vec<f64>>> = RefCell::default();
-    let listen = |weight: &Range<usize>, inputs: usize, x: &[f32]| {
+    let listen = |Heard { weight, inputs, x, .. }: Heard<'_>| {
         let mut all = all.borrow_mut();
         let squares = all.entry(weight.start).or_insert_with(|| vec![0.0; inputs]);
         for x in x.chunks_exact(inputs) {

@@ -7,7 +7,6 @@ use crate::table::{Candidate, Entry, Kept};
 use crate::work::Place;
 use crate::{Error, Lookups, Part};
 use hob_format::{AtomicFile, Commit};
-use hob_quant::TensorType;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -121,7 +120,7 @@ impl Journal {
             candidates: entry
                 .candidates
                 .iter()
-                .map(|c| (c.ty.name().to_owned(), c.bytes, c.cost.to_bits()))
+                .map(|c| (c.format.to_string(), c.bytes, c.cost.to_bits()))
                 .collect(),
             matrices: entry.matrices.iter().map(line_of).collect(),
         };
@@ -181,8 +180,8 @@ fn read_lines(path: &Path) -> Vec<Entry> {
     let lines = BufReader::new(file).lines().map_while(Result::ok);
     let entry = |line: String| {
         let line: Line = serde_json::from_str(&line).ok()?;
-        let candidate = |(ty, bytes, cost): (String, u64, u64)| {
-            Some(Candidate { ty: TensorType::from_name(&ty)?, bytes, cost: f64::from_bits(cost) })
+        let candidate = |(format, bytes, cost): (String, u64, u64)| {
+            Some(Candidate { format: format.parse().ok()?, bytes, cost: f64::from_bits(cost) })
         };
         let inputs = *line.shape.last()?;
         let kept =
@@ -290,7 +289,7 @@ mod tests {
     use super::*;
 
     fn entry(name: &str) -> Entry {
-        let candidate = Candidate { ty: TensorType::Q4_K, bytes: 144, cost: 0.1 };
+        let candidate = Candidate { format: hob_quant::TensorType::Q4_K.into(), bytes: 144, cost: 0.1 };
         let place = Place { offset: 12, inputs: 256, sum: 7 };
         Entry {
             name: name.into(),

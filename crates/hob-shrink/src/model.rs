@@ -2,7 +2,7 @@
 
 use crate::Error;
 use hob_format::Metadata;
-use hob_quant::TensorType;
+use hob_quant::RowFormat;
 use hob_train::{Layout, write_file};
 use std::borrow::Cow;
 use std::path::Path;
@@ -12,11 +12,11 @@ use std::path::Path;
 pub struct StoredTensor {
     /// Name.
     pub name: String,
-    /// Type of its elements.
-    pub ty: TensorType,
+    /// How its rows are stored.
+    pub format: RowFormat,
     /// Row-major, outermost first.
     pub shape: Vec<usize>,
-    /// Its blocks.
+    /// Its rows.
     pub bytes: Vec<u8>,
 }
 
@@ -30,6 +30,6 @@ pub fn write_model(
     layout: &Layout,
     tensors: &[StoredTensor],
 ) -> Result<(), Error> {
-    let types: Vec<TensorType> = tensors.iter().map(|t| t.ty).collect();
-    Ok(write_file(path, metadata, layout, &types, &mut |i| Ok(Cow::Borrowed(&tensors[i].bytes)))?)
+    let formats: Vec<RowFormat> = tensors.iter().map(|t| t.format).collect();
+    Ok(write_file(path, metadata, layout, &formats, &mut |i| Ok(Cow::Borrowed(&tensors[i].bytes)))?)
 }

@@ -5,7 +5,7 @@
 
 use crate::Error;
 use crate::table::{Candidate, Table};
-use hob_quant::TensorType;
+use hob_quant::RowFormat;
 
 /// Units that a budget is divided into, at most.
 const UNITS: u64 = 1 << 17;
@@ -42,9 +42,9 @@ impl Plan {
         Self { choices, bytes, cost }
     }
 
-    /// The type of the tensor `name`.
-    pub fn ty(&self, name: &str) -> Option<TensorType> {
-        self.choices.iter().find(|c| c.name == name).map(|c| c.candidate.ty)
+    /// The format of the tensor `name`.
+    pub fn format(&self, name: &str) -> Option<RowFormat> {
+        self.choices.iter().find(|c| c.name == name).map(|c| c.candidate.format)
     }
 }
 
@@ -137,11 +137,12 @@ mod tests {
     use super::*;
     use crate::table::Entry;
     use hob_base::Random;
+    use hob_quant::TensorType;
 
     fn table(random: &mut Random, tensors: usize) -> Table {
         let entry = |i: usize, random: &mut Random| {
-            let candidate = |ty, random: &mut Random| Candidate {
-                ty,
+            let candidate = |ty: TensorType, random: &mut Random| Candidate {
+                format: ty.into(),
                 bytes: 32 * (1 + u64::from(random.below(40))),
                 cost: random.unit(),
             };

@@ -4,8 +4,8 @@
 use crate::Feedback;
 use hob_kernels::{Cpu, MatrixMut, MatrixView, Precision, Sum};
 use hob_quant::{
-    Aims, Error, Lattice, TensorType, has_codebook, quantize_block_towards, quantize_row,
-    quantize_row_weighted,
+    Aims, CodeFormat, Error, Lattice, RowFormat, TensorType, has_codebook, quantize_block_towards,
+    quantize_row, quantize_row_weighted,
 };
 use hob_train::in_threads;
 use std::ops::Range;
@@ -25,7 +25,7 @@ pub enum Rounding<'a> {
     Weighted(&'a [f32]),
 }
 
-/// Stores `w` (`[rows, in]`) as blocks of `ty`.
+/// Stores `w` (`[rows, in]`) as `format`.
 ///
 /// # Errors
 /// As `quantize_row`.
@@ -33,13 +33,14 @@ pub enum Rounding<'a> {
 /// # Panics
 /// When `inputs` is no whole number of blocks, or the lengths do not fit.
 pub fn round_matrix(
-    ty: TensorType,
+    format: impl Into<RowFormat>,
     w: &[f32],
     inputs: usize,
     how: Rounding<'_>,
     threads: usize,
 ) -> Result<Vec<u8>, Error> {
-    let row_bytes = ty.row_bytes(inputs).expect("whole blocks");
+    let format = format.into();
+    let row_bytes = format.row_bytes(inputs).expect("whole blocks");
     let rows = w.len() / inputs;
     let mut bytes = vec![0; rows * row_bytes];
     let share = rows.div_ceil(threads.max(1)).max(1);
@@ -47,8 +48,8 @@ pub fn round_matrix(
     in_threads(parts, |(w, bytes)| {
         let mut rows = w.chunks_exact(inputs).zip(bytes.chunks_exact_mut(row_bytes));
         rows.try_for_each(|(w, bytes)| match how {
-            Rounding::Nearest => quantize_row(ty, w, bytes),
-            Rounding::Weighted(importance) => quantize_row_weighted(ty, w, importance, bytes),
+            Rounding::Nearest => format.quantize_row(w, bytes),
+            Rounding::Weighted(importance) => format.quantize_row_weighted(w, importance, bytes),
         })
     })?;
     Ok(bytes)
@@ -64,12 +65,16 @@ pub fn round_matrix(
 /// As [`round_matrix`].
 pub fn round_with_feedback(
     cpu: &Cpu,
-    ty: TensorType,
+    format: impl Into<RowFormat>,
     w: &[f32],
     inputs: usize,
     feedback: &Feedback,
     threads: usize,
 ) -> Result<Vec<u8>, Error> {
+    let ty = match format.into() {
+        RowFormat::Blocks(ty) => ty,
+        RowFormat::Codes(codes) => return round_codes(codes, (w, inputs), feedback, threads),
+    };
     if !Lattice::exists(ty) && !has_codebook(ty) {
         return round_matrix(ty, w, inputs, Rounding::Weighted(&feedback.weights), threads);
     }
@@ -125,6 +130,85 @@ fn round_rows(
         })?;
     }
     Ok(())
+}
+
+/// Scales of a group that are tried with feedback, as parts of the one that suits the group without.
+const FACTORS: [f32; 5] = [1.0, 0.88, 0.94, 1.06, 1.12];
+
+/// Stores rows of codes with feedback. A group's scale is settled when its columns are reached: of several the one with which the
+/// errors of the group, fed back as they come, cost least.
+fn round_codes(
+    format: CodeFormat,
+    (w, inputs): (&[f32], usize),
+    feedback: &Feedback,
+    threads: usize,
+) -> Result<Vec<u8>, Error> {
+    let row_bytes = format.row_bytes(inputs).expect("a format that fits was chosen");
+    let rows = w.len() / inputs;
+    let mut bytes = vec![0; rows * row_bytes];
+    let share = rows.div_ceil(threads.max(1)).max(1);
+    let parts = w.chunks(share * inputs).zip(bytes.chunks_mut(share * row_bytes));
+    in_threads(parts, |(w, bytes)| {
+        let mut row =
+            CodeRow { format, feedback, w: &[], errors: vec![0.0; inputs], codes: vec![0.0; inputs] };
+        for (w, bytes) in w.chunks_exact(inputs).zip(bytes.chunks_exact_mut(row_bytes)) {
+            if let Some((position, &value)) = w.iter().enumerate().find(|(_, x)| !x.is_finite()) {
+                return Err(Error::NotFinite { position, value });
+            }
+            row.w = w;
+            let scales: Vec<f32> = (0..format.groups).map(|group| row.settle_group(group)).collect();
+            format.store(&scales, &row.codes, bytes);
+        }
+        Ok(())
+    })?;
+    Ok(bytes)
+}
+
+/// A row of codes that is being settled.
+struct CodeRow<'a> {
+    format: CodeFormat,
+    feedback: &'a Feedback,
+    w: &'a [f32],
+    /// Error of every settled column, `w - q`.
+    errors: Vec<f32>,
+    codes: Vec<f32>,
+}
+
+impl CodeRow<'_> {
+    /// Settles the columns of `group`; gives their scale.
+    fn settle_group(&mut self, group: usize) -> f32 {
+        let n = self.w.len();
+        let width = n / self.format.groups;
+        let columns = group * width..(group + 1) * width;
+        let weights = &self.feedback.weights;
+        let alone = self.format.fit(&self.w[columns.clone()], |i| weights[columns.start + i]);
+        let trials = FACTORS.map(|factor| alone * factor);
+        let mut best = (f32::INFINITY, alone);
+        for scale in trials {
+            let scale = CodeFormat::storable(scale);
+            let cost = self.settle(columns.clone(), scale);
+            if cost < best.0 {
+                best = (cost, scale);
+            }
+        }
+        self.settle(columns, best.1);
+        best.1
+    }
+
+    /// Settles `columns` with `scale`; gives what their errors cost.
+    fn settle(&mut self, columns: Range<usize>, scale: f32) -> f32 {
+        let n = self.w.len();
+        let mut cost = 0.0;
+        for i in columns {
+            let aim = self.w[i] + dot(&self.errors[..i], &self.feedback.transposed[i * n..][..i]);
+            let code = self.format.nearest(aim, scale);
+            let value = code * scale;
+            self.codes[i] = code;
+            self.errors[i] = self.w[i] - value;
+            cost += self.feedback.weights[i] * (aim - value) * (aim - value);
+        }
+        cost
+    }
 }
 
 /// Memory for rounding row after row.
@@ -279,7 +363,6 @@ mod tests {
     use crate::{Curvature, Part};
     use hob_base::Random;
     use hob_kernels::{Compute, Cpu};
-    use hob_quant::dequantize_row;
 
     /// Two steps, so that columns hear of errors before their own step.
     const COLS: usize = 512;
@@ -307,15 +390,17 @@ mod tests {
         let curvature = Curvature::new(&part, 512);
         let cpu = Cpu::new(1, Compute::Exact);
         let feedback = curvature.feedback(&cpu).unwrap();
-        let cost = |ty: TensorType, bytes: &[u8]| {
+        let cost = |format: RowFormat, bytes: &[u8]| {
             let mut e = vec![0.0; w.len()];
-            dequantize_row(ty, bytes, &mut e);
+            format.dequantize(COLS, bytes, &mut e);
             e.iter_mut().zip(&w).for_each(|(q, w)| *q = w - *q);
             curvature.cost(&cpu, &e, &[0, 1, 2, 3])
         };
         use TensorType as T;
-        for ty in [T::Q4_0, T::Q2_K, T::Q4_K, T::IQ4_XS, T::IQ1_S, T::IQ2_XXS, T::IQ2_S, T::IQ3_XXS, T::IQ3_S]
-        {
+        let blocks =
+            [T::Q4_0, T::Q2_K, T::Q4_K, T::IQ4_XS, T::IQ1_S, T::IQ2_XXS, T::IQ2_S, T::IQ3_XXS, T::IQ3_S];
+        let codes = [CodeFormat::rows(2), CodeFormat::rows(4), CodeFormat { bits: 4, groups: 2 }];
+        for ty in blocks.map(RowFormat::from).into_iter().chain(codes.map(RowFormat::Codes)) {
             let how = Rounding::Weighted(&feedback.weights);
             let alone = cost(ty, &round_matrix(ty, &w, COLS, how, 1).unwrap());
             let fed = round_with_feedback(&cpu, ty, &w, COLS, &feedback, 1).unwrap();

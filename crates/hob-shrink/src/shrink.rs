@@ -1,6 +1,7 @@
 //! From a parent and a budget to the tensors of the child.
 
 use crate::journal::{Journal, Key, State};
+use crate::menu::{Menu, aligned};
 use crate::plan::frontier;
 use crate::statistics::{AT_ONCE, form_numbers};
 use crate::table::{Judge, Method, Search};
@@ -9,7 +10,7 @@ use crate::{Entry, Error, Plan, Statistics, StoredTensor, Table, plan};
 use hob_format::{GgufLayout, GgufWriter, Metadata};
 use hob_kernels::Cpu;
 use hob_model::spec::TensorSpec;
-use hob_quant::{TensorType, dequantize_row};
+use hob_quant::{RowFormat, TensorType, quantize_row};
 use hob_train::data::Sequences;
 use hob_train::{Layout, Network, Numbers, Seen, Source, Sweep};
 use std::cell::RefCell;
@@ -23,8 +24,8 @@ const TOKENS_MIN: usize = 2048;
 /// Sizes of which the best plan is reported.
 const FRONTIER: usize = 96;
 
-/// Alignment of tensors in a GGUF file.
-const ALIGNMENT: u64 = 32;
+/// Bytes of a tensor in a safetensors header, at most, beside the end of its name.
+const HEADER_LINE: u64 = 140;
 
 /// Types worth considering: the rest are larger and worse than one of these, or need other kernels.
 const TYPES: [TensorType; 17] = [
@@ -64,7 +65,8 @@ impl Options {
     /// The usual ways of this crate.
     pub fn new(budgets: Vec<u64>, threads: usize, sequence: usize) -> Self {
         let types = TYPES.iter().copied().filter(|ty| ty.can_quantize()).collect();
-        let method = Method { types, judge: Judge::default(), search: Search::default(), threads };
+        let menu = Menu::Blocks(types);
+        let method = Method { menu, judge: Judge::default(), search: Search::default(), threads };
         Self { budgets, method, seed: 1, sequence }
     }
 }
@@ -82,8 +84,8 @@ pub enum Stage<'a> {
     Back(usize, usize),
     /// Costs of types are predicted for a tensor.
     Predicting(&'a str),
-    /// A tensor is rounded to its type.
-    Rounding(&'a str, TensorType),
+    /// A tensor is rounded to its format.
+    Rounding(&'a str, RowFormat),
 }
 
 /// A child, and how it came to be.
@@ -132,7 +134,7 @@ impl<'a> Study<'a> {
             return Err(Error::Text { expected: TOKENS_MIN, found: total });
         }
         check_budgets(network, metadata, options)?;
-        let rest = unplanned_bytes(network.layout(), metadata)?;
+        let rest = unplanned_bytes(network.layout(), metadata, &options.method.menu)?;
         let method = &options.method;
         let (work, journal) = match notes {
             Notes::Nameless(folder) => (WorkFile::new(folder)?, None),
@@ -169,22 +171,36 @@ impl<'a> Study<'a> {
         let mut tensors = Vec::new();
         for (tensor, range) in self.network.layout().iter() {
             let numbers = self.source.numbers(range.clone())?;
-            let (ty, bytes) = if tensor.shape.len() < 2 {
-                (TensorType::F32, numbers.iter().flat_map(|x| x.to_le_bytes()).collect())
+            let (format, bytes) = if tensor.shape.len() < 2 {
+                self.vector(&tensor.name, &numbers)?
             } else {
                 let (entry, choice) = planned.next().expect("the table has every matrix, in this order");
-                let ty = choice.candidate.ty;
-                heard(Stage::Rounding(&tensor.name, ty));
+                let format = choice.candidate.format;
+                heard(Stage::Rounding(&tensor.name, format));
                 let params = Numbers::from(range.start, &numbers);
-                (ty, entry.round(self.cpu, params, ty, self.method, &self.work)?)
+                (format, entry.round(self.cpu, params, format, self.method, &self.work)?)
             };
-            tensors.push(StoredTensor { name: tensor.name.clone(), ty, shape: tensor.shape.clone(), bytes });
+            tensors.push(StoredTensor {
+                name: tensor.name.clone(),
+                format,
+                shape: tensor.shape.clone(),
+                bytes,
+            });
         }
         Ok(Outcome { tensors, plan, frontier: self.frontier.clone() })
     }
 }
 
 impl Study<'_> {
+    /// A vector as a child holds it.
+    fn vector(&self, name: &str, numbers: &[f32]) -> Result<(RowFormat, Vec<u8>), Error> {
+        let ty = self.method.menu.vectors();
+        let mut bytes = vec![0; ty.row_bytes(numbers.len()).expect("floats have blocks of one")];
+        let failed = |source| Error::Quantize { name: name.to_owned(), source };
+        quantize_row(ty, numbers, &mut bytes).map_err(failed)?;
+        Ok((ty.into(), bytes))
+    }
+
     /// Ends the study, whose children are written: what [`Notes::At`] kept is removed.
     pub fn finish(self) {
         drop(self.work);
@@ -205,7 +221,7 @@ pub enum Notes<'a> {
 fn key(network: &Network, source: &dyn Source, text: &Sequences, options: &Options) -> Result<Key, Error> {
     let method = &options.method;
     let mut key = Key::new().and_text(env!("CARGO_PKG_VERSION")).and([options.seed, options.sequence as u64]);
-    key = key.and_text(&format!("{:?} {:?} {:?}", method.types, method.judge, method.search));
+    key = key.and_text(&format!("{:?} {:?} {:?}", method.menu, method.judge, method.search));
     key = key.and(text.tokens.iter().map(|t| u64::from(*t))).and(text.documents.iter().map(|d| *d as u64));
     for (tensor, range) in network.layout().iter() {
         key = key.and_text(&tensor.name).and([range.start as u64, range.end as u64]);
@@ -362,7 +378,8 @@ impl Learner<'_> {
 /// [`Error::Budget`] with the smallest size that there is.
 pub fn check_budgets(network: &Network, metadata: &Metadata, options: &Options) -> Result<(), Error> {
     let layout = network.layout();
-    let least = unplanned_bytes(layout, metadata)? + least_bytes(layout, &options.method.types);
+    let menu = &options.method.menu;
+    let least = unplanned_bytes(layout, metadata, menu)? + least_bytes(layout, menu);
     match options.budgets.iter().find(|budget| least > **budget) {
         Some(&budget) => Err(Error::Budget { budget, least }),
         None => Ok(()),
@@ -386,7 +403,15 @@ pub fn memory_bytes(network: &Network, tokens: usize) -> u64 {
 }
 
 /// Bytes of a child that no plan changes: the header, tensors of one dimension, and constants.
-fn unplanned_bytes(layout: &Layout, metadata: &Metadata) -> Result<u64, Error> {
+fn unplanned_bytes(layout: &Layout, metadata: &Metadata, menu: &Menu) -> Result<u64, Error> {
+    let ty = menu.vectors();
+    let bytes = |count: usize| aligned(ty.row_bytes(count).expect("floats have blocks of one") as u64);
+    let vectors =
+        layout.iter().filter(|(t, _)| t.shape.len() < 2).map(|(_, range)| bytes(range.len())).sum::<u64>();
+    if let Menu::Mobile(_) = menu {
+        // At most: codes, scales and two ranges of every matrix have a line each.
+        return Ok(vectors + layout.iter().map(|(t, _)| 4 * (t.name.len() as u64 + HEADER_LINE)).sum::<u64>());
+    }
     let mut file = GgufLayout::new(metadata.clone());
     layout.iter().for_each(|(t, _)| {
         file.tensor(&t.name, TensorType::F32, &t.shape);
@@ -396,32 +421,15 @@ fn unplanned_bytes(layout: &Layout, metadata: &Metadata) -> Result<u64, Error> {
     });
     let mut header = Vec::new();
     drop(GgufWriter::new(&mut header, &file)?);
-    let vectors = layout.iter().filter(|(t, _)| t.shape.len() < 2).map(|(_, range)| range.len());
-    let floats = vectors.chain(layout.constants().iter().map(|(_, values)| values.len()));
-    Ok(header.len() as u64 + floats.map(|count| aligned(4 * count as u64)).sum::<u64>())
+    let constants =
+        layout.constants().iter().map(|(_, values)| aligned(4 * values.len() as u64)).sum::<u64>();
+    Ok(header.len() as u64 + vectors + constants)
 }
 
-/// Bytes of all matrices, each as the smallest of `types` that fits it.
-fn least_bytes(layout: &Layout, types: &[TensorType]) -> u64 {
+/// Bytes of all matrices, each as the smallest that `menu` has for it.
+fn least_bytes(layout: &Layout, menu: &Menu) -> u64 {
     let matrices = layout.iter().filter(|(t, _)| t.shape.len() > 1);
-    matrices.map(|(t, _)| candidates(&t.shape, types).map(|(_, bytes)| bytes).min().unwrap_or(0)).sum()
-}
-
-/// Those of `types` that a matrix can have, with its bytes in a file; halves where there are none.
-pub(crate) fn candidates(shape: &[usize], types: &[TensorType]) -> impl Iterator<Item = (TensorType, u64)> {
-    let columns = shape[shape.len() - 1];
-    let rows: usize = shape[..shape.len() - 1].iter().product();
-    let sized = move |ty: TensorType| Some((ty, aligned((rows * ty.row_bytes(columns)?) as u64)));
-    let mut found: Vec<_> = types.iter().copied().filter_map(sized).collect();
-    if found.is_empty() {
-        found.extend(sized(TensorType::F16));
-    }
-    found.into_iter()
-}
-
-/// Bytes that `bytes` take in a file.
-fn aligned(bytes: u64) -> u64 {
-    bytes.next_multiple_of(ALIGNMENT)
+    matrices.map(|(t, _)| menu.candidates(t).map(|(_, bytes)| bytes).min().unwrap_or(0)).sum()
 }
 
 impl Outcome {
@@ -429,7 +437,8 @@ impl Outcome {
     pub fn params(&self, layout: &Layout) -> Vec<f32> {
         let mut params = vec![0.0; layout.len()];
         for (tensor, (_, range)) in self.tensors.iter().zip(layout.iter()) {
-            dequantize_row(tensor.ty, &tensor.bytes, &mut params[range]);
+            let columns = tensor.shape[tensor.shape.len() - 1];
+            tensor.format.dequantize(columns, &tensor.bytes, &mut params[range]);
         }
         params
     }

@@ -1,11 +1,11 @@
 //! What each type would cost each tensor, predicted from the curvature.
 
-use crate::shrink::candidates;
+use crate::menu::Menu;
 use crate::work::{Place, WorkFile};
 use crate::{Curvature, Error, Feedback, Rounding, Statistics, round_matrix, round_with_feedback};
 use hob_kernels::Cpu;
 use hob_model::spec::TensorSpec;
-use hob_quant::{TensorType, dequantize_row};
+use hob_quant::RowFormat;
 use hob_train::Numbers;
 use std::ops::Range;
 
@@ -18,8 +18,8 @@ const WEIGHTS_MAX: usize = 1 << 18;
 /// A type that a tensor may have.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Candidate {
-    /// The type.
-    pub ty: TensorType,
+    /// The format.
+    pub format: RowFormat,
     /// Bytes of the tensor in a file.
     pub bytes: u64,
     /// What it is predicted to cost, in nats per token.
@@ -86,8 +86,8 @@ pub enum Search {
 /// The way in which a child is planned and rounded.
 #[derive(Clone, Debug)]
 pub struct Method {
-    /// Types it may have; the parent's shapes decide which of them fit.
-    pub types: Vec<TensorType>,
+    /// What each matrix may become.
+    pub menu: Menu,
     /// How errors are judged.
     pub judge: Judge,
     /// How weights are rounded.
@@ -97,7 +97,7 @@ pub struct Method {
 }
 
 impl Entry {
-    /// Predicts the cost of every one of `method`'s types for `tensor`, which stands at `range` and whose numbers are in `params`;
+    /// Predicts the cost of every format that `method` has for `tensor`, which stands at `range` and whose numbers are in `params`;
     /// what rounding will need goes to `work`.
     pub(crate) fn new(
         cpu: &Cpu,
@@ -114,8 +114,8 @@ impl Entry {
             matrices: Vec::new(),
         };
         let inputs = tensor.shape[tensor.shape.len() - 1];
-        let types = candidates(&tensor.shape, &method.types);
-        entry.candidates.extend(types.map(|(ty, bytes)| Candidate { ty, bytes, cost: 0.0 }));
+        let formats = method.menu.candidates(tensor);
+        entry.candidates.extend(formats.map(|(format, bytes)| Candidate { format, bytes, cost: 0.0 }));
         for (_, part) in statistics.parts.range(range) {
             let curvature = Curvature::new(part, statistics.tokens);
             let feedback =
@@ -124,7 +124,7 @@ impl Entry {
             let importance = part.squares.iter().map(|s| (s * per_token) as f32).collect();
             let matrix = Matrix { range: part.range.clone(), curvature, feedback, importance };
             for candidate in &mut entry.candidates {
-                let cost = matrix.predict(cpu, params, inputs, candidate.ty, method);
+                let cost = matrix.predict(cpu, params, inputs, candidate.format, method);
                 candidate.cost += cost.map_err(|source| failed(&tensor.name, source))?;
             }
             let place = work.keep(&matrix.feedback, &matrix.importance)?;
@@ -133,7 +133,7 @@ impl Entry {
         Ok(entry)
     }
 
-    /// The tensor's bytes as `ty`; its numbers are in `params`, and `work` has what was learned of it.
+    /// The tensor's bytes as `format`; its numbers are in `params`, and `work` has what was learned of it.
     ///
     /// # Errors
     /// [`Error::Quantize`], [`Error::Work`].
@@ -141,7 +141,7 @@ impl Entry {
         &self,
         cpu: &Cpu,
         params: Numbers<'_>,
-        ty: TensorType,
+        format: RowFormat,
         method: &Method,
         work: &WorkFile,
     ) -> Result<Vec<u8>, Error> {
@@ -149,7 +149,7 @@ impl Entry {
         let mut bytes = Vec::new();
         for m in &self.matrices {
             let (feedback, importance) = work.read(m.place)?;
-            let part = round(cpu, ty, (params.at(&m.range), inputs), (&feedback, &importance), method);
+            let part = round(cpu, format, (params.at(&m.range), inputs), (&feedback, &importance), method);
             bytes.extend(part.map_err(|source| failed(&self.name, source))?);
         }
         Ok(bytes)
@@ -160,30 +160,30 @@ fn failed(name: &str, source: hob_quant::Error) -> Error {
     Error::Quantize { name: name.to_owned(), source }
 }
 
-/// Stores `w` (`[rows, in]`) as blocks of `ty` in `method`'s way.
+/// Stores `w` (`[rows, in]`) as `format` in `method`'s way.
 fn round(
     cpu: &Cpu,
-    ty: TensorType,
+    format: RowFormat,
     (w, inputs): (&[f32], usize),
     (feedback, importance): (&Feedback, &[f32]),
     method: &Method,
 ) -> Result<Vec<u8>, hob_quant::Error> {
     let threads = method.threads;
     match method.search {
-        Search::Feedback => round_with_feedback(cpu, ty, w, inputs, feedback, threads),
-        Search::Weighted => round_matrix(ty, w, inputs, Rounding::Weighted(importance), threads),
-        Search::Nearest => round_matrix(ty, w, inputs, Rounding::Nearest, threads),
+        Search::Feedback => round_with_feedback(cpu, format, w, inputs, feedback, threads),
+        Search::Weighted => round_matrix(format, w, inputs, Rounding::Weighted(importance), threads),
+        Search::Nearest => round_matrix(format, w, inputs, Rounding::Nearest, threads),
     }
 }
 
 impl Matrix {
-    /// What this matrix would cost as `ty`, from a sample of its rows.
+    /// What this matrix would cost as `format`, from a sample of its rows.
     fn predict(
         &self,
         cpu: &Cpu,
         params: Numbers<'_>,
         inputs: usize,
-        ty: TensorType,
+        format: RowFormat,
         method: &Method,
     ) -> Result<f64, hob_quant::Error> {
         let rows = self.range.len() / inputs;
@@ -192,11 +192,9 @@ impl Matrix {
         let all = params.at(&self.range);
         let row = |r: &usize| &all[r * inputs..][..inputs];
         let w: Vec<f32> = numbers.iter().flat_map(row).copied().collect();
-        let bytes = round(cpu, ty, (&w, inputs), (&self.feedback, &self.importance), method)?;
+        let bytes = round(cpu, format, (&w, inputs), (&self.feedback, &self.importance), method)?;
         let mut e = vec![0.0; w.len()];
-        for (bytes, e) in bytes.chunks_exact(bytes.len() / numbers.len()).zip(e.chunks_exact_mut(inputs)) {
-            dequantize_row(ty, bytes, e);
-        }
+        format.dequantize(inputs, &bytes, &mut e);
         e.iter_mut().zip(&w).for_each(|(q, w)| *q = w - *q);
         Ok(match method.judge {
             Judge::Curvature => {

@@ -2,25 +2,28 @@
 
 use crate::{Error, Layout};
 use hob_format::{GgufLayout, GgufWriter, Metadata};
-use hob_quant::TensorType;
+use hob_quant::{RowFormat, TensorType};
 use std::borrow::Cow;
 use std::path::Path;
 
-/// Writes the tensors of `layout`, of which `types` has the types and `blocks` gives the bytes by number, and its constants as a
+/// Writes the tensors of `layout`, of which `formats` has the formats and `blocks` gives the bytes by number, and its constants as a
 /// GGUF file, which appears when it is complete.
 ///
 /// # Errors
-/// Whatever the file system refuses, and what `blocks` says.
+/// Whatever the file system refuses, what `blocks` says, and [`Error::Unsupported`] for codes, which such a file cannot hold.
 pub fn write_file<'a>(
     path: &Path,
     metadata: &Metadata,
     layout: &Layout,
-    types: &[TensorType],
+    formats: &[RowFormat],
     blocks: &mut dyn FnMut(usize) -> Result<Cow<'a, [u8]>, Error>,
 ) -> Result<(), Error> {
     let mut file = GgufLayout::new(metadata.clone());
-    for (&ty, (tensor, _)) in types.iter().zip(layout.iter()) {
-        file.tensor(&tensor.name, ty, &tensor.shape);
+    for (format, (tensor, _)) in formats.iter().zip(layout.iter()) {
+        let RowFormat::Blocks(ty) = format else {
+            return Err(Error::Unsupported { what: format!("{}: {format} in a GGUF file", tensor.name) });
+        };
+        file.tensor(&tensor.name, *ty, &tensor.shape);
     }
     for (tensor, _) in layout.constants() {
         file.tensor(&tensor.name, TensorType::F32, &tensor.shape);

@@ -1,7 +1,7 @@
 //! A description made ready for training: which numbers of the [`Layout`] each step of a layer multiplies with.
 
-use crate::Error;
 use crate::layout::Layout;
+use crate::{Error, Ranges};
 use hob_kernels::{Activation, Mask, Precision, RopeTable};
 use hob_model::ModelSpec;
 use hob_model::spec::{AttentionSpec, Ffn, KvSource, LayerSpec, Norm, NormKind, OutputSpec, QkNorm};
@@ -22,6 +22,7 @@ pub struct Network {
     pub(crate) per_layer: Option<PerLayer>,
     /// Layers whose keys and values others read.
     pub(crate) lenders: Vec<usize>,
+    pub(crate) ranges: Ranges,
     /// Precision of all products.
     pub precision: Precision,
 }
@@ -145,6 +146,7 @@ impl Network {
             ropes,
             per_layer,
             lenders,
+            ranges: Ranges::new(),
             precision,
             layout,
         })

@@ -2,9 +2,10 @@
 
 use crate::layout::{Numbers, Sink};
 use crate::network::Network;
-use crate::pass::{Batch, Seen, Use, Watch, Workspace};
+use crate::pass::{Batch, Heard, Listen, Seen, Use, Watch, Workspace};
+use crate::ranges::round_to_step;
 use hob_base::Random;
-use hob_kernels::{Cpu, MatrixMut, MatrixView, Sum, Target};
+use hob_kernels::{Buffer, Cpu, MatrixMut, MatrixView, Sum, Target};
 
 /// Bytes of logits that exist at a time (twice that with a teacher), unless these are fewer rows than [`ROWS_MIN`].
 const LOGITS_BYTES: usize = 8 << 20;
@@ -120,9 +121,9 @@ impl Network {
         // Rows that weigh nothing (prompts, padding) cost nothing.
         let wanted: Vec<usize> = (0..weights.len()).filter(|t| weights[*t] != 0.0).collect();
         let mut total = Loss::default();
-        for rows in wanted.chunks((LOGITS_BYTES / 4 / vocab).max(ROWS_MIN)) {
+        for rows in wanted.chunks(self.logits_rows()) {
             let mut x = gather(cpu, hidden, d, rows);
-            let mut logits = self.logits(cpu, params, &x, rows.len());
+            let mut logits = self.logits(cpu, params, &mut x, rows.len());
             let capped = self.softcap.map(|_| cpu.copy(&logits));
             let weights: Vec<f32> = rows.iter().map(|t| weights[*t]).collect();
             let mut losses = vec![0.0; rows.len()];
@@ -137,8 +138,8 @@ impl Network {
                     cpu.loss_grad(&mut logits, vocab, Target::Tokens(&targets), &weights, &mut losses);
                 }
                 Goal::Teacher { network, params, work } => {
-                    let x = gather(cpu, &work.hidden, network.spec.hidden, rows);
-                    let teacher = network.logits(cpu, Numbers::all(params), &x, rows.len());
+                    let mut x = gather(cpu, &work.hidden, network.spec.hidden, rows);
+                    let teacher = network.logits(cpu, Numbers::all(params), &mut x, rows.len());
                     cpu.loss_grad(&mut logits, vocab, Target::Logits(&teacher), &weights, &mut losses);
                 }
             }
@@ -168,21 +169,44 @@ impl Network {
         total
     }
 
-    /// Scores of the next token for `rows` rows of what the head sees.
-    fn logits(&self, cpu: &Cpu, params: Numbers<'_>, x: &[f32], rows: usize) -> hob_kernels::Buffer<f32> {
-        let (d, vocab) = (self.spec.hidden, self.spec.vocab);
-        let mut logits = cpu.buffer(rows * vocab);
-        let weight = MatrixView::new(params.at(&self.head.weight), vocab, d).transposed();
-        let to = MatrixMut::new(&mut logits, rows, vocab);
-        cpu.gemm(MatrixView::new(x, rows, d), weight, to, Sum::Replace, self.precision);
+    /// Says what goes through the head for all rows of what it sees.
+    pub(crate) fn listen_head(&self, cpu: &Cpu, params: Numbers<'_>, hidden: &[f32], listen: Listen<'_>) {
+        let (d, weight) = (self.spec.hidden, &self.head.weight);
+        for x in hidden.chunks(self.logits_rows() * d) {
+            let logits = self.scores(cpu, params, x, x.len() / d);
+            listen(Heard { weight, inputs: d, x, y: &logits });
+        }
+    }
+
+    /// Rows whose logits exist at a time.
+    fn logits_rows(&self) -> usize {
+        (LOGITS_BYTES / 4 / self.spec.vocab).max(ROWS_MIN)
+    }
+
+    /// Scores of the next token for `rows` rows of what the head sees, which become what it makes of them.
+    fn logits(&self, cpu: &Cpu, params: Numbers<'_>, x: &mut [f32], rows: usize) -> Buffer<f32> {
+        let steps = self.steps(&self.head.weight);
+        round_to_step(cpu, x, steps.input);
+        let mut logits = self.scores(cpu, params, x, rows);
+        round_to_step(cpu, &mut logits, steps.output);
         if let Some(cap) = self.softcap {
             cpu.softcap(&mut logits, cap);
         }
         logits
     }
+
+    /// The product alone.
+    fn scores(&self, cpu: &Cpu, params: Numbers<'_>, x: &[f32], rows: usize) -> Buffer<f32> {
+        let (d, vocab) = (self.spec.hidden, self.spec.vocab);
+        let mut logits = cpu.buffer(rows * vocab);
+        let weight = MatrixView::new(params.at(&self.head.weight), vocab, d).transposed();
+        let to = MatrixMut::new(&mut logits, rows, vocab);
+        cpu.gemm(MatrixView::new(x, rows, d), weight, to, Sum::Replace, self.precision);
+        logits
+    }
 }
 
-fn gather(cpu: &Cpu, from: &[f32], width: usize, rows: &[usize]) -> hob_kernels::Buffer<f32> {
+fn gather(cpu: &Cpu, from: &[f32], width: usize, rows: &[usize]) -> Buffer<f32> {
     let mut to = cpu.buffer(rows.len() * width);
     for (row, to) in rows.iter().zip(to.chunks_exact_mut(width)) {
         to.copy_from_slice(&from[row * width..][..width]);

@@ -6,8 +6,9 @@ mod layer;
 
 use crate::layout::{Numbers, Sink};
 use crate::network::{Linear, Network, NormAt};
+use crate::ranges::round_to_step;
 use gating::Gated;
-use hob_kernels::{Cpu, MatrixMut, MatrixView, RopeAngles, Sum};
+use hob_kernels::{Buffer, Cpu, MatrixMut, MatrixView, RopeAngles, Sum};
 use std::ops::Range;
 
 /// Token ids of whole sequences, one after the other, and which of them belong together.
@@ -182,8 +183,21 @@ pub enum Use<'a> {
 /// Hears what every matrix saw.
 pub(crate) type Watch<'a> = &'a dyn Fn(Seen<'_>);
 
-/// Hears where a matrix stands, how many columns it has, and what it is multiplied with, `[T, in]`.
-pub type Listen<'a> = &'a dyn Fn(&Range<usize>, usize, &[f32]);
+/// Hears what goes through every matrix.
+pub type Listen<'a> = &'a dyn Fn(Heard<'_>);
+
+/// What goes through a matrix in a forward pass.
+#[derive(Clone, Copy, Debug)]
+pub struct Heard<'a> {
+    /// Where the matrix stands in the layout.
+    pub weight: &'a Range<usize>,
+    /// Its columns (`in`).
+    pub inputs: usize,
+    /// What it is multiplied with, `[T, in]`.
+    pub x: &'a [f32],
+    /// What comes out, `[T, out]`; nothing where that was not computed.
+    pub y: &'a [f32],
+}
 
 /// What every step of a pass needs.
 struct Pass<'a> {
@@ -213,6 +227,27 @@ impl Network {
             self.forward_layer(cpu, params, i, batch, work, None);
         }
         self.leave(cpu, params, batch, work);
+    }
+
+    /// As [`Network::forward`], and through the head; `listen` hears what goes through every matrix.
+    ///
+    /// # Panics
+    /// As [`Network::forward`].
+    pub fn listen(
+        &self,
+        cpu: &Cpu,
+        params: &[f32],
+        batch: &Batch<'_>,
+        work: &mut Workspace,
+        listen: Listen<'_>,
+    ) {
+        let params = Numbers::all(params);
+        self.enter(params, batch, work);
+        for i in 0..self.layers.len() {
+            self.forward_layer(cpu, params, i, batch, work, Some(listen));
+        }
+        self.leave(cpu, params, batch, work);
+        self.listen_head(cpu, params, &work.hidden, listen);
     }
 
     /// Embeds the tokens of `batch`.
@@ -418,11 +453,9 @@ impl Pass<'_> {
 
     /// `y = x w^T + b`.
     fn linear(&self, linear: &Linear, x: &[f32], y: &mut Vec<f32>) {
-        if let Some(listen) = self.listen {
-            listen(&linear.weight, linear.inputs, x);
-        }
-        let y = sized(y, self.tokens * linear.outputs);
-        let from = MatrixView::new(x, self.tokens, linear.inputs);
+        let (steps, y) = (self.net.steps(&linear.weight), sized(y, self.tokens * linear.outputs));
+        let rounded = self.rounded(x, steps.input);
+        let from = MatrixView::new(rounded.as_deref().unwrap_or(x), self.tokens, linear.inputs);
         let to = MatrixMut::new(y, self.tokens, linear.outputs);
         self.cpu.gemm(from, self.weight(linear).transposed(), to, Sum::Replace, self.net.precision);
         if let Some(bias) = &linear.bias {
@@ -430,10 +463,25 @@ impl Pass<'_> {
             y.chunks_exact_mut(linear.outputs)
                 .for_each(|y| y.iter_mut().zip(bias).for_each(|(y, b)| *y += b));
         }
+        if let Some(listen) = self.listen {
+            listen(Heard { weight: &linear.weight, inputs: linear.inputs, x, y });
+        }
+        round_to_step(self.cpu, y, steps.output);
+    }
+
+    /// `x` as the matrix sees it, where that is not `x` itself.
+    fn rounded(&self, x: &[f32], step: f32) -> Option<Buffer<f32>> {
+        (step != 0.0).then(|| {
+            let mut x = self.cpu.copy(x);
+            round_to_step(self.cpu, &mut x, step);
+            x
+        })
     }
 
     /// Gradients of the weight and bias from the input `x` and the output's gradient `dy`.
     fn weight_grad(&self, linear: &Linear, x: &[f32], dy: &[f32], grads: &mut Sink<'_>) {
+        let rounded = self.rounded(x, self.net.steps(&linear.weight).input);
+        let x = rounded.as_deref().unwrap_or(x);
         if let Some(watch) = self.watch {
             let what = Use::Product { inputs: linear.inputs, x, dy };
             watch(Seen { weight: &linear.weight, what });

@@ -5,14 +5,14 @@
 use crate::{Error, Layout, in_threads, write_file};
 use hob_format::Metadata;
 use hob_model::spec::TensorSpec;
-use hob_quant::{TensorType, dequantize_row, has_codebook, quantize_row, requantize_row};
+use hob_quant::{RowFormat, TensorType, has_codebook};
 use std::borrow::Cow;
 use std::path::Path;
 
 /// How each tensor is stored in the file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Storage {
-    types: Vec<TensorType>,
+    formats: Vec<RowFormat>,
     /// Blocks of each tensor that were last computed with; empty before.
     blocks: Vec<Vec<u8>>,
     /// Whether new blocks begin with the scales of the old ones.
@@ -38,21 +38,21 @@ impl Storage {
     /// `ty` for all matrices whose rows are whole blocks of it, F32 for the rest.
     pub fn uniform(layout: &Layout, ty: TensorType) -> Self {
         let fits = |tensor: &TensorSpec| tensor.shape.len() > 1 && ty.row_bytes(width(tensor)).is_some();
-        let types =
-            layout.iter().map(|(tensor, _)| if fits(tensor) { ty } else { TensorType::F32 }).collect();
-        Self { types, blocks: Vec::new(), keeps_scales: false, turn: 0 }
+        let format = |tensor: &TensorSpec| RowFormat::from(if fits(tensor) { ty } else { TensorType::F32 });
+        let formats = layout.iter().map(|(tensor, _)| format(tensor)).collect();
+        Self { formats, blocks: Vec::new(), keeps_scales: false, turn: 0 }
     }
 
     /// Tensors, in the layout's order, that are stored already: their scales move on from where they are, as
-    /// [`requantize_row`] does it, and are not searched again. Weights that are what the blocks hold are stored as they are.
-    pub fn settled(tensors: impl IntoIterator<Item = (TensorType, Vec<u8>)>) -> Self {
-        let (types, blocks) = tensors.into_iter().unzip();
-        Self { types, blocks, keeps_scales: true, turn: 0 }
+    /// [`RowFormat::requantize_row`] does it, and are not searched again. Weights that are what the blocks hold are stored as they are.
+    pub fn settled(tensors: impl IntoIterator<Item = (RowFormat, Vec<u8>)>) -> Self {
+        let (formats, blocks) = tensors.into_iter().unzip();
+        Self { formats, blocks, keeps_scales: true, turn: 0 }
     }
 
-    /// The tensors' types in the layout's order.
-    pub fn types(&self) -> &[TensorType] {
-        &self.types
+    /// The tensors' formats in the layout's order.
+    pub fn formats(&self) -> &[RowFormat] {
+        &self.formats
     }
 
     /// The blocks that were last computed with, in the layout's order.
@@ -62,26 +62,27 @@ impl Storage {
 
     /// The blocks of tensor `i`, whose numbers are `w`.
     fn store(&self, i: usize, tensor: &TensorSpec, w: &[f32], threads: usize) -> Result<Vec<u8>, Error> {
-        let (ty, width) = (self.types[i], width(tensor));
-        let row_bytes = ty.row_bytes(width).expect("a type that fits was chosen");
+        let (format, width) = (self.formats[i], width(tensor));
+        let row_bytes = format.row_bytes(width).expect("a format that fits was chosen");
         let count = w.len() / width;
         let (mut bytes, store): (_, fn(_, &_, &mut _) -> _) = match self.keeps_scales {
-            true => (self.blocks[i].clone(), requantize_row),
-            false => (vec![0; count * row_bytes], quantize_row),
+            true => (self.blocks[i].clone(), RowFormat::requantize_row),
+            false => (vec![0; count * row_bytes], RowFormat::quantize_row),
         };
         let rows = count.div_ceil(threads.max(1)).max(1);
         let parts = w.chunks(rows * width).zip(bytes.chunks_mut(rows * row_bytes));
         in_threads(parts, |(w, bytes)| {
             let mut rows = w.chunks_exact(width).zip(bytes.chunks_exact_mut(row_bytes));
-            rows.try_for_each(|(row, bytes)| store(ty, row, bytes))
+            rows.try_for_each(|(row, bytes)| store(format, row, bytes))
         })
-        .map_err(|e| unfit(&tensor.name, ty, &e))?;
+        .map_err(|e| unfit(&tensor.name, format, &e))?;
         Ok(bytes)
     }
 
     /// Whether tensor `i` need not be rounded now.
     fn waits(&self, i: usize, due: Due) -> bool {
-        let is_slow = self.keeps_scales && has_codebook(self.types[i]);
+        let is_slow =
+            self.keeps_scales && matches!(self.formats[i], RowFormat::Blocks(ty) if has_codebook(ty));
         due == Due::Turn && is_slow && self.turn > 0 && !(self.turn + i).is_multiple_of(TURNS)
     }
 
@@ -98,18 +99,18 @@ impl Storage {
         threads: usize,
         due: Due,
     ) -> Result<(), Error> {
-        self.blocks.resize(self.types.len(), Vec::new());
+        self.blocks.resize(self.formats.len(), Vec::new());
         for (i, (tensor, range)) in layout.iter().enumerate() {
             if self.waits(i, due) {
                 continue;
             }
-            let (ty, width) = (self.types[i], width(tensor));
+            let (format, width) = (self.formats[i], width(tensor));
             let bytes = self.store(i, tensor, &params[range.clone()], threads)?;
             let count = range.len() / width;
             let rows = count.div_ceil(threads.max(1)).max(1);
             let parts = to[range].chunks_mut(rows * width).zip(bytes.chunks(bytes.len() / count * rows));
             in_threads(parts, |(to, bytes)| {
-                dequantize_row(ty, bytes, to);
+                format.dequantize(width, bytes, to);
                 Ok::<_, Error>(())
             })?;
             self.blocks[i] = bytes;
@@ -130,7 +131,7 @@ impl Storage {
         params: &[f32],
     ) -> Result<(), Error> {
         let places: Vec<_> = layout.iter().collect();
-        write_file(path, metadata, layout, &self.types, &mut |i| {
+        write_file(path, metadata, layout, &self.formats, &mut |i| {
             let (tensor, range) = &places[i];
             Ok(Cow::Owned(self.store(i, tensor, &params[range.clone()], 1)?))
         })
@@ -141,10 +142,10 @@ fn width(tensor: &TensorSpec) -> usize {
     tensor.shape[tensor.shape.len() - 1]
 }
 
-fn unfit(name: &str, ty: TensorType, error: &hob_quant::Error) -> Error {
+fn unfit(name: &str, format: RowFormat, error: &hob_quant::Error) -> Error {
     Error::Tensor {
         name: name.to_owned(),
-        expected: format!("numbers that {ty} can hold"),
+        expected: format!("numbers that {format} can hold"),
         found: error.to_string(),
     }
 }
@@ -174,7 +175,7 @@ mod tests {
                 let stored = file.tensors.get(&tensor.name).unwrap();
                 let hob_format::Dtype::Block(ty) = stored.dtype else { panic!("a block type") };
                 let mut decoded = vec![0.0; range.len()];
-                dequantize_row(ty, &stored.bytes, &mut decoded);
+                hob_quant::dequantize_row(ty, &stored.bytes, &mut decoded);
                 assert_eq!(decoded, seen[range], "{} as {ty}", tensor.name);
                 assert_eq!(ty == TensorType::F32, tensor.shape.len() < 2);
             }

@@ -5,7 +5,7 @@ use crate::data::Sequences;
 use crate::layout::{Beside, Numbers, Sink};
 use crate::network::Network;
 use crate::objective::Goal;
-use crate::pass::{Batch, Listen, Saved, Seen, Workspace};
+use crate::pass::{Batch, Heard, Listen, Saved, Seen, Workspace};
 use crate::{Error, Source};
 use hob_kernels::Cpu;
 use std::collections::BTreeSet;
@@ -154,7 +154,12 @@ impl<'a> Sweep<'a> {
         let norm = Numbers::from(network.final_norm_stretch().map_or(0, |range| range.start), norm);
         self.each(|_, batch, work| {
             network.leave(cpu, norm, batch, work);
-            listen(&network.head.weight, network.spec.hidden, &work.hidden);
+            listen(Heard {
+                weight: &network.head.weight,
+                inputs: network.spec.hidden,
+                x: &work.hidden,
+                y: &[],
+            });
         });
     }
 

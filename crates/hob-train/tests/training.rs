@@ -199,7 +199,7 @@ fn blocks_that_are_there_are_trained_from_where_they_are() {
     let mut rounded = vec![0.0; parent.len()];
     plain.round(layout, &parent, &mut rounded, 2, Due::Every).unwrap();
     let first = plain.blocks().to_vec();
-    let settled = Storage::settled(plain.types().iter().copied().zip(first.clone()));
+    let settled = Storage::settled(plain.formats().iter().copied().zip(first.clone()));
     let how = Training { rate: 0.05, ..training("adamw") };
     let cpu = Cpu::new(2, Compute::Fast);
     let mut child = Trainer::new(cpu, network.clone(), rounded.clone(), data(), &how).unwrap();
@@ -213,10 +213,10 @@ fn blocks_that_are_there_are_trained_from_where_they_are() {
     let after = child.validate(&text).unwrap();
     assert!(before > 0.0002 && after < 0.8 * before, "{before} to {after}");
     // What was validated are the blocks: no other step lies between.
-    let types = child.storage().unwrap().types().to_vec();
+    let formats = child.storage().unwrap().formats().to_vec();
     let blocks = child.storage().unwrap().blocks().to_vec();
-    for ((ty, bytes), (_, range)) in types.iter().zip(&blocks).zip(layout.iter()) {
-        hob_quant::dequantize_row(*ty, bytes, &mut rounded[range]);
+    for ((format, bytes), (tensor, range)) in formats.iter().zip(&blocks).zip(layout.iter()) {
+        format.dequantize(*tensor.shape.last().unwrap(), bytes, &mut rounded[range]);
     }
     let cpu = Cpu::new(2, Compute::Fast);
     let mut stored = Trainer::new(cpu, network.clone(), rounded, data(), &how).unwrap();

@@ -3,6 +3,7 @@
 mod effort;
 mod imatrix;
 mod merge;
+mod mobile;
 mod own_text;
 mod prune;
 mod quantize;
@@ -31,10 +32,11 @@ use hob_base::Bytes;
 use hob_kernels::{Cpu, Precision};
 use hob_quant::TensorType;
 use hob_shrink::{
-    Divergences, Judge, Measure, Notes, Options, Outcome, Search, Study, Tuning, check_budgets, write_model,
+    Divergences, Judge, Measure, Menu, Mobile, Notes, Options, Outcome, Search, Study, Tuning, check_budgets,
+    write_model,
 };
 use hob_train::optimizer::Rule;
-use hob_train::{FileSource, Point, Source};
+use hob_train::{FileSource, Network, Point, Source};
 use report::{Both, Found, Report};
 use room::Room;
 use size::Size;
@@ -52,9 +54,14 @@ pub struct ShrinkArgs {
     /// GGUF file or model directory of the parent, best one of F32, F16 or BF16; ember is the built-in model
     pub model: PathBuf,
     /// Size of the file: 800MB, 1.5GB, or 4.5bpw (bits per weight); several, such as 3bpw,4bpw, give a file each
-    #[arg(long, value_name = "SIZE", value_delimiter = ',', required = true)]
+    #[arg(long, value_name = "SIZE", value_delimiter = ',', required_unless_present = "mobile")]
     pub fit: Vec<Size>,
-    /// File to write, or folder for the files of several sizes [default: beside the model]
+    /// Make a checkpoint as Gemma 4's mobile ones are: codes of 2, 4 and 8 bits with a scale a row, activations of 8 bits with fixed
+    /// steps. Without --fit the widths are the published ones. The containers are that of transformers (gemma), and that of other
+    /// servers (compressed-tensors)
+    #[arg(long, value_name = "CONTAINER", value_enum, num_args = 0..=1, default_missing_value = "gemma")]
+    pub mobile: Option<ContainerArg>,
+    /// File (with --mobile, directory) to write, or folder for those of several sizes [default: beside the model]
     #[arg(short, long, value_name = "PATH")]
     pub out: Option<PathBuf>,
     /// What is read.
@@ -81,6 +88,13 @@ pub struct ShrinkArgs {
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
+}
+
+/// Values of `--mobile`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ContainerArg {
+    Gemma,
+    CompressedTensors,
 }
 
 /// Values of `--judge`.
@@ -121,12 +135,17 @@ pub fn run(args: &ShrinkArgs) -> anyhow::Result<()> {
     let threads = args.text.threads();
     let which = Which::named(&args.model);
     let parent = Parent::open(&which, Precision::F32)?;
-    let budgets: Vec<u64> = args.fit.iter().map(|size| size.bytes(parent.network.layout().len())).collect();
+    let mut budgets: Vec<u64> =
+        args.fit.iter().map(|size| size.bytes(parent.network.layout().len())).collect();
+    if budgets.is_empty() {
+        budgets.push(u64::MAX);
+    }
     let files = files(args, &budgets)?;
     args.report.as_deref().map_or(Ok(()), |page| check_page(page, files.len()))?;
-    let options = options(args, budgets, threads, sequence(&parent));
+    let options = options(args, &parent, budgets, threads);
     check_budgets(&parent.network, &parent.metadata, &options)?;
     let room = Room::new(args, &parent)?;
+    mobile::check(args, &parent, &room)?;
     let mut texts = args.text.read(&which, &parent)?;
     room.cut(&mut texts, options.sequence);
     let params = if room.has_all { Some(parent.params()?) } else { None };
@@ -135,7 +154,8 @@ pub fn run(args: &ShrinkArgs) -> anyhow::Result<()> {
     let source: &dyn Source = if room.has_all { &in_memory } else { &in_files };
     let cpu = Cpu::new(threads, Compute::Exact);
     let mut view = View::new();
-    let both = (&parent.network, source);
+    let child = mobile::network(&cpu, &parent, params.as_deref(), &texts, &options);
+    let both = (&child, source);
     let folder = files[0].parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let begun = files[0].with_extension("work");
     // What takes long goes on where it was interrupted.
@@ -144,8 +164,14 @@ pub fn run(args: &ShrinkArgs) -> anyhow::Result<()> {
     let study = Study::new(&cpu, both, metadata, curvature, &options, notes, &mut |stage| view.show(stage))?;
     let mut reports = Vec::new();
     args.text.train.map_or(Ok(()), |_| signals::catch())?;
-    let making =
-        Making { args, parent: &parent, params: params.as_deref(), texts: &texts, options: &options };
+    let making = Making {
+        args,
+        parent: &parent,
+        child: &child,
+        params: params.as_deref(),
+        texts: &texts,
+        options: &options,
+    };
     for (file, budget) in files.into_iter().zip(&options.budgets) {
         let child = study.child(*budget, &mut |stage| view.show(stage))?;
         view.clear();
@@ -172,6 +198,8 @@ pub fn run(args: &ShrinkArgs) -> anyhow::Result<()> {
 struct Making<'a> {
     args: &'a ShrinkArgs,
     parent: &'a Parent,
+    /// What children compute: the parent's plan, with activations rounded where that is part of them.
+    child: &'a Network,
     /// The parent's numbers, where they fit into memory.
     params: Option<&'a [f32]>,
     texts: &'a Texts,
@@ -182,8 +210,9 @@ impl Making<'_> {
     /// Writes `child` to `file`, and trains it where that is asked for; says how far it is from its parent.
     fn finish(&self, cpu: &Cpu, child: Outcome, file: PathBuf, budget: u64) -> anyhow::Result<Report> {
         let (parent, texts) = (self.parent, self.texts);
-        let write = |child: &Outcome| {
-            Ok(write_model(&file, &parent.metadata, parent.network.layout(), &child.tensors)?)
+        let write = |child: &Outcome| match self.args.mobile {
+            Some(container) => mobile::write(&file, parent, (self.child, child), container),
+            None => Ok(write_model(&file, &parent.metadata, parent.network.layout(), &child.tensors)?),
         };
         let (child, divergence, untrained) = match self.params {
             Some(params) => {
@@ -222,10 +251,10 @@ impl Making<'_> {
         let both = (network, params);
         let judge = |child: &Outcome| {
             let child = child.params(network.layout());
-            Divergences::new(cpu, [both, (network, &child)], &self.texts.held_out, sequence)
+            Divergences::new(cpu, [both, (self.child, &child)], &self.texts.held_out, sequence)
         };
         let tune = |child: &Outcome, cpu, text, how: &Tuning, heard: &mut dyn FnMut(Point) -> bool| {
-            child.tuned(cpu, both, text, how, heard)
+            child.tuned(cpu, self.child, both, text, how, heard)
         };
         let (batch, rate, threads) = (BATCH * sequence, self.args.rate, self.options.method.threads);
         let how = Tuning { steps: 0, batch, sequence, rule: Rule::AdamW, rate, threads };
@@ -240,8 +269,8 @@ fn files(args: &ShrinkArgs, budgets: &[u64]) -> anyhow::Result<Vec<PathBuf>> {
         (Some(folder), _) if !folder.is_dir() => {
             return Err(fail::usage("several sizes give several files: --out names a folder that is there"));
         }
-        (Some(folder), _) => budgets.iter().map(|b| folder.join(name(&args.model, *b))).collect(),
-        (None, _) => budgets.iter().map(|b| args.model.with_file_name(name(&args.model, *b))).collect(),
+        (Some(folder), _) => budgets.iter().map(|b| folder.join(name(args, *b))).collect(),
+        (None, _) => budgets.iter().map(|b| args.model.with_file_name(name(args, *b))).collect(),
     };
     if files.iter().any(|file| is_same(file, &args.model)) {
         return Err(fail::usage("the small file would replace its parent; choose another --out"));
@@ -252,8 +281,8 @@ fn files(args: &ShrinkArgs, budgets: &[u64]) -> anyhow::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn options(args: &ShrinkArgs, budgets: Vec<u64>, threads: usize, sequence: usize) -> Options {
-    let mut options = Options::new(budgets, threads, sequence);
+fn options(args: &ShrinkArgs, parent: &Parent, budgets: Vec<u64>, threads: usize) -> Options {
+    let mut options = Options::new(budgets, threads, sequence(parent));
     options.seed = args.text.seed;
     options.method.judge = match args.judge {
         JudgeArg::Predictions => Judge::Curvature,
@@ -265,7 +294,12 @@ fn options(args: &ShrinkArgs, budgets: Vec<u64>, threads: usize, sequence: usize
         RoundingArg::Nearest => Search::Nearest,
     };
     if !args.types.is_empty() {
-        options.method.types.clone_from(&args.types);
+        options.method.menu = Menu::Blocks(args.types.clone());
+    }
+    if args.mobile.is_some() {
+        let spec = parent.network.spec();
+        let mobile = if args.fit.is_empty() { Mobile::published(spec) } else { Mobile::chosen(spec) };
+        options.method.menu = Menu::Mobile(mobile);
     }
     options
 }
@@ -293,14 +327,22 @@ fn is_same(a: &Path, b: &Path) -> bool {
 }
 
 /// A name for the child of `budget` bytes.
-fn name(model: &Path, budget: u64) -> String {
+fn name(args: &ShrinkArgs, budget: u64) -> String {
+    let size = Bytes(budget).to_string().replace(' ', "");
+    match (args.mobile, args.fit.is_empty()) {
+        (None, _) => format!("{}-{size}.gguf", stem(&args.model)),
+        (Some(_), false) => format!("{}-mobile-{size}", stem(&args.model)),
+        (Some(_), true) => format!("{}-mobile", stem(&args.model)),
+    }
+}
+
+/// What a model is called without its ending.
+fn stem(model: &Path) -> String {
     let here = model.canonicalize().ok().filter(|_| model.file_name().is_none());
     let model = here.as_deref().unwrap_or(model);
     // What stands behind the last point of a folder's name is part of it: Llama-3.2-1B.
     let stem = if model.is_dir() { model.file_name() } else { model.file_stem() };
-    let stem = stem.unwrap_or_default().to_string_lossy();
-    let size = Bytes(budget).to_string().replace(' ', "");
-    format!("{stem}-{size}.gguf")
+    stem.unwrap_or_default().to_string_lossy().into_owned()
 }
 
 #[cfg(test)]
@@ -312,8 +354,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let directory = folder.path().join("Tiny-3.2-1B");
         std::fs::create_dir(&directory).unwrap();
-        assert_eq!(name(&directory, 800_000_000), "Tiny-3.2-1B-800MB.gguf");
-        assert_eq!(name(&directory.join("."), 800_000_000), "Tiny-3.2-1B-800MB.gguf");
-        assert_eq!(name(Path::new("some/tiny-3.2.gguf"), 1500), "tiny-3.2-1.50kB.gguf");
+        assert_eq!(stem(&directory), "Tiny-3.2-1B");
+        assert_eq!(stem(&directory.join(".")), "Tiny-3.2-1B");
+        assert_eq!(stem(Path::new("some/tiny-3.2.gguf")), "tiny-3.2");
     }
 }

@@ -27,7 +27,7 @@ const FLIPS: usize = 8;
 pub struct TensorLine {
     pub name: String,
     #[serde(rename = "type")]
-    pub ty: &'static str,
+    pub format: String,
     pub bytes: u64,
     /// Nats per token.
     pub predicted_divergence: f64,
@@ -112,14 +112,16 @@ impl Both {
 impl Report {
     /// The figures of `outcome`, which was written to `file`; `measured` is left to [`Report::measure`].
     pub fn new(found: Found, parent: &Parent, outcome: &Outcome, file: PathBuf) -> anyhow::Result<Self> {
-        let bytes = std::fs::metadata(&file)?.len();
+        // Of a directory the weights count: what else is in it says what they are.
+        let weights = if file.is_dir() { file.join("model.safetensors") } else { file.clone() };
+        let bytes = std::fs::metadata(&weights).map_or(0, |m| m.len());
         let mut types = BTreeMap::new();
         for choice in &outcome.plan.choices {
-            *types.entry(choice.candidate.ty.name().to_owned()).or_default() += 1;
+            *types.entry(choice.candidate.format.to_string()).or_default() += 1;
         }
         let tensor = |c: &hob_shrink::Choice| TensorLine {
             name: c.name.clone(),
-            ty: c.candidate.ty.name(),
+            format: c.candidate.format.to_string(),
             bytes: c.candidate.bytes,
             predicted_divergence: c.candidate.cost,
         };
@@ -283,7 +285,7 @@ impl Report {
     fn tensors(&self, page: &mut String) -> std::fmt::Result {
         let mut by_type: BTreeMap<&str, (usize, u64, f64)> = BTreeMap::new();
         for t in &self.tensors {
-            let sums = by_type.entry(t.ty).or_default();
+            let sums = by_type.entry(t.format.as_str()).or_default();
             *sums = (sums.0 + 1, sums.1 + t.bytes, sums.2 + t.predicted_divergence);
         }
         let total: f64 = self.tensors.iter().map(|t| t.predicted_divergence).sum();
@@ -304,7 +306,7 @@ impl Report {
                 page,
                 "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
                 escaped(&t.name),
-                t.ty,
+                t.format,
                 Bytes(t.bytes),
                 share(t.predicted_divergence)
             )?;

@@ -55,7 +55,7 @@ impl View {
             Stage::Turning | Stage::GoingOn(..) => json!({"event": "head"}),
             Stage::Back(i, layers) => json!({"event": "back", "layer": i, "layers": layers}),
             Stage::Predicting(name) => json!({"event": "predicting", "tensor": name}),
-            Stage::Rounding(name, ty) => json!({"event": "rounding", "tensor": name, "type": ty.name()}),
+            Stage::Rounding(name, ty) => json!({"event": "rounding", "tensor": name, "type": ty.to_string()}),
         };
         self.progress.update(line, event);
     }

@@ -36,6 +36,15 @@ impl Cpu {
         });
     }
 
+    /// `x = clamp(round_half_even(x / step), -128, 127) * step`: what 8-bit activations with a fixed step keep of `x`.
+    ///
+    /// # Panics
+    /// When the step is not above zero.
+    pub fn round_to_step(&self, x: &mut [f32], step: f32) {
+        assert!(step > 0.0, "a step above zero");
+        self.spread(x, 1, &|_, x| scalar::round_to_step(x, step));
+    }
+
     /// `x = cap * tanh(x / cap)`.
     pub fn softcap(&self, x: &mut [f32], cap: f32) {
         self.spread(x, 1, &|_, x| match self.isa {

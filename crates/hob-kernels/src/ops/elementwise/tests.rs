@@ -1,4 +1,5 @@
 use crate::ops::testing::{WIDTHS, hold, misaligned, numbers, reference, variants};
+use crate::{Compute, Cpu};
 
 #[test]
 fn variants_agree_with_the_reference() {
@@ -29,5 +30,18 @@ fn variants_agree_with_the_reference() {
                 hold(&name, &found, &expected, |_, e| 8.0 * f32::EPSILON * e.abs());
             }
         }
+    }
+}
+
+#[test]
+fn rounding_to_a_step_is_its_definition() {
+    let halves = (-600..600).map(|i| i as f32 / 4.0);
+    let x: Vec<f32> = halves.chain([f32::MAX, f32::MIN, 1e-40, 127.49999, -128.5, 0.49999997]).collect();
+    let cpu = Cpu::new(2, Compute::Exact);
+    for step in [1.0, 0.5, 0.3] {
+        let mut found = x.clone();
+        cpu.round_to_step(&mut found, step);
+        let wanted = |x: &f32| (x / step).round_ties_even().clamp(-128.0, 127.0) * step;
+        assert_eq!(found, x.iter().map(wanted).collect::<Vec<f32>>(), "{step}");
     }
 }
