@@ -31,7 +31,7 @@ pub use dtype::Dtype;
 pub use error::Error;
 pub use gguf::Gguf;
 pub use gguf::write::{GgufLayout, GgufWriter};
-pub use hf::{HfModel, SentenceModule};
+pub use hf::{HfModel, HfWriter, SentenceModule};
 pub use imatrix::{Importance, ImportanceMatrix};
 pub use mapping::Access;
 pub use metadata::Metadata;

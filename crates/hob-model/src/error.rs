@@ -49,6 +49,12 @@ pub enum Error {
         /// What has no place there.
         what: String,
     },
+    /// `config.json` has no way to say what this model is.
+    #[error("a Hugging Face directory cannot hold this model: {what}")]
+    NotInHf {
+        /// What has no place there.
+        what: String,
+    },
     /// The file has weights that the family would ignore.
     #[error(
         "{count} tensors of the file have no place in this architecture, the first is {first}; is it a variant Hob does not know?"

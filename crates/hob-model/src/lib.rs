@@ -4,6 +4,7 @@
 //! This crate knows token ids and vectors, never text, sampling or time. Read `spec.rs` first, then `families/mod.rs`
 //! and `decoder.rs`.
 
+mod alike;
 mod config;
 mod decoder;
 mod error;
@@ -16,6 +17,7 @@ pub mod rope;
 pub mod spec;
 mod stated_bits;
 mod to_gguf;
+mod to_hf;
 mod weights;
 
 pub use config::{Config, Key};
@@ -26,3 +28,4 @@ pub use model::Model;
 pub use names::HfNames;
 pub use spec::ModelSpec;
 pub use to_gguf::to_gguf;
+pub use to_hf::{Change, Checkpoint, CheckpointTensor, json_number, to_hf};

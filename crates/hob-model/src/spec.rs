@@ -185,6 +185,16 @@ pub struct AttentionSpec {
     pub output_bias: bool,
 }
 
+impl AttentionSpec {
+    /// How far back the layer sees, if not all the way.
+    pub fn window(&self) -> Option<usize> {
+        match self.mask {
+            Mask::Causal { window } => window,
+            Mask::Bidirectional { reach } => reach,
+        }
+    }
+}
+
 /// What a norm on queries and keys spans.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum QkNorm {
@@ -242,6 +252,15 @@ pub enum Ffn {
         /// Norm used on the inputs and outputs of both parts.
         norm: Norm,
     },
+}
+
+impl Ffn {
+    /// Inner width of the part that every token goes through.
+    pub fn width(&self) -> usize {
+        match *self {
+            Ffn::Gated { width, .. } | Ffn::Plain { width, .. } | Ffn::DenseAndExperts { width, .. } => width,
+        }
+    }
 }
 
 /// A bank of experts.

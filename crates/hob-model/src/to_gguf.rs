@@ -4,7 +4,8 @@
 //! description: what a GGUF file cannot say is an error, never a model that is a little different.
 //! Source of keys and conventions: the GGUF format description and the converter that comes with llama.cpp.
 
-use crate::rope::{RopeScaling, RopeSpec, STANDS_STILL};
+use crate::alike::difference;
+use crate::rope::{RopeScaling, RopeSpec};
 use crate::spec::{Ffn, KvSource, ModelSpec, NormKind, OutputSpec};
 use crate::weights::{Binder, read_vector};
 use crate::{Config, Error, families};
@@ -12,9 +13,6 @@ use hob_base::SharedBytes;
 use hob_format::{ArrayView, Dtype, Gguf, HfModel, Metadata, ModelFiles, Tensor, TensorTable, Value};
 use hob_kernels::{Mask, RopeLayout};
 use hob_quant::TensorType;
-
-/// Largest relative difference of two rotary frequencies that are the same.
-const SAME_FREQUENCY: f32 = 1e-5;
 
 /// The generative model of a directory as a GGUF file would hold it; `vocabulary` has the tokenizer's keys and the model's name.
 ///
@@ -198,7 +196,7 @@ fn floats(values: &[f32]) -> (Dtype, SharedBytes) {
 }
 
 /// The heads whose rows a tensor holds, if they turn.
-fn heads_of(spec: &ModelSpec, name: &str) -> Option<usize> {
+pub(crate) fn heads_of(spec: &ModelSpec, name: &str) -> Option<usize> {
     let (layer, stem) = name.strip_prefix("blk.")?.split_once('.')?;
     let attention = &spec.layers.get(layer.parse::<usize>().ok()?)?.attention;
     match stem.split_once('.')?.0 {
@@ -222,41 +220,18 @@ fn interleave(bytes: &[u8], rows: usize, heads: usize, turning: usize) -> Vec<u8
     out
 }
 
-/// Whether both describe one function, whatever their files' conventions.
+/// Whether both describe one function.
 fn same(ours: &ModelSpec, read: &ModelSpec) -> Result<(), Error> {
-    let without_conventions = |spec: &ModelSpec| {
+    // GGUF files tell the tokens of images and sound by their texts, which no text of a conversation becomes.
+    let without_placeholders = |spec: &ModelSpec| {
         let mut spec = spec.clone();
-        spec.norms_mut().for_each(|norm| norm.weight_offset = 0.0);
-        spec.rope_layout = RopeLayout::Halves;
-        // GGUF files tell the tokens of images and sound by their texts, which no text of a conversation becomes.
         spec.embedding.placeholders.clear();
-        spec.ropes.iter_mut().for_each(|rope| rope.scaling = RopeScaling::None);
         spec
     };
-    let (a, b) = (without_conventions(ours), without_conventions(read));
-    let ropes = |spec: &ModelSpec| {
-        spec.ropes.iter().flat_map(|r| [r.table(false), r.table(true)]).collect::<Vec<_>>()
-    };
-    let near = |x: f32, y: f32| {
-        (x - y).abs() <= SAME_FREQUENCY * x.abs().max(y.abs()) || x.max(y) < 1.0 / STANDS_STILL.sqrt()
-    };
-    let turns_alike = ropes(ours).iter().zip(&ropes(read)).all(|(x, y)| {
-        near(x.amplitude, y.amplitude)
-            && x.frequencies.len() == y.frequencies.len()
-            && x.frequencies.iter().zip(&y.frequencies).all(|(x, y)| near(*x, *y))
-    });
-    let layer = (0..a.layers.len()).find(|&i| b.layers.get(i) != Some(&a.layers[i]));
-    let differs = match layer {
-        Some(i) if b.layers.len() == a.layers.len() => {
-            format!("layer {i} is not what its family's files have there")
-        }
-        _ if a.embedding != b.embedding => "how tokens are embedded".into(),
-        _ if a.ropes != b.ropes || !turns_alike => "its rotary embedding".into(),
-        _ if a.output != b.output => "its head".into(),
-        _ if a != b => "one of its settings".into(),
-        _ => return Ok(()),
-    };
-    Err(refused(differs))
+    match difference(&without_placeholders(ours), &without_placeholders(read)) {
+        Some(what) => Err(refused(what)),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -67,6 +67,11 @@ impl AddedTokens {
         Some(self.entries[at].id)
     }
 
+    /// The ids and how each is matched.
+    pub(crate) fn rules(&self) -> impl Iterator<Item = (u32, Rules)> {
+        self.entries.iter().map(|e| (e.id, e.rules))
+    }
+
     /// Cuts `text` at the added tokens in it and hands the parts to `each`, in order.
     pub(crate) fn split(&self, text: &str, parse_special: bool, mut each: impl FnMut(Segment)) {
         let bytes = text.as_bytes();

@@ -116,6 +116,12 @@ pub enum Error {
         /// What it does.
         what: String,
     },
+    /// `tokenizer.json` has no way to say what this tokenizer does, or Hob does not write it.
+    #[error("tokenizer.json cannot hold this tokenizer: {what}")]
+    NotInJson {
+        /// What it does.
+        what: String,
+    },
     /// A chat template does not parse, fails while it renders, or exceeds a limit.
     #[error("chat template: {reason}")]
     Template {

@@ -12,6 +12,7 @@
 //! `template/mod.rs` for chats.
 
 mod added;
+mod alike;
 mod alphabet;
 mod decode;
 mod error;
@@ -25,6 +26,7 @@ mod special;
 mod split;
 mod stream;
 mod template;
+mod to_json;
 mod tokenizer;
 mod train;
 mod unicode;
@@ -36,5 +38,6 @@ pub use gguf::GgufVocab;
 pub use special::SpecialTokens;
 pub use stream::StreamDecoder;
 pub use template::{ChatTemplate, LocalTime, TemplateInput, ThinkingMarkers, adapt_tools};
+pub use to_json::TokenizerFiles;
 pub use tokenizer::{EncodeOptions, Tokenizer};
 pub use train::{BpeTrainer, TrainedBpe};

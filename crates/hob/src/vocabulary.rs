@@ -197,14 +197,9 @@ const SAMPLING: [(&str, &str); 5] = [
 pub(crate) fn recommended_sampling(files: &ModelFiles) -> SamplerConfig {
     let mut config = SamplerConfig::default();
     let number = |name: &str| -> Option<f64> {
-        let (hf, gguf) = SAMPLING.into_iter().find(|(hf, _)| *hf == name)?;
         match files {
-            ModelFiles::Gguf(file) => {
-                let key = format!("general.sampling.{gguf}");
-                let whole = || file.metadata.usize(&key).ok().flatten().map(|n| n as f64);
-                file.metadata.f32(&key).ok().flatten().map(f64::from).or_else(whole)
-            }
-            ModelFiles::Hf(model) => model.generation_config.as_ref()?.get(hf)?.as_f64(),
+            ModelFiles::Gguf(file) => sampling_number(file, name),
+            ModelFiles::Hf(model) => model.generation_config.as_ref()?.get(name)?.as_f64(),
         }
     };
     config.temperature = number("temperature").unwrap_or(0.7) as f32;
@@ -217,6 +212,28 @@ pub(crate) fn recommended_sampling(files: &ModelFiles) -> SamplerConfig {
     }
     if let Some(penalty) = number("repetition_penalty") {
         config.repeat_penalty = penalty as f32;
+    }
+    config
+}
+
+/// A GGUF file's recommendation that `generation_config.json` calls `name`.
+fn sampling_number(file: &Gguf, name: &str) -> Option<f64> {
+    let (_, gguf) = SAMPLING.into_iter().find(|(hf, _)| *hf == name)?;
+    let key = format!("general.sampling.{gguf}");
+    let whole = || file.metadata.usize(&key).ok().flatten().map(|n| n as f64);
+    file.metadata.f32(&key).ok().flatten().map(f64::from).or_else(whole)
+}
+
+/// The recommendations of a GGUF file as `generation_config.json`.
+pub(crate) fn generation_config(file: &Gguf) -> Json {
+    let mut config = Json::Object(serde_json::Map::new());
+    for (name, _) in SAMPLING {
+        let Some(number) = sampling_number(file, name) else { continue };
+        config[name] = match name {
+            "top_k" => (number as u64).into(),
+            _ => hob_model::json_number(number as f32),
+        };
+        config["do_sample"] = true.into();
     }
     config
 }

@@ -2,6 +2,7 @@
 
 mod sentence;
 mod template;
+mod write;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use crate::safetensors::{check_unused, open_sharded};
 use crate::{Error, SafeTensors, TensorTable, json};
 
 pub use sentence::SentenceModule;
+pub use write::HfWriter;
 
 /// Largest tokenizer file; those of 262,144 tokens have 34 MB.
 const TOKENIZER_BYTES_MAX: u64 = 256 << 20;
@@ -46,6 +48,23 @@ pub struct HfModel {
 }
 
 impl HfModel {
+    /// A model of these settings and tensors that lies in no directory and has no tokenizer.
+    pub fn from_parts(config: Value, tensors: TensorTable) -> Self {
+        Self {
+            dir: PathBuf::new(),
+            config,
+            tensors,
+            tokenizer_json: None,
+            tokenizer_model: None,
+            tokenizer_config: None,
+            generation_config: None,
+            special_tokens_map: None,
+            chat_template: None,
+            named_chat_templates: BTreeMap::new(),
+            sentence_modules: Vec::new(),
+        }
+    }
+
     /// Opens the directory `dir`. Weights and tokenizer files are mapped, not read; the JSON files are parsed.
     ///
     /// # Errors

@@ -5,11 +5,13 @@
 //! Sources: arXiv:2408.00118 (Gemma 2), arXiv:2503.19786 (Gemma 3), arXiv:2509.20354 (EmbeddingGemma).
 
 use crate::config::Key;
+use crate::json_number;
 use crate::names::{HfNames, LLAMA_NAMES};
 use crate::rope::{RopeScaling, RopeSpec};
 use crate::spec::{Ffn, LayerNorms, ModelSpec, OutputSpec, Pooling, QkNorm};
 use crate::{Config, Error};
 use hob_kernels::{Activation, Mask};
+use serde_json::{Value, json};
 
 pub(super) static NAMES: HfNames = HfNames {
     layer: &[
@@ -90,4 +92,28 @@ fn ropes(c: &Config<'_>, s: &ModelSpec) -> Result<Vec<RopeSpec>, Error> {
     }
     let local = c.opt_f32(Key("rope.freq_base_swa", "rope_local_base_freq"))?.unwrap_or(10_000.0);
     Ok(vec![plain(local), s.ropes[0].clone()])
+}
+
+pub(super) fn settings(s: &ModelSpec, config: &mut Value) {
+    let a = &s.layers[0].attention;
+    let third = a.qk_norm.is_some();
+    let cap = |cap: Option<f32>| cap.map_or(Value::Null, json_number);
+    let slides =
+        |window: Option<usize>| if window.is_some() { "sliding_attention" } else { "full_attention" };
+    // The root is rounded: the number it was taken of is the whole one nearby, if that gives the same.
+    let square = 1.0 / (a.scale * a.scale);
+    let whole = Some(square.round()).filter(|n| 1.0 / n.sqrt() == a.scale);
+    let OutputSpec::Logits { softcap, .. } = s.output else { return };
+    config["model_type"] = if third { "gemma3_text" } else { "gemma2" }.into();
+    config["architectures"] = json!([if third { "Gemma3ForCausalLM" } else { "Gemma2ForCausalLM" }]);
+    config["hidden_activation"] = "gelu_pytorch_tanh".into();
+    config["attention_bias"] = false.into();
+    config["query_pre_attn_scalar"] = whole.map_or(json_number(square), |n| (n as u64).into());
+    config["sliding_window"] = json!(s.layers.iter().find_map(|l| l.attention.window()));
+    config["layer_types"] = s.layers.iter().map(|l| slides(l.attention.window())).collect();
+    config["attn_logit_softcapping"] = cap(a.softcap);
+    config["final_logit_softcapping"] = cap(softcap);
+    if third {
+        config["rope_local_base_freq"] = s.ropes.first().map_or(Value::Null, |rope| json_number(rope.theta));
+    }
 }

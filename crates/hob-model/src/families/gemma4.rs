@@ -15,6 +15,10 @@ use crate::spec::{
 use crate::{Config, Error};
 use hob_kernels::{Activation, Mask};
 
+mod settings;
+
+pub(super) use settings::settings;
+
 pub(super) static NAMES: HfNames = HfNames {
     top: &[
         ("per_layer_token_embd", "embed_tokens_per_layer"),
@@ -249,19 +253,7 @@ mod tests {
         for (key, value) in changes.as_object().unwrap() {
             config[key] = value.clone();
         }
-        let files = ModelFiles::Hf(HfModel {
-            dir: "test".into(),
-            config,
-            tensors: TensorTable::default(),
-            tokenizer_json: None,
-            tokenizer_model: None,
-            tokenizer_config: None,
-            generation_config: None,
-            special_tokens_map: None,
-            chat_template: None,
-            named_chat_templates: Default::default(),
-            sentence_modules: Vec::new(),
-        });
+        let files = ModelFiles::Hf(HfModel::from_parts(config, TensorTable::default()));
         spec(&Config::new(&files)?)
     }
 

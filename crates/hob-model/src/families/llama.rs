@@ -7,6 +7,7 @@ use crate::config::Key;
 use crate::spec::ModelSpec;
 use crate::{Config, Error};
 use hob_kernels::{Mask, RopeLayout};
+use serde_json::{Value, json};
 
 pub(super) fn spec(c: &Config<'_>) -> Result<ModelSpec, Error> {
     let window = c.opt_usize(Key("attention.sliding_window", "sliding_window"))?;
@@ -20,4 +21,23 @@ pub(super) fn spec(c: &Config<'_>) -> Result<ModelSpec, Error> {
         s.rope_layout = RopeLayout::Adjacent;
     }
     Ok(s)
+}
+
+/// Windows are Mistral's: transformers' Llama has none.
+pub(super) fn settings(s: &ModelSpec, config: &mut Value) {
+    let a = &s.layers[0].attention;
+    let (kind, class) = match a.window() {
+        Some(_) => ("mistral", "MistralForCausalLM"),
+        None => ("llama", "LlamaForCausalLM"),
+    };
+    config["model_type"] = kind.into();
+    config["architectures"] = json!([class]);
+    config["hidden_act"] = "silu".into();
+    match a.window() {
+        Some(window) => config["sliding_window"] = window.into(),
+        None => {
+            config["attention_bias"] = a.qkv_bias.into();
+            config["mlp_bias"] = false.into();
+        }
+    }
 }

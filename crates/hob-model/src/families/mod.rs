@@ -17,6 +17,7 @@ use crate::spec::{
 };
 use crate::{Config, Error};
 use hob_kernels::{Activation, RopeLayout};
+use serde_json::Value;
 
 /// One family: what files call it, how to describe it, and how its checkpoints name tensors.
 pub struct Family {
@@ -31,30 +32,83 @@ pub struct Family {
     pub spec: fn(&Config<'_>) -> Result<ModelSpec, Error>,
     /// Names of tensors in Hugging Face checkpoints.
     pub names: &'static HfNames,
+    /// Description to settings: completes what all `config.json` have in common. `None` where Hob writes no checkpoints.
+    pub settings: Option<fn(&ModelSpec, &mut Value)>,
 }
 
 /// Every family Hob runs.
 pub static FAMILIES: &[Family] = &[
-    Family { name: "Llama", gguf: &["llama"], hf: &["llama"], spec: llama::spec, names: &LLAMA_NAMES },
-    Family { name: "Mistral", gguf: &[], hf: &["mistral"], spec: llama::spec, names: &LLAMA_NAMES },
-    Family { name: "Phi-3", gguf: &["phi3"], hf: &["phi3"], spec: phi3::spec, names: &phi3::NAMES },
-    Family { name: "Qwen2.5", gguf: &["qwen2"], hf: &["qwen2"], spec: qwen::spec, names: &LLAMA_NAMES },
-    Family { name: "Qwen3", gguf: &["qwen3"], hf: &["qwen3"], spec: qwen::spec, names: &LLAMA_NAMES },
+    Family {
+        name: "Llama",
+        gguf: &["llama"],
+        hf: &["llama"],
+        spec: llama::spec,
+        names: &LLAMA_NAMES,
+        settings: Some(llama::settings),
+    },
+    Family {
+        name: "Mistral",
+        gguf: &[],
+        hf: &["mistral"],
+        spec: llama::spec,
+        names: &LLAMA_NAMES,
+        settings: Some(llama::settings),
+    },
+    Family {
+        name: "Phi-3",
+        gguf: &["phi3"],
+        hf: &["phi3"],
+        spec: phi3::spec,
+        names: &phi3::NAMES,
+        settings: Some(phi3::settings),
+    },
+    Family {
+        name: "Qwen2.5",
+        gguf: &["qwen2"],
+        hf: &["qwen2"],
+        spec: qwen::spec,
+        names: &LLAMA_NAMES,
+        settings: Some(qwen::settings),
+    },
+    Family {
+        name: "Qwen3",
+        gguf: &["qwen3"],
+        hf: &["qwen3"],
+        spec: qwen::spec,
+        names: &LLAMA_NAMES,
+        settings: Some(qwen::settings),
+    },
     Family {
         name: "SmolLM3",
         gguf: &["smollm3"],
         hf: &["smollm3"],
         spec: smollm3::spec,
         names: &LLAMA_NAMES,
+        settings: Some(smollm3::settings),
     },
-    Family { name: "OLMo 2", gguf: &["olmo2"], hf: &["olmo2"], spec: olmo2::spec, names: &olmo2::NAMES },
-    Family { name: "Gemma 2", gguf: &["gemma2"], hf: &["gemma2"], spec: gemma::gemma2, names: &gemma::NAMES },
+    Family {
+        name: "OLMo 2",
+        gguf: &["olmo2"],
+        hf: &["olmo2"],
+        spec: olmo2::spec,
+        names: &olmo2::NAMES,
+        settings: Some(olmo2::settings),
+    },
+    Family {
+        name: "Gemma 2",
+        gguf: &["gemma2"],
+        hf: &["gemma2"],
+        spec: gemma::gemma2,
+        names: &gemma::NAMES,
+        settings: Some(gemma::settings),
+    },
     Family {
         name: "Gemma 3",
         gguf: &["gemma3", "gemma-embedding"],
         hf: &["gemma3_text", "gemma3"],
         spec: gemma::gemma3,
         names: &gemma::NAMES,
+        settings: Some(gemma::settings),
     },
     Family {
         name: "Gemma 4",
@@ -62,14 +116,23 @@ pub static FAMILIES: &[Family] = &[
         hf: &["gemma4", "gemma4_text", "gemma4_unified", "gemma4_unified_text"],
         spec: gemma4::spec,
         names: &gemma4::NAMES,
+        settings: Some(gemma4::settings),
     },
-    Family { name: "BERT", gguf: &["bert"], hf: &["bert"], spec: bert::spec, names: &bert::NAMES },
+    Family {
+        name: "BERT",
+        gguf: &["bert"],
+        hf: &["bert"],
+        spec: bert::spec,
+        names: &bert::NAMES,
+        settings: None,
+    },
     Family {
         name: "ModernBERT",
         gguf: &["modern-bert"],
         hf: &["modernbert"],
         spec: modern_bert::spec,
         names: &modern_bert::NAMES,
+        settings: None,
     },
 ];
 
@@ -77,10 +140,20 @@ pub static FAMILIES: &[Family] = &[
 pub fn find(c: &Config<'_>) -> Result<&'static Family, Error> {
     let wanted = c.architecture();
     let known = |f: &&Family| if c.is_gguf() { f.gguf.contains(&wanted) } else { f.hf.contains(&wanted) };
-    FAMILIES.iter().find(known).ok_or_else(|| Error::UnknownArchitecture {
-        found: wanted.to_string(),
+    FAMILIES.iter().find(known).ok_or_else(|| unknown(wanted))
+}
+
+/// The family that GGUF files or checkpoints call `architecture`.
+pub fn named(architecture: &str) -> Result<&'static Family, Error> {
+    let known = |f: &&Family| f.gguf.contains(&architecture) || f.hf.contains(&architecture);
+    FAMILIES.iter().find(known).ok_or_else(|| unknown(architecture))
+}
+
+fn unknown(architecture: &str) -> Error {
+    Error::UnknownArchitecture {
+        found: architecture.to_string(),
         supported: FAMILIES.iter().map(|f| f.name).collect::<Vec<_>>().join(", "),
-    })
+    }
 }
 
 impl Config<'_> {

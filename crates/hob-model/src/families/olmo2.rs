@@ -5,6 +5,7 @@
 use crate::names::{HfNames, LLAMA_NAMES};
 use crate::spec::{LayerNorms, ModelSpec, QkNorm};
 use crate::{Config, Error};
+use serde_json::{Value, json};
 
 pub(super) static NAMES: HfNames = HfNames {
     layer: &[
@@ -21,4 +22,11 @@ pub(super) fn spec(c: &Config<'_>) -> Result<ModelSpec, Error> {
         layer.norms = LayerNorms::post(norm);
     }
     Ok(s)
+}
+
+pub(super) fn settings(_: &ModelSpec, config: &mut Value) {
+    config["model_type"] = "olmo2".into();
+    config["architectures"] = json!(["Olmo2ForCausalLM"]);
+    config["hidden_act"] = "silu".into();
+    config["attention_bias"] = false.into();
 }

@@ -7,6 +7,7 @@ use crate::names::{HfNames, LLAMA_NAMES};
 use crate::spec::{Fused, ModelSpec};
 use crate::{Config, Error};
 use hob_kernels::Mask;
+use serde_json::{Value, json};
 
 pub(super) static NAMES: HfNames = HfNames { layer: &[("ffn_up", "mlp.gate_up_proj")], ..LLAMA_NAMES };
 
@@ -15,4 +16,14 @@ pub(super) fn spec(c: &Config<'_>) -> Result<ModelSpec, Error> {
     let mut s = c.base()?.each_attention(|_, a| a.mask = Mask::Causal { window });
     s.fused = Fused { qkv: true, gate_up: true };
     Ok(s)
+}
+
+pub(super) fn settings(s: &ModelSpec, config: &mut Value) {
+    config["model_type"] = "phi3".into();
+    config["architectures"] = json!(["Phi3ForCausalLM"]);
+    config["hidden_act"] = "silu".into();
+    config["sliding_window"] = json!(s.layers[0].attention.window());
+    // Readers of this family's files look for it outside of the block with the factors.
+    config["original_max_position_embeddings"] =
+        s.ropes.last().and_then(|rope| rope.switch_length()).unwrap_or(s.context).into();
 }

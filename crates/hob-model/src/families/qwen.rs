@@ -4,6 +4,7 @@
 
 use crate::spec::{ModelSpec, QkNorm};
 use crate::{Config, Error};
+use serde_json::{Value, json};
 
 pub(super) fn spec(c: &Config<'_>) -> Result<ModelSpec, Error> {
     let norm = c.rms_norm(0.0)?;
@@ -12,4 +13,15 @@ pub(super) fn spec(c: &Config<'_>) -> Result<ModelSpec, Error> {
         a.qkv_bias = !third;
         a.qk_norm = third.then_some(QkNorm::PerHead(norm));
     }))
+}
+
+pub(super) fn settings(s: &ModelSpec, config: &mut Value) {
+    let third = s.layers[0].attention.qk_norm.is_some();
+    config["model_type"] = if third { "qwen3" } else { "qwen2" }.into();
+    config["architectures"] = json!([if third { "Qwen3ForCausalLM" } else { "Qwen2ForCausalLM" }]);
+    config["hidden_act"] = "silu".into();
+    config["use_sliding_window"] = false.into();
+    if third {
+        config["attention_bias"] = false.into();
+    }
 }

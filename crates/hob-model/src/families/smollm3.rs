@@ -6,6 +6,7 @@
 use crate::spec::ModelSpec;
 use crate::{Config, Error};
 use hob_kernels::RopeLayout;
+use serde_json::{Value, json};
 
 pub(super) fn spec(c: &Config<'_>) -> Result<ModelSpec, Error> {
     let mut s = c.base()?;
@@ -22,4 +23,14 @@ pub(super) fn spec(c: &Config<'_>) -> Result<ModelSpec, Error> {
         s.rope_layout = RopeLayout::Adjacent;
     }
     Ok(s)
+}
+
+pub(super) fn settings(s: &ModelSpec, config: &mut Value) {
+    config["model_type"] = "smollm3".into();
+    config["architectures"] = json!(["SmolLM3ForCausalLM"]);
+    config["hidden_act"] = "silu".into();
+    config["attention_bias"] = false.into();
+    config["mlp_bias"] = false.into();
+    config["use_sliding_window"] = false.into();
+    config["no_rope_layers"] = s.layers.iter().map(|l| u8::from(l.attention.rope.is_some())).collect();
 }

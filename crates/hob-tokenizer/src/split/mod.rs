@@ -16,7 +16,7 @@ use crate::unicode::{self, PUNCTUATION};
 use crate::vocab::Vocab;
 
 /// What becomes of a match; the names are those of `tokenizer.json`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 pub(crate) enum Behavior {
     Removed,
     Isolated,

@@ -113,6 +113,11 @@ impl Words {
         PATTERNS.iter().find(|(known, _)| *known == pattern).map(|(_, words)| *words)
     }
 
+    /// The regular expression that it scans for.
+    pub(crate) fn pattern(&self) -> Option<&'static str> {
+        PATTERNS.iter().find(|(_, words)| words == self).map(|(pattern, _)| *pattern)
+    }
+
     /// Where the piece that begins at `at` ends; every character belongs to some piece.
     pub(crate) fn end(&self, text: &str, at: usize) -> usize {
         let leading = matches!(self.contractions, Contractions::Lower | Contractions::AnyCase);
