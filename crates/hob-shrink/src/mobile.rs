@@ -6,8 +6,8 @@
 
 use crate::{Error, StoredTensor};
 use hob_format::Dtype;
-use hob_model::ModelSpec;
 use hob_model::spec::OutputSpec;
+use hob_model::{CheckpointTensor, ModelSpec};
 use hob_quant::{CodeFormat, RowFormat, TensorType};
 use hob_train::{Layout, Ranges, Steps};
 use serde_json::{Map, Value, json};
@@ -16,6 +16,9 @@ use std::collections::BTreeMap;
 
 /// What stands before a layer's number.
 const LAYERS: &str = ".layers.";
+
+/// The module of the head.
+const HEAD: &str = "lm_head";
 
 /// Which container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +51,8 @@ pub struct Packed {
     pub quantization: Value,
 }
 
-/// The tensors of `layout` as `container` holds them, with the steps of `ranges`; `name` gives a tensor's name in a checkpoint.
+/// The tensors of `layout` as `container` holds them, with the steps of `ranges`; `places` says where each goes in a checkpoint, in
+/// the same order.
 ///
 /// # Errors
 /// [`Error::Mobile`] for descriptions that no such checkpoint has: fused matrices, norms that checkpoints store less one.
@@ -57,30 +61,26 @@ pub fn pack(
     spec: &ModelSpec,
     layout: &Layout,
     (tensors, ranges): (&[StoredTensor], &Ranges),
-    name: &dyn Fn(&str) -> String,
+    places: &[CheckpointTensor],
 ) -> Result<Packed, Error> {
     let refuse = |is: bool, what: &'static str| if is { Err(Error::Mobile { what }) } else { Ok(()) };
     refuse(spec.fused.qkv || spec.fused.gate_up, "fused matrices")?;
     refuse(spec.final_norm.is_some_and(|norm| norm.weight_offset != 0.0), "norms stored less one")?;
     let mut packer = Packer { container, out: Vec::new(), modules: Vec::new(), plain: Vec::new() };
     let tied = matches!(spec.output, OutputSpec::Logits { tied: true, .. });
-    for (tensor, (_, range)) in tensors.iter().zip(layout.iter()) {
-        let module = module(&name(&tensor.name));
+    for ((tensor, (_, range)), place) in tensors.iter().zip(layout.iter()).zip(places) {
+        debug_assert_eq!(tensor.name, place.ours);
+        let module = place.name.strip_suffix(".weight").unwrap_or(&place.name);
         let steps = ranges.get(&range.start).copied().unwrap_or_default();
         match tensor.format {
-            RowFormat::Blocks(ty) => packer.plain(tensor, ty, module),
+            RowFormat::Blocks(ty) => packer.plain(tensor, ty, place),
             RowFormat::Codes(codes) => {
                 let is_table = tensor.name.ends_with("token_embd.weight");
                 let is_head = tied && tensor.name == "token_embd.weight";
-                packer.codes(
-                    tensor,
-                    codes,
-                    &module,
-                    is_table,
-                    if is_table { Steps::default() } else { steps },
-                );
+                let own = if is_table { Steps::default() } else { steps };
+                packer.codes((tensor, place), codes, module, is_table, own);
                 if is_head {
-                    packer.codes(tensor, codes, &self::module(&name("output.weight")), false, steps);
+                    packer.codes((tensor, place), codes, HEAD, false, steps);
                 }
             }
         }
@@ -90,11 +90,6 @@ pub fn pack(
         Container::CompressedTensors => packer.compressed_config(),
     };
     Ok(Packed { tensors: packer.out, quantization })
-}
-
-/// The module that the tensor `name` belongs to.
-fn module(name: &str) -> String {
-    name.strip_suffix(".weight").unwrap_or(name).to_owned()
 }
 
 /// What a module's codes are like.
@@ -121,29 +116,27 @@ impl Packer {
         self.out.push(PackedTensor { name, dtype, shape: shape.to_vec(), bytes });
     }
 
-    fn plain(&mut self, tensor: &StoredTensor, ty: TensorType, module: String) {
-        let is_scalar = module.ends_with("layer_scalar");
-        let name = if is_scalar { module.clone() } else { format!("{module}.weight") };
-        self.push(name, Dtype::Block(ty), &tensor.shape, tensor.bytes.clone());
+    fn plain(&mut self, tensor: &StoredTensor, ty: TensorType, place: &CheckpointTensor) {
+        self.push(place.name.clone(), Dtype::Block(ty), &tensor.shape, tensor.bytes.clone());
         if tensor.shape.len() > 1 {
-            self.plain.push(module);
+            self.plain.extend(place.name.strip_suffix(".weight").map(str::to_owned));
         }
     }
 
     fn codes(
         &mut self,
-        tensor: &StoredTensor,
+        (tensor, place): (&StoredTensor, &CheckpointTensor),
         codes: CodeFormat,
         module: &str,
         is_table: bool,
         steps: Steps,
     ) {
         let columns = tensor.shape[tensor.shape.len() - 1];
-        let rows: usize = tensor.shape[..tensor.shape.len() - 1].iter().product();
+        let rows = place.rows();
         let row_bytes = codes.row_bytes(columns).expect("a format that fits was chosen");
-        let all = tensor.bytes.chunks_exact(row_bytes);
-        let scales: Vec<u8> = all.clone().flat_map(|row| codes.scales(row)).copied().collect();
-        let packed: Vec<u8> = all.flat_map(|row| codes.codes(row)).copied().collect();
+        let row = |at: usize| &tensor.bytes[place.change.source_row(at, rows) * row_bytes..][..row_bytes];
+        let scales: Vec<u8> = (0..rows).flat_map(|at| codes.scales(row(at))).copied().collect();
+        let packed: Vec<u8> = (0..rows).flat_map(|at| codes.codes(row(at))).copied().collect();
         let width = packed.len() / rows;
         match self.container {
             Container::Gemma => {
@@ -265,7 +258,7 @@ fn around_number(module: &str) -> (&str, &str, &str) {
 
 /// How a group names the module.
 fn target(module: &str) -> Cow<'_, str> {
-    if module == "lm_head" { "re:.*lm_head$".into() } else { module.into() }
+    if module == HEAD { "re:.*lm_head$".into() } else { module.into() }
 }
 
 /// The module as a pattern that matches it alone.

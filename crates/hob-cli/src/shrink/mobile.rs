@@ -1,24 +1,29 @@
 //! `hob shrink --mobile`: a child whose activations are rounded too, as a directory.
 
+use super::ContainerArg;
 use super::ShrinkArgs;
 use super::room::Room;
 use super::text::Texts;
-use super::ContainerArg;
 use crate::fail;
 use crate::parent::Parent;
 use anyhow::bail;
+use hob::Directory;
+use hob_format::{ModelFiles, SafetensorsLayout};
 use hob_kernels::Cpu;
-use hob_shrink::{Options, Outcome};
+use hob_shrink::{Container, Options, Outcome, pack};
 use hob_train::Network;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Says before the work begins what would end it.
-pub fn check(args: &ShrinkArgs, _parent: &Parent, room: &Room) -> anyhow::Result<()> {
+pub fn check(args: &ShrinkArgs, files: &[PathBuf], room: &Room) -> anyhow::Result<()> {
     if args.mobile.is_none() {
         return Ok(());
     }
     if !args.types.is_empty() {
         return Err(fail::usage("--mobile has types of its own; leave --types out"));
+    }
+    if let Some(taken) = files.iter().find(|path| path.exists()) {
+        bail!("{} is there already; choose another --out", taken.display());
     }
     if !room.has_all {
         bail!(
@@ -43,13 +48,45 @@ pub fn network(
     network.with_ranges(ranges)
 }
 
-/// Writes `child`, which computes as `network` says.
+/// Bytes of weights that stay in memory: the head reads the embedding's codes, and rows of the table of layers' own inputs are
+/// read from the file when a token needs them.
+pub fn resident_bytes(child: &Outcome) -> u64 {
+    let tensors = child.tensors.iter().filter(|t| t.name != "per_layer_token_embd.weight");
+    tensors.map(|t| t.bytes.len() as u64).sum()
+}
+
+/// Writes `child`, which computes as `network` says, in place of one that was written before it.
 pub fn write(
-    directory: &Path,
+    path: &Path,
     parent: &Parent,
     (network, child): (&Network, &Outcome),
     container: ContainerArg,
 ) -> anyhow::Result<()> {
-    let _ = (directory, parent, network, child, container);
-    Ok(())
+    let ModelFiles::Gguf(gguf) = &parent.files else { bail!("parents are opened as GGUF files") };
+    let mut directory = Directory::new(gguf)?;
+    let container = match container {
+        ContainerArg::Gemma => Container::Gemma,
+        ContainerArg::CompressedTensors => Container::CompressedTensors,
+    };
+    let tensors = (&child.tensors[..], network.ranges());
+    let packed = pack(container, network.spec(), network.layout(), tensors, &directory.tensors)?;
+    directory.config["tie_word_embeddings"] = false.into();
+    directory.config["torch_dtype"] = "bfloat16".into();
+    directory.config["quantization_config"] = packed.quantization;
+    let mut layout = SafetensorsLayout::new();
+    for tensor in &packed.tensors {
+        layout.tensor(&tensor.name, tensor.dtype, &tensor.shape);
+    }
+    // `check` found nothing there: what is there now is the child before its training.
+    if path.exists() {
+        std::fs::remove_dir_all(path)?;
+    }
+    let writer = directory.create(path)?;
+    let mut file = writer.tensors(&layout)?;
+    for tensor in &packed.tensors {
+        file.begin(&tensor.name)?;
+        file.write(&tensor.bytes)?;
+    }
+    file.finish()?;
+    Ok(writer.finish()?)
 }

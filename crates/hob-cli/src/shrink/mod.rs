@@ -145,7 +145,7 @@ pub fn run(args: &ShrinkArgs) -> anyhow::Result<()> {
     let options = options(args, &parent, budgets, threads);
     check_budgets(&parent.network, &parent.metadata, &options)?;
     let room = Room::new(args, &parent)?;
-    mobile::check(args, &parent, &room)?;
+    mobile::check(args, &files, &room)?;
     let mut texts = args.text.read(&which, &parent)?;
     room.cut(&mut texts, options.sequence);
     let params = if room.has_all { Some(parent.params()?) } else { None };
@@ -229,7 +229,8 @@ impl Making<'_> {
         };
         let found = Found {
             model: self.args.model.clone(),
-            budget,
+            budget: (!self.args.fit.is_empty()).then_some(budget),
+            resident_bytes: self.args.mobile.map(|_| mobile::resident_bytes(&child)),
             divergence,
             divergence_untrained: untrained,
             tokens: texts.curvature.tokens.len() + texts.held_out.tokens.len(),

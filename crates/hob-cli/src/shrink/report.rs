@@ -37,7 +37,12 @@ pub struct TensorLine {
 #[derive(Serialize)]
 pub struct Found {
     pub model: PathBuf,
-    pub budget: u64,
+    /// Bytes asked for, where any were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<u64>,
+    /// Of a mobile child: bytes of weights that stay in memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resident_bytes: Option<u64>,
     pub divergence: Measure,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub divergence_untrained: Option<Measure>,
@@ -167,15 +172,20 @@ impl Report {
         let types: Vec<String> = self.types.iter().map(|(ty, count)| format!("{count} {ty}")).collect();
         format!(
             "{}\n\
-             size        {} of {} ({:.1} %), {:.3} bits per weight\n\
+             size        {}{}, {:.3} bits per weight\n\
+             {}\
              types       {}\n\
              divergence  {}\n\
              {}predicted   {:.5}\n",
             self.file.display(),
             Bytes(self.bytes),
-            Bytes(self.found.budget),
-            100.0 * self.bytes as f64 / self.found.budget as f64,
+            self.found.budget.map_or(String::new(), |budget| {
+                format!(" of {} ({:.1} %)", Bytes(budget), 100.0 * self.bytes as f64 / budget as f64)
+            }),
             self.bits_per_weight,
+            self.found.resident_bytes.map_or(String::new(), |bytes| {
+                format!("in memory   {}, without the table of layers' own inputs\n", Bytes(bytes))
+            }),
             types.join(", "),
             in_nats(self.found.divergence),
             self.found
@@ -194,10 +204,10 @@ impl Report {
         write!(page, "<title>{title}</title>\n<style>{STYLE}</style>\n<main>\n<h1>{title}</h1>\n")?;
         writeln!(
             page,
-            "<p>Made from {} with <code>hob shrink</code> to fit into {}: {}, {:.2} bits per weight, {:.1} times smaller \
+            "<p>Made from {} with <code>hob shrink</code>{}: {}, {:.2} bits per weight, {:.1} times smaller \
              than its parent.</p>",
             escaped(&self.found.model.display().to_string()),
-            Bytes(self.found.budget),
+            self.found.budget.map_or(String::new(), |budget| format!(" to fit into {}", Bytes(budget))),
             Bytes(self.bytes),
             self.bits_per_weight,
             self.bytes_before as f64 / self.bytes as f64

@@ -286,7 +286,7 @@ fn a_directory_of_safetensors_is_quantised_and_shrunk_like_a_file() {
     let Some(models) = shared("fixtures/models") else { return };
     let (folder, _, data) = parent();
     let out = |name: &str| folder.path().join(name).display().to_string();
-    for name in ["gemma3_1b", "qwen3", "llama3_2"] {
+    for name in ["gemma3_1b", "gemma4_e2b", "qwen3", "llama3_2"] {
         let (directory, same) = (format!("{models}/{name}"), out("same.gguf"));
         hob(&["quantize", &directory, &same, "F32"], b"").ok();
         assert!(divergence(&directory, &same, &data) < 1e-6, "{name}");
@@ -304,6 +304,12 @@ fn a_directory_of_safetensors_is_quantised_and_shrunk_like_a_file() {
         let measured = divergence(&directory, &small, &data);
         assert!(measured < 3.0 * said && said < 3.0 * measured, "{command:?}: {said}, {measured}");
     }
+    // Layers with inputs of their own, some of which read others' keys.
+    let (directory, small) = (format!("{models}/gemma4_e2b"), out("small-e2b.gguf"));
+    let args = ["shrink", &directory, "--out", &small, "--fit", "8bpw"];
+    let said = hob(&[&args[..], &text].concat(), b"").json()["divergence"]["mean"].as_f64().unwrap();
+    let measured = divergence(&directory, &small, &data);
+    assert!(measured < 3.0 * said && said < 3.0 * measured, "{said}, {measured}");
     for (name, expected) in [("bert_bge", "WordPiece"), ("gemma4_mobile_e2b/ct", "packed codes")] {
         let (directory, out) = (format!("{models}/{name}"), folder.path().join("never.gguf"));
         let run = hob(&["quantize", &directory, out.to_str().unwrap(), "Q8_0"], b"");
@@ -364,4 +370,52 @@ fn a_model_that_does_not_fit_into_memory_becomes_the_same_file() {
         assert!(run.code == Some(code) && run.stderr.contains(expected), "{more:?}: {}", run.stderr);
         assert!(!Path::new(&out).exists());
     }
+}
+
+/// Codes of whole rows and activations with fixed steps, in both published containers.
+#[test]
+fn a_mobile_checkpoint_is_one_model_in_both_containers() {
+    let built = "architecture = 'gemma4'\nwindow = 64\nfull_every = 2\nper_layer = 16\nshared_kv_layers = 2\nshared_ffn = 128";
+    let changes = [("layers = 2", "layers = 4"), ("architecture = 'qwen3'", built)];
+    let (folder, model, data) = parent_with(&changes);
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let shrink = |out: &str, more: &[&str]| {
+        let args = ["shrink", &model, "--data", &data, "--tokens", "6000", "--json", "--out", out];
+        hob(&[&args[..], more].concat(), b"")
+    };
+    let (plain, compressed, trained) = (at("mobile"), at("mobile-ct"), at("trained"));
+    let report = shrink(&plain, &["--mobile"]).json();
+    assert_eq!(
+        report["types"],
+        serde_json::json!({"BF16": 1, "int2": 7, "int4": 18, "int4/4": 1, "int8": 8})
+    );
+    assert!(report["resident_bytes"].as_u64() < report["bytes"].as_u64(), "{report}");
+    shrink(&compressed, &["--mobile", "compressed-tensors"]).ok();
+    let logits =
+        |model: &str| hob(&["logits", model, "--ids", "5,9,70,41,8", "--compute", "exact"], b"").ok();
+    assert_eq!(logits(&plain), logits(&compressed));
+    let said = report["divergence"]["mean"].as_f64().unwrap();
+    let measured = divergence(&model, &plain, &data);
+    assert!(said > 0.0 && measured < 3.0 * said && said < 3.0 * measured, "{said}, {measured}");
+    let after =
+        shrink(&trained, &["--mobile", "--train", "40000"]).json()["divergence"]["mean"].as_f64().unwrap();
+    let shipped = divergence(&model, &trained, &data);
+    assert!(
+        after < 0.7 * said && shipped < 0.8 * measured,
+        "{after} after {said}, {shipped} after {measured}"
+    );
+    // A size chooses the widths.
+    let report = shrink(&at("small"), &["--mobile", "--fit", "150kB"]).json();
+    let size = bytes(&at("small/model.safetensors"));
+    assert!(size <= 150_000 && size > 120_000 && report["bytes"].as_u64() == Some(size), "{size}: {report}");
+    for (out, more, code, expected) in [
+        (&plain, &["--mobile"][..], 1, "is there already"),
+        (&trained, &["--mobile", "--types", "Q4_0"], 2, "leave --types out"),
+        (&at("never"), &["--mobile", "--memory", "1MB"], 1, "of memory"),
+        (&at("never"), &["--mobile", "--fit", "9kB"], 1, "the smallest possible"),
+    ] {
+        let run = shrink(out, more);
+        assert!(run.code == Some(code) && run.stderr.contains(expected), "{expected}: {}", run.stderr);
+    }
+    assert!(!Path::new(&at("never")).exists());
 }
