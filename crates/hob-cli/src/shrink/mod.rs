@@ -59,7 +59,7 @@ pub struct ShrinkArgs {
     /// Make a checkpoint as Gemma 4's mobile ones are: codes of 2, 4 and 8 bits with a scale a row, activations of 8 bits with fixed
     /// steps. Without --fit the widths are the published ones. The containers are that of transformers (gemma), and that of other
     /// servers (compressed-tensors)
-    #[arg(long, value_name = "CONTAINER", value_enum, num_args = 0..=1, default_missing_value = "gemma")]
+    #[arg(long, value_name = "CONTAINER", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "gemma")]
     pub mobile: Option<ContainerArg>,
     /// File (with --mobile, directory) to write, or folder for those of several sizes [default: beside the model]
     #[arg(short, long, value_name = "PATH")]

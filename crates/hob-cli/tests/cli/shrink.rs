@@ -390,7 +390,7 @@ fn a_mobile_checkpoint_is_one_model_in_both_containers() {
         serde_json::json!({"BF16": 1, "int2": 7, "int4": 18, "int4/4": 1, "int8": 8})
     );
     assert!(report["resident_bytes"].as_u64() < report["bytes"].as_u64(), "{report}");
-    shrink(&compressed, &["--mobile", "compressed-tensors"]).ok();
+    shrink(&compressed, &["--mobile=compressed-tensors"]).ok();
     let logits =
         |model: &str| hob(&["logits", model, "--ids", "5,9,70,41,8", "--compute", "exact"], b"").ok();
     assert_eq!(logits(&plain), logits(&compressed));
