@@ -158,7 +158,7 @@ fn llama3(f: f32, factor: f32, low: f32, high: f32, original: f32) -> f32 {
 }
 
 /// Amplitude of longrope and yarn: see their sources.
-fn longrope_amplitude(context: f32, original: f32) -> f32 {
+pub(crate) fn longrope_amplitude(context: f32, original: f32) -> f32 {
     let stretch = context / original;
     if stretch <= 1.0 { 1.0 } else { (1.0 + stretch.ln() / original.ln()).sqrt() }
 }

@@ -55,8 +55,9 @@ impl Directory {
                 config[field] = json!(id);
                 generation[field] = json!(id);
             }
-            config["eos_token_id"] = json!(tokenizer.eog_ids());
-            generation["eos_token_id"] = json!(tokenizer.eog_ids());
+            let ends = Some(tokenizer.eog_ids()).filter(|ids| !ids.is_empty());
+            config["eos_token_id"] = json!(ends);
+            generation["eos_token_id"] = json!(ends);
         }
         let template = vocabulary::template(&files)?;
         let tokenizer = tokenizer.map(|tokenizer| tokenizer.to_json()).transpose()?.map(|mut written| {

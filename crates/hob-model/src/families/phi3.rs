@@ -23,7 +23,6 @@ pub(super) fn settings(s: &ModelSpec, config: &mut Value) {
     config["architectures"] = json!(["Phi3ForCausalLM"]);
     config["hidden_act"] = "silu".into();
     config["sliding_window"] = json!(s.layers[0].attention.window());
-    // Readers of this family's files look for it outside of the block with the factors.
-    config["original_max_position_embeddings"] =
-        s.ropes.last().and_then(|rope| rope.switch_length()).unwrap_or(s.context).into();
+    // Readers of this family's files look for it even where nothing is scaled.
+    config["original_max_position_embeddings"] = s.context.into();
 }

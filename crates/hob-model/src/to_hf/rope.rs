@@ -3,20 +3,26 @@
 use super::{json_number, refused};
 use crate::Error;
 use crate::alike::turn_alike;
-use crate::rope::{RopeScaling, RopeSpec, STANDS_STILL};
+use crate::rope::{RopeScaling, RopeSpec, STANDS_STILL, longrope_amplitude};
 use crate::spec::ModelSpec;
 use serde_json::{Value, json};
 
 /// What published Llama 3 files say of the parts of the spectrum; only their ratio to the original context has a meaning.
 const LOW: f32 = 1.0;
 const HIGH: f32 = 4.0;
+/// What an amplitude may be off before it is written down.
+const AMPLITUDE_ERROR: f32 = 1e-6;
 
 /// The words that both generations of readers know, for models with one embedding, or with one that scaling is about: the last.
 pub(super) fn set_plain(spec: &ModelSpec, config: &mut Value) -> Result<(), Error> {
     let rope = spec.ropes.last().ok_or_else(|| refused("it has no rotary embedding"))?;
     let head = spec.layers[0].attention.head_dim;
     config["rope_theta"] = json_number(rope.theta);
-    config["rope_scaling"] = scaling(rope, spec.context);
+    let stated = stated(rope, spec.context);
+    if let RopeScaling::LongRope { original, .. } = stated {
+        config["original_max_position_embeddings"] = original.into();
+    }
+    config["rope_scaling"] = scaling(rope, stated, spec.context);
     if rope.width != head {
         config["partial_rotary_factor"] = (rope.width as f64 / head as f64).into();
     }
@@ -25,7 +31,7 @@ pub(super) fn set_plain(spec: &ModelSpec, config: &mut Value) -> Result<(), Erro
 
 /// One block of `rope_parameters`.
 pub(crate) fn parameters(rope: &RopeSpec, context: usize) -> Value {
-    let mut block = scaling(rope, context);
+    let mut block = scaling(rope, stated(rope, context), context);
     if block.is_null() {
         block = json!({"rope_type": "default"});
     }
@@ -34,10 +40,10 @@ pub(crate) fn parameters(rope: &RopeSpec, context: usize) -> Value {
 }
 
 /// How frequencies are changed, without their base; `null` where they are not.
-fn scaling(rope: &RopeSpec, context: usize) -> Value {
+fn scaling(rope: &RopeSpec, stated: RopeScaling, context: usize) -> Value {
     let n = |x: &f32| json_number(*x);
     let list = |of: &[f32]| Value::Array(of.iter().map(n).collect());
-    match stated(rope, context) {
+    match stated {
         RopeScaling::None => Value::Null,
         RopeScaling::Linear { factor } => json!({"rope_type": "linear", "factor": n(&factor)}),
         RopeScaling::Llama3 { factor, low, high, original } => json!({
@@ -55,18 +61,24 @@ fn scaling(rope: &RopeSpec, context: usize) -> Value {
             "beta_slow": n(&beta_slow),
             "attention_factor": n(&amplitude),
         }),
-        RopeScaling::LongRope { short, long, original, amplitude } => json!({
-            "rope_type": "longrope",
-            "short_factor": list(&short),
-            "long_factor": list(&long),
-            "original_max_position_embeddings": original,
-            "attention_factor": n(&amplitude),
-        }),
+        RopeScaling::LongRope { short, long, original, amplitude } => {
+            let mut block = json!({
+                "type": "longrope",
+                "short_factor": list(&short),
+                "long_factor": list(&long),
+            });
+            // Some readers take these three fields and no other, so the rest is left out where it can be.
+            let implied = longrope_amplitude(context as f32, original as f32);
+            if (amplitude - implied).abs() > AMPLITUDE_ERROR {
+                block["attention_factor"] = n(&amplitude);
+            }
+            block
+        }
         RopeScaling::Proportional { pairs } => {
             let half = (rope.width / 2).max(1);
             json!({"rope_type": "proportional", "partial_rotary_factor": pairs as f64 / half as f64})
         }
-        RopeScaling::Divisors(divisors) => json!({"rope_type": "longrope", "short_factor": list(&divisors)}),
+        RopeScaling::Divisors(_) => Value::Null,
     }
 }
 
