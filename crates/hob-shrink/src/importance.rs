@@ -4,7 +4,7 @@ use crate::Error;
 use crate::statistics::AT_ONCE;
 use hob_kernels::Cpu;
 use hob_train::data::Sequences;
-use hob_train::{Heard, Network, Source, Sweep};
+use hob_train::{Heard, Listen, Network, Source, Sweep};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -28,13 +28,33 @@ pub fn importance(
             squares.iter_mut().zip(x).for_each(|(s, x)| *s += f64::from(*x) * f64::from(*x));
         }
     };
+    listen_to_all(cpu, (network, source), text, sequence, false, &listen, heard)?;
+    Ok(all.into_inner())
+}
+
+/// Takes `text` forward through all layers, one in memory at a time; `listen` hears what goes through every matrix, what comes out
+/// of the head only `with_scores`, and `heard` is told the layers done.
+pub(crate) fn listen_to_all(
+    cpu: &Cpu,
+    (network, source): (&Network, &dyn Source),
+    text: &Sequences,
+    sequence: usize,
+    with_scores: bool,
+    listen: Listen<'_>,
+    heard: &mut dyn FnMut(usize),
+) -> Result<(), Error> {
     let mut sweep = Sweep::new(network, text, sequence, AT_ONCE);
     sweep.enter(source)?;
     for i in 0..network.spec().layers.len() {
         heard(i);
-        sweep.listen(cpu, i, &source.numbers(network.layer_stretch(i))?, &listen);
+        sweep.listen(cpu, i, &source.numbers(network.layer_stretch(i))?, listen);
     }
     let norm = network.final_norm_stretch().map(|norm| source.numbers(norm)).transpose()?;
-    sweep.listen_head(cpu, norm.as_deref().unwrap_or(&[]), &listen);
-    Ok(all.into_inner())
+    let norm = norm.as_deref().unwrap_or(&[]);
+    if with_scores {
+        sweep.listen_scores(cpu, norm, &source.numbers(network.head_stretch())?, listen);
+    } else {
+        sweep.listen_head(cpu, norm, listen);
+    }
+    Ok(())
 }

@@ -229,27 +229,6 @@ impl Network {
         self.leave(cpu, params, batch, work);
     }
 
-    /// As [`Network::forward`], and through the head; `listen` hears what goes through every matrix.
-    ///
-    /// # Panics
-    /// As [`Network::forward`].
-    pub fn listen(
-        &self,
-        cpu: &Cpu,
-        params: &[f32],
-        batch: &Batch<'_>,
-        work: &mut Workspace,
-        listen: Listen<'_>,
-    ) {
-        let params = Numbers::all(params);
-        self.enter(params, batch, work);
-        for i in 0..self.layers.len() {
-            self.forward_layer(cpu, params, i, batch, work, Some(listen));
-        }
-        self.leave(cpu, params, batch, work);
-        self.listen_head(cpu, params, &work.hidden, listen);
-    }
-
     /// Embeds the tokens of `batch`.
     pub(crate) fn enter(&self, params: Numbers<'_>, batch: &Batch<'_>, work: &mut Workspace) {
         let tokens = batch.tokens.len();

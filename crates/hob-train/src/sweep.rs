@@ -163,6 +163,17 @@ impl<'a> Sweep<'a> {
         });
     }
 
+    /// As [`Sweep::listen_head`], with what comes out of it too; `head` are its numbers.
+    pub fn listen_scores(&mut self, cpu: &Cpu, norm: &[f32], head: &[f32], listen: Listen<'_>) {
+        let network = self.network;
+        let norm = Numbers::from(network.final_norm_stretch().map_or(0, |range| range.start), norm);
+        let head = Numbers::from(network.head.weight.start, head);
+        self.each(|_, batch, work| {
+            network.leave(cpu, norm, batch, work);
+            network.listen_head(cpu, head, &work.hidden, listen);
+        });
+    }
+
     /// Draws a token after each from the model's own distribution, and turns back with the gradient of its loss. `norm` are
     /// the numbers of the norm before the head, where there is one.
     pub fn turn(&mut self, cpu: &Cpu, norm: &[f32], head: &[f32], seed: u64, watch: &dyn Fn(Seen<'_>)) {

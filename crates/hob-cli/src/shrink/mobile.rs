@@ -2,20 +2,17 @@
 
 use super::ContainerArg;
 use super::ShrinkArgs;
-use super::room::Room;
-use super::text::Texts;
 use crate::fail;
 use crate::parent::Parent;
 use anyhow::bail;
 use hob::Directory;
 use hob_format::{ModelFiles, SafetensorsLayout};
-use hob_kernels::Cpu;
-use hob_shrink::{Container, Options, Outcome, pack};
+use hob_shrink::{Container, Outcome, pack};
 use hob_train::Network;
 use std::path::{Path, PathBuf};
 
 /// Says before the work begins what would end it.
-pub fn check(args: &ShrinkArgs, files: &[PathBuf], room: &Room) -> anyhow::Result<()> {
+pub fn check(args: &ShrinkArgs, files: &[PathBuf]) -> anyhow::Result<()> {
     if args.mobile.is_none() {
         return Ok(());
     }
@@ -25,27 +22,7 @@ pub fn check(args: &ShrinkArgs, files: &[PathBuf], room: &Room) -> anyhow::Resul
     if let Some(taken) = files.iter().find(|path| path.exists()) {
         bail!("{} is there already; choose another --out", taken.display());
     }
-    if !room.has_all {
-        bail!(
-            "a mobile child needs all numbers of its parent in memory, and those do not fit; give it more with --memory"
-        );
-    }
     Ok(())
-}
-
-/// What children of `parent` compute: with activations rounded where that is part of them.
-pub fn network(
-    cpu: &Cpu,
-    parent: &Parent,
-    params: Option<&[f32]>,
-    texts: &Texts,
-    options: &Options,
-) -> Network {
-    let network = parent.network.clone();
-    let Some(params) = params else { return network };
-    let (menu, text) = (&options.method.menu, &texts.curvature);
-    let ranges = hob_shrink::ranges(cpu, (&network, params), menu, text, options.sequence);
-    network.with_ranges(ranges)
 }
 
 /// Bytes of weights that stay in memory: the head reads the embedding's codes, and rows of the table of layers' own inputs are

@@ -144,8 +144,8 @@ pub fn run(args: &ShrinkArgs) -> anyhow::Result<()> {
     args.report.as_deref().map_or(Ok(()), |page| check_page(page, files.len()))?;
     let options = options(args, &parent, budgets, threads);
     check_budgets(&parent.network, &parent.metadata, &options)?;
+    mobile::check(args, &files)?;
     let room = Room::new(args, &parent)?;
-    mobile::check(args, &files, &room)?;
     let mut texts = args.text.read(&which, &parent)?;
     room.cut(&mut texts, options.sequence);
     let params = if room.has_all { Some(parent.params()?) } else { None };
@@ -154,7 +154,9 @@ pub fn run(args: &ShrinkArgs) -> anyhow::Result<()> {
     let source: &dyn Source = if room.has_all { &in_memory } else { &in_files };
     let cpu = Cpu::new(threads, Compute::Exact);
     let mut view = View::new();
-    let child = mobile::network(&cpu, &parent, params.as_deref(), &texts, &options);
+    let (menu, plain) = (&options.method.menu, (&parent.network, source));
+    let ranges = hob_shrink::ranges(&cpu, plain, menu, &texts.curvature, options.sequence)?;
+    let child = parent.network.clone().with_ranges(ranges);
     let both = (&child, source);
     let folder = files[0].parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let begun = files[0].with_extension("work");
