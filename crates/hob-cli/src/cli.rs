@@ -1,6 +1,8 @@
 //! The command line as a whole: commands, and what every help text says about exit codes.
 
-use crate::{bench, chat, doctor, embed, eval, logits, prompt_template, show, shrink, tokenize, train};
+use crate::{
+    bench, chat, doctor, embed, eval, export, logits, prompt_template, show, shrink, tokenize, train,
+};
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 use std::path::PathBuf;
@@ -60,6 +62,8 @@ pub enum Command {
     Prune(shrink::PruneArgs),
     /// Write a model's matrices in another type
     Quantize(shrink::QuantizeArgs),
+    /// Write a model as the directory of safetensors that other programs read
+    Export(export::ExportArgs),
     /// Add what an adapter learned to a model's matrices
     MergeLora(shrink::MergeArgs),
     /// Measure which columns of a model's matrices matter, for `hob quantize`

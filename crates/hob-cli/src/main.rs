@@ -15,6 +15,7 @@ mod conversation;
 mod doctor;
 mod embed;
 mod eval;
+mod export;
 mod fail;
 mod generated;
 mod help;
@@ -70,6 +71,7 @@ fn run(cli: Cli, started: Instant) -> anyhow::Result<()> {
         Command::Shrink(args) => shrink::run(&args),
         Command::Prune(args) => shrink::run_prune(&args),
         Command::Quantize(args) => shrink::run_quantize(&args),
+        Command::Export(args) => export::run(&args),
         Command::MergeLora(args) => shrink::run_merge(&args),
         Command::Imatrix(args) => shrink::run_imatrix(&args),
         Command::Doctor(args) => doctor::run(&args),

@@ -32,6 +32,7 @@ fn every_command_explains_itself() {
         "shrink",
         "prune",
         "quantize",
+        "export",
         "merge-lora",
         "imatrix",
         "doctor",

@@ -197,6 +197,12 @@ fn matrices_get_the_type_asked_for() {
         }
         assert!(now > 0.0 && now <= plain, "{ty}: {now} after {plain}");
     }
+    // As a directory it is the same model, and a place that is taken stays as it is.
+    let directory = at("directory");
+    hob(&["export", &model, &directory], b"").ok();
+    assert!(divergence(&model, &directory, &data) < 1e-6);
+    let run = hob(&["export", &model, &directory], b"");
+    assert!(run.code == Some(1) && run.stderr.contains("is there already"), "{}", run.stderr);
     let run = hob(&["quantize", &model, &out, "Q4_K"], b"");
     assert!(run.stderr.contains("no whole blocks of Q4_K"), "{}", run.stderr);
     assert!(run.ok().contains("15 Q8_0"));
