@@ -26,6 +26,11 @@ pub fn builtin() -> Result<ModelFiles, Error> {
     Ok(ModelFiles::Gguf(Gguf::from_bytes(SharedBytes::new(&EMBER.0))?))
 }
 
+/// Its file.
+pub fn builtin_file() -> &'static [u8] {
+    &EMBER.0
+}
+
 /// The size of its file.
 pub fn builtin_bytes() -> u64 {
     EMBER.0.len() as u64

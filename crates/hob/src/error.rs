@@ -61,4 +61,19 @@ pub enum Error {
         "this model has no chat template: it continues text. Give a text to continue, or a template of your own"
     )]
     NoTemplate,
+    /// Tools were offered to a model whose template does not show them, or writes calls in no form that is known.
+    #[error(
+        "this model takes no tools: its chat template has no place for them; leave them out, or take another model"
+    )]
+    NoTools,
+    /// A tool cannot be offered as it is described.
+    #[error("tools[{index}]: expected {expected}, found {found}")]
+    Tool {
+        /// Which one.
+        index: usize,
+        /// What it should be.
+        expected: &'static str,
+        /// What it is.
+        found: String,
+    },
 }

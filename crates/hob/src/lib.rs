@@ -22,11 +22,14 @@
 //! }
 //! ```
 //!
-//! Read `model.rs` first, then `chat.rs` and `answer.rs`.
+//! Read `model.rs` first, then `chat.rs` and `answer.rs`; `answers.rs` for many answers at once, `calls/mod.rs` for tools.
 
 mod answer;
+mod answers;
 mod builtin;
+mod calls;
 mod chat;
+mod conversation;
 mod convert;
 mod describe;
 mod directory;
@@ -34,22 +37,29 @@ mod draft;
 mod error;
 mod model;
 mod options;
+mod prompt;
+mod speech;
 mod thought;
 mod vocabulary;
 
 pub use answer::{Answer, Piece, Reply};
-pub use builtin::{BUILTIN_NAME, builtin, builtin_bytes};
+pub use answers::{AnswerEvent, Answers};
+pub use builtin::{BUILTIN_NAME, builtin, builtin_bytes, builtin_file};
+pub use calls::{Calling, ToolCall, ToolChoice};
 pub use chat::Chat;
+pub use conversation::Conversation;
 pub use convert::as_gguf;
 pub use describe::{ChatSupport, Description, MemoryEstimate};
 pub use directory::{Directory, as_directory};
 pub use error::Error;
 pub use hob_engine::constraint::{Grammar, JsonOptions, JsonWhitespace};
 pub use hob_engine::sampling::{DryConfig, Mirostat, SamplerConfig, TokenLogprob, Window};
+pub use hob_engine::scheduler::{JobId, Load, SchedulerConfig, Stepped, Usage};
 pub use hob_engine::speculation::{Draft, PromptLookup, Speculation, SpeculationStats, VerifyCosts};
-pub use hob_engine::{Clock, FinishReason, OnFull, Prefilled, Progress, Session};
+pub use hob_engine::{Clock, FinishReason, OnFull, Prefilled, Progress, Session, SessionConfig};
 pub use hob_kernels::{Compute, KvType};
 pub use hob_model::spec::Pooling;
-pub use hob_tokenizer::{ChatTemplate, EncodeOptions, LocalTime, Tokenizer};
+pub use hob_tokenizer::{ChatTemplate, EncodeOptions, LocalTime, SpecialTokens, Tokenizer};
 pub use model::{LanguageModel, open_tokenizer, tokenizer_of};
 pub use options::{AnswerOptions, ChatOptions, Options};
+pub use prompt::{Prepared, Prompt};

@@ -1,8 +1,9 @@
 //! An opened model with everything that turns text into ids and back.
 
-use crate::answer::{Answer, Source};
+use crate::answer::Answer;
+use crate::calls::CallForm;
 use crate::vocabulary;
-use crate::{AnswerOptions, Chat, ChatOptions, Description, Error, Options};
+use crate::{AnswerOptions, Chat, ChatOptions, Description, Error, Options, Prompt};
 use hob_base::Bytes;
 use hob_engine::constraint::{ConstraintFactory, Grammar, Limits, VocabToken};
 use hob_engine::sampling::SamplerConfig;
@@ -12,7 +13,7 @@ use hob_model::Model;
 use hob_model::spec::Pooling;
 use hob_tokenizer::{ChatTemplate, EncodeOptions, Tokenizer};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A language model, ready for chats, continuations and embeddings. Clones share everything.
 #[derive(Clone)]
@@ -29,6 +30,8 @@ struct Shared {
     sampling: SamplerConfig,
     constraints: Option<ConstraintFactory>,
     lock: bool,
+    /// Found out when first needed.
+    call_form: OnceLock<Option<CallForm>>,
 }
 
 impl LanguageModel {
@@ -70,7 +73,17 @@ impl LanguageModel {
         let sampling = vocabulary::recommended_sampling(&files);
         let engine = Engine::new(model, options.engine_config());
         let lock = options.lock;
-        let shared = Shared { files, engine, tokenizer, template, end_tokens, sampling, constraints, lock };
+        let shared = Shared {
+            files,
+            engine,
+            tokenizer,
+            template,
+            end_tokens,
+            sampling,
+            constraints,
+            lock,
+            call_form: OnceLock::new(),
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -89,8 +102,7 @@ impl LanguageModel {
         text: &str,
         options: &mut AnswerOptions<'_>,
     ) -> Result<Answer<'s>, Error> {
-        let ids = self.tokenizer()?.encode(text, EncodeOptions { add_special: true, parse_special: true });
-        Answer::start(self, session, &ids, Source::Text, options)
+        Answer::start(self, session, &Prompt::text(self, text)?, None, options)
     }
 
     /// Opens a token sequence of its own.
@@ -161,6 +173,16 @@ impl LanguageModel {
     /// What the model is and what it needs.
     pub fn describe(&self) -> Description {
         Description::new(self)
+    }
+
+    /// Whether answers can call tools: the template shows them, and how calls are written is known.
+    pub fn can_call_tools(&self) -> bool {
+        self.call_form().is_some()
+    }
+
+    /// How the model writes calls of tools.
+    pub(crate) fn call_form(&self) -> Option<&CallForm> {
+        self.shared.call_form.get_or_init(|| CallForm::find(self)).as_ref()
     }
 
     /// Whether its files are kept in memory.

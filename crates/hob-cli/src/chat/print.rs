@@ -50,6 +50,8 @@ impl Printer {
                 self.open_line = !text.ends_with('\n');
                 if self.is_terminal { out::text(&out::harmless(text)) } else { out::text(text) }
             }
+            // The terminal offers no tools.
+            Piece::Call(_) => Ok(()),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Who runs, who waits, and what a step does.
 
 use super::running::Running;
-use super::{Event, Job, JobId, Load, SchedulerConfig, Stepped, batch};
+use super::{Event, Job, JobId, Load, SchedulerConfig, Stepped, Usage, batch};
 use crate::speculation::VERIFY_TOKENS_MAX;
 use crate::{Engine, Error, Result};
 use std::cmp::Reverse;
@@ -52,9 +52,19 @@ impl Scheduler {
 
     /// Drops a job with all it holds, at once; no event follows. `false` when it had ended already.
     pub fn cancel(&mut self, id: JobId) -> bool {
+        self.take(id).is_some()
+    }
+
+    /// Ends a job whose answer is long enough for whoever asked: like [`Scheduler::cancel`], but what it has said is
+    /// remembered for later prompts. `None` when it had ended already.
+    pub fn stop(&mut self, id: JobId) -> Option<Usage> {
+        self.take(id).map(Running::stop)
+    }
+
+    fn take(&mut self, id: JobId) -> Option<Running> {
         let jobs = self.running.keys().chain(self.waiting.keys());
-        let Some(rank) = jobs.copied().find(|rank| rank.1 == id) else { return false };
-        self.running.remove(&rank).or_else(|| self.waiting.remove(&rank)).is_some()
+        let rank = jobs.copied().find(|rank| rank.1 == id)?;
+        self.running.remove(&rank).or_else(|| self.waiting.remove(&rank))
     }
 
     /// What is left to do.

@@ -173,18 +173,30 @@ impl Running {
         }
     }
 
+    /// Ends the job between two steps.
+    pub fn stop(mut self) -> Usage {
+        // A prompt that is half computed may be about to replace what the session held.
+        if matches!(self.stage, Stage::Drawn) {
+            self.session.remember();
+        }
+        self.usage()
+    }
+
     /// The next turn finds the answer cached, all but its last token: computing that would keep the place for a step.
     fn finish(&mut self) -> Stage {
         self.session.remember();
-        let usage = Usage {
+        let reason = self.answering.finish_reason().expect("only an answer that has ended is finished");
+        Stage::Over(Box::new(Event::Finished { reason, usage: self.usage() }))
+    }
+
+    fn usage(&self) -> Usage {
+        Usage {
             prompt: self.prompt,
             cached: self.cached,
             dropped: self.session.dropped(),
             produced: self.answering.produced(),
             speculation: self.answering.speculation(),
-        };
-        let reason = self.answering.finish_reason().expect("only an answer that has ended is finished");
-        Stage::Over(Box::new(Event::Finished { reason, usage }))
+        }
     }
 
     fn go_on(&mut self, stage: Result<Stage>) {

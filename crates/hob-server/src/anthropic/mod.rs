@@ -1,0 +1,5 @@
+//! The interface of Anthropic.
+
+pub mod messages;
+mod request;
+mod stream;

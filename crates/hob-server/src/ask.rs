@@ -1,0 +1,321 @@
+//! What every interface comes to: an answer is wanted of a model, in this form, within these limits.
+
+use crate::App;
+use crate::clock;
+use crate::engine::{KeepAlive, Lease, Order, Told};
+use crate::limits;
+use crate::problem::{Kind, Problem};
+use hob::{
+    AnswerOptions, Calling, Conversation, Grammar, LanguageModel, OnFull, Piece, Prepared, Prompt, Reply,
+    SamplerConfig, SessionConfig, ToolChoice, Usage, Window,
+};
+use hob_engine::sampling::TokenLogprob;
+use std::collections::VecDeque;
+use tokio::sync::mpsc;
+
+/// A request for answers.
+pub struct Ask {
+    /// The model, as the request calls it.
+    pub model: String,
+    /// What is continued.
+    pub input: Input,
+    /// How tokens are drawn.
+    pub sampling: Sampling,
+    /// Longest answer.
+    pub max_tokens: Option<usize>,
+    /// Texts that end it.
+    pub stop: Vec<String>,
+    /// A grammar that it follows.
+    pub grammar: Option<Grammar>,
+    /// How many are wanted.
+    pub choices: usize,
+    /// How long the model stays afterwards.
+    pub keep_alive: Option<KeepAlive>,
+    /// Positions of the context.
+    pub context: Option<usize>,
+    /// Whether the oldest text is dropped when the context is full. It is an error or an end otherwise.
+    pub may_drop: bool,
+}
+
+/// What is continued.
+pub enum Input {
+    /// A conversation.
+    Chat(Box<Talk>),
+    /// A text.
+    Text(String),
+    /// Token ids.
+    Ids(Vec<u32>),
+}
+
+/// A conversation with what may be said next.
+#[derive(Default)]
+pub struct Talk {
+    /// Messages and tools.
+    pub conversation: Conversation,
+    /// Whether tools are called; `None`: not at all.
+    pub choice: Option<ToolChoice>,
+    /// Whether several are called at once.
+    pub parallel: bool,
+    /// Whether the last message is gone on with.
+    pub is_continued: bool,
+}
+
+impl Ask {
+    /// A request for one answer with everything at its default.
+    pub fn new(model: &str, input: Input) -> Self {
+        Self {
+            model: model.to_owned(),
+            input,
+            sampling: Sampling::default(),
+            max_tokens: None,
+            stop: Vec::new(),
+            grammar: None,
+            choices: 1,
+            keep_alive: None,
+            context: None,
+            may_drop: false,
+        }
+    }
+}
+
+/// What a request says about drawing tokens; the rest is as the model's publisher recommends.
+#[derive(Clone, Debug, Default)]
+pub struct Sampling {
+    pub seed: Option<u64>,
+    pub temperature: Option<f32>,
+    pub top_k: Option<u32>,
+    pub top_p: Option<f32>,
+    pub min_p: Option<f32>,
+    pub typical_p: Option<f32>,
+    pub repeat_penalty: Option<f32>,
+    pub repeat_last_n: Option<i64>,
+    pub presence_penalty: Option<f32>,
+    pub frequency_penalty: Option<f32>,
+    pub logit_bias: Vec<(u32, f32)>,
+    pub logprobs: Option<u32>,
+}
+
+impl Sampling {
+    fn config(&self, recommended: &SamplerConfig, choice: usize) -> SamplerConfig {
+        let base = recommended.clone();
+        SamplerConfig {
+            // Answers to one prompt differ.
+            seed: self.seed.unwrap_or_else(clock::seed).wrapping_add(choice as u64),
+            temperature: self.temperature.unwrap_or(base.temperature),
+            top_k: self.top_k.unwrap_or(base.top_k),
+            top_p: self.top_p.unwrap_or(base.top_p),
+            min_p: self.min_p.unwrap_or(base.min_p),
+            typical_p: self.typical_p.unwrap_or(base.typical_p),
+            repeat_penalty: self.repeat_penalty.unwrap_or(base.repeat_penalty),
+            presence_penalty: self.presence_penalty.unwrap_or(base.presence_penalty),
+            frequency_penalty: self.frequency_penalty.unwrap_or(base.frequency_penalty),
+            penalty_window: match self.repeat_last_n {
+                None => base.penalty_window,
+                Some(n) if n < 0 => Window::Whole,
+                Some(n) => Window::Last(n as u32),
+            },
+            logit_bias: self.logit_bias.clone(),
+            logprobs: self.logprobs,
+            ..base
+        }
+    }
+}
+
+/// Answers that run.
+pub struct Running {
+    /// The model, which stays as long as they do.
+    pub lease: Lease,
+    /// Tokens of the prompt.
+    pub prompt_tokens: usize,
+    /// Whether the prompt is longer than the context, so that some of it is dropped.
+    pub is_cut: bool,
+    /// When the request began.
+    pub began: std::time::Duration,
+    /// Heard before all of them had a place.
+    early: VecDeque<(usize, Told)>,
+    told: mpsc::UnboundedReceiver<(usize, Told)>,
+    left: usize,
+}
+
+/// An answer that is complete.
+#[derive(Debug)]
+pub struct Answered {
+    /// What was said.
+    pub reply: Box<Reply>,
+    /// What it took.
+    pub usage: Usage,
+    /// How long it took.
+    pub times: crate::engine::runner::Times,
+}
+
+impl Running {
+    /// The next event and which answer it is about; `None` after the last.
+    pub async fn next(&mut self) -> Option<(usize, Told)> {
+        if self.left == 0 {
+            return None;
+        }
+        let lost =
+            || Told::Failed(Problem::new(Kind::Internal, "the model has stopped in the middle of an answer"));
+        let (choice, told) = match self.early.pop_front() {
+            Some(event) => event,
+            None => self.told.recv().await.unwrap_or_else(|| (0, lost())),
+        };
+        if matches!(told, Told::Ended { .. } | Told::Failed(_)) {
+            self.left -= 1;
+        }
+        Some((choice, told))
+    }
+
+    /// All answers, in their order.
+    ///
+    /// # Errors
+    /// One of them could not go on.
+    pub async fn collect(&mut self) -> Result<Vec<Answered>, Problem> {
+        let mut all: Vec<(usize, Answered)> = Vec::new();
+        while let Some((choice, told)) = self.next().await {
+            match told {
+                Told::Ended { reply, usage, times, .. } => {
+                    all.push((choice, Answered { reply, usage, times }))
+                }
+                Told::Failed(problem) => return Err(problem),
+                Told::Accepted | Told::Token { .. } => {}
+            }
+        }
+        all.sort_by_key(|(choice, _)| *choice);
+        Ok(all.into_iter().map(|(_, answered)| answered).collect())
+    }
+
+    /// The model.
+    pub fn model(&self) -> &LanguageModel {
+        &self.lease.model
+    }
+}
+
+/// A part of an answer on its way to a client.
+pub enum Heard {
+    /// Pieces, with the log-probability of the token that brought them.
+    Pieces(Vec<Piece>, Option<TokenLogprob>),
+    /// The end.
+    Ended(Vec<Piece>, Answered),
+    /// It could not go on.
+    Failed(Problem),
+}
+
+impl Heard {
+    /// What a client has to be told; nothing for tokens whose text is held back.
+    pub fn of(told: Told) -> Option<Self> {
+        match told {
+            Told::Accepted => None,
+            Told::Token { pieces, logprob } if pieces.is_empty() && logprob.is_none() => None,
+            Told::Token { pieces, logprob } => Some(Self::Pieces(pieces, logprob)),
+            Told::Ended { pieces, reply, usage, times } => {
+                Some(Self::Ended(pieces, Answered { reply, usage, times }))
+            }
+            Told::Failed(problem) => Some(Self::Failed(problem)),
+        }
+    }
+}
+
+/// Begins the answers. When this returns, all of them have a place: the request has been understood.
+///
+/// # Errors
+/// What is wrong with the request, or why it cannot be answered now.
+pub async fn begin(app: &App, ask: Ask) -> Result<Running, Problem> {
+    let began = clock::now();
+    let lease = app.manager.lease(&ask.model, ask.keep_alive).await?;
+    let session = session(&lease, &ask, app)?;
+    let model = lease.model.clone();
+    let choices = ask.choices.max(1);
+    let prepared = tokio::task::spawn_blocking(move || prepare(&model, &ask)).await;
+    let prepared =
+        prepared.map_err(|_| Problem::new(Kind::Internal, "the request could not be prepared"))??;
+    let prompt_tokens = prepared.first().map_or(0, Prepared::prompt_tokens);
+    let (listener, mut told) = mpsc::unbounded_channel();
+    for (choice, prepared) in prepared.into_iter().enumerate() {
+        lease.runner.order(Order { prepared, session, choice, listener: listener.clone() })?;
+    }
+    drop(listener);
+    // The first word about each is whether it has a place.
+    let (mut accepted, mut early) = (0, VecDeque::new());
+    while accepted < choices {
+        match told.recv().await {
+            Some((_, Told::Accepted)) => accepted += 1,
+            Some((_, Told::Failed(problem))) => return Err(problem),
+            Some(other) => early.push_back(other),
+            None => return Err(Problem::new(Kind::Internal, "the model has stopped; ask again")),
+        }
+    }
+    let is_cut = prompt_tokens >= session.context;
+    Ok(Running { lease, prompt_tokens, is_cut, began, early, told, left: choices })
+}
+
+/// How long the text may grow.
+fn session(lease: &Lease, ask: &Ask, app: &App) -> Result<SessionConfig, Problem> {
+    let fit = lease.fit;
+    let context = ask.context.unwrap_or(fit.context);
+    let on_full = if ask.may_drop { OnFull::Shift { keep: 4.min(context / 4) } } else { OnFull::Error };
+    if context > fit.context {
+        let need = crate::engine::fit::bytes(&lease.model, context, 1, 0);
+        let max = app.manager.config().memory_max;
+        if need > max {
+            let (need, max) = (hob_base::Bytes(need), hob_base::Bytes(max));
+            let message =
+                format!("a context of {context} tokens needs {need} of memory and {max} may be used");
+            return Err(Problem::invalid("num_ctx", message).code("insufficient_memory"));
+        }
+    }
+    Ok(SessionConfig { context, on_full })
+}
+
+/// Renders, encodes and compiles; work for a thread that may take its time.
+fn prepare(model: &LanguageModel, ask: &Ask) -> Result<Vec<Prepared>, Problem> {
+    let prompt = prompt(model, &ask.input)?;
+    let one = |choice| {
+        let options = AnswerOptions {
+            sampler: Some(ask.sampling.config(model.recommended_sampling(), choice)),
+            grammar: ask.grammar.clone(),
+            max_tokens: ask.max_tokens,
+            stop: ask.stop.clone(),
+            ..AnswerOptions::default()
+        };
+        Prepared::new(model, &prompt, &options).map_err(Problem::from)
+    };
+    (0..ask.choices.max(1)).map(one).collect()
+}
+
+/// What the model sees of an input.
+///
+/// # Errors
+/// What its template refuses.
+pub fn prompt(model: &LanguageModel, input: &Input) -> Result<Prompt, Problem> {
+    match input {
+        Input::Text(text) => Ok(Prompt::text(model, text)?),
+        Input::Ids(ids) => {
+            let vocab = model.engine().model().spec().vocab;
+            match ids.iter().find(|id| **id as usize >= vocab) {
+                Some(id) => Err(Problem::invalid(
+                    "prompt",
+                    format!("prompt: there is no token {id}, only {vocab} of them"),
+                )),
+                None => Ok(Prompt::ids(ids.clone())),
+            }
+        }
+        Input::Chat(talk) => chat(model, talk),
+    }
+}
+
+fn chat(model: &LanguageModel, talk: &Talk) -> Result<Prompt, Problem> {
+    if talk.conversation.messages.len() > limits::MESSAGES_MAX {
+        let message = format!("messages: expected at most {}", limits::MESSAGES_MAX);
+        return Err(Problem::invalid("messages", message));
+    }
+    if talk.is_continued {
+        return Ok(Prompt::continued(model, &talk.conversation)?);
+    }
+    let tools = talk.conversation.tools.as_deref().filter(|tools| !tools.is_empty());
+    let calling = match (tools, &talk.choice) {
+        (Some(tools), Some(choice)) => Some(Calling::new(tools, choice.clone(), talk.parallel)?),
+        _ => None,
+    };
+    Ok(Prompt::chat(model, &talk.conversation, calling.as_ref())?)
+}

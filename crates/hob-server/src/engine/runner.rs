@@ -1,0 +1,268 @@
+//! The thread on which a model answers: it takes orders in between two steps, and lets go of those nobody listens to.
+
+use crate::clock;
+use crate::limits;
+use crate::metrics::Metrics;
+use crate::problem::{Kind, Problem};
+use hob::Pooling;
+use hob::{
+    AnswerEvent, Answers, JobId, LanguageModel, Piece, Prepared, Reply, SchedulerConfig, SessionConfig, Usage,
+};
+use hob_engine::sampling::TokenLogprob;
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// An answer that is wanted.
+pub struct Order {
+    /// The answer, ready to begin.
+    pub prepared: Prepared,
+    /// How long its text may grow.
+    pub session: SessionConfig,
+    /// Which of the answers to one request it is.
+    pub choice: usize,
+    /// Who listens. What waits here is bounded by the length of the answer.
+    pub listener: mpsc::UnboundedSender<(usize, Told)>,
+}
+
+/// What a listener hears.
+#[derive(Debug)]
+pub enum Told {
+    /// The order stands; it runs, or waits in the queue.
+    Accepted,
+    /// A token was drawn.
+    Token {
+        /// Its log-probability, if it was asked for.
+        logprob: Option<TokenLogprob>,
+        /// What was decided by it; often nothing.
+        pieces: Vec<Piece>,
+    },
+    /// The answer is complete. Nothing follows.
+    Ended {
+        /// What was still held back.
+        pieces: Vec<Piece>,
+        /// The whole.
+        reply: Box<Reply>,
+        /// What it took.
+        usage: Usage,
+        /// How long it took.
+        times: Times,
+    },
+    /// There will be no more of it. Nothing follows.
+    Failed(Problem),
+}
+
+/// How long the parts of an answer took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    /// Until its prompt was begun.
+    pub queue: Duration,
+    /// From there to the first token.
+    pub prompt: Duration,
+    /// From the first token to the last.
+    pub predicted: Duration,
+}
+
+enum Command {
+    Answer(Box<Order>),
+    Embed { texts: Vec<Vec<u32>>, reply: oneshot::Sender<Result<Vec<Vec<f32>>, Problem>> },
+}
+
+/// What a model is doing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Doing {
+    /// Answers that run.
+    pub running: usize,
+    /// Answers that wait.
+    pub waiting: usize,
+    /// Bytes of keys and values.
+    pub kv_bytes: usize,
+}
+
+/// The way to a model's thread. The thread ends when the last of these is gone.
+pub struct Runner {
+    commands: Sender<Command>,
+    doing: Arc<Mutex<Doing>>,
+}
+
+impl Runner {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// The system has no thread left.
+    pub fn start(model: LanguageModel, parallel: usize, metrics: Arc<Metrics>) -> std::io::Result<Self> {
+        let (commands, receive) = channel();
+        let doing = Arc::<Mutex<Doing>>::default();
+        let chunk = model.engine().config().prefill_chunk;
+        let config = SchedulerConfig {
+            running_max: parallel,
+            waiting_max: limits::WAITING_MAX,
+            prefill_tokens: chunk,
+        };
+        let thread = Thread {
+            answers: Answers::new(model, config),
+            listeners: BTreeMap::new(),
+            doing: Arc::clone(&doing),
+            metrics,
+        };
+        std::thread::Builder::new().name("hob-model".into()).spawn(move || thread.run(&receive))?;
+        Ok(Self { commands, doing })
+    }
+
+    /// Hands an order over; its listener hears what became of it.
+    ///
+    /// # Errors
+    /// The thread has ended.
+    pub fn order(&self, order: Order) -> Result<(), Problem> {
+        self.commands.send(Command::Answer(Box::new(order))).map_err(|_| ended())
+    }
+
+    /// The vectors of texts.
+    ///
+    /// # Errors
+    /// What the model cannot do.
+    pub async fn embed(&self, texts: Vec<Vec<u32>>) -> Result<Vec<Vec<f32>>, Problem> {
+        let (reply, receive) = oneshot::channel();
+        self.commands.send(Command::Embed { texts, reply }).map_err(|_| ended())?;
+        receive.await.map_err(|_| ended())?
+    }
+
+    /// What it is doing.
+    pub fn doing(&self) -> Doing {
+        *self.doing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn ended() -> Problem {
+    Problem::new(Kind::Internal, "the model has stopped; ask again, and it is loaded anew")
+}
+
+struct Thread {
+    answers: Answers,
+    listeners: BTreeMap<JobId, Listener>,
+    doing: Arc<Mutex<Doing>>,
+    metrics: Arc<Metrics>,
+}
+
+struct Listener {
+    choice: usize,
+    to: mpsc::UnboundedSender<(usize, Told)>,
+    ordered: Duration,
+    begun: Option<Duration>,
+    first: Option<Duration>,
+}
+
+impl Thread {
+    fn run(mut self, commands: &Receiver<Command>) {
+        loop {
+            if self.answers.is_idle() {
+                let Ok(command) = commands.recv() else { return };
+                self.take(command);
+            }
+            while let Ok(command) = commands.try_recv() {
+                self.take(command);
+            }
+            self.let_go();
+            let metrics = &self.metrics;
+            let listeners = &mut self.listeners;
+            let stepped = self.answers.step(clock::now(), &mut |id, event| {
+                let Some(listener) = listeners.get_mut(&id) else { return };
+                if listener.hear(event, metrics) {
+                    listeners.remove(&id);
+                }
+            });
+            self.metrics.steps(stepped);
+            self.tell_doing();
+        }
+    }
+
+    fn tell_doing(&self) {
+        let load = self.answers.load();
+        let kv_bytes = self.answers.kv_bytes();
+        let doing = Doing { running: load.running, waiting: load.waiting, kv_bytes };
+        *self.doing.lock().unwrap_or_else(PoisonError::into_inner) = doing;
+    }
+
+    fn take(&mut self, command: Command) {
+        match command {
+            Command::Answer(order) => self.begin(*order),
+            Command::Embed { texts, reply } if !reply.is_closed() => {
+                let engine = self.answers.model().engine();
+                // Models that generate have no pooling of their own; the mean is what others take of them.
+                let pooling = engine.model().pooling().unwrap_or(Pooling::Mean);
+                let vectors = engine.embed_many(&texts, Some(pooling));
+                let _ = reply.send(vectors.map_err(|error| hob::Error::from(error).into()));
+            }
+            Command::Embed { .. } => {}
+        }
+    }
+
+    fn begin(&mut self, order: Order) {
+        let Order { prepared, session, choice, listener: to } = order;
+        match self.answers.submit(prepared, session) {
+            Ok(id) => {
+                let _ = to.send((choice, Told::Accepted));
+                let listener = Listener { choice, to, ordered: clock::now(), begun: None, first: None };
+                self.listeners.insert(id, listener);
+            }
+            Err(error) => {
+                let _ = to.send((choice, Told::Failed(error.into())));
+            }
+        }
+        self.tell_doing();
+    }
+
+    /// Ends answers whose listeners have gone.
+    fn let_go(&mut self) {
+        let gone = self.listeners.iter().filter(|(_, listener)| listener.to.is_closed());
+        let gone: Vec<JobId> = gone.map(|(id, _)| *id).collect();
+        for id in gone {
+            self.answers.cancel(id);
+            self.listeners.remove(&id);
+            self.metrics.cancelled();
+        }
+    }
+}
+
+impl Listener {
+    /// Passes an event on. `true` when it was the last.
+    fn hear(&mut self, event: AnswerEvent, metrics: &Metrics) -> bool {
+        let now = clock::now();
+        let (told, is_last) = match event {
+            AnswerEvent::Prefill { .. } => {
+                self.begun.get_or_insert(now);
+                return false;
+            }
+            AnswerEvent::Token { logprob, pieces, .. } => {
+                if self.first.is_none() {
+                    self.first = Some(now);
+                    metrics.first_token(now.saturating_sub(self.ordered));
+                }
+                (Told::Token { logprob, pieces }, false)
+            }
+            AnswerEvent::Ended { pieces, reply, usage } => {
+                let times = self.times(now);
+                metrics.answered(&usage, times);
+                (Told::Ended { pieces, reply, usage, times }, true)
+            }
+            AnswerEvent::Failed(error) => {
+                metrics.failed();
+                (Told::Failed(error.into()), true)
+            }
+        };
+        let _ = self.to.send((self.choice, told));
+        is_last
+    }
+
+    fn times(&self, now: Duration) -> Times {
+        let first = self.first.unwrap_or(now);
+        let begun = self.begun.unwrap_or(first).min(first);
+        Times {
+            queue: begun.saturating_sub(self.ordered),
+            prompt: first.saturating_sub(begun),
+            predicted: now.saturating_sub(first),
+        }
+    }
+}

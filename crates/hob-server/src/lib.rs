@@ -1,0 +1,54 @@
+//! The server: small language models on this machine behind the interfaces that programs already speak.
+//!
+//! [`Server::bind`] takes an address and refuses one that others can reach unless there is a key; [`Server::run`] answers
+//! until it is told to stop, then lets running answers come to their end. Every request passes `guard.rs` (who may speak),
+//! is read by the folder of its interface (`openai/`, `ollama/`, `anthropic/`, `llama/`) into an `Ask`, and is answered by
+//! the thread of its model (`engine/`), where answers to different requests share passes.
+//!
+//! It deliberately doesn't know tensors, files' formats or the network beyond its own door: it sees models, texts and
+//! sessions. Nothing of what anybody says is logged.
+//!
+//! Read `routes.rs` first, then `ask.rs` and `engine/mod.rs`.
+
+mod anthropic;
+mod ask;
+mod clock;
+mod engine;
+mod fields;
+mod guard;
+mod ids;
+mod keys;
+mod limits;
+mod llama;
+
+mod metrics;
+mod native;
+
+mod ollama;
+mod openai;
+mod problem;
+mod reading;
+mod routes;
+mod run;
+mod server;
+mod wire;
+
+use std::sync::Arc;
+
+pub use engine::{Catalogue, Folder, KeepAlive, Listed, ManagerConfig, Source};
+pub use guard::Hosts;
+pub use keys::Keys;
+pub use reading::parse_keep_alive;
+pub use routes::{Route, table};
+pub use run::{Ended, serve};
+pub use server::{Config, Error, Server};
+
+/// What handlers share.
+#[derive(Clone)]
+pub struct App {
+    manager: Arc<engine::Manager>,
+    metrics: Arc<metrics::Metrics>,
+    keys: Keys,
+    hosts: Arc<Hosts>,
+    stored: Arc<openai::responses::Store>,
+}

@@ -1,0 +1,48 @@
+//! What strangers may ask for. Every number that a request brings is judged against one of these.
+
+use std::time::Duration;
+
+/// Bytes of a request's body.
+pub const BODY_BYTES_MAX: usize = 32 << 20;
+/// Nesting of JSON.
+pub const JSON_DEPTH_MAX: usize = 64;
+/// Bytes of all headers of a request.
+pub const HEADER_BYTES_MAX: usize = 64 << 10;
+/// Connections at a time; more wait in the system's queue.
+pub const CONNECTIONS_MAX: usize = 4096;
+/// How long a client may take over its headers, and over its body.
+pub const HEADER_TIME: Duration = Duration::from_secs(15);
+/// How long a client may take over its body.
+pub const BODY_TIME: Duration = Duration::from_secs(120);
+/// How often a stream that has nothing to say shows that it lives.
+pub const KEEP_ALIVE_TIME: Duration = Duration::from_secs(15);
+/// Messages of a conversation.
+pub const MESSAGES_MAX: usize = 4096;
+/// Tools of a request.
+pub const TOOLS_MAX: usize = 512;
+/// Answers to one prompt.
+pub const CHOICES_MAX: i64 = 8;
+/// Prompts of one request for continuations.
+pub const PROMPTS_MAX: usize = 32;
+/// Stop texts of a request.
+pub const STOPS_MAX: usize = 16;
+/// Bytes of one stop text.
+pub const STOP_BYTES_MAX: usize = 1024;
+/// Texts of one request for embeddings.
+pub const INPUTS_MAX: usize = 2048;
+/// Alternatives that are told for each token.
+pub const TOP_LOGPROBS_MAX: i64 = 20;
+/// Entries of a logit bias.
+pub const BIASES_MAX: usize = 1024;
+/// Longest answer that may be asked for, and longest context.
+pub const TOKENS_MAX: i64 = 1 << 24;
+/// Bytes of a model's name.
+pub const NAME_BYTES_MAX: usize = 512;
+/// Answers that are kept so that they can be gone on with, and the bytes they may take.
+pub const STORED_MAX: usize = 1024;
+/// Bytes of kept answers.
+pub const STORED_BYTES_MAX: usize = 64 << 20;
+/// Frames that wait for a client that reads slowly; the answer itself waits behind them.
+pub const FRAMES_MAX: usize = 16;
+/// Jobs that wait for a model.
+pub const WAITING_MAX: usize = 64;

@@ -1,0 +1,185 @@
+//! What the server counts, in the form that Prometheus reads. Numbers only: nothing of what anybody said.
+
+use crate::engine::runner::Times;
+use hob::{Stepped, Usage};
+use std::fmt::Write;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+/// Upper bounds of the times to the first token, in seconds.
+const BOUNDS: [f64; 12] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+
+/// The counters.
+#[derive(Default)]
+pub struct Metrics {
+    requests: [AtomicU64; 5],
+    answers: AtomicU64,
+    failed: AtomicU64,
+    cancelled: AtomicU64,
+    prompt_tokens: AtomicU64,
+    cached_tokens: AtomicU64,
+    predicted_tokens: AtomicU64,
+    prompt_micros: AtomicU64,
+    predicted_micros: AtomicU64,
+    queue_micros: AtomicU64,
+    steps: AtomicU64,
+    first_token: [AtomicU64; BOUNDS.len() + 1],
+    first_token_micros: AtomicU64,
+}
+
+/// What is true at the moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Gauges {
+    /// Answers that run.
+    pub running: usize,
+    /// Answers that wait.
+    pub waiting: usize,
+    /// Models in memory.
+    pub models: usize,
+    /// Bytes they may take.
+    pub model_bytes: u64,
+    /// Bytes of keys and values.
+    pub kv_bytes: usize,
+}
+
+impl Metrics {
+    /// A request was answered with this status.
+    pub fn request(&self, status: u16) {
+        let class = usize::from(status / 100).clamp(1, 5) - 1;
+        self.requests[class].fetch_add(1, Relaxed);
+    }
+
+    /// A step was made.
+    pub fn steps(&self, stepped: Stepped) {
+        self.steps.fetch_add(u64::from(stepped.answers + stepped.prompt_tokens > 0), Relaxed);
+    }
+
+    /// The first token of an answer came after `time`.
+    pub fn first_token(&self, time: Duration) {
+        let bucket = BOUNDS.iter().position(|bound| time.as_secs_f64() <= *bound).unwrap_or(BOUNDS.len());
+        self.first_token[bucket].fetch_add(1, Relaxed);
+        self.first_token_micros.fetch_add(micros(time), Relaxed);
+    }
+
+    /// An answer was completed.
+    pub fn answered(&self, usage: &Usage, times: Times) {
+        let add = |counter: &AtomicU64, count: usize| counter.fetch_add(count as u64, Relaxed);
+        self.answers.fetch_add(1, Relaxed);
+        add(&self.prompt_tokens, usage.prompt.saturating_sub(usage.cached));
+        add(&self.cached_tokens, usage.cached);
+        add(&self.predicted_tokens, usage.produced);
+        self.prompt_micros.fetch_add(micros(times.prompt), Relaxed);
+        self.predicted_micros.fetch_add(micros(times.predicted), Relaxed);
+        self.queue_micros.fetch_add(micros(times.queue), Relaxed);
+    }
+
+    /// An answer could not go on.
+    pub fn failed(&self) {
+        self.failed.fetch_add(1, Relaxed);
+    }
+
+    /// An answer was given up by its client.
+    pub fn cancelled(&self) {
+        self.cancelled.fetch_add(1, Relaxed);
+    }
+
+    /// All of it as text. The names that llama-server has are the same here.
+    pub fn render(&self, gauges: Gauges) -> String {
+        let mut page = Page(String::new());
+        let seconds = |counter: &AtomicU64| counter.load(Relaxed) as f64 / 1e6;
+        let count = |counter: &AtomicU64| counter.load(Relaxed) as f64;
+        page.family("hob_requests_total", "counter", "Requests by class of their status");
+        for (class, counter) in self.requests.iter().enumerate() {
+            page.line("hob_requests_total", &format!("{{status=\"{}xx\"}}", class + 1), count(counter));
+        }
+        for (name, help, value) in [
+            ("hob_answers_total", "Answers that were completed", count(&self.answers)),
+            ("hob_answers_failed_total", "Answers that could not go on", count(&self.failed)),
+            ("hob_answers_cancelled_total", "Answers that their clients gave up", count(&self.cancelled)),
+            (
+                "hob_prompt_tokens_cached_total",
+                "Prompt tokens that were remembered",
+                count(&self.cached_tokens),
+            ),
+            ("hob_queue_seconds_total", "Time that answers waited", seconds(&self.queue_micros)),
+            ("llamacpp:prompt_tokens_total", "Prompt tokens computed", count(&self.prompt_tokens)),
+            ("llamacpp:prompt_seconds_total", "Time spent on prompts", seconds(&self.prompt_micros)),
+            ("llamacpp:tokens_predicted_total", "Tokens of answers", count(&self.predicted_tokens)),
+            (
+                "llamacpp:tokens_predicted_seconds_total",
+                "Time spent on answers",
+                seconds(&self.predicted_micros),
+            ),
+            ("llamacpp:n_decode_total", "Steps of models", count(&self.steps)),
+        ] {
+            page.family(name, "counter", help);
+            page.line(name, "", value);
+        }
+        for (name, help, value) in [
+            ("llamacpp:requests_processing", "Answers that run", gauges.running as f64),
+            ("llamacpp:requests_deferred", "Answers that wait", gauges.waiting as f64),
+            ("hob_models_loaded", "Models in memory", gauges.models as f64),
+            ("hob_models_memory_bytes", "Bytes that loaded models may take", gauges.model_bytes as f64),
+            ("hob_kv_bytes", "Bytes of keys and values of running answers", gauges.kv_bytes as f64),
+        ] {
+            page.family(name, "gauge", help);
+            page.line(name, "", value);
+        }
+        self.histogram(&mut page);
+        page.0
+    }
+
+    fn histogram(&self, page: &mut Page) {
+        let name = "hob_first_token_seconds";
+        page.family(name, "histogram", "Time from the order to the first token");
+        let mut sum = 0;
+        for (index, bucket) in self.first_token.iter().enumerate() {
+            sum += bucket.load(Relaxed);
+            let bound = BOUNDS.get(index).map_or("+Inf".to_owned(), f64::to_string);
+            page.line(&format!("{name}_bucket"), &format!("{{le=\"{bound}\"}}"), sum as f64);
+        }
+        page.line(&format!("{name}_sum"), "", self.first_token_micros.load(Relaxed) as f64 / 1e6);
+        page.line(&format!("{name}_count"), "", sum as f64);
+    }
+}
+
+struct Page(String);
+
+impl Page {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}").expect("strings take everything");
+    }
+
+    fn line(&mut self, name: &str, labels: &str, value: f64) {
+        writeln!(self.0, "{name}{labels} {value}").expect("strings take everything");
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_are_cumulative() {
+        let metrics = Metrics::default();
+        [5, 90, 120_000].iter().for_each(|ms| metrics.first_token(Duration::from_millis(*ms)));
+        metrics.request(200);
+        metrics.request(404);
+        let page = metrics.render(Gauges::default());
+        for line in [
+            "hob_first_token_seconds_bucket{le=\"0.01\"} 1",
+            "hob_first_token_seconds_bucket{le=\"0.1\"} 2",
+            "hob_first_token_seconds_bucket{le=\"60\"} 2",
+            "hob_first_token_seconds_bucket{le=\"+Inf\"} 3",
+            "hob_first_token_seconds_count 3",
+            "hob_requests_total{status=\"2xx\"} 1",
+            "hob_requests_total{status=\"4xx\"} 1",
+        ] {
+            assert!(page.lines().any(|found| found == line), "{line} is not in\n{page}");
+        }
+    }
+}

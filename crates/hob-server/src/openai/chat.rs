@@ -1,0 +1,173 @@
+//! `POST /v1/chat/completions`.
+
+use super::chat_request::{self, ChatRequest};
+use super::shapes::{FINGERPRINT, finish, logprob, mark_cut, timings, usage};
+use crate::App;
+use crate::ask::{self, Answered, Heard, Running};
+use crate::problem::{Dialect, Problem};
+use crate::wire::{self, Gone, Out};
+use crate::{clock, ids};
+use axum::response::Response;
+use hob::{LanguageModel, Piece, Reply, ToolCall};
+use hob_engine::sampling::TokenLogprob;
+use serde_json::{Value, json};
+
+/// Answers a conversation.
+///
+/// # Errors
+/// What is wrong with the request, or why there is no answer now.
+pub async fn create(app: App, body: Value) -> Result<Response, Problem> {
+    let ChatRequest { ask, stream, include_usage, logprobs } = chat_request::read(&body)?;
+    let head = Head { id: ids::new("chatcmpl-"), created: clock::unix(), model: ask.model.clone() };
+    let mut running = ask::begin(&app, ask).await?;
+    if stream {
+        return Ok(streamed(head, running, include_usage));
+    }
+    let all = running.collect().await?;
+    let model = running.model();
+    let choices: Vec<Value> =
+        all.iter().enumerate().map(|(index, a)| choice(model, index, &a.reply, logprobs)).collect();
+    let mut whole = head.object("chat.completion", choices);
+    whole["usage"] = usage(model, &all);
+    whole["timings"] = all.first().map(timings).into();
+    let mut response = wire::ok(&whole);
+    mark_cut(&mut response, &running);
+    Ok(response)
+}
+
+/// What is the same in all parts of an answer.
+struct Head {
+    id: String,
+    created: i64,
+    model: String,
+}
+
+impl Head {
+    fn object(&self, object: &str, choices: Vec<Value>) -> Value {
+        json!({
+            "id": self.id, "object": object, "created": self.created, "model": self.model,
+            "system_fingerprint": FINGERPRINT, "choices": choices,
+        })
+    }
+
+    fn chunk(&self, index: usize, delta: Value, logprobs: Option<Value>, finish: Option<&str>) -> Value {
+        let logprobs = logprobs.map(|entry| json!({"content": [entry], "refusal": null}));
+        let choice = json!({"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish});
+        self.object("chat.completion.chunk", vec![choice])
+    }
+}
+
+fn choice(model: &LanguageModel, index: usize, reply: &Reply, with_logprobs: bool) -> Value {
+    let content = if reply.text.is_empty() && !reply.calls.is_empty() {
+        Value::Null
+    } else {
+        reply.text.clone().into()
+    };
+    let mut message = json!({"role": "assistant", "content": content, "refusal": null, "annotations": []});
+    if !reply.thought.is_empty() {
+        message["reasoning_content"] = reply.thought.clone().into();
+    }
+    if !reply.calls.is_empty() {
+        message["tool_calls"] = reply.calls.iter().map(|call| tool_call(call, None)).collect();
+    }
+    let logprobs = with_logprobs.then(|| {
+        let content: Vec<Value> = reply.logprobs.iter().map(|found| logprob(model, found)).collect();
+        json!({"content": content, "refusal": null})
+    });
+    json!({"index": index, "message": message, "logprobs": logprobs, "finish_reason": finish(reply)})
+}
+
+fn tool_call(call: &ToolCall, index: Option<usize>) -> Value {
+    let arguments = Value::Object(call.arguments.clone()).to_string();
+    let function = json!({"name": call.name, "arguments": arguments});
+    let mut whole = json!({"id": ids::new("call_"), "type": "function", "function": function});
+    index.into_iter().for_each(|index| whole["index"] = index.into());
+    whole
+}
+
+fn streamed(head: Head, running: Running, include_usage: bool) -> Response {
+    let is_cut = running.is_cut;
+    let mut response = wire::stream(wire::SSE, move |out| write(head, running, include_usage, out));
+    if is_cut {
+        response
+            .headers_mut()
+            .insert("x-hob-context-truncated", axum::http::HeaderValue::from_static("true"));
+    }
+    response
+}
+
+async fn write(head: Head, mut running: Running, include_usage: bool, out: Out) -> Result<(), Gone> {
+    let model = running.model().clone();
+    let mut begun = std::collections::BTreeSet::new();
+    let mut calls = std::collections::BTreeMap::<usize, usize>::new();
+    let mut all = Vec::new();
+    while let Some((index, told)) = out.wait(running.next(), wire::SSE_IDLE).await? {
+        if begun.insert(index) {
+            let delta = json!({"role": "assistant", "content": "", "refusal": null});
+            out.data(&head.chunk(index, delta, None, None)).await?;
+        }
+        let calls = calls.entry(index).or_default();
+        match Heard::of(told) {
+            None => {}
+            Some(Heard::Pieces(pieces, found)) => {
+                write_pieces(&head, &model, index, calls, pieces, found, &out).await?;
+            }
+            Some(Heard::Ended(pieces, answered)) => {
+                write_pieces(&head, &model, index, calls, pieces, None, &out).await?;
+                let mut last = head.chunk(index, json!({}), None, Some(finish(&answered.reply)));
+                last["timings"] = timings(&answered);
+                out.data(&last).await?;
+                all.push(answered);
+            }
+            Some(Heard::Failed(problem)) => return out.data(&problem.body(Dialect::OpenAi)).await,
+        }
+    }
+    if include_usage {
+        out.data(&with_usage(&head, &model, &all)).await?;
+    }
+    out.send("data: [DONE]\n\n").await
+}
+
+fn with_usage(head: &Head, model: &LanguageModel, all: &[Answered]) -> Value {
+    let mut last = head.object("chat.completion.chunk", Vec::new());
+    last["usage"] = usage(model, all);
+    last
+}
+
+async fn write_pieces(
+    head: &Head,
+    model: &LanguageModel,
+    index: usize,
+    calls: &mut usize,
+    pieces: Vec<Piece>,
+    found: Option<TokenLogprob>,
+    out: &Out,
+) -> Result<(), Gone> {
+    let mut entry = found.map(|found| logprob(model, &found));
+    if pieces.is_empty() && entry.is_some() {
+        return out.data(&head.chunk(index, json!({"content": ""}), entry, None)).await;
+    }
+    for piece in pieces {
+        match piece {
+            Piece::Text(text) => {
+                out.data(&head.chunk(index, json!({"content": text}), entry.take(), None)).await?
+            }
+            Piece::Thought(text) => {
+                let delta = json!({"reasoning_content": text});
+                out.data(&head.chunk(index, delta, entry.take(), None)).await?;
+            }
+            Piece::Call(call) => {
+                // The name comes first, as programs show it while arguments are on their way.
+                let whole = tool_call(&call, Some(*calls));
+                let mut named = whole.clone();
+                named["function"]["arguments"] = "".into();
+                out.data(&head.chunk(index, json!({"tool_calls": [named]}), entry.take(), None)).await?;
+                let arguments =
+                    json!({"index": *calls, "function": {"arguments": whole["function"]["arguments"]}});
+                out.data(&head.chunk(index, json!({"tool_calls": [arguments]}), None, None)).await?;
+                *calls += 1;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,36 @@
+//! `GET /v1/models` and `/v1/models/{id}`.
+
+use crate::App;
+use crate::engine::Listed;
+use crate::problem::{Dialect, Problem};
+use crate::wire;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use serde_json::{Value, json};
+
+/// All models that can be asked for.
+pub async fn list(State(app): State<App>) -> Response {
+    let data: Vec<Value> = app.manager.catalogue().list().iter().map(|listed| model(&app, listed)).collect();
+    wire::ok(&json!({"object": "list", "data": data}))
+}
+
+/// One of them. Names may contain slashes.
+pub async fn one(State(app): State<App>, Path(id): Path<String>) -> Response {
+    let found: Result<Listed, Problem> = app.manager.find(&id);
+    match found {
+        Ok(listed) => wire::ok(&model(&app, &listed)),
+        Err(problem) => problem.respond(Dialect::OpenAi),
+    }
+}
+
+fn model(app: &App, listed: &Listed) -> Value {
+    let loaded = app.manager.loaded().into_iter().find(|loaded| loaded.listed.name == listed.name);
+    let meta = loaded.map(|loaded| {
+        let about = loaded.model.describe();
+        json!({
+            "n_ctx": loaded.fit.context, "n_ctx_train": about.context, "n_vocab": about.vocab,
+            "n_embd": about.hidden, "n_params": about.parameters, "size": listed.bytes,
+        })
+    });
+    json!({"id": listed.name, "object": "model", "created": listed.modified, "owned_by": "hob", "meta": meta})
+}

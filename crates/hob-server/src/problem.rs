@@ -1,0 +1,179 @@
+//! What is wrong with a request, told in the words of the interface it came through.
+
+use crate::wire;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use serde_json::{Value, json};
+
+/// A request that is not answered, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Problem {
+    /// What kind of trouble it is.
+    pub kind: Kind,
+    /// For people.
+    pub message: String,
+    /// The field concerned.
+    pub param: Option<String>,
+    /// For programs.
+    pub code: Option<&'static str>,
+}
+
+/// Kinds of trouble.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The request is wrong.
+    Invalid,
+    /// There is no key, or a wrong one.
+    Unauthorized,
+    /// It comes from where it may not.
+    Forbidden,
+    /// There is no such thing.
+    NotFound,
+    /// The thing is there, but not to be used in this way.
+    Method,
+    /// It is too large.
+    TooLarge,
+    /// It took too long to arrive.
+    TooSlow,
+    /// Hob does not do this.
+    NotImplemented,
+    /// Too much is going on.
+    Overloaded,
+    /// It is our fault.
+    Internal,
+}
+
+/// The interfaces, as far as their errors differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// OpenAI and llama-server.
+    OpenAi,
+    /// Anthropic.
+    Anthropic,
+    /// Ollama.
+    Ollama,
+}
+
+impl Dialect {
+    /// The interface that a path belongs to.
+    pub fn of(path: &str) -> Self {
+        match path {
+            path if path.starts_with("/api/") => Self::Ollama,
+            path if path.starts_with("/v1/messages") => Self::Anthropic,
+            _ => Self::OpenAi,
+        }
+    }
+}
+
+impl Problem {
+    /// A problem of this kind.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), param: None, code: None }
+    }
+
+    /// A field is not as it should be.
+    pub fn invalid(param: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { param: Some(param.into()), ..Self::new(Kind::Invalid, message) }
+    }
+
+    /// The same with a code.
+    pub fn code(self, code: &'static str) -> Self {
+        Self { code: Some(code), ..self }
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> StatusCode {
+        match self.kind {
+            Kind::Invalid => StatusCode::BAD_REQUEST,
+            Kind::Unauthorized => StatusCode::UNAUTHORIZED,
+            Kind::Forbidden => StatusCode::FORBIDDEN,
+            Kind::NotFound => StatusCode::NOT_FOUND,
+            Kind::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Kind::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Kind::NotImplemented => StatusCode::NOT_IMPLEMENTED,
+            Kind::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The whole answer.
+    pub fn respond(&self, dialect: Dialect) -> Response {
+        let mut response = wire::json(self.status(), &self.body(dialect));
+        if self.kind == Kind::Overloaded {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if self.kind == Kind::Unauthorized {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+
+    /// The answer's body, which is also how a stream reports that it cannot go on.
+    pub fn body(&self, dialect: Dialect) -> Value {
+        match dialect {
+            Dialect::OpenAi => json!({"error": {
+                "message": self.message, "type": self.openai_type(), "param": self.param, "code": self.code,
+            }}),
+            Dialect::Anthropic => json!({
+                "type": "error",
+                "error": {"type": self.anthropic_type(), "message": self.message},
+                "request_id": null,
+            }),
+            Dialect::Ollama => json!({"error": self.message}),
+        }
+    }
+
+    fn openai_type(&self) -> &'static str {
+        match self.kind {
+            Kind::Unauthorized => "authentication_error",
+            Kind::Forbidden => "permission_error",
+            Kind::NotFound => "not_found_error",
+            Kind::NotImplemented => "not_implemented",
+            Kind::Overloaded => "overloaded_error",
+            Kind::Internal => "server_error",
+            Kind::Invalid | Kind::Method | Kind::TooLarge | Kind::TooSlow => "invalid_request_error",
+        }
+    }
+
+    fn anthropic_type(&self) -> &'static str {
+        match self.kind {
+            Kind::Unauthorized => "authentication_error",
+            Kind::Forbidden => "permission_error",
+            Kind::NotFound => "not_found_error",
+            Kind::TooLarge => "request_too_large",
+            Kind::Overloaded => "overloaded_error",
+            Kind::Internal | Kind::NotImplemented => "api_error",
+            Kind::Invalid | Kind::Method | Kind::TooSlow => "invalid_request_error",
+        }
+    }
+}
+
+impl From<hob::Error> for Problem {
+    fn from(error: hob::Error) -> Self {
+        use hob_engine::Error as Engine;
+        let message = error.to_string();
+        match error {
+            hob::Error::Engine(Engine::PromptTooLong { .. }) => {
+                Self::invalid("messages", message).code("context_length_exceeded")
+            }
+            hob::Error::Engine(Engine::QueueFull { .. }) => {
+                Self::new(Kind::Overloaded, message).code("queue_full")
+            }
+            hob::Error::Engine(Engine::SamplerOption { field, .. }) => Self::invalid(field, message),
+            hob::Error::Engine(Engine::Grammar { .. } | Engine::GrammarBudget { .. }) => {
+                Self::invalid("response_format", message).code("unsupported_grammar")
+            }
+            hob::Error::Engine(Engine::ConstraintStopped { .. } | Engine::NoTokenLeft { .. }) => {
+                Self::invalid("response_format", message).code("grammar_stopped")
+            }
+            hob::Error::Engine(Engine::EmptyPrompt) => Self::invalid("prompt", message),
+            hob::Error::Engine(Engine::WrongKind { .. } | Engine::Step(_))
+            | hob::Error::NoTokenizer { .. } => Self::invalid("model", message),
+            hob::Error::NoTemplate => Self::invalid("model", message).code("no_chat_template"),
+            hob::Error::Tokenizer(_) => Self::invalid("messages", message),
+            hob::Error::NoTools | hob::Error::Tool { .. } => Self::invalid("tools", message),
+            _ => Self::new(Kind::Internal, message),
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Every way into the server, in one table: the router is built from it and tests walk it.
+
+use crate::problem::{Dialect, Kind, Problem};
+use crate::{App, anthropic, guard, llama, native, ollama, openai, wire};
+use axum::Router;
+use axum::body::Body;
+use axum::handler::Handler;
+use axum::http::{Method, Request, Uri};
+use axum::middleware;
+use axum::response::Response;
+use axum::routing::{MethodRouter, delete, get, post};
+use serde_json::Value;
+use std::future::Future;
+
+/// A way in.
+pub struct Route {
+    /// How it is asked.
+    pub method: Method,
+    /// Where; `{name}` stands for a part of the path.
+    pub path: &'static str,
+    handler: MethodRouter<App>,
+}
+
+/// Paths that need no key: they say that the server lives, and nothing else.
+const PUBLIC: [&str; 3] = ["/", "/health", "/v1/health"];
+
+/// Whether a path needs no key.
+pub fn is_public(path: &str) -> bool {
+    PUBLIC.contains(&path)
+}
+
+/// All ways in.
+pub fn table() -> Vec<Route> {
+    [
+        native_routes(),
+        openai_routes(),
+        responses_routes(),
+        anthropic_routes(),
+        ollama_routes(),
+        llama_routes(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn native_routes() -> Vec<Route> {
+    vec![
+        on_get("/", native::root),
+        on_get("/health", native::health),
+        on_get("/v1/health", native::health),
+        on_get("/hob/v1/status", native::status),
+        on_get("/metrics", native::metrics),
+    ]
+}
+
+fn openai_routes() -> Vec<Route> {
+    vec![
+        on_get("/v1/models", openai::models::list),
+        on_get("/v1/models/{*id}", openai::models::one),
+        on_json("/v1/chat/completions", openai::chat::create),
+        on_json("/v1/completions", openai::completions::create),
+        on_json("/v1/embeddings", openai::embeddings::create),
+        on_json("/v1/rerank", openai::rerank::create),
+        on_json("/v1/reranking", openai::rerank::create),
+    ]
+}
+
+fn responses_routes() -> Vec<Route> {
+    let remove = |path| Route { method: Method::DELETE, path, handler: delete(openai::responses::remove) };
+    let cancel = |path| Route { method: Method::POST, path, handler: post(openai::responses::cancel) };
+    vec![
+        on_json("/v1/responses", openai::responses::create),
+        on_json("/v1/responses/input_tokens", openai::responses::input_tokens),
+        on_get("/v1/responses/{id}", openai::responses::get),
+        remove("/v1/responses/{id}"),
+        cancel("/v1/responses/{id}/cancel"),
+        on_get("/v1/responses/{id}/input_items", openai::responses::input_items),
+    ]
+}
+
+fn llama_routes() -> Vec<Route> {
+    vec![
+        on_get("/props", llama::props),
+        on_get("/slots", llama::slots),
+        on_json("/tokenize", llama::tokens::tokenize),
+        on_json("/detokenize", llama::tokens::detokenize),
+        on_json("/apply-template", llama::tokens::apply_template),
+        on_json("/completion", llama::completion::create),
+        on_json("/infill", llama::completion::fill),
+        on_get("/models", openai::models::list),
+        on_json("/chat/completions", openai::chat::create),
+        on_json("/embeddings", openai::embeddings::create),
+        on_json("/rerank", openai::rerank::create),
+        on_json("/reranking", openai::rerank::create),
+    ]
+}
+
+fn anthropic_routes() -> Vec<Route> {
+    vec![
+        on_json("/v1/messages", anthropic::messages::create),
+        on_json("/v1/messages/count_tokens", anthropic::messages::count),
+    ]
+}
+
+fn ollama_routes() -> Vec<Route> {
+    let none = |method, path| {
+        let answer = json_handler(path, ollama::without_store);
+        let handler = if method == Method::DELETE { delete(answer) } else { post(answer) };
+        Route { method, path, handler }
+    };
+    vec![
+        on_get("/api/version", ollama::models::version),
+        on_get("/api/tags", ollama::models::tags),
+        on_get("/api/ps", ollama::models::ps),
+        on_json("/api/show", ollama::models::show),
+        on_json("/api/chat", ollama::chat::create),
+        on_json("/api/generate", ollama::generate::create),
+        on_json("/api/embed", ollama::embed::many),
+        on_json("/api/embeddings", ollama::embed::one),
+        none(Method::POST, "/api/pull"),
+        none(Method::POST, "/api/push"),
+        none(Method::POST, "/api/create"),
+        none(Method::POST, "/api/copy"),
+        none(Method::DELETE, "/api/delete"),
+        on_json("/api/me", ollama::without_account),
+        on_json("/api/signout", ollama::without_account),
+    ]
+}
+
+fn on_get<H: Handler<T, App>, T: 'static>(path: &'static str, handler: H) -> Route {
+    Route { method: Method::GET, path, handler: get(handler) }
+}
+
+/// A call with a body of JSON.
+fn on_json<F, A>(path: &'static str, answer: F) -> Route
+where
+    F: Fn(App, Value) -> A + Clone + Send + Sync + 'static,
+    A: Future<Output = Result<Response, Problem>> + Send + 'static,
+{
+    Route { method: Method::POST, path, handler: post(json_handler(path, answer)) }
+}
+
+/// What reads the body and tells problems in the words of the interface.
+fn json_handler<F, A>(path: &'static str, answer: F) -> impl Handler<(), App>
+where
+    F: Fn(App, Value) -> A + Clone + Send + Sync + 'static,
+    A: Future<Output = Result<Response, Problem>> + Send + 'static,
+{
+    JsonHandler { path, answer }
+}
+
+#[derive(Clone)]
+struct JsonHandler<F> {
+    path: &'static str,
+    answer: F,
+}
+
+impl<F, A> Handler<(), App> for JsonHandler<F>
+where
+    F: Fn(App, Value) -> A + Clone + Send + Sync + 'static,
+    A: Future<Output = Result<Response, Problem>> + Send + 'static,
+{
+    type Future = std::pin::Pin<Box<dyn Future<Output = Response> + Send>>;
+
+    fn call(self, request: Request<Body>, app: App) -> Self::Future {
+        Box::pin(async move {
+            let answered = match wire::read_json(request).await {
+                Ok(body) => (self.answer)(app, body).await,
+                Err(problem) => Err(problem),
+            };
+            answered.unwrap_or_else(|problem| problem.respond(Dialect::of(self.path)))
+        })
+    }
+}
+
+/// The server without a door.
+pub fn router(app: App) -> Router {
+    let mut router = Router::new();
+    for Route { path, handler, .. } in table() {
+        router = router.route(path, handler);
+    }
+    router
+        .fallback(unknown)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn_with_state(app.clone(), guard::check))
+        .with_state(app)
+}
+
+async fn unknown(uri: Uri) -> Response {
+    let path: String = uri.path().chars().take(200).collect();
+    let problem = Problem::new(Kind::NotFound, format!("there is nothing at {path}")).code("unknown_url");
+    problem.respond(Dialect::of(uri.path()))
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> Response {
+    let path: String = uri.path().chars().take(200).collect();
+    let problem =
+        Problem::new(Kind::Method, format!("{path} does not answer {method}")).code("method_not_allowed");
+    problem.respond(Dialect::of(uri.path()))
+}

@@ -1,0 +1,15 @@
+//! The real server with the real built-in model, spoken to over real connections.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests connect to their own server and may panic"
+)]
+
+mod anthropic;
+mod client;
+mod door;
+mod llama;
+mod models;
+mod ollama;
+mod openai;
+mod responses;
