@@ -22,6 +22,8 @@ pub struct Seen {
     pub headers: Vec<(String, String)>,
     /// How many requests came before, to either place.
     pub index: usize,
+    /// How many others are being answered at this moment, at the same place.
+    pub busy: usize,
 }
 
 impl Seen {

@@ -6,7 +6,7 @@ use crate::repo::Repo;
 use crate::serve;
 use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 type Script = Box<dyn FnMut(&Seen) -> Option<Fault> + Send>;
@@ -21,6 +21,8 @@ pub(crate) struct State {
     /// Entries on a page of a listing.
     pub page: Mutex<usize>,
     pub storage: Mutex<String>,
+    /// Requests being answered, by the hub and by the storage.
+    pub busy: [AtomicUsize; 2],
     pub is_over: AtomicBool,
 }
 

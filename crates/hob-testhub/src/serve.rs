@@ -41,14 +41,18 @@ fn talk(stream: TcpStream, place: Place, state: &State) -> io::Result<()> {
         if state.is_over.load(Ordering::Relaxed) {
             break;
         }
+        let busy = &state.busy[usize::from(place == Place::Storage)];
         let seen = {
             let mut all = state.seen.lock().unwrap();
-            let seen = Seen { place, target, headers, index: all.len() };
+            let busy = busy.fetch_add(1, Ordering::Relaxed);
+            let seen = Seen { place, target, headers, index: all.len(), busy };
             all.push(seen.clone());
             seen
         };
         let fault = state.script.lock().unwrap().as_mut().and_then(|script| script(&seen));
-        if !answer(&mut out, &seen, fault, state)? {
+        let goes_on = answer(&mut out, &seen, fault, state);
+        busy.fetch_sub(1, Ordering::Relaxed);
+        if !goes_on? {
             break;
         }
     }
@@ -84,9 +88,11 @@ fn answer(out: &mut TcpStream, seen: &Seen, fault: Option<Fault>, state: &State)
         Some(Fault::Flip(at)) if at < body.len() => body[at] ^= 1,
         Some(Fault::Slow(rate)) => {
             let step = usize::try_from(rate / 50).unwrap_or(1).max(1);
-            for part in body.chunks(step) {
+            for (i, part) in body.chunks(step).enumerate() {
+                if i > 0 {
+                    thread::sleep(TICK);
+                }
                 out.write_all(part)?;
-                thread::sleep(TICK);
             }
             return Ok(true);
         }
