@@ -1,7 +1,7 @@
 //! The command line as a whole: commands, and what every help text says about exit codes.
 
 use crate::{
-    bench, chat, doctor, embed, eval, export, logits, prompt_template, show, shrink, tokenize, train,
+    bench, chat, doctor, embed, eval, export, logits, prompt_template, show, shrink, store, tokenize, train,
 };
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
@@ -9,11 +9,13 @@ use std::path::PathBuf;
 
 const AFTER_HELP: &str = "\
 Start with `hob chat`: Ember, a very small model, is built in. `hob chat MODEL` takes another; `hob help COMMAND` says more.
-MODEL is a GGUF file (any part of a split one), a Hugging Face directory, or a directory with one GGUF file in it; `ember`
-is the built-in model. On a terminal, `hob` alone is `hob chat`.
+MODEL is a GGUF file (any part of a split one), a Hugging Face directory, a directory with one GGUF file in it, or a name
+that `hob list` shows (`hob search` lists what can be pulled); `ember` is the built-in model. On a terminal, `hob` alone is
+`hob chat`. Only `hob pull` uses the network.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
-Environment: HOB_HOME (folder for data), HOB_ISA (pins an instruction set, see `hob doctor`), NO_COLOR.";
+Environment: HOB_HOME (folder for data), HOB_OFFLINE (1 forbids the network), HF_TOKEN, HF_ENDPOINT, HTTPS_PROXY and NO_PROXY
+(for `hob pull`), HOB_ISA (pins an instruction set, see `hob doctor`), NO_COLOR.";
 
 /// Small language models on this machine, offline.
 #[derive(Debug, Parser)]
@@ -29,6 +31,22 @@ pub struct Cli {
 pub enum Command {
     /// Chat with a model, or get one answer when a prompt or standard input is given
     Chat(Box<chat::ChatArgs>),
+    /// Fetch a model from Hugging Face or Ollama's registry
+    Pull(Box<store::PullArgs>),
+    /// Adopt a model that is on this machine: a file, a folder, other programs' models
+    Import(store::ImportArgs),
+    /// List the models that are here
+    List(store::ListArgs),
+    /// Remove models
+    Rm(store::RmArgs),
+    /// Give a model a second name
+    Cp(store::CpArgs),
+    /// Search the catalogue of well-known models, offline
+    Search(store::SearchArgs),
+    /// Read every byte of the models that are here and compare
+    Verify(store::VerifyArgs),
+    /// Say how much room models take
+    Du(store::DuArgs),
     /// Show what a model is: family, size, settings, tensors, memory it needs
     Show(show::ShowArgs),
     /// Turn text into a vector

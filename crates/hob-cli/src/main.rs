@@ -31,6 +31,7 @@ mod sampling;
 mod show;
 mod shrink;
 mod signals;
+mod store;
 mod terminal;
 mod tokenize;
 mod train;
@@ -74,6 +75,14 @@ fn run(cli: Cli, started: Instant) -> anyhow::Result<()> {
         Command::Export(args) => export::run(&args),
         Command::MergeLora(args) => shrink::run_merge(&args),
         Command::Imatrix(args) => shrink::run_imatrix(&args),
+        Command::Pull(args) => store::run_pull(&args),
+        Command::Import(args) => store::run_import(&args),
+        Command::List(args) => store::run_list(&args),
+        Command::Rm(args) => store::run_rm(&args),
+        Command::Cp(args) => store::run_cp(&args),
+        Command::Search(args) => store::run_search(&args),
+        Command::Verify(args) => store::run_verify(&args),
+        Command::Du(args) => store::run_du(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Completions { shell } => generated::completions(shell),
         Command::Help { command } => help::of(&command),

@@ -33,6 +33,37 @@ pub fn data_dir() -> Option<DataDir> {
     base.map(|base| DataDir { path: base.join("hob"), source: "platform default" })
 }
 
+/// Where other programs of this user may keep models.
+pub fn model_places() -> Option<hob_store::import::Home> {
+    let env = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let home = env(if cfg!(windows) { "USERPROFILE" } else { "HOME" })?;
+    let (data, config) = if cfg!(windows) {
+        (env("LOCALAPPDATA"), env("APPDATA"))
+    } else if cfg!(target_os = "macos") {
+        let support = home.join("Library").join("Application Support");
+        (Some(support.clone()), Some(support))
+    } else {
+        let or = |name: &str, default: &str| {
+            env(name).filter(|p| p.is_absolute()).or_else(|| Some(home.join(default)))
+        };
+        (or("XDG_DATA_HOME", ".local/share"), or("XDG_CONFIG_HOME", ".config"))
+    };
+    let services = if cfg!(target_os = "linux") {
+        ["/usr/share/ollama/.ollama/models", "/var/lib/ollama/models"].map(PathBuf::from).to_vec()
+    } else {
+        Vec::new()
+    };
+    let hf_cache = env("HF_HUB_CACHE").or_else(|| env("HF_HOME").map(|home| home.join("hub")));
+    Some(hob_store::import::Home {
+        home,
+        data,
+        config,
+        ollama_models: env("OLLAMA_MODELS"),
+        hf_cache,
+        services,
+    })
+}
+
 /// Memory of the machine, or of the container this runs in, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Memory {

@@ -1,7 +1,7 @@
-//! Which model a command is about: the one at a path, or the one that is built in.
+//! Which model a command is about: the one at a path, one of the store, or the one that is built in.
 
 use crate::fail::note;
-use crate::open;
+use crate::{open, store};
 use anyhow::{Context, anyhow};
 use hob::BUILTIN_NAME;
 use hob_format::{Gguf, ModelFiles};
@@ -15,13 +15,23 @@ pub enum Which {
     Builtin,
     /// What lies at a path.
     At(PathBuf),
+    /// A model of the store.
+    Stored {
+        /// What it was called.
+        name: PathBuf,
+        /// What opens it.
+        path: PathBuf,
+    },
 }
 
 impl Which {
-    /// The model that the argument MODEL means. A file or folder wins over the built-in model's name, and that is said.
+    /// The model that the argument MODEL means. A file or folder wins over a name, and for the built-in model that is said.
     pub fn named(name: &Path) -> Self {
         if is_builtin(name) {
             return Self::Builtin;
+        }
+        if let Some(path) = stored(name) {
+            return Self::Stored { name: name.to_path_buf(), path };
         }
         if name.as_os_str() == BUILTIN_NAME {
             let what = if name.is_dir() { "folder" } else { "file" };
@@ -45,7 +55,7 @@ impl Which {
     pub fn with_prompt(model: Option<&Path>, prompt: Option<&str>) -> anyhow::Result<(Self, Option<String>)> {
         let owned = prompt.map(str::to_string);
         let Some(name) = model else { return Ok((Self::Builtin, owned)) };
-        if is_builtin(name) || name.exists() {
+        if is_builtin(name) || name.exists() || stored(name).is_some() {
             return Ok((Self::named(name), owned));
         }
         match (name.to_str(), prompt) {
@@ -63,7 +73,9 @@ impl Which {
     pub fn files(&self) -> anyhow::Result<ModelFiles> {
         match self {
             Self::Builtin => Ok(hob::builtin()?),
-            Self::At(path) => hob_format::open(path).map_err(|e| open::explain(e.into(), path)),
+            Self::At(path) | Self::Stored { path, .. } => {
+                hob_format::open(path).map_err(|e| open::explain(e.into(), self.name()))
+            }
         }
     }
 
@@ -79,6 +91,7 @@ impl Which {
         match self {
             Self::Builtin => Path::new(BUILTIN_NAME),
             Self::At(path) => path,
+            Self::Stored { name, .. } => name,
         }
     }
 
@@ -91,7 +104,7 @@ impl Which {
 /// Says at once that there is nothing at `path`, for commands that would first wait for input.
 pub fn exists(path: &Path) -> anyhow::Result<()> {
     match std::fs::metadata(path) {
-        Err(error) if !is_builtin(path) => {
+        Err(error) if !is_builtin(path) && stored(path).is_none() => {
             Err(anyhow!("cannot open {}: {error}; {}", path.display(), advice(error.kind(), path)))
         }
         _ => Ok(()),
@@ -99,15 +112,44 @@ pub fn exists(path: &Path) -> anyhow::Result<()> {
 }
 
 /// What to do about an error of the system at `path`.
-pub fn advice(kind: ErrorKind, path: &Path) -> &'static str {
+pub fn advice(kind: ErrorKind, path: &Path) -> String {
+    let text = path.to_str().unwrap_or_default();
     match kind {
-        ErrorKind::NotFound if path.to_str().is_none_or(is_like_path) => "check the path",
-        ErrorKind::NotFound => {
-            "give the path of a GGUF file or of a model's directory; the only model with a name is `ember`, the built-in one"
-        }
-        ErrorKind::PermissionDenied => "check who may read it (`ls -l`)",
-        _ => "is the disk all right?",
+        ErrorKind::NotFound if text.is_empty() || is_model_file(text) => "check the path".into(),
+        ErrorKind::NotFound => match in_store(text) {
+            Some(advice) => advice,
+            None if is_like_path(text) => "check the path".into(),
+            None => {
+                "give the path of a GGUF file or of a model's directory, or a name that `hob list` shows; `ember` is the built-in model"
+                    .into()
+            }
+        },
+        ErrorKind::PermissionDenied => "check who may read it (`ls -l`)".into(),
+        _ => "is the disk all right?".into(),
     }
+}
+
+/// What the store and the catalogue say of a name that leads nowhere, if they say anything.
+fn in_store(text: &str) -> Option<String> {
+    use hob_store::{Catalogue, Error};
+    let in_catalogue = |name: &str| {
+        let (name, quant) = name.split_once(':').map_or((name, None), |(name, quant)| (name, Some(quant)));
+        Catalogue::built_in().find(name, quant).is_ok()
+    };
+    match store::open().and_then(|store| Ok(store.find(text)?)).err()?.downcast::<Error>().ok()? {
+        Error::Ambiguous { names, .. } => Some(format!("it could be any of {}; say which", names.join(", "))),
+        _ if in_catalogue(text) => Some(format!("it is not here yet; `hob pull {text}` fetches it")),
+        Error::Unknown { near, .. } if !near.is_empty() => {
+            Some(format!("did you mean {}?", near.join(" or ")))
+        }
+        _ => None,
+    }
+}
+
+/// What opens the model of the store that `name` means, unless something lies at that path.
+fn stored(name: &Path) -> Option<PathBuf> {
+    let text = name.to_str().filter(|text| !text.is_empty() && !name.exists())?;
+    store::open().ok()?.find(text).ok().map(|model| model.path)
 }
 
 /// Whether `name` means the built-in model.

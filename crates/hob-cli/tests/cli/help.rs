@@ -18,6 +18,14 @@ fn every_command_explains_itself() {
     matches_snapshot("hob", &[]);
     for command in [
         "chat",
+        "pull",
+        "import",
+        "list",
+        "rm",
+        "cp",
+        "search",
+        "verify",
+        "du",
         "show",
         "embed",
         "tokenize",

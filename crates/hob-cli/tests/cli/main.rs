@@ -14,6 +14,7 @@ mod help;
 mod numbers;
 mod repl;
 mod shrink;
+mod store;
 mod text;
 mod train;
 
