@@ -1,6 +1,8 @@
 //! The command line as a whole: commands, and what every help text says about exit codes.
 
-use crate::{bench, chat, doctor, embed, eval, logits, prompt_template, show, shrink, tokenize, train};
+use crate::{
+    bench, chat, doctor, embed, eval, logits, prompt_template, serve, show, shrink, tokenize, train,
+};
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 use std::path::PathBuf;
@@ -11,7 +13,8 @@ MODEL is a GGUF file (any part of a split one), a Hugging Face directory, or a d
 is the built-in model. On a terminal, `hob` alone is `hob chat`.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
-Environment: HOB_HOME (folder for data), HOB_ISA (pins an instruction set, see `hob doctor`), NO_COLOR.";
+Environment: HOB_HOME (folder for data), HOB_API_KEY (for `hob serve`), HOB_ISA (pins an instruction set, see `hob doctor`),
+NO_COLOR.";
 
 /// Small language models on this machine, offline.
 #[derive(Debug, Parser)]
@@ -27,6 +30,8 @@ pub struct Cli {
 pub enum Command {
     /// Chat with a model, or get one answer when a prompt or standard input is given
     Chat(Box<chat::ChatArgs>),
+    /// Answer programs over HTTP: the OpenAI, Anthropic, Ollama and llama-server interfaces
+    Serve(serve::ServeArgs),
     /// Show what a model is: family, size, settings, tensors, memory it needs
     Show(show::ShowArgs),
     /// Turn text into a vector

@@ -27,6 +27,7 @@ mod platform;
 mod progress;
 mod prompt_template;
 mod sampling;
+mod serve;
 mod show;
 mod shrink;
 mod signals;
@@ -72,6 +73,7 @@ fn run(cli: Cli, started: Instant) -> anyhow::Result<()> {
         Command::Quantize(args) => shrink::run_quantize(&args),
         Command::MergeLora(args) => shrink::run_merge(&args),
         Command::Imatrix(args) => shrink::run_imatrix(&args),
+        Command::Serve(args) => serve::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Completions { shell } => generated::completions(shell),
         Command::Help { command } => help::of(&command),

@@ -18,6 +18,7 @@ fn every_command_explains_itself() {
     matches_snapshot("hob", &[]);
     for command in [
         "chat",
+        "serve",
         "show",
         "embed",
         "tokenize",
