@@ -1,7 +1,8 @@
 //! The command line as a whole: commands, and what every help text says about exit codes.
 
 use crate::{
-    bench, chat, doctor, embed, eval, export, logits, prompt_template, show, shrink, store, tokenize, train,
+    bench, chat, doctor, embed, eval, export, logits, prompt_template, serve, show, shrink, store, tokenize,
+    train,
 };
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
@@ -15,7 +16,7 @@ that `hob list` shows (`hob search` lists what can be pulled); `ember` is the bu
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 Environment: HOB_HOME (folder for data), HOB_OFFLINE (1 forbids the network), HF_TOKEN, HF_ENDPOINT, HTTPS_PROXY and NO_PROXY
-(for `hob pull`), HOB_ISA (pins an instruction set, see `hob doctor`), NO_COLOR.";
+(for `hob pull`), HOB_API_KEY (for `hob serve`), HOB_ISA (pins an instruction set, see `hob doctor`), NO_COLOR.";
 
 /// Small language models on this machine, offline.
 #[derive(Debug, Parser)]
@@ -31,6 +32,8 @@ pub struct Cli {
 pub enum Command {
     /// Chat with a model, or get one answer when a prompt or standard input is given
     Chat(Box<chat::ChatArgs>),
+    /// Answer programs over HTTP: the OpenAI, Anthropic, Ollama and llama-server interfaces
+    Serve(serve::ServeArgs),
     /// Fetch a model from Hugging Face or Ollama's registry
     Pull(Box<store::PullArgs>),
     /// Adopt a model that is on this machine: a file, a folder, other programs' models

@@ -28,6 +28,7 @@ mod platform;
 mod progress;
 mod prompt_template;
 mod sampling;
+mod serve;
 mod show;
 mod shrink;
 mod signals;
@@ -83,6 +84,7 @@ fn run(cli: Cli, started: Instant) -> anyhow::Result<()> {
         Command::Search(args) => store::run_search(&args),
         Command::Verify(args) => store::run_verify(&args),
         Command::Du(args) => store::run_du(&args),
+        Command::Serve(args) => serve::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Completions { shell } => generated::completions(shell),
         Command::Help { command } => help::of(&command),

@@ -5,6 +5,7 @@ use crate::App;
 use crate::ids;
 use crate::problem::{Dialect, Kind, Problem};
 use crate::routes;
+use crate::wire;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
@@ -108,7 +109,10 @@ pub async fn check(State(app): State<App>, request: Request<Body>, next: Next) -
         .and_then(|origin| HeaderValue::from_str(origin).ok());
     let dialect = Dialect::of(request.uri().path());
     let mut response = match admit(&app, &request) {
-        Err(problem) => problem.respond(dialect),
+        Err(problem) => {
+            wire::discard(request).await;
+            problem.respond(dialect)
+        }
         Ok(()) if request.method() == Method::OPTIONS && origin.is_some() => preflight(),
         Ok(()) => next.run(request).await,
     };

@@ -4,16 +4,22 @@ use std::time::Duration;
 
 /// Bytes of a request's body.
 pub const BODY_BYTES_MAX: usize = 32 << 20;
+/// Bytes of a body that are read although the request is refused.
+pub const DISCARDED_BYTES_MAX: usize = 256 << 10;
+/// How long reading such a body may take.
+pub const DISCARD_TIME: Duration = Duration::from_secs(2);
 /// Nesting of JSON.
 pub const JSON_DEPTH_MAX: usize = 64;
 /// Bytes of all headers of a request.
 pub const HEADER_BYTES_MAX: usize = 64 << 10;
 /// Connections at a time; more wait in the system's queue.
 pub const CONNECTIONS_MAX: usize = 4096;
-/// How long a client may take over its headers, and over its body.
+/// How long a client may take over its headers.
 pub const HEADER_TIME: Duration = Duration::from_secs(15);
 /// How long a client may take over its body.
 pub const BODY_TIME: Duration = Duration::from_secs(120);
+/// How long a client may leave what it asked for unread before it counts as gone.
+pub const READ_TIME: Duration = Duration::from_secs(120);
 /// How often a stream that has nothing to say shows that it lives.
 pub const KEEP_ALIVE_TIME: Duration = Duration::from_secs(15);
 /// Messages of a conversation.

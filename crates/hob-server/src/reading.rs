@@ -5,6 +5,7 @@ use crate::engine::KeepAlive;
 use crate::fields::Fields;
 use crate::limits;
 use crate::problem::Problem;
+use hob::{Grammar, JsonOptions, JsonWhitespace};
 use serde_json::{Map, Value};
 use std::time::Duration;
 
@@ -195,6 +196,13 @@ pub fn parse_keep_alive(text: &str) -> Option<KeepAlive> {
         rest = &unit[length..];
     }
     seconds(total).filter(|_| !text.is_empty())
+}
+
+/// The grammar of JSON that fits a schema. At most one space stands between its parts: given more room, small models get
+/// lost in line breaks until their limit cuts the JSON off.
+pub fn json_grammar(schema: Value) -> Grammar {
+    let options = JsonOptions { whitespace: JsonWhitespace::Space, ..JsonOptions::default() };
+    Grammar::JsonSchema { schema, options }
 }
 
 /// The schema that a grammar for JSON needs: what was given, or any object.

@@ -5,7 +5,7 @@ use crate::{App, anthropic, guard, llama, native, ollama, openai, wire};
 use axum::Router;
 use axum::body::Body;
 use axum::handler::Handler;
-use axum::http::{Method, Request, Uri};
+use axum::http::{Method, Request};
 use axum::middleware;
 use axum::response::Response;
 use axum::routing::{MethodRouter, delete, get, post};
@@ -72,6 +72,7 @@ fn responses_routes() -> Vec<Route> {
     vec![
         on_json("/v1/responses", openai::responses::create),
         on_json("/v1/responses/input_tokens", openai::responses::input_tokens),
+        on_json("/v1/responses/compact", openai::responses::compact),
         on_get("/v1/responses/{id}", openai::responses::get),
         remove("/v1/responses/{id}"),
         cancel("/v1/responses/{id}/cancel"),
@@ -187,15 +188,18 @@ pub fn router(app: App) -> Router {
         .with_state(app)
 }
 
-async fn unknown(uri: Uri) -> Response {
-    let path: String = uri.path().chars().take(200).collect();
-    let problem = Problem::new(Kind::NotFound, format!("there is nothing at {path}")).code("unknown_url");
-    problem.respond(Dialect::of(uri.path()))
+async fn unknown(request: Request<Body>) -> Response {
+    let path = request.uri().path().to_owned();
+    wire::discard(request).await;
+    let shown: String = path.chars().take(200).collect();
+    let problem = Problem::new(Kind::NotFound, format!("there is nothing at {shown}")).code("unknown_url");
+    problem.respond(Dialect::of(&path))
 }
 
-async fn wrong_method(method: Method, uri: Uri) -> Response {
-    let path: String = uri.path().chars().take(200).collect();
-    let problem =
-        Problem::new(Kind::Method, format!("{path} does not answer {method}")).code("method_not_allowed");
-    problem.respond(Dialect::of(uri.path()))
+async fn wrong_method(request: Request<Body>) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    wire::discard(request).await;
+    let shown: String = path.chars().take(200).collect();
+    let message = format!("{shown} does not answer {method}");
+    Problem::new(Kind::Method, message).code("method_not_allowed").respond(Dialect::of(&path))
 }

@@ -57,6 +57,12 @@ pub async fn read_json(request: Request<Body>) -> Result<Value, Problem> {
     })
 }
 
+/// Reads a body that is not wanted, if it is short: a client that is still writing would not see the answer otherwise.
+pub async fn discard(request: Request<Body>) {
+    let read = axum::body::to_bytes(request.into_body(), limits::DISCARDED_BYTES_MAX);
+    let _ = tokio::time::timeout(limits::DISCARD_TIME, read).await;
+}
+
 /// A page in a browser can send a form to any address, but says where it comes from; what says so has to be JSON, which
 /// pages cannot send elsewhere without asking first.
 fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
@@ -123,7 +129,9 @@ impl Out {
 
     /// Bytes as they are.
     pub async fn send(&self, text: impl Into<Bytes>) -> Result<(), Gone> {
-        self.frames.send(text.into()).await.map_err(|_| Gone)
+        let sent = tokio::time::timeout(limits::READ_TIME, self.frames.send(text.into()));
+        // Who does not read keeps a model in memory, and its answer.
+        sent.await.map_err(|_| Gone)?.map_err(|_| Gone)
     }
 
     /// What `future` comes to. While it takes its time, `idle` is sent now and then; a client that goes ends the wait.

@@ -17,6 +17,7 @@ pub use imatrix::{ImatrixArgs, run as run_imatrix};
 pub use merge::{MergeArgs, run as run_merge};
 pub use prune::{PruneArgs, run as run_prune};
 pub use quantize::{QuantizeArgs, run as run_quantize};
+pub use size::Size;
 
 use crate::fail;
 use crate::open::ComputeArg;
@@ -39,7 +40,6 @@ use hob_train::optimizer::Rule;
 use hob_train::{FileSource, Network, Point, Source};
 use report::{Both, Found, Report};
 use room::Room;
-use size::Size;
 use std::path::{Path, PathBuf};
 use text::{TextArgs, Texts, sequence};
 use view::View;

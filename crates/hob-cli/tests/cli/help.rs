@@ -26,6 +26,7 @@ fn every_command_explains_itself() {
         "search",
         "verify",
         "du",
+        "serve",
         "show",
         "embed",
         "tokenize",

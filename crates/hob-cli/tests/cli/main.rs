@@ -13,6 +13,7 @@ mod errors;
 mod help;
 mod numbers;
 mod repl;
+mod serve;
 mod shrink;
 mod store;
 mod text;

@@ -5,6 +5,7 @@ use crate::App;
 use crate::ask::{self, Running};
 use crate::fields::Fields;
 use crate::ids;
+use crate::openai::thought_tokens;
 use crate::problem::{Kind, Problem};
 use crate::wire;
 use axum::response::Response;
@@ -27,6 +28,7 @@ pub async fn create(app: App, body: Value) -> Result<Response, Problem> {
         running.collect().await?.pop().ok_or_else(|| Problem::new(Kind::Internal, "there was no answer"))?;
     let reply = &answered.reply;
     let mut message = empty(&model, &answered.usage);
+    message["usage"] = usage(&answered.usage, thought_tokens(running.model(), reply));
     message["content"] = content(reply).into();
     message["stop_reason"] = stop_reason(reply).into();
     message["stop_sequence"] = reply.stopped_by.clone().into();
@@ -54,17 +56,23 @@ pub async fn count(app: App, body: Value) -> Result<Response, Problem> {
 pub fn empty(model: &str, used: &Usage) -> Value {
     json!({
         "id": ids::new("msg_"), "type": "message", "role": "assistant", "model": model, "content": [],
-        "stop_reason": null, "stop_sequence": null, "usage": usage(used),
+        "stop_reason": null, "stop_sequence": null, "stop_details": null, "container": null,
+        "usage": usage(used, 0),
     })
 }
 
-/// What a message took. What was remembered is counted apart.
-pub fn usage(used: &Usage) -> Value {
+/// What a message took, with `thought` tokens of thoughts. What was remembered is counted apart.
+pub fn usage(used: &Usage, thought: usize) -> Value {
     let mut usage = json!({
         "input_tokens": used.prompt.saturating_sub(used.cached),
+        "cache_creation": null,
         "cache_creation_input_tokens": 0,
         "cache_read_input_tokens": used.cached,
         "output_tokens": used.produced,
+        "output_tokens_details": {"thinking_tokens": thought},
+        "server_tool_use": null,
+        "service_tier": "standard",
+        "inference_geo": null,
     });
     if used.dropped > 0 {
         usage["dropped_tokens"] = used.dropped.into();
@@ -88,7 +96,8 @@ fn content(reply: &Reply) -> Vec<Value> {
 
 /// A call as a block.
 pub fn tool_use(call: &ToolCall, input: Value) -> Value {
-    json!({"type": "tool_use", "id": ids::new("toolu_"), "name": call.name, "input": input})
+    let caller = json!({"type": "direct"});
+    json!({"type": "tool_use", "id": ids::new("toolu_"), "name": call.name, "input": input, "caller": caller})
 }
 
 /// Why a message ended.

@@ -2,6 +2,7 @@
 
 use super::messages::{begun, empty, stop_reason, tool_use, usage};
 use crate::ask::{Heard, Running};
+use crate::openai::thought_tokens;
 use crate::problem::Dialect;
 use crate::wire::{self, Gone, Out};
 use axum::http::HeaderValue;
@@ -34,8 +35,12 @@ async fn write(model: String, mut running: Running, out: Out) -> Result<(), Gone
                 blocks.write(pieces).await?;
                 blocks.close().await?;
                 let reply = &answered.reply;
-                let delta = json!({"stop_reason": stop_reason(reply), "stop_sequence": reply.stopped_by});
-                let last = json!({"type": "message_delta", "delta": delta, "usage": usage(&answered.usage)});
+                let delta = json!({
+                    "stop_reason": stop_reason(reply), "stop_sequence": reply.stopped_by,
+                    "stop_details": null, "container": null,
+                });
+                let usage = usage(&answered.usage, thought_tokens(running.model(), reply));
+                let last = json!({"type": "message_delta", "delta": delta, "usage": usage});
                 out.event("message_delta", &last).await?;
                 out.event("message_stop", &json!({"type": "message_stop"})).await?;
             }

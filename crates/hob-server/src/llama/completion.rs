@@ -46,7 +46,7 @@ async fn answer(app: &App, fields: &Fields<'_>, model: &str, input: Input) -> Re
     };
     ask.stop = reading::stops(fields, "stop")?;
     ask.grammar = match (fields.get("json_schema"), fields.text("grammar")?) {
-        (Some(schema), _) => Some(Grammar::json_schema(schema.clone())),
+        (Some(schema), _) => Some(reading::json_grammar(schema.clone())),
         (None, Some(text)) if !text.is_empty() => Some(Grammar::Gbnf(text.to_owned())),
         _ => None,
     };

@@ -14,7 +14,7 @@ use crate::problem::{Kind, Problem};
 use crate::reading;
 use crate::wire;
 use axum::response::Response;
-use hob::{Grammar, LanguageModel};
+use hob::LanguageModel;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -50,8 +50,8 @@ fn common(fields: &Fields<'_>, ask: &mut Ask) -> Result<(), Problem> {
     ask.grammar = match fields.get("format") {
         None => None,
         Some(Value::String(text)) if text.is_empty() => None,
-        Some(Value::String(text)) if text == "json" => Some(Grammar::json_schema(json!({"type": "object"}))),
-        Some(schema @ Value::Object(_)) => Some(Grammar::json_schema(schema.clone())),
+        Some(Value::String(text)) if text == "json" => Some(reading::json_grammar(json!({"type": "object"}))),
+        Some(schema @ Value::Object(_)) => Some(reading::json_grammar(schema.clone())),
         Some(_) => return Err(fields.wrong("format", "\"json\" or a JSON schema")),
     };
     if fields.flag("logprobs")?.unwrap_or(false) {

@@ -198,7 +198,7 @@ fn grammar(fields: &Fields<'_>) -> Result<Option<Grammar>, Problem> {
         return format_grammar(&format, inner.or_else(|| format.get("schema")));
     }
     if let Some(schema) = fields.get("json_schema") {
-        return Ok(Some(Grammar::json_schema(schema.clone())));
+        return Ok(Some(reading::json_grammar(schema.clone())));
     }
     Ok(fields.text("grammar")?.filter(|text| !text.is_empty()).map(|text| Grammar::Gbnf(text.to_owned())))
 }
@@ -211,13 +211,13 @@ pub fn format_grammar(format: &Fields<'_>, schema: Option<&Value>) -> Result<Opt
     match format.text("type")? {
         None | Some("text") => Ok(None),
         Some("json_object") => {
-            Ok(Some(Grammar::json_schema(reading::schema_or_object(schema.filter(|s| s.is_object())))))
+            Ok(Some(reading::json_grammar(reading::schema_or_object(schema.filter(|s| s.is_object())))))
         }
         Some("json_schema") => match schema {
             Some(schema @ (Value::Object(_) | Value::Bool(_))) => {
-                Ok(Some(Grammar::json_schema(schema.clone())))
+                Ok(Some(reading::json_grammar(schema.clone())))
             }
-            Some(Value::Null) | None => Ok(Some(Grammar::json_schema(json!({})))),
+            Some(Value::Null) | None => Ok(Some(reading::json_grammar(json!({})))),
             Some(other) => {
                 let place = format.place("json_schema.schema");
                 Err(Problem::invalid(

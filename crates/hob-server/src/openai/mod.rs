@@ -7,8 +7,7 @@ pub mod embeddings;
 pub mod models;
 pub mod rerank;
 pub mod responses;
-
 mod shapes;
 
 pub use chat_request::{format_grammar, tools};
-pub use shapes::{logprob, mark_cut, timings};
+pub use shapes::{logprob, mark_cut, thought_tokens, timings};

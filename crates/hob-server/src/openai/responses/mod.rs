@@ -55,6 +55,14 @@ pub async fn input_tokens(app: App, body: Value) -> Result<Response, Problem> {
     Ok(wire::ok(&json!({"object": "response.input_tokens", "input_tokens": tokens})))
 }
 
+/// Conversations are not shortened here: what does not fit is told, or dropped where `truncation` allows it.
+///
+/// # Errors
+/// Always.
+pub async fn compact(_app: App, _body: Value) -> Result<Response, Problem> {
+    Err(Problem::new(Kind::NotFound, "this server does not compact conversations").code("unknown_url"))
+}
+
 /// A kept answer.
 pub async fn get(State(app): State<App>, Path(id): Path<String>) -> Response {
     found(app.stored.get(&id), &id)

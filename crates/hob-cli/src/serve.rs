@@ -1,0 +1,150 @@
+//! `hob serve`: the server.
+
+mod stored;
+
+use crate::open::RunArgs;
+use crate::shrink::Size;
+use crate::{fail, open, out, platform, store, which};
+use anyhow::bail;
+use clap::Args;
+use hob::Options;
+use hob_base::Bytes;
+use hob_server::{Config, Ended, Hosts, KeepAlive, Keys, ManagerConfig, parse_keep_alive};
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+use stored::Stored;
+
+/// Share of free memory that models may take when nothing is said, in tenths.
+const MEMORY_TENTHS: u64 = 8;
+
+/// Memory for models where the system does not tell how much is free.
+const MEMORY_UNKNOWN: u64 = 4 << 30;
+
+/// How long answers that run may take to come to their end.
+const DRAIN: Duration = Duration::from_secs(30);
+
+const AFTER_HELP: &str = "\
+Programs that speak to OpenAI, Anthropic, Ollama or llama-server work with the address printed: as the base URL take
+http://127.0.0.1:4242/v1 for OpenAI and http://127.0.0.1:4242 for the others. Models are `ember`, those named here, and
+those that `hob list` shows; each is loaded when it is first asked for.
+
+Only programs of this machine get in. Other addresses than 127.0.0.1 need an API key.
+Ctrl-C lets running answers come to their end; a second one cuts them off.";
+
+/// Arguments of `hob serve`.
+#[derive(Args, Debug)]
+#[command(after_help = AFTER_HELP)]
+pub struct ServeArgs {
+    /// GGUF files, model directories and names of the store to serve first; the first is what requests without a name mean
+    #[arg(value_name = "MODEL")]
+    pub models: Vec<PathBuf>,
+    /// Address to listen on
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub host: IpAddr,
+    /// Port to listen on; 0 takes a free one
+    #[arg(long, value_name = "N", default_value_t = 4242)]
+    pub port: u16,
+    /// Key that programs have to send; may be repeated [default: the variable HOB_API_KEY, else none]
+    #[arg(long, value_name = "KEY")]
+    pub api_key: Vec<String>,
+    /// Name under which this machine is known to others; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub allow_host: Vec<String>,
+    /// Web page that may ask here, as https://name; may be repeated
+    #[arg(long, value_name = "ORIGIN")]
+    pub allow_origin: Vec<String>,
+    /// Context of every answer, in tokens [default: what the model and memory allow, up to 8192]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    pub ctx: Option<u32>,
+    /// Answers of one model that run at a time
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub parallel: u16,
+    /// How long a model stays in memory when nobody uses it: 90s, 5m, 2h, -1 for always
+    #[arg(long, value_name = "TIME", default_value = "5m", allow_hyphen_values = true, value_parser = keep_alive)]
+    pub keep_alive: KeepAlive,
+    /// Memory that models may take together, such as 6GB [default: eight tenths of what is free]
+    #[arg(long, value_name = "SIZE", value_parser = memory_size)]
+    pub max_loaded_memory: Option<u64>,
+    /// How models run.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+fn keep_alive(text: &str) -> Result<KeepAlive, String> {
+    parse_keep_alive(text).ok_or_else(|| format!("expected a time such as 90s, 5m or -1, found {text:?}"))
+}
+
+fn memory_size(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(Size::Bytes(bytes)) if bytes > 0 => Ok(bytes),
+        _ => Err(format!("expected a size such as 6GB, found {text:?}")),
+    }
+}
+
+/// Runs the command.
+pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
+    args.models.iter().try_for_each(|name| which::exists(name))?;
+    open::note_pin();
+    let catalogue = Box::new(Stored::new(&args.models, store::open().ok()));
+    let ready = |address| {
+        // Whoever started it waits for this line; that nobody reads it is no reason to stop.
+        let _ = out::text(&format!("hob listens on {}\n", url(address)));
+    };
+    let stopping = || fail::note("stopping; answers that run come to their end (Ctrl-C cuts them off)");
+    match hob_server::serve(config(args), catalogue, ready, stopping) {
+        Ok(Ended::Drained) => Ok(()),
+        Ok(Ended::CutOff) => bail!("answers that still ran were cut off"),
+        Err(error @ hob_server::Error::Open { .. }) => Err(fail::usage(error.to_string())),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn config(args: &ServeArgs) -> Config {
+    let memory_max = args.max_loaded_memory.unwrap_or_else(memory);
+    let options = args.run.options();
+    let prefix_bytes_max =
+        options.prefix_bytes_max.min(usize::try_from(memory_max / 8).unwrap_or(usize::MAX));
+    Config {
+        host: args.host,
+        port: args.port,
+        keys: keys(args),
+        hosts: Hosts {
+            names: args.allow_host.clone(),
+            origins: args.allow_origin.clone(),
+            ..Hosts::default()
+        },
+        models: ManagerConfig {
+            options: Options { prefix_bytes_max, ..options },
+            context: args.ctx.map(|positions| positions as usize),
+            parallel: usize::from(args.parallel),
+            keep_alive: args.keep_alive,
+            memory_max,
+            notice: fail::note,
+        },
+        drain: DRAIN,
+    }
+}
+
+fn memory() -> u64 {
+    match platform::memory() {
+        Some(memory) => memory.available / 10 * MEMORY_TENTHS,
+        None => {
+            fail::note(&format!(
+                "this system does not tell how much memory is free; models may take {} (--max-loaded-memory)",
+                Bytes(MEMORY_UNKNOWN)
+            ));
+            MEMORY_UNKNOWN
+        }
+    }
+}
+
+fn keys(args: &ServeArgs) -> Keys {
+    let from_environment = std::env::var("HOB_API_KEY").ok().filter(|_| args.api_key.is_empty());
+    Keys::new(args.api_key.iter().chain(&from_environment))
+}
+
+/// Where programs of this machine reach it.
+fn url(address: SocketAddr) -> String {
+    format!("http://{address}")
+}
