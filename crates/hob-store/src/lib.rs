@@ -18,6 +18,7 @@ mod details;
 mod digest;
 mod disk;
 mod error;
+mod file_path;
 mod fit;
 mod hub;
 pub mod import;
@@ -34,10 +35,11 @@ pub use catalogue::{Catalogue, Entry, Found, Variant};
 pub use digest::Digest;
 pub use disk::free_bytes;
 pub use error::Error;
+pub use file_path::FilePath;
 pub use fit::{Fit, Need};
 pub use manifest::{Details, Manifest, Settings, Source, StoredFile};
 pub use model::Model;
-pub use name::{FilePath, ModelName, TAG_DEFAULT};
+pub use name::{ModelName, TAG_DEFAULT};
 pub use near::near;
 pub use pull::{
     Choice, HUGGING_FACE, Hubs, OLLAMA, Phase, Plan, PullOptions, PullProgress, Puller, Reference, RemoteFile,

@@ -104,9 +104,12 @@ impl Store {
     }
 }
 
+/// Makes the second path share the bytes of the first, if it can.
+type Link = fn(&Path, &Path) -> bool;
+
 /// Shares all files one way; none is left behind when one cannot be shared.
 fn share(candidate: &Candidate, building: &Path) -> Result<Adoption, Error> {
-    let ways: [(Adoption, fn(&Path, &Path) -> bool); 2] = [
+    let ways: [(Adoption, Link); 2] = [
         (Adoption::Reflink, disk::reflink),
         (Adoption::HardLink, |from, to| fs::hard_link(from, to).is_ok()),
     ];

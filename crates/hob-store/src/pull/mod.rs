@@ -3,6 +3,7 @@
 
 pub(crate) mod backoff;
 mod journal;
+mod judge;
 mod limit;
 mod pieces;
 mod plan;

@@ -103,9 +103,9 @@ mod tests {
             while let Some(run) = pieces.take(8, 3) {
                 assert!(run.len() <= 8 && !run.is_empty());
                 let end = run.start + random.index(run.len() + 1);
-                for i in run.start..end {
+                for (i, times) in times.iter_mut().enumerate().take(end).skip(run.start) {
                     pieces.arrived(i);
-                    times[i] += 1;
+                    *times += 1;
                 }
                 pieces.release(end..run.end);
             }

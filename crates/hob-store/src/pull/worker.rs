@@ -1,11 +1,11 @@
-//! One connection of a download: takes runs of pieces, fetches, writes and writes down, until none is left.
+//! One connection of a download: takes runs of pieces, fetches, writes and writes down, until none is left. Whether an answer
+//! is the right one is decided in `judge.rs`.
 
-use super::backoff::{Backoff, retry_after};
+use super::backoff::Backoff;
 use super::journal::Journal;
 use super::limit::Limit;
 use super::pieces::Pieces;
 use super::{PullOptions, RemoteFile};
-use crate::hub::ask::{is_passing, refusal};
 use crate::{Digest, Error};
 use hob_egress::{Egress, Get, Response};
 use std::fs::File;
@@ -42,7 +42,7 @@ pub(crate) struct Job<'a> {
 }
 
 /// Why a run of pieces did not come.
-enum Failure {
+pub(super) enum Failure {
     /// It may come the next time.
     Passing(Error, Option<Duration>),
     Final(Error),
@@ -219,100 +219,11 @@ impl Job<'_> {
         }
         Ok(())
     }
-
-    /// Whether a 206 has the bytes that were asked for, of the file that was meant.
-    fn check_part(&self, response: &Response, start: u64, end: u64) -> Result<(), Failure> {
-        let header = response.header("content-range").unwrap_or_default().to_owned();
-        let Some((first, last, all)) = parse_content_range(&header) else {
-            let host = response.origin().host().to_owned();
-            let found = format!("no usable Content-Range in an answer of a part: {header:?}");
-            return Err(Failure::Passing(hob_egress::Error::Protocol { host, found }.into(), None));
-        };
-        if all.is_some_and(|all| all != self.remote.bytes) {
-            return Err(self.changed(response).into());
-        }
-        if (first, last) != (start, end - 1) {
-            let host = response.origin().host().to_owned();
-            let found = format!("bytes {first} to {last} where {start} to {} were asked for", end - 1);
-            return Err(Failure::Passing(hob_egress::Error::Protocol { host, found }.into(), None));
-        }
-        self.check_same(response)
-    }
-
-    /// Whether the answer is about the content that was planned.
-    fn check_same(&self, response: &Response) -> Result<(), Failure> {
-        let plain = |tag: &str| tag.trim_start_matches("W/").trim_matches('"').to_owned();
-        let linked = response.first_header("x-linked-etag").map(plain);
-        if let (Some(linked), Some(expected)) = (&linked, self.remote.sha256)
-            && let Ok(found) = Digest::parse(linked)
-            && found != expected
-        {
-            return Err(self.changed(response).into());
-        }
-        let size = response.first_header("x-linked-size").and_then(|s| s.parse::<u64>().ok());
-        let length = response
-            .header("content-length")
-            .and_then(|s| s.parse().ok())
-            .filter(|_| response.status() == 200);
-        if size.or(length).is_some_and(|size| size != self.remote.bytes) {
-            return Err(self.changed(response).into());
-        }
-        // With a digest, what comes is judged by that; tags differ from one server of a network to the next.
-        if self.remote.sha256.is_some() {
-            return Ok(());
-        }
-        let Some(found) = linked.or_else(|| response.header("etag").map(plain)) else { return Ok(()) };
-        let mut etag = lock(&self.etag);
-        match &*etag {
-            Some(known) if *known != found => Err(self.changed(response).into()),
-            Some(_) => Ok(()),
-            None => {
-                lock(&self.journal).etag(&found)?;
-                *etag = Some(found);
-                Ok(())
-            }
-        }
-    }
-
-    fn changed(&self, response: &Response) -> Error {
-        Error::Changed { file: self.remote.path.to_string(), host: response.origin().host().to_owned() }
-    }
-
-    /// What any other status means.
-    fn refused(&self, response: &mut Response) -> Failure {
-        let after = retry_after(response);
-        // Excuses are short; one that is not is none.
-        let text = if response.header("content-length").is_some_and(|n| n.len() <= 4) {
-            response.text().unwrap_or_default()
-        } else {
-            String::new()
-        };
-        let what = match response.first_header("x-error-code") {
-            Some("GatedRepo") => "the repository".to_owned(),
-            _ => self.remote.path.to_string(),
-        };
-        let error = refusal(response, &text, &what);
-        // A signed address that has run out is refused by the storage; the hub signs a new one.
-        let is_stale = response.status() == 403 && response.origin() != self.remote.address.origin();
-        if is_passing(response.status()) || is_stale {
-            Failure::Passing(error, after)
-        } else {
-            Failure::Final(error)
-        }
-    }
 }
 
 fn cut_short(response: &Response) -> Failure {
     let source = std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "the connection ended early");
     Failure::Passing(hob_egress::Error::Io { host: response.origin().host().to_owned(), source }.into(), None)
-}
-
-/// `bytes FIRST-LAST/ALL`, where ALL may be `*`.
-fn parse_content_range(text: &str) -> Option<(u64, u64, Option<u64>)> {
-    let (range, all) = text.strip_prefix("bytes ")?.split_once('/')?;
-    let (first, last) = range.split_once('-')?;
-    let all = if all == "*" { None } else { Some(all.parse().ok()?) };
-    Some((first.parse().ok()?, last.parse().ok()?, all))
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

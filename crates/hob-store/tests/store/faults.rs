@@ -25,7 +25,8 @@ fn passing() -> Vec<Fault> {
 
 #[test]
 fn whatever_request_fails_once_the_model_arrives() {
-    let bench = Bench::new();
+    let mut bench = Bench::new();
+    (bench.read_timeout, bench.options.failures_max) = (Duration::from_millis(300), 30);
     let content = bench.one_file(400_000);
     bench.pull("hf.co/o/r").unwrap();
     let requests = bench.hub.take_seen().len();
@@ -49,7 +50,7 @@ fn whatever_request_fails_once_the_model_arrives() {
 #[test]
 fn many_failures_at_random_cost_time_only() {
     let mut bench = Bench::new();
-    bench.options.failures_max = 50;
+    (bench.read_timeout, bench.options.failures_max) = (Duration::from_millis(300), 50);
     let content = bench.one_file(1 << 20);
     for seed in 0..5 {
         let mut random = hob_base::Random::new(seed, 3);

@@ -21,6 +21,8 @@ pub(crate) struct Bench {
     pub(crate) hub: Hub,
     pub(crate) options: PullOptions,
     pub(crate) token: Option<&'static str>,
+    /// Long, so that a busy machine is not taken for a stalled server.
+    pub(crate) read_timeout: Duration,
 }
 
 impl Bench {
@@ -32,7 +34,13 @@ impl Bench {
             failures_max: 6,
             ..PullOptions::default()
         };
-        Self { dir: tempfile::tempdir().unwrap(), hub: Hub::start(), options, token: None }
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+            hub: Hub::start(),
+            options,
+            token: None,
+            read_timeout: Duration::from_secs(10),
+        }
     }
 
     pub(crate) fn store(&self) -> Store {
@@ -53,8 +61,7 @@ impl Bench {
         let mut policy = hubs.policy().unwrap();
         policy.allow_named(Address::parse(&self.hub.storage()).unwrap().origin().clone()).unwrap();
         let credential = self.token.map(|t| (hubs.hugging_face.origin().clone(), Secret::new(t).unwrap()));
-        let config =
-            Config { policy, credential, read_timeout: Duration::from_millis(300), ..Config::default() };
+        let config = Config { policy, credential, read_timeout: self.read_timeout, ..Config::default() };
         Puller::new(Egress::new(config).unwrap(), hubs, self.options.clone())
     }
 
