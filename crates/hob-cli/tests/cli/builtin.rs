@@ -58,7 +58,7 @@ fn its_answers_have_the_shape_asked_for() {
 fn a_word_that_leads_nowhere_is_no_prompt() {
     let run = hob(&["chat", "Hello"], b"");
     assert_eq!((run.code, run.stdout.as_str()), (Some(1), ""));
-    for words in ["cannot open Hello", "`ember`, the built-in one", "hob chat ember \"Hello\""] {
+    for words in ["cannot open Hello", "`ember` is the built-in model", "hob chat ember \"Hello\""] {
         assert!(run.stderr.contains(words), "{words:?} in {}", run.stderr);
     }
     let run = hob(&["chat", "no such folder/model.gguf"], b"");

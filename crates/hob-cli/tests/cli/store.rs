@@ -103,13 +103,13 @@ fn a_model_is_pulled_used_by_name_checked_and_removed() {
         let tokens = place.run(&["tokenize", name, "Once upon a time"]).ok();
         assert!(tokens.contains("403"), "{name}: {tokens}");
     }
-    assert_eq!(place.run(&["show", "tales", "--json"]).json()["family"], "llama");
+    assert_eq!(place.run(&["show", "tales", "--json"]).json()["family"], "Llama");
     let story =
         place.run(&["chat", "tales", "Once upon a time", "--raw", "--temp", "0", "--max-tokens", "8"]).ok();
     assert!(story.contains("there was a little"), "{story}");
 
     place.run(&["cp", "tales", "mine:v1"]).ok();
-    assert!(place.run(&["show", "mine"]).ok().contains("llama"));
+    assert!(place.run(&["show", "mine"]).ok().contains("Llama"));
     let usage = place.run(&["du", "--json"]).json();
     assert_eq!(usage["models"].as_array().unwrap().len(), 2);
     assert!(place.run(&["verify"]).ok().lines().all(|line| line.starts_with("ok ")));
@@ -252,7 +252,7 @@ fn unknown_names_lead_on() {
         let run = place.run(args);
         assert!(run.code != Some(0) && run.stderr.contains(word), "{args:?}: {}", run.stderr);
     };
-    says(&["show", "tails"], "did you mean hf.co/o/tales:Q8_0?");
+    says(&["show", "talse"], "did you mean hf.co/o/tales:Q8_0?");
     says(&["chat", "hf.co/o/talez", "hi"], "did you mean hf.co/o/tales:Q8_0?");
     says(&["chat", "qwen3-4b", "hi"], "`hob pull qwen3-4b` fetches it");
     says(&["rm", "../../etc"], "no name of a model");
