@@ -6,7 +6,7 @@ use crate::{
     arm, fixtures, fuzz,
     shell::{cargo, run, works},
     steps::{Outcome, Steps},
-    tidy,
+    tidy, web,
 };
 
 /// Values of `HOB_ISA`, with the CPU features that the variant needs.
@@ -47,6 +47,7 @@ pub fn run_checks(quick: bool) -> Result<()> {
 
 fn run_long_checks(steps: &mut Steps, nextest: bool) -> Result<()> {
     steps.run("deny", check_dependencies)?;
+    steps.run("web", web::run_checks)?;
     steps.run("fixtures", || match fixtures::default_root() {
         Some(_) => pass(fixtures::run_fixtures(None, &[])),
         None => skip("there is no ../shared/fixtures beside this checkout"),

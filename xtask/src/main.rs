@@ -15,6 +15,7 @@ mod shell;
 mod start;
 mod steps;
 mod tidy;
+mod web;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -63,6 +64,8 @@ enum Chore {
         #[arg(long)]
         target: Option<String>,
     },
+    /// Build the page that `hob serve` shows (needs Node); builds of Hob after it have it inside
+    Web,
     /// Make Ember, the built-in model, from seed: data, vocabulary, pre-training, instruction
     Ember,
     /// Measure Hob beside llama.cpp and OpenVINO on this machine, and compare with the bars
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
         Chore::Fixtures { root, rest } => fixtures::run_fixtures(root, &rest),
         Chore::Arm => alone("arm", arm::run_arm()),
         Chore::Fuzz { seconds, target } => alone("fuzz", fuzz::run_fuzz(seconds, target.as_deref())),
+        Chore::Web => web::run_build(),
         Chore::Ember => ember::run_ember(),
         Chore::BenchPeers(options) => peers::run_bench(&options),
     };

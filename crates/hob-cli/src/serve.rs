@@ -9,7 +9,8 @@ use anyhow::bail;
 use clap::Args;
 use hob::Options;
 use hob_base::Bytes;
-use hob_server::{Config, Ended, Hosts, KeepAlive, Keys, ManagerConfig, parse_keep_alive};
+use hob_kernels::Isa;
+use hob_server::{Config, Ended, Hosts, KeepAlive, Keys, Machine, ManagerConfig, parse_keep_alive};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -114,6 +115,7 @@ fn config(args: &ServeArgs) -> Config {
             origins: args.allow_origin.clone(),
             ..Hosts::default()
         },
+        machine: machine(),
         models: ManagerConfig {
             options: Options { prefix_bytes_max, ..options },
             context: args.ctx.map(|positions| positions as usize),
@@ -123,6 +125,16 @@ fn config(args: &ServeArgs) -> Config {
             notice: fail::note,
         },
         drain: DRAIN,
+    }
+}
+
+/// What the page shows before anybody chooses a model.
+fn machine() -> Machine {
+    Machine {
+        processor: platform::processor(),
+        instructions: Isa::detect().name().to_owned(),
+        threads: std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),
+        memory: || platform::memory().map(|memory| (memory.total, memory.available)),
     }
 }
 

@@ -8,6 +8,8 @@
 //! It deliberately doesn't know tensors, files' formats or the network beyond its own door: it sees models, texts and
 //! sessions. Nothing of what anybody says is logged.
 //!
+//! The page for people is `web/`, built beforehand; `page.rs` hands its files out.
+//!
 //! Read `routes.rs` first, then `ask.rs` and `engine/mod.rs`.
 
 mod anthropic;
@@ -20,12 +22,14 @@ mod ids;
 mod keys;
 mod limits;
 mod llama;
+mod machine;
 
 mod metrics;
 mod native;
 
 mod ollama;
 mod openai;
+mod page;
 mod problem;
 mod reading;
 mod routes;
@@ -38,6 +42,7 @@ use std::sync::Arc;
 pub use engine::{Catalogue, Folder, KeepAlive, Listed, ManagerConfig, Source};
 pub use guard::Hosts;
 pub use keys::Keys;
+pub use machine::Machine;
 pub use reading::parse_keep_alive;
 pub use routes::{Route, table};
 pub use run::{Ended, serve};
@@ -50,5 +55,6 @@ pub struct App {
     metrics: Arc<metrics::Metrics>,
     keys: Keys,
     hosts: Arc<Hosts>,
+    machine: Arc<Machine>,
     stored: Arc<openai::responses::Store>,
 }

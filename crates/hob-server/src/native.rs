@@ -2,19 +2,12 @@
 
 use crate::App;
 use crate::clock;
+use crate::engine::Source;
 use crate::metrics::Gauges;
 use crate::wire;
 use axum::extract::State;
 use axum::response::Response;
 use serde_json::{Value, json};
-
-/// `GET /`: what this is. Ollama's clients look for its words.
-pub async fn root() -> Response {
-    wire::text(
-        "Hob is running. Ollama is running, as far as its clients are concerned.\n".into(),
-        "text/plain; charset=utf-8",
-    )
-}
 
 /// `GET /health`.
 pub async fn health() -> Response {
@@ -53,6 +46,39 @@ pub async fn status(State(app): State<App>) -> Response {
         "loaded": loaded,
         "unloaded": parted,
     }))
+}
+
+/// `GET /hob/v1/machine`: what people want to know of their machine before they choose a model.
+pub async fn machine(State(app): State<App>) -> Response {
+    wire::ok(&app.machine.to_json())
+}
+
+/// `GET /hob/v1/models`: all models with what is known of each; what a model can do is known once it was opened.
+pub async fn models(State(app): State<App>) -> Response {
+    let loaded = app.manager.loaded();
+    let default = app.manager.default_name();
+    let list = app.manager.catalogue().list();
+    let models: Vec<Value> = list
+        .iter()
+        .map(|listed| {
+            let held = loaded.iter().find(|loaded| loaded.listed.name == listed.name);
+            let about = app.manager.known(listed);
+            json!({
+                "name": listed.name,
+                "bytes": listed.bytes,
+                "is_builtin": listed.source == Source::Builtin,
+                "is_default": listed.name == default,
+                "is_loaded": held.is_some(),
+                "context": held.map(|held| held.fit.context),
+                "context_trained": about.as_ref().map(|about| about.context),
+                "parameters": about.as_ref().map(|about| about.parameters),
+                "family": about.as_ref().map(|about| about.family),
+                "chats": about.as_ref().map(|about| about.chat.is_some()),
+                "thinks": about.as_ref().and_then(|about| about.chat).map(|chat| chat.thinking),
+            })
+        })
+        .collect();
+    wire::ok(&json!({"models": models, "memory_max_bytes": app.manager.config().memory_max}))
 }
 
 /// `GET /metrics`.

@@ -1,7 +1,7 @@
 //! Every way into the server, in one table: the router is built from it and tests walk it.
 
 use crate::problem::{Dialect, Kind, Problem};
-use crate::{App, anthropic, guard, llama, native, ollama, openai, wire};
+use crate::{App, anthropic, guard, llama, native, ollama, openai, page, wire};
 use axum::Router;
 use axum::body::Body;
 use axum::handler::Handler;
@@ -21,12 +21,13 @@ pub struct Route {
     handler: MethodRouter<App>,
 }
 
-/// Paths that need no key: they say that the server lives, and nothing else.
+/// Paths that need no key: they say that the server lives, and nothing else. The page is among them because it is where
+/// people type their key.
 const PUBLIC: [&str; 3] = ["/", "/health", "/v1/health"];
 
 /// Whether a path needs no key.
 pub fn is_public(path: &str) -> bool {
-    PUBLIC.contains(&path)
+    PUBLIC.contains(&path) || path.starts_with(page::FOLDER)
 }
 
 /// All ways in.
@@ -46,9 +47,12 @@ pub fn table() -> Vec<Route> {
 
 fn native_routes() -> Vec<Route> {
     vec![
-        on_get("/", native::root),
+        on_get("/", page::root),
+        on_get("/page/{*file}", page::file),
         on_get("/health", native::health),
         on_get("/v1/health", native::health),
+        on_get("/hob/v1/machine", native::machine),
+        on_get("/hob/v1/models", native::models),
         on_get("/hob/v1/status", native::status),
         on_get("/metrics", native::metrics),
     ]

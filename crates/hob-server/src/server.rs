@@ -3,6 +3,7 @@
 use crate::engine::{Catalogue, Manager, ManagerConfig};
 use crate::guard::Hosts;
 use crate::keys::Keys;
+use crate::machine::Machine;
 use crate::metrics::Metrics;
 use crate::{App, limits, routes};
 use axum::Router;
@@ -26,6 +27,8 @@ pub struct Config {
     pub keys: Keys,
     /// Further names and origins.
     pub hosts: Hosts,
+    /// What the page tells about the machine.
+    pub machine: Machine,
     /// How models are held.
     pub models: ManagerConfig,
     /// How long running answers may take to come to their end.
@@ -76,7 +79,7 @@ impl Server {
     /// # Errors
     /// [`Error::Open`] and [`Error::Bind`].
     pub async fn bind(config: Config, catalogue: Box<dyn Catalogue>) -> Result<Self, Error> {
-        let Config { host, port, keys, mut hosts, models, drain } = config;
+        let Config { host, port, keys, mut hosts, machine, models, drain } = config;
         if !host.is_loopback() && keys.is_empty() {
             return Err(Error::Open { host });
         }
@@ -87,7 +90,7 @@ impl Server {
         let metrics = Arc::<Metrics>::default();
         let manager = Manager::new(catalogue, models, Arc::clone(&metrics));
         let stored = Arc::default();
-        let app = App { manager, metrics, keys, hosts: Arc::new(hosts), stored };
+        let app = App { manager, metrics, keys, hosts: Arc::new(hosts), machine: Arc::new(machine), stored };
         Ok(Self { listener, address, app, drain })
     }
 

@@ -1,6 +1,6 @@
 //! A real server on a free port, and a client that speaks plain HTTP to it.
 
-use hob_server::{Config, Folder, Hosts, KeepAlive, Keys, ManagerConfig, Server};
+use hob_server::{Config, Folder, Hosts, KeepAlive, Keys, Machine, ManagerConfig, Server};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
@@ -24,6 +24,7 @@ pub fn config() -> Config {
         port: 0,
         keys: Keys::default(),
         hosts: Hosts::default(),
+        machine: Machine::unknown(),
         models: ManagerConfig {
             options,
             context: Some(512),

@@ -12,11 +12,16 @@ fn every_route_wants_the_key_and_refuses_strangers() {
     let mut config = config();
     config.keys = Keys::new(["the key"]);
     let server = start_with(config, Folder::new(&[], None));
-    let public = ["/", "/health", "/v1/health"];
+    let public = ["/", "/health", "/v1/health", "/page/{*file}"];
     let table = table();
     assert!(table.len() >= 10);
     for route in &table {
-        let path = route.path.replace("{*id}", "ember").replace("{id}", "x").replace("{slot}", "0");
+        let path = route
+            .path
+            .replace("{*id}", "ember")
+            .replace("{*file}", "x.js")
+            .replace("{id}", "x")
+            .replace("{slot}", "0");
         let ask =
             |headers: &[(&str, &str)]| server.send(route.method.as_str(), &path, headers, "{}").finish();
         let what = format!("{} {path}", route.method);

@@ -12,4 +12,5 @@ mod llama;
 mod models;
 mod ollama;
 mod openai;
+mod page;
 mod responses;

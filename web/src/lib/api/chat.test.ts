@@ -1,0 +1,74 @@
+import { describe, expect, it } from 'vitest';
+import { DEFAULT_SETTINGS } from '../store/types';
+import { bodyOf, Reading, type Part } from './chat';
+import { Problem } from './problem';
+
+const chunk = (delta: unknown, more: object = {}, finish: string | null = null) =>
+  JSON.stringify({ choices: [{ index: 0, delta, finish_reason: finish }], ...more });
+
+describe('an answer', () => {
+  it('is text, thoughts and what it took', () => {
+    let time = 100;
+    const reading = new Reading(100, () => time);
+    const parts: Part[] = [];
+    const read = (data: string) => parts.push(...reading.event(data));
+    read(chunk({ role: 'assistant', content: '' }));
+    time = 350;
+    read(chunk({ reasoning_content: 'hm' }));
+    time = 900;
+    read(chunk({ content: 'Yes' }));
+    read(chunk({}, { timings: { cache_n: 6, prompt_n: 4, predicted_n: 2, predicted_per_second: 20, queue_ms: 1 } }, 'stop'));
+    read(JSON.stringify({ choices: [], usage: { dropped_tokens: 3 } }));
+    read('[DONE]');
+    expect(parts).toEqual([
+      { kind: 'thought', text: 'hm' },
+      { kind: 'text', text: 'Yes' },
+    ]);
+    expect(reading.end()).toEqual({
+      kind: 'end',
+      finish: 'stop',
+      stats: {
+        promptTokens: 10,
+        cachedTokens: 6,
+        answerTokens: 2,
+        droppedTokens: 3,
+        perSecond: 20,
+        firstTokenMs: 250,
+        queueMs: 1,
+      },
+    });
+  });
+
+  it('that breaks off is a problem, not an answer', () => {
+    const reading = new Reading(0, () => 0);
+    expect([...reading.event(chunk({ content: 'half' }))]).toHaveLength(1);
+    expect(() => reading.end()).toThrow(Problem);
+  });
+
+  it('may fail in the middle, with the reason', () => {
+    const reading = new Reading(0, () => 0);
+    const fail = () => [...reading.event('{"error":{"message":"full","code":"context_length_exceeded"}}')];
+    expect(fail).toThrow(/longer than the model/);
+  });
+
+  it('passes over what is no JSON', () => {
+    expect([...new Reading(0, () => 0).event('{"choices":')]).toEqual([]);
+  });
+});
+
+describe('a request', () => {
+  it('names only what was set', () => {
+    const sampling = { ...DEFAULT_SETTINGS.sampling, temperature: 0, seed: 7 };
+    const body = bodyOf({ model: 'ember', messages: [], sampling, think: null, mayDrop: false });
+    expect(body).toEqual({
+      model: 'ember',
+      messages: [],
+      stream: true,
+      stream_options: { include_usage: true },
+      temperature: 0,
+      seed: 7,
+    });
+    const other = bodyOf({ model: 'm', messages: [], sampling: DEFAULT_SETTINGS.sampling, think: false, mayDrop: true });
+    expect(other).toMatchObject({ reasoning_effort: 'none', truncate: true });
+  });
+});

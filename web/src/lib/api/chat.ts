@@ -1,0 +1,134 @@
+import { ask } from './client';
+import { problemFrom, problemOf } from './problem';
+import { events } from './sse';
+
+/** A message as the server takes it. */
+export interface ChatMessage {
+  role: 'system' | 'user' | 'assistant';
+  content: string;
+}
+
+/** How tokens are drawn; what is null is left to the model's publisher. */
+export interface Sampling {
+  temperature: number | null;
+  top_p: number | null;
+  top_k: number | null;
+  min_p: number | null;
+  repeat_penalty: number | null;
+  max_tokens: number | null;
+  seed: number | null;
+}
+
+export interface ChatRequest {
+  model: string;
+  messages: ChatMessage[];
+  sampling: Sampling;
+  /** Whether the model thinks first; null is its own default. */
+  think: boolean | null;
+  /** Whether the oldest messages may be dropped when the context is full. */
+  mayDrop: boolean;
+}
+
+/** What an answer took. */
+export interface Stats {
+  promptTokens: number;
+  cachedTokens: number;
+  answerTokens: number;
+  droppedTokens: number;
+  perSecond: number;
+  firstTokenMs: number;
+  queueMs: number;
+}
+
+export type Finish = 'stop' | 'length' | 'tool_calls';
+
+/** What comes while an answer is made. */
+export type Part =
+  | { kind: 'text'; text: string }
+  | { kind: 'thought'; text: string }
+  | { kind: 'end'; finish: Finish; stats: Stats | null };
+
+/** The request's body in OpenAI's words. */
+export function bodyOf(request: ChatRequest): Record<string, unknown> {
+  const body: Record<string, unknown> = {
+    model: request.model,
+    messages: request.messages,
+    stream: true,
+    stream_options: { include_usage: true },
+  };
+  for (const [name, value] of Object.entries(request.sampling)) {
+    if (value !== null) body[name] = value;
+  }
+  if (request.think !== null) body.reasoning_effort = request.think ? 'medium' : 'none';
+  if (request.mayDrop) body.truncate = true;
+  return body;
+}
+
+/** Asks for an answer; the parts come as they are made. Aborting `signal` stops it, on the server as well. */
+export async function* chat(request: ChatRequest, signal: AbortSignal): AsyncGenerator<Part> {
+  const began = performance.now();
+  const response = await ask('/v1/chat/completions', bodyOf(request), signal);
+  if (!response.body) throw problemOf(response.status, null);
+  const reading = new Reading(began);
+  try {
+    for await (const data of events(response.body)) yield* reading.event(data);
+  } catch (thrown) {
+    if (signal.aborted) throw thrown;
+    throw problemFrom(thrown);
+  }
+  yield reading.end();
+}
+
+/** What has been read of an answer. */
+export class Reading {
+  private first: number | null = null;
+  private finish: Finish | null = null;
+  private timings: Record<string, number> = {};
+  private usage: { dropped_tokens?: number } | null = null;
+
+  constructor(
+    private readonly began: number,
+    private readonly now: () => number = () => performance.now(),
+  ) {}
+
+  /** The parts that an event brings. */
+  *event(data: string): Generator<Part> {
+    if (data === '[DONE]') return;
+    let chunk;
+    try {
+      chunk = JSON.parse(data);
+    } catch {
+      return;
+    }
+    if (chunk?.error) throw problemOf(0, chunk);
+    const choice = chunk?.choices?.[0];
+    const { reasoning_content: thought, content: text } = choice?.delta ?? {};
+    if (typeof thought === 'string' && thought) yield* this.spoken({ kind: 'thought', text: thought });
+    if (typeof text === 'string' && text) yield* this.spoken({ kind: 'text', text });
+    if (choice?.finish_reason) this.finish = choice.finish_reason;
+    if (chunk?.timings) this.timings = chunk.timings;
+    if (chunk?.usage) this.usage = chunk.usage;
+  }
+
+  private *spoken(part: Part): Generator<Part> {
+    this.first ??= this.now() - this.began;
+    yield part;
+  }
+
+  /** The last part. An answer without a reason for its end was cut off on the way. */
+  end(): Part {
+    if (this.finish === null) throw problemOf(0, { error: 'The answer broke off.' });
+    const t = this.timings;
+    const count = (name: string) => (Number.isFinite(t[name]) ? (t[name] as number) : 0);
+    const stats: Stats = {
+      promptTokens: count('cache_n') + count('prompt_n'),
+      cachedTokens: count('cache_n'),
+      answerTokens: count('predicted_n'),
+      droppedTokens: this.usage?.dropped_tokens ?? 0,
+      perSecond: count('predicted_per_second'),
+      firstTokenMs: this.first ?? 0,
+      queueMs: count('queue_ms'),
+    };
+    return { kind: 'end', finish: this.finish, stats: t.predicted_n === undefined ? null : stats };
+  }
+}

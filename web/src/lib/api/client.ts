@@ -1,0 +1,93 @@
+import { Problem, problemFrom, problemOf } from './problem';
+
+const KEY = 'hob.key';
+
+/** The server's key is kept for this tab only: nothing of it stays on the disk. */
+export const key = {
+  get(): string | null {
+    try {
+      return sessionStorage.getItem(KEY);
+    } catch {
+      return null;
+    }
+  },
+  set(value: string | null): void {
+    try {
+      if (value) sessionStorage.setItem(KEY, value);
+      else sessionStorage.removeItem(KEY);
+    } catch {
+      // Without storage the key has to be entered again; nothing else changes.
+    }
+  },
+};
+
+/** Asks the server; anything but success is a [`Problem`]. */
+export async function ask(path: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
+  const headers = new Headers({ accept: 'application/json' });
+  const known = key.get();
+  if (known) headers.set('authorization', `Bearer ${known}`);
+  if (body !== undefined) headers.set('content-type', 'application/json');
+  let response: Response;
+  try {
+    response = await fetch(path, {
+      method: body === undefined ? 'GET' : 'POST',
+      headers,
+      body: body === undefined ? null : JSON.stringify(body),
+      signal: signal ?? null,
+      cache: 'no-store',
+      credentials: 'omit',
+    });
+  } catch (thrown) {
+    if (signal?.aborted) throw thrown;
+    throw problemFrom(thrown);
+  }
+  if (!response.ok) throw problemOf(response.status, await json(response));
+  return response;
+}
+
+async function json(response: Response): Promise<unknown> {
+  try {
+    return await response.json();
+  } catch {
+    return null;
+  }
+}
+
+/** The machine, as `GET /hob/v1/machine` tells it. */
+export interface Machine {
+  version: string;
+  os: string;
+  arch: string;
+  processor: string | null;
+  instructions: string;
+  threads: number;
+  memory_total_bytes: number | null;
+  memory_free_bytes: number | null;
+  privacy: string;
+}
+
+/** A model, as `GET /hob/v1/models` tells it; what is null is not known before the model was opened once. */
+export interface Model {
+  name: string;
+  bytes: number;
+  is_builtin: boolean;
+  is_default: boolean;
+  is_loaded: boolean;
+  context: number | null;
+  context_trained: number | null;
+  parameters: number | null;
+  family: string | null;
+  chats: boolean | null;
+  thinks: boolean | null;
+}
+
+export interface Models {
+  models: Model[];
+  memory_max_bytes: number;
+}
+
+export const machine = async (): Promise<Machine> => (await ask('/hob/v1/machine')).json();
+
+export const models = async (): Promise<Models> => (await ask('/hob/v1/models')).json();
+
+export { Problem };

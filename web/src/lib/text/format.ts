@@ -1,0 +1,51 @@
+/** A size for people, in powers of 1000 as Hob writes sizes everywhere. */
+export function bytes(count: number): string {
+  const units = ['bytes', 'kB', 'MB', 'GB', 'TB'];
+  let value = count;
+  let unit = 0;
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+}
+
+/** Bytes of a text as it lies in a file. */
+export const bytesOf = (text: string): number => new TextEncoder().encode(text).length;
+
+/** A count such as 135M or 7.6B. */
+export function count(value: number): string {
+  const steps: [number, string][] = [[1e12, 'T'], [1e9, 'B'], [1e6, 'M'], [1e3, 'k']];
+  for (const [step, letter] of steps) {
+    if (value >= step) return `${(value / step).toFixed(value >= 100 * step ? 0 : 1).replace(/\.0$/, '')}${letter}`;
+  }
+  return String(value);
+}
+
+/** A time such as 850 ms, 2.4 s or 3 min. */
+export function duration(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
+  return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
+}
+
+/** Groups for the list of conversations. */
+export function age(time: number, now = Date.now()): string {
+  const start = new Date(now);
+  start.setHours(0, 0, 0, 0);
+  const days = Math.ceil((start.getTime() - time) / 86_400_000);
+  if (days <= 0) return 'Today';
+  if (days === 1) return 'Yesterday';
+  if (days <= 7) return 'This week';
+  if (days <= 31) return 'This month';
+  return 'Older';
+}
+
+/** A title out of the first thing that was said: its first line, cut at a word. */
+export function titleOf(text: string): string {
+  const line = text.trim().split('\n', 1)[0]?.replace(/\s+/g, ' ').trim() ?? '';
+  if (line.length <= 60) return line || 'New chat';
+  const cut = line.slice(0, 60);
+  const space = cut.lastIndexOf(' ');
+  return `${space > 30 ? cut.slice(0, space) : cut}…`;
+}

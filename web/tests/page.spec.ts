@@ -1,0 +1,290 @@
+import AxeBuilder from '@axe-core/playwright';
+import { expect, test, type Page } from '@playwright/test';
+import { CHROMIUM } from '../playwright.config';
+import { HOB, HobServer } from './server';
+
+const missing = !CHROMIUM ? 'there is no Chromium: install Debian’s `chromium`, or set CHROMIUM' : !HOB ? 'there is no hob: run `cargo build -p hob-cli`, or set HOB' : '';
+if (missing) console.error(`\n*** The browser tests do not run: ${missing} ***\n`);
+test.skip(missing !== '', missing);
+
+/** Where pictures of every screen go, when somebody wants to look at them. */
+const SHOTS = process.env.SHOTS;
+const shot = async (page: Page, name: string) => {
+  if (SHOTS) await page.screenshot({ path: `${SHOTS}/${name}.png` });
+};
+
+let server: HobServer;
+test.beforeAll(async () => {
+  if (!missing) server = await HobServer.start();
+});
+test.afterAll(() => server?.stop());
+
+/** What the page complained of: anything its own policy stopped, and errors. */
+const complaints: string[] = [];
+test.beforeEach(({ page }) => {
+  complaints.length = 0;
+  page.on('pageerror', (error) => complaints.push(`error: ${error.message}`));
+  page.on('console', (message) => {
+    if (message.type() === 'error' && !/status of 4\d\d/.test(message.text())) complaints.push(message.text());
+  });
+});
+test.afterEach(() => expect(complaints).toEqual([]));
+
+const answers = (page: Page) => page.locator('article:not(.user)');
+const field = (page: Page) => page.getByRole('textbox', { name: 'Message', exact: true });
+
+/** Opens the page as somebody who has seen the first screens. */
+async function open(page: Page) {
+  await page.addInitScript(() => localStorage.setItem('hob.welcomed', 'yes'));
+  await page.goto(server.url);
+  await expect(field(page)).toBeVisible();
+}
+
+/** Says something and waits for the end of the answer. */
+async function say(page: Page, text: string) {
+  const before = await answers(page).count();
+  await field(page).fill(text);
+  await field(page).press('Enter');
+  await expect(answers(page)).toHaveCount(before + 1);
+  await expect(page.getByRole('button', { name: 'Stop', exact: true })).toHaveCount(0, { timeout: 60_000 });
+}
+
+async function accessible(page: Page) {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+  expect(serious.map((v) => `${v.id}: ${v.nodes.map((node) => node.html).join(' | ')}`)).toEqual([]);
+}
+
+test('the first run is three screens and then a chat', async ({ page }) => {
+  await page.goto(server.url);
+  await expect(page.getByRole('heading', { name: 'Welcome to Hob' })).toBeVisible();
+  await expect(page.getByText('free of')).toBeVisible();
+  await shot(page, 'first-1');
+  await accessible(page);
+  await page.getByRole('button', { name: 'Continue' }).click();
+  await expect(page.getByRole('radio', { name: /ember/ })).toBeChecked();
+  await shot(page, 'first-2');
+  await accessible(page);
+  await page.getByRole('button', { name: 'Continue' }).click();
+  await expect(page.getByText('Offline', { exact: true }).first()).toBeVisible();
+  await shot(page, 'first-3');
+  await accessible(page);
+  await page.getByRole('button', { name: 'Start chatting' }).click();
+  await expect(field(page)).toBeFocused();
+  await shot(page, 'empty');
+  await page.reload();
+  await expect(field(page)).toBeFocused();
+  await expect(page.getByRole('heading', { name: 'Welcome to Hob' })).toHaveCount(0);
+});
+
+test('an answer streams, is measured, and outlives a reload', async ({ page }) => {
+  await open(page);
+  await say(page, 'What is the capital of France?');
+  await expect(answers(page).first().locator('.markdown')).not.toBeEmpty();
+  await expect(page.getByText('tokens/s')).toBeVisible();
+  const text = await answers(page).first().locator('.markdown').innerText();
+  await shot(page, 'chat-light');
+  await accessible(page);
+  await page.reload();
+  await expect(answers(page).first().locator('.markdown')).toHaveText(text);
+  await expect(page.getByRole('navigation').getByRole('link', { name: /capital of France/ })).toBeVisible();
+  await say(page, 'Thank you.');
+  await expect(page.getByText('remembered')).toBeVisible();
+});
+
+test('stopping keeps what was said; editing and answering again make branches', async ({ page }) => {
+  await open(page);
+  await field(page).fill('Write a very long story about a lighthouse.');
+  await field(page).press('Enter');
+  await page.getByRole('button', { name: 'Stop', exact: true }).click();
+  await expect(page.getByRole('button', { name: 'Send', exact: true })).toBeVisible();
+  await page.getByRole('button', { name: 'Answer again' }).click();
+  await expect(answers(page).getByText('2 / 2')).toBeVisible();
+  await page.keyboard.press('Escape');
+  await expect(page.getByRole('button', { name: 'Stop', exact: true })).toHaveCount(0, { timeout: 60_000 });
+  await page.locator('article.user').hover();
+  await page.getByRole('button', { name: 'Edit message' }).click();
+  await page.getByRole('textbox', { name: 'Edit message' }).fill('Say hello.');
+  await page.getByRole('textbox', { name: 'Edit message' }).press('Enter');
+  await expect(page.locator('article.user .bubble')).toHaveText('Say hello.');
+  await expect(page.getByRole('button', { name: 'Stop', exact: true })).toHaveCount(0, { timeout: 60_000 });
+  await shot(page, 'branches');
+  await page.locator('article.user').hover();
+  await page.locator('article.user').getByRole('button', { name: 'Version before' }).click();
+  await expect(page.locator('article.user .bubble')).toHaveText(/lighthouse/);
+  await page.reload();
+  await expect(page.locator('article.user .bubble')).toHaveText(/lighthouse/);
+});
+
+test('conversations are named, foldered, found, deleted; temporary ones leave nothing', async ({ page }) => {
+  await open(page);
+  await say(page, 'Name a colour, please.');
+  const list = page.getByRole('navigation');
+  const options = async (name: string) => {
+    await list.getByRole('link').first().hover();
+    await list.getByRole('button', { name: /Options of/ }).first().click();
+    await page.getByRole('menuitem', { name }).click();
+  };
+  await options('Rename');
+  await page.getByRole('textbox', { name: 'Title' }).fill('<img src=x onerror=alert(1)> Colours');
+  await page.keyboard.press('Enter');
+  await expect(list.getByRole('link', { name: '<img src=x onerror=alert(1)> Colours' })).toBeVisible();
+  await options('Move to a folder');
+  await page.getByRole('combobox', { name: 'Folder' }).fill('Work');
+  await page.keyboard.press('Enter');
+  await expect(list.getByText('Work')).toBeVisible();
+  await page.getByRole('searchbox').fill('name a colour');
+  await expect(list.getByText('In messages')).toBeVisible();
+  await shot(page, 'search');
+  await page.getByRole('searchbox').fill('');
+  await page.getByRole('button', { name: 'Temporary chat' }).click();
+  await say(page, 'A secret word.');
+  await expect(page.getByText('stored nowhere')).toBeVisible();
+  await shot(page, 'temporary');
+  await page.reload();
+  await expect(answers(page)).toHaveCount(0);
+  await expect(list.getByRole('link')).toHaveCount(1);
+  await options('Delete');
+  await page.getByRole('button', { name: 'Delete', exact: true }).click();
+  await expect(list.getByText('will be listed here')).toBeVisible();
+});
+
+test('dark, with settings, shortcuts and models', async ({ page }) => {
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await open(page);
+  const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const dark = await ground();
+  await say(page, 'Write a Python function that adds two numbers.');
+  await accessible(page);
+  await page.getByRole('button', { name: 'Settings', exact: true }).click();
+  await page.getByText('Sampling').click();
+  await shot(page, 'settings-dark');
+  await accessible(page);
+  await page.getByText('Light', { exact: true }).click();
+  expect(await ground()).not.toBe(dark);
+  await shot(page, 'settings-light');
+  await accessible(page);
+  await page.reload();
+  expect(await ground()).not.toBe(dark);
+  await page.locator('body').click();
+  await page.keyboard.press('Control+/');
+  await expect(page.getByRole('heading', { name: 'Keyboard shortcuts' })).toBeVisible();
+  await shot(page, 'shortcuts');
+  await accessible(page);
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('Alt+m');
+  await expect(page.getByRole('menuitemradio', { name: /ember/ })).toBeFocused();
+  await shot(page, 'models');
+  await accessible(page);
+});
+
+test('on a phone', async ({ page }) => {
+  await page.setViewportSize({ width: 380, height: 760 });
+  await page.goto(server.url);
+  await shot(page, 'phone-first');
+  await page.getByRole('button', { name: 'Skip' }).click();
+  await shot(page, 'phone-empty');
+  await say(page, 'What can you do?');
+  await shot(page, 'phone-chat');
+  await accessible(page);
+  const overflow = () => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  expect(await overflow()).toBe(0);
+  await page.getByRole('button', { name: 'Show the list' }).click();
+  await expect(page.getByRole('navigation')).toBeVisible();
+  await shot(page, 'phone-list');
+  await accessible(page);
+  await page.keyboard.press('Escape');
+  await expect(page.getByRole('navigation')).toHaveCount(0);
+  await page.getByRole('button', { name: 'Settings', exact: true }).click();
+  await shot(page, 'phone-settings');
+  expect(await overflow()).toBe(0);
+});
+
+test('a rich and hostile answer is shown and runs nothing', async ({ page }) => {
+  const text = [
+    '## A plan\n\nFirst **read**, then `write`. <img src=x onerror="document.title=1"> [link](javascript:alert(1)) [site](https://example.com)',
+    '```python\ndef add(a: int, b: int) -> int:\n    """Adds two numbers."""\n    return a + b  # done\n```',
+    '| Tool | Speed |\n|---|--:|\n| one | 12 |\n| two | 340 |\n\n1. Alpha\n2. Beta\n   - inner\n\n> Quoted words\n\n- [x] done\n- [ ] open',
+    'مرحبا بالعالم، هذه فقرة من اليمين إلى اليسار.\n\n<script>document.title="x"</script>\n\n![pic](https://example.com/a.png)',
+  ].join('\n\n');
+  await page.route('**/v1/chat/completions', (route) => {
+    const delta = (delta: object) => `data: ${JSON.stringify({ choices: [{ index: 0, delta }] })}\n\n`;
+    const end = { choices: [{ index: 0, delta: {}, finish_reason: 'stop' }], timings: { cache_n: 90, prompt_n: 10, predicted_n: 200, predicted_per_second: 41.3 } };
+    const body = `${delta({ reasoning_content: 'The person wants a plan.' })}${delta({ content: text })}data: ${JSON.stringify(end)}\n\ndata: [DONE]\n\n`;
+    return route.fulfill({ contentType: 'text/event-stream', body });
+  });
+  const asked: string[] = [];
+  page.on('request', (request) => asked.push(request.url()));
+  await open(page);
+  await say(page, 'Plan <b>something</b> & tell me مرحبا');
+  await expect(page.locator('.hljs-keyword').first()).toBeVisible();
+  await page.getByText(/Thought/).click();
+  await expect(page.getByText('The person wants a plan.')).toBeVisible();
+  await shot(page, 'rich-light');
+  await accessible(page);
+  expect(await page.title()).toMatch(/^Plan <b>something/);
+  expect(await page.locator('article img, article script, article [onerror]').count()).toBe(0);
+  expect(asked.filter((url) => !url.startsWith(server.url))).toEqual([]);
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await shot(page, 'rich-dark');
+  await accessible(page);
+  await page.setViewportSize({ width: 380, height: 760 });
+  await shot(page, 'rich-phone');
+  expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBe(0);
+});
+
+test('errors say what to do, and the key is asked for', async ({ page }) => {
+  const locked = await HobServer.start('--api-key', 'open sesame');
+  try {
+    await page.addInitScript(() => localStorage.setItem('hob.welcomed', 'yes'));
+    await page.goto(locked.url);
+    await page.getByRole('textbox', { name: 'Key', exact: true }).fill('wrong');
+    await page.keyboard.press('Enter');
+    await expect(page.getByText('does not take this key')).toBeVisible();
+    await shot(page, 'key');
+    await accessible(page);
+    await page.getByRole('textbox', { name: 'Key', exact: true }).fill('open sesame');
+    await page.keyboard.press('Enter');
+    await say(page, 'Hello');
+    await page.reload();
+    await expect(page.getByRole('heading', { name: 'This server wants a key' })).toHaveCount(0);
+    expect(await page.evaluate(() => JSON.stringify(localStorage))).not.toContain('sesame');
+    await field(page).fill('word '.repeat(3000));
+    await field(page).press('Enter');
+    await expect(page.getByRole('alert').getByText('longer than the model can hold')).toBeVisible();
+    await shot(page, 'error');
+    await accessible(page);
+  } finally {
+    await locked.stop();
+  }
+  await field(page).fill('Still there?');
+  await field(page).press('Enter');
+  await expect(page.getByText('Hob does not answer.').first()).toBeVisible();
+  complaints.length = 0;
+});
+
+test('a conversation of 2,000 messages stays quick', async ({ page }) => {
+  await open(page);
+  const messages = Array.from({ length: 2000 }, (_, i) => ({
+    id: `m${i}`,
+    parent: i === 0 ? null : `m${i - 1}`,
+    role: i % 2 === 0 ? 'user' : 'assistant',
+    text: i % 2 === 0 ? `Question ${i}` : `Answer **${i}** with some words.\n\n\`\`\`js\nlet a = ${i};\n\`\`\``,
+    created: i,
+  }));
+  const file = JSON.stringify({ format: 'hob-chats', version: 1, chats: [{ chat: { title: 'Long', leaf: 'm1999' }, messages }] });
+  await page.getByRole('button', { name: 'Settings', exact: true }).click();
+  await page.locator('input[accept^=".json"]').setInputFiles({ name: 'long.json', mimeType: 'application/json', buffer: Buffer.from(file) });
+  await expect(page.getByText('Imported one conversation')).toBeVisible();
+  const began = Date.now();
+  await page.getByRole('navigation').getByRole('link', { name: 'Long' }).click();
+  await expect(page.getByText('Answer 1999')).toBeVisible();
+  expect(Date.now() - began).toBeLessThan(5000);
+  expect(await page.locator('article').count()).toBeLessThan(200);
+  await page.locator('.scroller').evaluate((scroller) => (scroller.scrollTop = 0));
+  await expect(page.locator('article').nth(100)).toBeAttached();
+  await page.getByRole('searchbox').fill('Question 42');
+  await page.getByText('In messages').waitFor();
+  await page.getByRole('navigation').getByRole('button', { name: /Question 42$/ }).click();
+  await expect(page.locator('.bubble').getByText('Question 42', { exact: true })).toBeInViewport();
+});

@@ -1,0 +1,47 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
+
+/** The program to test: `HOB`, or what cargo built last. */
+export const HOB = [
+  process.env.HOB,
+  join(process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target'), 'release/hob'),
+  join(process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target'), 'debug/hob'),
+].find((path) => path && existsSync(path));
+
+/** A real server with the built-in model on a free port. */
+export class HobServer {
+  private constructor(
+    readonly url: string,
+    private readonly process: ChildProcess,
+    private readonly home: string,
+  ) {}
+
+  static async start(...args: string[]): Promise<HobServer> {
+    if (!HOB) throw new Error('there is no hob; build it with `cargo build -p hob-cli`');
+    const home = mkdtempSync(join(tmpdir(), 'page-test-'));
+    const hob = spawn(HOB, ['serve', '--port', '0', '--ctx', '1024', ...args], {
+      env: { ...process.env, HOB_HOME: home },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const url = await new Promise<string>((told, failed) => {
+      hob.stdout.on('data', (data) => {
+        const found = /http:\/\/\S+/.exec(String(data))?.[0];
+        if (found) told(found);
+      });
+      hob.on('exit', (code) => failed(new Error(`hob serve ended with ${code}`)));
+    });
+    return new HobServer(url, hob, home);
+  }
+
+  async stop(): Promise<void> {
+    const ended = new Promise((done) => this.process.once('exit', done));
+    this.process.kill('SIGTERM');
+    await ended;
+    rmSync(this.home, { recursive: true, force: true });
+  }
+}
