@@ -32,9 +32,10 @@ pub fn resident_bytes(child: &Outcome) -> u64 {
     tensors.map(|t| t.bytes.len() as u64).sum()
 }
 
-/// Writes `child`, which computes as `network` says, in place of one that was written before it.
+/// Writes `child`, which computes as `network` says. Where this run wrote one before (`replaces`), that goes when the new one is
+/// complete; a directory of somebody else's is an error.
 pub fn write(
-    path: &Path,
+    (path, replaces): (&Path, bool),
     parent: &Parent,
     (network, child): (&Network, &Outcome),
     container: ContainerArg,
@@ -54,16 +55,26 @@ pub fn write(
     for tensor in &packed.tensors {
         layout.tensor(&tensor.name, tensor.dtype, &tensor.shape);
     }
-    // `check` found nothing there: what is there now is the child before its training.
-    if path.exists() {
-        std::fs::remove_dir_all(path)?;
+    let put = || -> anyhow::Result<()> {
+        let writer = directory.create(path)?;
+        let mut file = writer.tensors(&layout)?;
+        for tensor in &packed.tensors {
+            file.begin(&tensor.name)?;
+            file.write(&tensor.bytes)?;
+        }
+        file.finish()?;
+        Ok(writer.finish()?)
+    };
+    if !replaces {
+        return put();
     }
-    let writer = directory.create(path)?;
-    let mut file = writer.tensors(&layout)?;
-    for tensor in &packed.tensors {
-        file.begin(&tensor.name)?;
-        file.write(&tensor.bytes)?;
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".untrained");
+    let before = path.with_file_name(name);
+    std::fs::rename(path, &before)?;
+    if let Err(error) = put() {
+        std::fs::rename(&before, path)?;
+        return Err(error);
     }
-    file.finish()?;
-    Ok(writer.finish()?)
+    Ok(std::fs::remove_dir_all(&before)?)
 }

@@ -40,6 +40,7 @@ use hob_train::optimizer::Rule;
 use hob_train::{FileSource, Network, Point, Source};
 use report::{Both, Found, Report};
 use room::Room;
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use text::{TextArgs, Texts, sequence};
 use view::View;
@@ -212,8 +213,12 @@ impl Making<'_> {
     /// Writes `child` to `file`, and trains it where that is asked for; says how far it is from its parent.
     fn finish(&self, cpu: &Cpu, child: Outcome, file: PathBuf, budget: u64) -> anyhow::Result<Report> {
         let (parent, texts) = (self.parent, self.texts);
+        let is_written = Cell::new(false);
         let write = |child: &Outcome| match self.args.mobile {
-            Some(container) => mobile::write(&file, parent, (self.child, child), container),
+            Some(container) => {
+                let place = (file.as_path(), is_written.replace(true));
+                mobile::write(place, parent, (self.child, child), container)
+            }
             None => Ok(write_model(&file, &parent.metadata, parent.network.layout(), &child.tensors)?),
         };
         let (child, divergence, untrained) = match self.params {

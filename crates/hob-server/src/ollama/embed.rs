@@ -6,7 +6,7 @@ use crate::ask::{Ask, Input};
 use crate::fields::Fields;
 use crate::openai::embeddings::{embed, inputs};
 use crate::problem::Problem;
-use crate::{clock, reading, wire};
+use crate::{clock, limits, reading, wire};
 use axum::response::Response;
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ pub async fn many(app: App, body: Value) -> Result<Response, Problem> {
         // Without a text, the model is loaded.
         None => Vec::new(),
         Some(Value::Array(items)) if items.is_empty() => Vec::new(),
-        Some(_) => inputs(&fields, "input")?,
+        Some(_) => inputs(&fields, "input", limits::INPUTS_MAX)?,
     };
     let embedded = embed(&app, &ask, inputs, dimensions, ask.may_drop).await?;
     Ok(wire::ok(&json!({

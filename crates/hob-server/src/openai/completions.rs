@@ -1,5 +1,6 @@
 //! `POST /v1/completions`: texts that are continued as they stand.
 
+use super::embeddings::inputs;
 use super::shapes::{FINGERPRINT, finish, timings, token_bytes, usage};
 use crate::App;
 use crate::ask::{self, Answered, Ask, Heard, Input, Running};
@@ -68,7 +69,7 @@ fn add_usage(totals: &mut [usize; 3], all: &[Answered]) {
 fn read(body: &Value) -> Result<Request, Problem> {
     let fields = Fields::of(body, "")?;
     let model = fields.need_text("model")?;
-    let prompts = prompts(&fields)?;
+    let prompts = inputs(&fields, "prompt", limits::PROMPTS_MAX)?;
     let stream = fields.flag("stream")?.unwrap_or(false);
     if stream && prompts.len() > 1 {
         return Err(Problem::invalid("prompt", "prompt: a stream continues one text"));
@@ -104,29 +105,6 @@ fn text_of(input: &Input) -> Result<String, Problem> {
     match input {
         Input::Text(text) => Ok(text.clone()),
         _ => Err(Problem::invalid("echo", "echo: needs the prompt as text")),
-    }
-}
-
-/// A text, texts, token ids or several lists of them.
-fn prompts(fields: &Fields<'_>) -> Result<Vec<Input>, Problem> {
-    let expected = format!("a text, a list of token ids, or up to {} of these", limits::PROMPTS_MAX);
-    let wrong = || fields.wrong("prompt", &expected);
-    let ids = |items: &[Value]| -> Option<Vec<u32>> {
-        items.iter().map(|id| id.as_u64().and_then(|id| u32::try_from(id).ok())).collect()
-    };
-    let one = |value: &Value| match value {
-        Value::String(text) => Some(Input::Text(text.clone())),
-        Value::Array(items) if !items.is_empty() => ids(items).map(Input::Ids),
-        _ => None,
-    };
-    let value = fields.get("prompt").ok_or_else(wrong)?;
-    match value {
-        Value::Array(items)
-            if !items.is_empty() && !items[0].is_number() && items.len() <= limits::PROMPTS_MAX =>
-        {
-            items.iter().map(one).collect::<Option<Vec<_>>>().ok_or_else(wrong)
-        }
-        value => one(value).map(|input| vec![input]).ok_or_else(wrong),
     }
 }
 

@@ -34,7 +34,7 @@ pub async fn create(app: App, body: Value) -> Result<Response, Problem> {
         Some(_) => return Err(fields.wrong("encoding_format", "float or base64")),
     };
     let dimensions = fields.whole("dimensions", 1..=1 << 20)?.map(|count| count as usize);
-    let inputs = inputs(&fields, "input")?;
+    let inputs = inputs(&fields, "input", limits::INPUTS_MAX)?;
     let embedded = embed(&app, &ask, inputs, dimensions, ask.may_drop).await?;
     let data = embedded.vectors.iter().enumerate().map(|(index, vector)| {
         let embedding = if base64 { encode_base64(vector).into() } else { json!(vector) };
@@ -45,12 +45,12 @@ pub async fn create(app: App, body: Value) -> Result<Response, Problem> {
     Ok(wire::ok(&json!({"object": "list", "data": data, "model": ask.model, "usage": usage})))
 }
 
-/// A text, texts, token ids or several lists of them.
+/// A text, texts, token ids or several lists of them: up to `most`.
 ///
 /// # Errors
 /// Anything else.
-pub fn inputs(fields: &Fields<'_>, key: &str) -> Result<Vec<Input>, Problem> {
-    let expected = format!("a text, a list of token ids, or up to {} of these", limits::INPUTS_MAX);
+pub fn inputs(fields: &Fields<'_>, key: &str, most: usize) -> Result<Vec<Input>, Problem> {
+    let expected = format!("a text, a list of token ids, or up to {} of these", most);
     let wrong = || fields.wrong(key, &expected);
     let ids = |items: &[Value]| -> Option<Vec<u32>> {
         items.iter().map(|id| id.as_u64().and_then(|id| u32::try_from(id).ok())).collect()
@@ -62,7 +62,7 @@ pub fn inputs(fields: &Fields<'_>, key: &str) -> Result<Vec<Input>, Problem> {
     };
     match fields.get(key).ok_or_else(wrong)? {
         Value::Array(items) if items.is_empty() => Err(wrong()),
-        Value::Array(items) if !items[0].is_number() && items.len() <= limits::INPUTS_MAX => {
+        Value::Array(items) if !items[0].is_number() && items.len() <= most => {
             items.iter().map(one).collect::<Option<Vec<_>>>().ok_or_else(wrong)
         }
         value => one(value).map(|input| vec![input]).ok_or_else(wrong),
