@@ -92,8 +92,9 @@ impl Pruned {
 }
 
 impl Outcome {
-    /// A child of the same formats, computed as `network` says, that was trained towards the parent's predictions on `text`; `heard` is told every step and
-    /// stops the training when it returns false. `network` has the parent's layout.
+    /// A child of the same formats, computed as `network` says, that was trained towards the predictions of `teacher` on `text`;
+    /// `heard` is told every step and stops the training when it returns false. `before` are the numbers that were rounded, laid
+    /// out as those of `network`.
     ///
     /// Training begins with the very blocks of this child. Weights move to other elements of them, and the scales of blocks
     /// follow the weights, so that nothing of the rounding with feedback is lost at the start.
@@ -103,22 +104,22 @@ impl Outcome {
     pub fn tuned(
         &self,
         cpu: Cpu,
-        network: &Network,
-        parent: (&Network, &[f32]),
+        (network, before): (&Network, &[f32]),
+        teacher: (&Network, &[f32]),
         text: Packing,
         how: &Tuning,
         heard: &mut dyn FnMut(Point) -> bool,
     ) -> Result<Self, Error> {
-        let (layout, params) = (network.layout(), parent.1);
+        let layout = network.layout();
         let rounded = self.params(layout);
-        let paces = layout.iter().map(|(_, range)| pace(&params[range.clone()], &rounded[range])).collect();
+        let paces = layout.iter().map(|(_, range)| pace(&before[range.clone()], &rounded[range])).collect();
         let mut trainer = Trainer::new(cpu, network.clone(), rounded, text, &how.training())?;
         trainer.store_as(
             Storage::settled(self.tensors.iter().map(|t| (t.format, t.bytes.clone()))),
             how.threads,
         );
         trainer.pace(paces);
-        how.run(&mut trainer, parent, heard)?;
+        how.run(&mut trainer, teacher, heard)?;
         let blocks = trainer.blocks()?.iter().cloned();
         let tensors = self.tensors.iter().zip(blocks);
         let tensors = tensors.map(|(old, bytes)| StoredTensor { bytes, ..old.clone() }).collect();

@@ -17,6 +17,14 @@ impl Effort {
     fn time(seconds: f64) -> Self {
         Self::Time(Duration::from_secs_f64(seconds))
     }
+
+    /// So much of it, `share` being from 0 to 1.
+    pub fn share(self, share: f64) -> Self {
+        match self {
+            Self::Tokens(tokens) => Self::Tokens((tokens as f64 * share) as u64),
+            Self::Time(time) => Self::Time(time.mul_f64(share)),
+        }
+    }
 }
 
 impl FromStr for Effort {
@@ -58,6 +66,8 @@ mod tests {
         ] {
             assert_eq!(text.parse(), Ok(effort), "{text}");
         }
+        assert_eq!(Effort::Tokens(1000).share(0.25), Effort::Tokens(250));
+        assert_eq!(Effort::time(60.0).share(0.5), Effort::time(30.0));
         for text in ["", "0", "0min", "-2h", "2 days", "h", "nan", "1e400"] {
             assert!(text.parse::<Effort>().is_err(), "{text}");
         }

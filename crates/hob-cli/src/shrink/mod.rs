@@ -4,6 +4,7 @@ mod effort;
 mod imatrix;
 mod merge;
 mod mobile;
+mod narrow;
 mod own_text;
 mod prune;
 mod quantize;
@@ -28,16 +29,19 @@ use crate::signals;
 use crate::which::Which;
 use anyhow::bail;
 use clap::{Args, ValueEnum};
+use effort::Effort;
 use hob::Compute;
 use hob_base::Bytes;
+use hob_format::Metadata;
 use hob_kernels::{Cpu, Precision};
 use hob_quant::TensorType;
 use hob_shrink::{
-    Divergences, Judge, Measure, Menu, Mobile, Notes, Options, Outcome, Search, Study, Tuning, check_budgets,
+    Divergences, Judge, Measure, Menu, Mobile, Notes, Options, Outcome, Pruned, Search, Stage, Study, Tuning,
     write_model,
 };
 use hob_train::optimizer::Rule;
 use hob_train::{FileSource, Network, Point, Source};
+use narrow::Narrowing;
 use report::{Both, Found, Report};
 use room::Room;
 use std::cell::Cell;
@@ -65,6 +69,10 @@ pub struct ShrinkArgs {
     /// File (with --mobile, directory) to write, or folder for those of several sizes [default: beside the model]
     #[arg(short, long, value_name = "PATH")]
     pub out: Option<PathBuf>,
+    /// Also try models with narrower feed-forward parts, and make that which is closest to the parent within the size. The time of
+    /// --train is shared
+    #[arg(long, conflicts_with = "mobile")]
+    pub prune: bool,
     /// What is read.
     #[command(flatten)]
     pub text: TextArgs,
@@ -144,43 +152,22 @@ pub fn run(args: &ShrinkArgs) -> anyhow::Result<()> {
     let files = files(args, &budgets)?;
     args.report.as_deref().map_or(Ok(()), |page| check_page(page, files.len()))?;
     let options = options(args, &parent, budgets, threads);
-    check_budgets(&parent.network, &parent.metadata, &options)?;
     mobile::check(args, &files)?;
+    narrow::check(args, &parent, &options)?;
     let room = Room::new(args, &parent)?;
     let mut texts = args.text.read(&which, &parent)?;
     room.cut(&mut texts, options.sequence);
     let params = if room.has_all { Some(parent.params()?) } else { None };
-    let in_memory = params.as_deref().unwrap_or(&[]);
-    let in_files = FileSource { network: &parent.network, files: &parent.files };
-    let source: &dyn Source = if room.has_all { &in_memory } else { &in_files };
     let cpu = Cpu::new(threads, Compute::Exact);
-    let mut view = View::new();
-    let (menu, plain) = (&options.method.menu, (&parent.network, source));
-    let ranges = hob_shrink::ranges(&cpu, plain, menu, &texts.curvature, options.sequence)?;
-    let child = parent.network.clone().with_ranges(ranges);
-    let both = (&child, source);
-    let folder = files[0].parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let begun = files[0].with_extension("work");
-    // What takes long goes on where it was interrupted.
-    let notes = if room.has_all { Notes::Nameless(folder) } else { Notes::At(&begun) };
-    let (curvature, metadata) = (&texts.curvature, &parent.metadata);
-    let study = Study::new(&cpu, both, metadata, curvature, &options, notes, &mut |stage| view.show(stage))?;
-    let mut reports = Vec::new();
     args.text.train.map_or(Ok(()), |_| signals::catch())?;
-    let making = Making {
-        args,
-        parent: &parent,
-        child: &child,
-        params: params.as_deref(),
-        texts: &texts,
-        options: &options,
+    let mut view = View::new();
+    let whole = Shape { network: &parent.network, metadata: &parent.metadata, params: params.as_deref() };
+    let making = Making { args, parent: &parent, whole, cpu: &cpu, options: &options };
+    let narrowing = match args.prune {
+        true => Some(narrow::choose(&making, &mut texts, &mut view)?),
+        false => None,
     };
-    for (file, budget) in files.into_iter().zip(&options.budgets) {
-        let child = study.child(*budget, &mut |stage| view.show(stage))?;
-        view.clear();
-        reports.push(making.finish(&cpu, child, file, *budget)?);
-    }
-    study.finish();
+    let mut reports = making.children(files, &texts, narrowing.as_ref(), &mut view)?;
     drop(view);
     if let (Some(page), [report]) = (&args.report, reports.as_mut_slice()) {
         let mut progress = Progress::steps(!args.json);
@@ -197,77 +184,146 @@ pub fn run(args: &ShrinkArgs) -> anyhow::Result<()> {
     signals::honour()
 }
 
+/// What children are rounded from: the parent, or a narrower model made of it.
+#[derive(Clone, Copy)]
+struct Shape<'a> {
+    /// What children compute.
+    network: &'a Network,
+    metadata: &'a Metadata,
+    /// The numbers, where they fit into memory.
+    params: Option<&'a [f32]>,
+}
+
+impl<'a> Shape<'a> {
+    /// The plan and the numbers.
+    ///
+    /// # Panics
+    /// Where they are not in memory.
+    fn in_memory(self) -> (&'a Network, &'a [f32]) {
+        (self.network, self.params.expect("what is trained is in memory"))
+    }
+}
+
+impl<'a> From<&'a Pruned> for Shape<'a> {
+    fn from(p: &'a Pruned) -> Self {
+        Self { network: &p.network, metadata: &p.metadata, params: Some(&p.params) }
+    }
+}
+
 /// What children are made of and judged by.
 struct Making<'a> {
     args: &'a ShrinkArgs,
     parent: &'a Parent,
-    /// What children compute: the parent's plan, with activations rounded where that is part of them.
-    child: &'a Network,
-    /// The parent's numbers, where they fit into memory.
-    params: Option<&'a [f32]>,
-    texts: &'a Texts,
+    /// The parent.
+    whole: Shape<'a>,
+    cpu: &'a Cpu,
     options: &'a Options,
 }
 
 impl Making<'_> {
-    /// Writes `child` to `file`, and trains it where that is asked for; says how far it is from its parent.
-    fn finish(&self, cpu: &Cpu, child: Outcome, file: PathBuf, budget: u64) -> anyhow::Result<Report> {
-        let (parent, texts) = (self.parent, self.texts);
+    /// A child for every file.
+    fn children(
+        &self,
+        files: Vec<PathBuf>,
+        texts: &Texts,
+        narrowing: Option<&Narrowing>,
+        view: &mut View,
+    ) -> anyhow::Result<Vec<Report>> {
+        let (args, options, parent) = (self.args, self.options, self.parent);
+        let shape = narrowing.and_then(|n| n.model.as_ref()).map_or(self.whole, Shape::from);
+        let in_memory = shape.params.unwrap_or(&[]);
+        let in_files = FileSource { network: &parent.network, files: &parent.files };
+        let source: &dyn Source = if shape.params.is_some() { &in_memory } else { &in_files };
+        let (menu, plain) = (&options.method.menu, (shape.network, source));
+        let ranges = hob_shrink::ranges(self.cpu, plain, menu, &texts.curvature, options.sequence)?;
+        let network = shape.network.clone().with_ranges(ranges);
+        let shape = Shape { network: &network, ..shape };
+        let folder = folder_of(&files[0]);
+        let begun = files[0].with_extension("work");
+        // What takes long goes on where it was interrupted.
+        let notes = if shape.params.is_some() { Notes::Nameless(folder) } else { Notes::At(&begun) };
+        let (curvature, both) = (&texts.curvature, (&network, source));
+        let mut show = |stage: Stage<'_>| view.show(stage);
+        let study = Study::new(self.cpu, both, shape.metadata, curvature, options, notes, &mut show)?;
+        let mut reports = Vec::new();
+        for (file, budget) in files.into_iter().zip(&options.budgets) {
+            let child = study.child(*budget, &mut |stage| view.show(stage))?;
+            view.clear();
+            let effort = args.text.train.map(|effort| effort.share(narrowing.map_or(1.0, |n| n.rest)));
+            let (child, measures) = self.finish((shape, child), effort, texts, &file)?;
+            let found = Found {
+                model: args.model.clone(),
+                budget: (!args.fit.is_empty()).then_some(*budget),
+                resident_bytes: args.mobile.map(|_| mobile::resident_bytes(&child)),
+                narrowed: narrowing.map(|n| n.found.clone()),
+                divergence: measures.0,
+                divergence_untrained: measures.1,
+                tokens: texts.curvature.tokens.len() + texts.held_out.tokens.len(),
+                held_out_tokens: texts.held_out.tokens.len(),
+                seed: args.text.seed,
+                data: args.text.data.clone(),
+            };
+            reports.push(Report::new(found, parent, &child, file)?);
+        }
+        study.finish();
+        Ok(reports)
+    }
+
+    /// Writes the child to `file`, and trains it where that is asked for; says how far it is from its parent, and was before it
+    /// was trained.
+    fn finish(
+        &self,
+        (shape, child): (Shape<'_>, Outcome),
+        effort: Option<Effort>,
+        texts: &Texts,
+        file: &Path,
+    ) -> anyhow::Result<(Outcome, (Measure, Option<Measure>))> {
         let is_written = Cell::new(false);
         let write = |child: &Outcome| match self.args.mobile {
             Some(container) => {
-                let place = (file.as_path(), is_written.replace(true));
-                mobile::write(place, parent, (self.child, child), container)
+                let place = (file, is_written.replace(true));
+                mobile::write(place, self.parent, (shape.network, child), container)
             }
-            None => Ok(write_model(&file, &parent.metadata, parent.network.layout(), &child.tensors)?),
+            None => Ok(write_model(file, shape.metadata, shape.network.layout(), &child.tensors)?),
         };
-        let (child, divergence, untrained) = match self.params {
-            Some(params) => {
-                let (child, after, before) = self.train((cpu, params), child, write)?;
-                (child, after.measure(), before.map(|d| d.measure()))
-            }
-            None => {
-                write(&child)?;
-                let threads = self.options.method.threads;
-                let both = Both::open(&self.args.model, &file, threads, ComputeArg::Exact)?;
-                let found = both.divergence(&texts.held_out.tokens, self.options.sequence, &mut |_| ())?;
-                (child, Measure { mean: found.mean, error: found.mean_error }, None)
-            }
-        };
-        let found = Found {
-            model: self.args.model.clone(),
-            budget: (!self.args.fit.is_empty()).then_some(budget),
-            resident_bytes: self.args.mobile.map(|_| mobile::resident_bytes(&child)),
-            divergence,
-            divergence_untrained: untrained,
-            tokens: texts.curvature.tokens.len() + texts.held_out.tokens.len(),
-            held_out_tokens: texts.held_out.tokens.len(),
-            seed: self.args.text.seed,
-            data: self.args.text.data.clone(),
-        };
-        Report::new(found, parent, &child, file)
+        if self.whole.params.is_some() {
+            let (child, after, before) = self.train((shape, child), effort, texts, write)?;
+            return Ok((child, (after.measure(), before.map(|d| d.measure()))));
+        }
+        write(&child)?;
+        let threads = self.options.method.threads;
+        let both = Both::open(&self.args.model, file, threads, ComputeArg::Exact)?;
+        let found = both.divergence(&texts.held_out.tokens, self.options.sequence, &mut |_| ())?;
+        Ok((child, (Measure { mean: found.mean, error: found.mean_error }, None)))
     }
 
-    /// Trains `child` where that is asked for; gives it with its divergence, and that before the training.
+    /// Trains the child for the time of `effort`; gives it with its divergence, and that before the training. All numbers are in
+    /// memory.
     fn train(
         &self,
-        (cpu, params): (&Cpu, &[f32]),
-        child: Outcome,
+        (shape, child): (Shape<'_>, Outcome),
+        effort: Option<Effort>,
+        texts: &Texts,
         write: impl Fn(&Outcome) -> anyhow::Result<()>,
     ) -> anyhow::Result<(Outcome, Divergences, Option<Divergences>)> {
-        let (network, sequence) = (&self.parent.network, self.options.sequence);
-        let both = (network, params);
+        let sequence = self.options.sequence;
+        let (teacher, before) = (self.whole.in_memory(), shape.in_memory());
         let judge = |child: &Outcome| {
-            let child = child.params(network.layout());
-            Divergences::new(cpu, [both, (self.child, &child)], &self.texts.held_out, sequence)
+            let child = child.params(shape.network.layout());
+            Divergences::new(self.cpu, [teacher, (shape.network, &child)], &texts.held_out, sequence)
         };
         let tune = |child: &Outcome, cpu, text, how: &Tuning, heard: &mut dyn FnMut(Point) -> bool| {
-            child.tuned(cpu, self.child, both, text, how, heard)
+            child.tuned(cpu, before, teacher, text, how, heard)
         };
         let (batch, rate, threads) = (BATCH * sequence, self.args.rate, self.options.method.threads);
         let how = Tuning { steps: 0, batch, sequence, rule: Rule::AdamW, rate, threads };
-        self.args.text.train(how, child, &self.texts.training, tune, judge, write)
+        text::train(effort, how, child, &texts.training, tune, judge, write)
     }
+}
+
+/// The folder in which `file` lies.
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Where the children of `budgets` go.

@@ -1,7 +1,7 @@
 //! `hob prune`: the same model with narrower layers.
 
 use super::report::in_nats;
-use super::text::{TextArgs, Texts, sequence};
+use super::text::{TextArgs, Texts, sequence, train};
 use crate::fail;
 use crate::out;
 use crate::parent::Parent;
@@ -42,7 +42,7 @@ pub struct PruneArgs {
     #[command(flatten)]
     pub text: TextArgs,
     /// Highest learning rate of --train
-    #[arg(long, value_name = "RATE", default_value_t = 0.002, value_parser = super::parse_rate)]
+    #[arg(long, value_name = "RATE", default_value_t = RATE, value_parser = super::parse_rate)]
     pub rate: f32,
     /// Type of the matrices in the file
     #[arg(long = "type", value_name = "TYPE", default_value = "BF16", value_parser = super::parse_type)]
@@ -54,6 +54,14 @@ pub struct PruneArgs {
 
 /// Sequences of a step of training.
 const BATCH: usize = 8;
+
+/// Highest learning rate of training, where none is given.
+pub const RATE: f32 = 0.002;
+
+/// How a narrower model is trained, before its weights are rounded.
+pub fn tuning(sequence: usize, rate: f32, threads: usize) -> Tuning {
+    Tuning { steps: 0, batch: BATCH * sequence, sequence, rule: Rule::Muon, rate, threads }
+}
 
 /// What the command found out.
 #[derive(Serialize)]
@@ -99,14 +107,13 @@ pub fn run(args: &PruneArgs) -> anyhow::Result<()> {
     let tune = |p: &Pruned, cpu, text, how: &Tuning, heard: &mut dyn FnMut(Point) -> bool| {
         p.tuned(cpu, both, text, how, heard)
     };
-    let (rule, rate, threads) = (Rule::Muon, args.rate, args.text.threads());
-    let how = Tuning { steps: 0, batch: BATCH * sequence, sequence, rule, rate, threads };
+    let how = tuning(sequence, args.rate, args.text.threads());
     let write = |p: &Pruned| {
         let layout = p.network.layout();
         Ok(Storage::uniform(layout, args.ty).write(&args.out, &p.metadata, layout, &p.params)?)
     };
     args.text.train.map_or(Ok(()), |_| signals::catch())?;
-    let (pruned, measured, untrained) = args.text.train(how, pruned, &training, tune, judge, write)?;
+    let (pruned, measured, untrained) = train(args.text.train, how, pruned, &training, tune, judge, write)?;
     let report = Report {
         file: args.out.clone(),
         bytes: std::fs::metadata(&args.out)?.len(),

@@ -1,5 +1,6 @@
 //! What `hob shrink` found out, for programs and as a page for people.
 
+use super::narrow::Narrowed;
 use crate::eval::{Flip, Flips};
 use crate::open::{self, ComputeArg, RunArgs};
 use crate::out;
@@ -43,6 +44,9 @@ pub struct Found {
     /// Of a mobile child: bytes of weights that stay in memory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resident_bytes: Option<u64>,
+    /// How wide it is, where narrower ones were tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub narrowed: Option<Narrowed>,
     pub divergence: Measure,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub divergence_untrained: Option<Measure>,
@@ -173,7 +177,7 @@ impl Report {
         format!(
             "{}\n\
              size        {}{}, {:.3} bits per weight\n\
-             {}\
+             {}{}\
              types       {}\n\
              divergence  {}\n\
              {}predicted   {:.5}\n",
@@ -186,6 +190,7 @@ impl Report {
             self.found.resident_bytes.map_or(String::new(), |bytes| {
                 format!("in memory   {}, without the table of layers' own inputs\n", Bytes(bytes))
             }),
+            self.found.narrowed.as_ref().map_or(String::new(), Narrowed::line),
             types.join(", "),
             in_nats(self.found.divergence),
             self.found

@@ -8,7 +8,7 @@ use crate::parent::Parent;
 use crate::platform;
 use anyhow::bail;
 use hob_base::Bytes;
-use hob_shrink::memory_bytes;
+use hob_shrink::{memory_bytes, prune_memory_bytes};
 
 /// Tokens that are read at least.
 const TOKENS_MIN: usize = 4096;
@@ -38,13 +38,18 @@ impl Room {
         let sequence = sequence(parent);
         let most = args.text.tokens;
         // The parent and a child as numbers, and of one that is trained also gradients and means.
-        let all = 4 * weights * if args.text.train.is_some() { 5 } else { 2 };
+        let mut all = 4 * weights * if args.text.train.is_some() { 5 } else { 2 };
+        if args.prune {
+            // The best of the narrower models and the one that is tried, beside what narrowing takes.
+            all = (all + 8 * weights).max(prune_memory_bytes(network));
+        }
         if all + memory_bytes(network, most) <= memory {
             return Ok(Self { has_all: true, tokens: most });
         }
-        if args.text.train.is_some() {
+        if args.text.train.is_some() || args.prune {
             bail!(
-                "training a model of this size takes about {} of memory, and {} are free; without --train it is read layer by layer",
+                "training or narrowing a model of this size takes about {} of memory, and {} are free; without --train and --prune \
+                 it is read layer by layer",
                 Bytes(all + memory_bytes(network, most)),
                 Bytes(memory)
             );

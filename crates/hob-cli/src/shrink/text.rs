@@ -49,6 +49,7 @@ pub struct TextArgs {
 }
 
 /// What the text is used for; no part is used for two things, but what is measured with is also trained on.
+#[derive(Clone)]
 pub struct Texts {
     /// To measure the curvature with.
     pub curvature: Sequences,
@@ -56,6 +57,24 @@ pub struct Texts {
     pub held_out: Sequences,
     /// To train on.
     pub training: Packing,
+}
+
+impl Texts {
+    /// The same with half of what is kept aside, to choose by; these keep the other half, to judge what was chosen.
+    pub fn set_half_aside(&mut self, sequence: usize) -> anyhow::Result<Self> {
+        let half = self.held_out.tokens.len() / sequence / 2;
+        // A second sequence gives a figure its error.
+        if half < 2 {
+            bail!(
+                "expected at least {} tokens of text, found {}: give a longer text, or read more of it with --tokens",
+                4 * HELD_OUT * sequence,
+                self.curvature.tokens.len() + self.held_out.tokens.len()
+            );
+        }
+        let judged_by = self.held_out.split_off(half * sequence);
+        let held_out = std::mem::replace(&mut self.held_out, judged_by);
+        Ok(Self { held_out, ..self.clone() })
+    }
 }
 
 /// Tokens of a sequence of the text.
@@ -116,73 +135,68 @@ impl TextArgs {
         let training = Packing::new(vec![(training, 1.0)], sequence, Some(self.seed));
         Ok(Texts { curvature, held_out, training })
     }
+}
 
-    /// Trains a child with `tune` where `--train` says so, and keeps what comes out only where `judge` finds it closer to the
-    /// parent beyond doubt; how many steps `how` has follows from `--train`. Gives the child, its divergence, and that before
-    /// the training if there was any.
-    ///
-    /// The child is written before it is trained too, so that whatever ends the program leaves a file. Ctrl-C ends the
-    /// training and no more, once `signals::catch` was called.
-    pub fn train<C>(
-        &self,
-        mut how: Tuning,
-        child: C,
-        training: &Packing,
-        tune: impl Fn(&C, Cpu, Packing, &Tuning, &mut dyn FnMut(Point) -> bool) -> Result<C, hob_shrink::Error>,
-        judge: impl Fn(&C) -> Divergences,
-        write: impl Fn(&C) -> anyhow::Result<()>,
-    ) -> anyhow::Result<(C, Divergences, Option<Divergences>)> {
-        write(&child)?;
-        let before = judge(&child);
-        let Some(effort) = self.train.filter(|_| !signals::is_requested()) else {
-            return Ok((child, before, None));
-        };
-        let cpu = || Cpu::new(how.threads, Compute::Fast);
-        let mut progress = Progress::start();
-        how.steps = match effort {
-            Effort::Tokens(tokens) => tokens / how.batch as u64,
-            Effort::Time(time) => {
-                let start = Instant::now();
-                let trial = Tuning { steps: TRIAL, ..how };
-                tune(&child, cpu(), training.clone(), &trial, &mut |_| true)?;
-                (time.as_secs_f64() * TRIAL as f64 / start.elapsed().as_secs_f64()) as u64
-            }
+/// Trains a child with `tune` for the time of `effort`, and keeps what comes out only where `judge` finds it closer to the
+/// parent beyond doubt; how many steps `how` has follows from that time. Gives the child, its divergence, and that before
+/// the training if there was any.
+///
+/// The child is written before it is trained too, so that whatever ends the program leaves a file. Ctrl-C ends the
+/// training and no more, once `signals::catch` was called.
+pub fn train<C>(
+    effort: Option<Effort>,
+    mut how: Tuning,
+    child: C,
+    training: &Packing,
+    tune: impl Fn(&C, Cpu, Packing, &Tuning, &mut dyn FnMut(Point) -> bool) -> Result<C, hob_shrink::Error>,
+    judge: impl Fn(&C) -> Divergences,
+    write: impl Fn(&C) -> anyhow::Result<()>,
+) -> anyhow::Result<(C, Divergences, Option<Divergences>)> {
+    write(&child)?;
+    let before = judge(&child);
+    let Some(effort) = effort.filter(|_| !signals::is_requested()) else {
+        return Ok((child, before, None));
+    };
+    let cpu = || Cpu::new(how.threads, Compute::Fast);
+    let mut progress = Progress::start();
+    how.steps = match effort {
+        Effort::Tokens(tokens) => tokens / how.batch as u64,
+        Effort::Time(time) => {
+            let start = Instant::now();
+            let trial = Tuning { steps: TRIAL, ..how };
+            tune(&child, cpu(), training.clone(), &trial, &mut |_| true)?;
+            (time.as_secs_f64() * TRIAL as f64 / start.elapsed().as_secs_f64()) as u64
         }
-        .max(1);
-        let start = Instant::now();
-        let mut done = 0;
-        let mut heard = |p: Point| {
-            done = p.step;
-            let left = start.elapsed().as_secs_f64() * (how.steps - done) as f64 / done as f64;
-            let line = || {
-                format!(
-                    "training: step {done} of {}, divergence {:.5}, {} left",
-                    how.steps,
-                    p.loss,
-                    span(left)
-                )
-            };
-            let event = || json!({"event": "training", "step": done, "total": how.steps, "loss": p.loss});
-            progress.update(line, event);
-            !signals::is_requested()
-        };
-        let tuned = tune(&child, cpu(), training.clone(), &how, &mut heard)?;
-        drop(progress);
-        if done < how.steps {
-            note(&format!("training was stopped after {done} of {} steps", how.steps));
-        }
-        let after = judge(&tuned);
-        let gain = before.beyond(&after);
-        if gain.mean > 2.0 * gain.error {
-            write(&tuned)?;
-            return Ok((tuned, after, Some(before)));
-        }
-        note(&format!(
-            "training did not help beyond doubt ({:.5} ± {:.5} nats per token less): the untrained result is kept",
-            gain.mean, gain.error
-        ));
-        Ok((child, before.clone(), Some(before)))
     }
+    .max(1);
+    let start = Instant::now();
+    let mut done = 0;
+    let mut heard = |p: Point| {
+        done = p.step;
+        let left = start.elapsed().as_secs_f64() * (how.steps - done) as f64 / done as f64;
+        let line = || {
+            format!("training: step {done} of {}, divergence {:.5}, {} left", how.steps, p.loss, span(left))
+        };
+        let event = || json!({"event": "training", "step": done, "total": how.steps, "loss": p.loss});
+        progress.update(line, event);
+        !signals::is_requested()
+    };
+    let tuned = tune(&child, cpu(), training.clone(), &how, &mut heard)?;
+    drop(progress);
+    if done < how.steps {
+        note(&format!("training was stopped after {done} of {} steps", how.steps));
+    }
+    let after = judge(&tuned);
+    let gain = before.beyond(&after);
+    if gain.mean > 2.0 * gain.error {
+        write(&tuned)?;
+        return Ok((tuned, after, Some(before)));
+    }
+    note(&format!(
+        "training did not help beyond doubt ({:.5} ± {:.5} nats per token less): the untrained result is kept",
+        gain.mean, gain.error
+    ));
+    Ok((child, before.clone(), Some(before)))
 }
 
 fn append(to: &mut Sequences, mut one: Sequences) {

@@ -26,6 +26,11 @@ impl View {
         self.progress = Progress::start();
     }
 
+    /// Shows `line`.
+    pub fn line(&mut self, line: &str) {
+        self.progress.update(|| line.to_owned(), || json!({"event": "narrowing", "what": line}));
+    }
+
     /// Shows `stage`.
     pub fn show(&mut self, stage: Stage<'_>) {
         if let Stage::GoingOn(left, layers) = stage {

@@ -265,6 +265,44 @@ fn layers_become_narrower_and_training_wins_back_what_that_cost() {
 }
 
 #[test]
+fn a_narrower_model_is_made_where_it_is_closer_within_the_size() {
+    let (folder, model, data) = parent();
+    let out = folder.path().join("small.gguf").display().to_string();
+    let shrink = |fit: &str, more: &[&str]| {
+        let args = ["shrink", &model, "--fit", fit, "--data", &data, "--out", &out];
+        let tokens: &[&str] = if more.contains(&"--tokens") { &[] } else { &["--tokens", "8000"] };
+        hob(&[&args[..], tokens, more].concat(), b"")
+    };
+    // No type is small enough for the whole model; of a narrower one the report says how far it is.
+    let refused = shrink("43KB", &[]);
+    assert!(refused.code == Some(1) && refused.stderr.contains("smallest possible"), "{}", refused.stderr);
+    for more in [&["--prune", "--json"][..], &["--prune", "--json", "--train", "20000"]] {
+        let report = shrink("43KB", more).json();
+        assert!(bytes(&out) <= 43_000, "{report}");
+        let parameters = |file: &str| hob(&["show", file, "--json"], b"").json()["parameters"].as_u64();
+        assert!(parameters(&out) < parameters(&model), "{report}");
+        assert_eq!((&report["narrowed"]["ffn"], &report["narrowed"]["of"]), (&32.into(), &64.into()));
+            let said = report["divergence"]["mean"].as_f64().unwrap();
+        let measured = divergence(&model, &out, &data);
+        assert!(measured < 3.0 * said && said < 3.0 * measured, "{said}, {measured}");
+    }
+    // With room for the whole model there is nothing to win.
+    let report = shrink("200KB", &["--prune", "--json"]).json();
+    assert_eq!(report["narrowed"]["ffn"], 64, "{report}");
+    assert_eq!(report["narrowed"]["tried"].as_array().unwrap().len(), 2);
+    for (fit, more, code, expected) in [
+        ("5KB", &["--prune"][..], 1, "smallest possible"),
+        ("43KB,60KB", &["--prune"], 2, "several sizes"),
+        ("43KB", &["--prune", "--mobile"], 2, "cannot be used with"),
+        ("43KB", &["--prune", "--tokens", "2500"], 1, "give a longer text"),
+        ("43KB", &["--prune", "--memory", "1MB"], 1, "training or narrowing"),
+    ] {
+        let run = shrink(fit, more);
+        assert!(run.code == Some(code) && run.stderr.contains(expected), "{expected}: {}", run.stderr);
+    }
+}
+
+#[test]
 fn a_student_learns_from_a_teacher_of_the_same_vocabulary() {
     let (folder, model, _) = parent();
     let recipe = train::recipe(folder.path(), 40);

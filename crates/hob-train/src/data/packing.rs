@@ -60,6 +60,17 @@ impl Sequences {
         self.weights.truncate(tokens);
         self.documents.truncate(tokens);
     }
+
+    /// Keeps the first `tokens`, which end a sequence, and gives the others.
+    pub fn split_off(&mut self, tokens: usize) -> Self {
+        let documents = self.documents.split_off(tokens);
+        Self {
+            tokens: self.tokens.split_off(tokens),
+            targets: self.targets.split_off(tokens),
+            weights: self.weights.split_off(tokens),
+            documents: documents.into_iter().map(|start| start - tokens).collect(),
+        }
+    }
 }
 
 impl Packing {
