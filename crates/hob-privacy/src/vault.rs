@@ -1,0 +1,94 @@
+//! Placeholders of a conversation, and what they stand for.
+//!
+//! A value has one placeholder as long as the conversation lasts, so that whoever reads the text can tell two people apart and
+//! knows one again. Numbers that stand in the text already are not given out: no placeholder is ever mistaken for one that
+//! somebody typed.
+
+use crate::restore::PLACEHOLDER;
+use crate::{Finding, Label};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What placeholders of one conversation stand for. It is as secret as the conversation.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct Vault {
+    /// Values by label and number.
+    values: BTreeMap<(Label, u32), String>,
+    /// Numbers by label and value.
+    numbers: BTreeMap<(Label, String), u32>,
+    /// Numbers that texts had before.
+    taken: BTreeSet<(Label, u32)>,
+}
+
+impl std::fmt::Debug for Vault {
+    /// Says how much it holds, never what.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Vault").field("values", &self.values.len()).finish_non_exhaustive()
+    }
+}
+
+impl Vault {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many values it holds.
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// What the placeholder of this label and number stands for.
+    pub fn value(&self, label: Label, number: u32) -> Option<&str> {
+        self.values.get(&(label, number)).map(String::as_str)
+    }
+
+    /// All values with their placeholders.
+    pub fn entries(&self) -> impl Iterator<Item = (String, &str)> {
+        self.values.iter().map(|((label, number), value)| (written(*label, *number), value.as_str()))
+    }
+
+    /// `text` with a placeholder in place of every finding. Findings are in the text's order and do not overlap.
+    pub fn hide(&mut self, text: &str, findings: &[Finding]) -> String {
+        for captures in PLACEHOLDER.captures_iter(text) {
+            if let Some(place) = crate::restore::place_of(&captures) {
+                // What this conversation gave out itself is no stranger.
+                if !self.values.contains_key(&place) {
+                    self.taken.insert(place);
+                }
+            }
+        }
+        let mut hidden = String::with_capacity(text.len());
+        let mut from = 0;
+        for finding in findings {
+            hidden.push_str(&text[from..finding.range.start]);
+            let number = self.number(finding.label, &text[finding.range.clone()]);
+            hidden.push_str(&written(finding.label, number));
+            from = finding.range.end;
+        }
+        hidden.push_str(&text[from..]);
+        hidden
+    }
+
+    fn number(&mut self, label: Label, value: &str) -> u32 {
+        let key = (label, value.to_owned());
+        if let Some(number) = self.numbers.get(&key) {
+            return *number;
+        }
+        let last = self.values.range((label, 0)..=(label, u32::MAX)).next_back().map_or(0, |((_, n), _)| *n);
+        let number = (last + 1..).find(|n| !self.taken.contains(&(label, *n))).expect("there are many numbers");
+        self.values.insert((label, number), value.to_owned());
+        self.numbers.insert(key, number);
+        number
+    }
+}
+
+/// How a placeholder is written.
+fn written(label: Label, number: u32) -> String {
+    format!("[{label}_{number}]")
+}
