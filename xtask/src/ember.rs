@@ -21,7 +21,7 @@ pub fn run_ember() -> Result<()> {
         let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
         Command::new(target_dir().join("release").join(name))
     };
-    run(program("hob-ember").arg("--data").arg(&data).arg("--out").arg(&out))?;
+    run(program("hob-ember").arg("data").arg("--data").arg(&data).arg("--out").arg(&out))?;
     let mut vocabulary = program("hob");
     vocabulary.args(["train-tokenizer", "--size", VOCABULARY, "--megabytes", "24", "--out"]);
     vocabulary.arg(out.join("vocab.gguf")).arg("--template").arg(recipes.join("chat.jinja"));
@@ -36,4 +36,12 @@ pub fn run_ember() -> Result<()> {
     // To be looked at before it takes the place of `ember/ember.gguf`.
     let (model, file) = (out.join("instruct/model.gguf"), out.join("ember.gguf"));
     run(program("hob").arg("quantize").arg(model).arg(file).arg("BF16"))
+}
+
+/// Makes the tagger of names and measures it; the file takes the place of the one that is built in.
+pub fn run_tagger() -> Result<()> {
+    let shared = shared_dir().context("the tagger also reads text in ../shared/data, which is not there")?;
+    let mut learn = cargo(["run", "--release", "-p", "hob-ember", "--", "tagger", "--data"]);
+    learn.arg(shared.join("data"));
+    run(learn.arg("--out").arg(repo_root().join("crates/hob-privacy/src/tagger/tagger.bin")))
 }

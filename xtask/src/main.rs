@@ -68,6 +68,8 @@ enum Chore {
     Web,
     /// Make Ember, the built-in model, from seed: data, vocabulary, pre-training, instruction
     Ember,
+    /// Make the tagger that finds names in texts, from seed, and measure it
+    Tagger,
     /// Measure Hob beside llama.cpp and OpenVINO on this machine, and compare with the bars
     BenchPeers(peers::Options),
 }
@@ -82,6 +84,7 @@ fn main() -> ExitCode {
         Chore::Fuzz { seconds, target } => alone("fuzz", fuzz::run_fuzz(seconds, target.as_deref())),
         Chore::Web => web::run_build(),
         Chore::Ember => ember::run_ember(),
+        Chore::Tagger => ember::run_tagger(),
         Chore::BenchPeers(options) => peers::run_bench(&options),
     };
     match outcome {

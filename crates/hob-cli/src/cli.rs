@@ -1,8 +1,8 @@
 //! The command line as a whole: commands, and what every help text says about exit codes.
 
 use crate::{
-    bench, chat, doctor, embed, eval, export, logits, prompt_template, serve, show, shrink, store, tokenize,
-    train,
+    bench, chat, doctor, embed, eval, export, logits, privacy, prompt_template, serve, show, shrink, store,
+    tokenize, train,
 };
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
@@ -89,6 +89,13 @@ pub enum Command {
     MergeLora(shrink::MergeArgs),
     /// Measure which columns of a model's matrices matter, for `hob quantize`
     Imatrix(shrink::ImatrixArgs),
+    /// Find what a text says about people, hide it, and put it back
+    #[command(disable_help_subcommand = true)]
+    Privacy {
+        /// What to do.
+        #[command(subcommand)]
+        what: privacy::Privacy,
+    },
     /// Say what this machine offers, what is used of it and why
     Doctor(doctor::DoctorArgs),
     /// Print a completion script for a shell

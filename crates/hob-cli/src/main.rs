@@ -25,6 +25,7 @@ mod open;
 mod out;
 mod parent;
 mod platform;
+mod privacy;
 mod progress;
 mod prompt_template;
 mod sampling;
@@ -85,6 +86,7 @@ fn run(cli: Cli, started: Instant) -> anyhow::Result<()> {
         Command::Verify(args) => store::run_verify(&args),
         Command::Du(args) => store::run_du(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Privacy { what } => privacy::run(&what),
         Command::Doctor(args) => doctor::run(&args),
         Command::Completions { shell } => generated::completions(shell),
         Command::Help { command } => help::of(&command),

@@ -37,7 +37,15 @@ pub fn json_line(value: &impl Serialize) -> anyhow::Result<()> {
 
 /// Writes a file that appears whole or not at all.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let mut file = AtomicFile::create(path)?;
+    commit(AtomicFile::create(path)?, path, bytes)
+}
+
+/// The same for a file that nobody else may read.
+pub fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    commit(AtomicFile::create_private(path)?, path, bytes)
+}
+
+fn commit(mut file: AtomicFile, path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     file.write_all(bytes)
         .and_then(|()| file.commit())
         .with_context(|| format!("{}: cannot write", path.display()))

@@ -1,21 +1,37 @@
 //! Makes the training data of Ember, Hob's built-in model: published conversations brought into one form, and
-//! conversations that our own generators make. The same seed gives the same bytes.
+//! conversations that our own generators make; and the tagger of names, from texts that are made too. The same seed gives the
+//! same bytes.
 //!
-//! Run by `cargo xtask ember`. Read `made/mod.rs` for what Ember is taught, `published.rs` for what is left out of the
-//! published sets.
+//! Run by `cargo xtask ember` and `cargo xtask tagger`. Read `made/mod.rs` for what Ember is taught, `published.rs` for what is
+//! left out of the published sets, `tagger/made.rs` for what the tagger learns from.
 #![allow(clippy::disallowed_methods, reason = "a chore that reads and writes training data")]
 
 mod made;
 mod published;
+mod tagger;
 
 use anyhow::{Context, Result};
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
 
-/// Makes Ember's training data.
+/// Makes what Hob has built in, or the data it learns from.
 #[derive(Parser)]
 #[command(name = "hob-ember")]
 struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Ember's training data
+    Data(DataArgs),
+    /// The tagger of names in `hob-privacy`, and how good it is
+    Tagger(tagger::TaggerArgs),
+}
+
+#[derive(clap::Args)]
+struct DataArgs {
     /// Folder with the published sets (`chat/`, `text/`)
     #[arg(long)]
     data: PathBuf,
@@ -32,7 +48,13 @@ struct Args {
 }
 
 fn main() -> Result<()> {
-    let args = Args::parse();
+    match Args::parse().what {
+        What::Data(args) => make_data(&args),
+        What::Tagger(args) => tagger::run_tagger(&args),
+    }
+}
+
+fn make_data(args: &DataArgs) -> Result<()> {
     std::fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
     for split in ["train", "valid"] {
         let rows = published::chats(&args.data, split)?;

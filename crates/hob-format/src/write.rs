@@ -1,7 +1,7 @@
 //! What both writers share: files that appear whole or not at all, and a checked stream of tensor bytes.
 
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -41,6 +41,19 @@ pub struct AtomicFile {
 impl AtomicFile {
     /// Starts writing the file that will be at `target`. Its directory must exist.
     pub fn create(target: &Path) -> Result<Self, Error> {
+        Self::create_with(target, File::options().write(true).create_new(true))
+    }
+
+    /// The same for a file that nobody but its owner may read, from its first byte on (where the system knows owners).
+    pub fn create_private(target: &Path) -> Result<Self, Error> {
+        let mut options = File::options();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        Self::create_with(target, &options)
+    }
+
+    fn create_with(target: &Path, options: &OpenOptions) -> Result<Self, Error> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let Some(name) = target.file_name() else {
             let source = io::Error::new(io::ErrorKind::InvalidInput, "the path names no file");
@@ -52,7 +65,7 @@ impl AtomicFile {
             hidden.push(format!(".{}-{}.tmp", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
             let temporary = target.with_file_name(hidden);
             // `create_new` neither follows a planted link nor takes over a file of somebody else's.
-            match File::create_new(&temporary) {
+            match options.open(&temporary) {
                 Ok(file) => {
                     let file = Some(BufWriter::with_capacity(BUFFER_BYTES, file));
                     return Ok(Self { file, temporary, target: target.to_owned() });

@@ -23,7 +23,8 @@ fn exactly(text: &str, count: usize) -> Option<Vec<u32>> {
 /// The sum of Luhn (ISO/IEC 7812-1, annex B) is a multiple of ten.
 pub fn luhn(digits: &[u32]) -> bool {
     let double = |d: u32| if d > 4 { 2 * d - 9 } else { 2 * d };
-    let sum: u32 = digits.iter().rev().enumerate().map(|(i, &d)| if i % 2 == 1 { double(d) } else { d }).sum();
+    let sum: u32 =
+        digits.iter().rev().enumerate().map(|(i, &d)| if i % 2 == 1 { double(d) } else { d }).sum();
     !digits.is_empty() && sum.is_multiple_of(10)
 }
 
@@ -53,10 +54,46 @@ fn mod97(text: impl Iterator<Item = char>) -> Option<u32> {
 
 /// Lengths of account numbers by country (SWIFT's IBAN registry), where they are not checked to be something else.
 const IBAN_LENGTHS: [(&str, usize); 40] = [
-    ("AD", 24), ("AE", 23), ("AL", 28), ("AT", 20), ("BA", 20), ("BE", 16), ("BG", 22), ("BR", 29), ("CH", 21), ("CY", 28),
-    ("CZ", 24), ("DE", 22), ("DK", 18), ("EE", 20), ("ES", 24), ("FI", 18), ("FR", 27), ("GB", 22), ("GR", 27), ("HR", 21),
-    ("HU", 28), ("IE", 22), ("IL", 23), ("IS", 26), ("IT", 27), ("LI", 21), ("LT", 20), ("LU", 20), ("LV", 21), ("MC", 27),
-    ("MT", 31), ("NL", 18), ("NO", 15), ("PL", 28), ("PT", 25), ("RO", 24), ("SA", 24), ("SE", 24), ("SI", 19), ("TR", 26),
+    ("AD", 24),
+    ("AE", 23),
+    ("AL", 28),
+    ("AT", 20),
+    ("BA", 20),
+    ("BE", 16),
+    ("BG", 22),
+    ("BR", 29),
+    ("CH", 21),
+    ("CY", 28),
+    ("CZ", 24),
+    ("DE", 22),
+    ("DK", 18),
+    ("EE", 20),
+    ("ES", 24),
+    ("FI", 18),
+    ("FR", 27),
+    ("GB", 22),
+    ("GR", 27),
+    ("HR", 21),
+    ("HU", 28),
+    ("IE", 22),
+    ("IL", 23),
+    ("IS", 26),
+    ("IT", 27),
+    ("LI", 21),
+    ("LT", 20),
+    ("LU", 20),
+    ("LV", 21),
+    ("MC", 27),
+    ("MT", 31),
+    ("NL", 18),
+    ("NO", 15),
+    ("PL", 28),
+    ("PT", 25),
+    ("RO", 24),
+    ("SA", 24),
+    ("SE", 24),
+    ("SI", 19),
+    ("TR", 26),
 ];
 
 /// An account number of ISO 13616: the length of its country where that is known, and a remainder of one.
@@ -293,7 +330,9 @@ pub fn au_medicare(text: &str) -> bool {
 /// A citizen of China: weights are powers of two modulo 11, X stands for ten.
 pub fn cn_identity(text: &str) -> bool {
     let plain = plain(text);
-    let Some((number, last)) = plain.split_at_checked(17).filter(|(_, last)| last.len() == 1) else { return false };
+    let Some((number, last)) = plain.split_at_checked(17).filter(|(_, last)| last.len() == 1) else {
+        return false;
+    };
     let Some(d) = exactly(number, 17) else { return false };
     let sum = weighted(&d, &[7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2]);
     last.as_bytes()[0] == b"10X98765432"[(sum % 11) as usize]
@@ -316,7 +355,10 @@ pub fn za_identity(text: &str) -> bool {
 pub fn kr_resident(text: &str) -> bool {
     let Some(d) = exactly(text, 13) else { return false };
     let check = (11 - weighted(&d, &[2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5]) % 11) % 10;
-    (1..=12).contains(&(10 * d[2] + d[3])) && (1..=31).contains(&(10 * d[4] + d[5])) && d[6] < 9 && check == d[12]
+    (1..=12).contains(&(10 * d[2] + d[3]))
+        && (1..=31).contains(&(10 * d[4] + d[5]))
+        && d[6] < 9
+        && check == d[12]
 }
 
 /// A vehicle (ISO 3779, North American check): values and weights modulo 11, X stands for ten.

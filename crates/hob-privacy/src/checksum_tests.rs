@@ -81,9 +81,13 @@ fn numbers_are_taken_and_their_corruptions_refused() {
         }
         text
     };
-    for (check, start, count) in
-        [(card as Check, "4", 16), (uk_nhs, "9", 10), (us_routing, "02", 9), (us_npi, "1", 10), (in_aadhaar, "5", 12)]
-    {
+    for (check, start, count) in [
+        (card as Check, "4", 16),
+        (uk_nhs, "9", 10),
+        (us_routing, "02", 9),
+        (us_npi, "1", 10),
+        (in_aadhaar, "5", 12),
+    ] {
         let mut made = 0;
         while made < 10_000 {
             let open = number(start, count - 1);
@@ -102,8 +106,24 @@ fn numbers_are_taken_and_their_corruptions_refused() {
 
 #[test]
 fn nothing_that_is_typed_breaks_a_check() {
-    let checks: Vec<Check> = VALID.iter().map(|(check, _)| *check).chain([kr_resident as Check, jp_my_number, no_birth, dk_cpr]).collect();
-    for text in ["", " ", "-", "é", "1", "ß12345678", "0000000000", "99999999999999999999", "ABCDEFGHIJKLMNOPQ", "1é345678Z", "İİİİİİİİİ"] {
+    let checks: Vec<Check> = VALID
+        .iter()
+        .map(|(check, _)| *check)
+        .chain([kr_resident as Check, jp_my_number, no_birth, dk_cpr])
+        .collect();
+    for text in [
+        "",
+        " ",
+        "-",
+        "é",
+        "1",
+        "ß12345678",
+        "0000000000",
+        "99999999999999999999",
+        "ABCDEFGHIJKLMNOPQ",
+        "1é345678Z",
+        "İİİİİİİİİ",
+    ] {
         checks.iter().for_each(|check| {
             check(text);
         });

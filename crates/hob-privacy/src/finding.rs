@@ -1,6 +1,7 @@
 //! A place in a text, and what is there.
 
 use crate::Label;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// How sure it is that something is what it seems to be.
@@ -32,13 +33,14 @@ pub(crate) fn settle(mut found: Vec<Finding>) -> Vec<Finding> {
     found.sort_by(|a, b| {
         (b.sure, b.range.len()).cmp(&(a.sure, a.range.len())).then(a.range.start.cmp(&b.range.start))
     });
-    let mut kept: Vec<Finding> = Vec::new();
+    // By where they begin; of findings that do not overlap only the neighbours can overlap another.
+    let mut kept: BTreeMap<usize, Finding> = BTreeMap::new();
     for finding in found {
-        let overlaps = |other: &Finding| other.range.start < finding.range.end && finding.range.start < other.range.end;
-        if !finding.range.is_empty() && !kept.iter().any(overlaps) {
-            kept.push(finding);
+        let Range { start, end } = finding.range;
+        let before = kept.range(..end).next_back().is_some_and(|(_, other)| other.range.end > start);
+        if start < end && !before {
+            kept.insert(start, finding);
         }
     }
-    kept.sort_by_key(|finding| finding.range.start);
-    kept
+    kept.into_values().collect()
 }

@@ -77,6 +77,10 @@ labels! {
     Secret = "SECRET",
     /// Where crypto currency is sent.
     Wallet = "WALLET",
+    /// A word that few people use: a name of something, or another language.
+    Term = "TERM",
+    /// A number.
+    Number = "NUMBER",
     /// Whatever a user's own list names.
     Custom = "CUSTOM",
 }

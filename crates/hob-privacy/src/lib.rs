@@ -11,11 +11,14 @@ mod label;
 mod restore;
 mod rules;
 mod score;
+mod tagger;
 mod vault;
+mod words;
 
-pub use detect::{Detector, Terms};
+pub use detect::{Detector, Reach, Terms};
 pub use finding::{Finding, Sure};
 pub use label::{Label, UnknownLabel};
-pub use score::Score;
 pub use restore::{Restorer, restore};
+pub use score::Score;
+pub use tagger::{Example, LISTS, Lesson, NoTagger, Tagger};
 pub use vault::Vault;

@@ -10,10 +10,10 @@ use std::sync::LazyLock;
 pub(crate) static PLACEHOLDER: LazyLock<Regex> = LazyLock::new(|| {
     let names: Vec<String> = Label::ALL.iter().map(|label| label.name().replace('_', r"[ _-]?")).collect();
     let names = names.join("|");
-    Regex::new(&format!(
-        r"(?i)\\?\[[\s*_`]*({names})[\s\\_-]*([0-9]{{1,6}})[\s*_`]*\\?\]|\b({names})\\?_([0-9]{{1,6}})\b"
-    ))
-    .expect("labels are letters and underscores")
+    let inside = format!(r"[\s*_`]*({names})[\s\\_-]*([0-9]{{1,6}})[\s*_`]*");
+    // A stroke before the bracket belongs to the placeholder only where one stands at its end too.
+    Regex::new(&format!(r"(?i)\\\[{inside}\\\]|\[{inside}\]|\b({names})\\?_([0-9]{{1,6}})\b"))
+        .expect("labels are letters and underscores")
 });
 
 /// Longest text that a placeholder may take in an answer.
@@ -21,12 +21,9 @@ const LONGEST: usize = 64;
 
 /// Label and number of what [`PLACEHOLDER`] found.
 pub(crate) fn place_of(captures: &Captures<'_>) -> Option<(Label, u32)> {
-    let (name, number) = match (captures.get(1), captures.get(3)) {
-        (Some(name), _) => (name, captures.get(2)?),
-        (None, Some(name)) => (name, captures.get(4)?),
-        (None, None) => return None,
-    };
-    let plain = |text: &str| text.chars().filter(char::is_ascii_alphabetic).collect::<String>().to_ascii_uppercase();
+    let (name, number) = [1, 3, 5].into_iter().find_map(|i| captures.get(i).zip(captures.get(i + 1)))?;
+    let plain =
+        |text: &str| text.chars().filter(char::is_ascii_alphabetic).collect::<String>().to_ascii_uppercase();
     let wanted = plain(name.as_str());
     let label = Label::ALL.iter().find(|label| plain(label.name()) == wanted)?;
     Some((*label, number.as_str().parse().ok()?))

@@ -14,13 +14,24 @@ fn vault(values: &[(Label, &str)]) -> Vault {
 #[test]
 fn placeholders_come_back_however_models_write_them() {
     let vault = vault(&[(Label::Person, "Ada"), (Label::Person, "Bo"), (Label::BirthDate, "1 May 1990")]);
-    for text in ["[PERSON_1]", "[person_1]", "[Person 1]", "[ PERSON-1 ]", "PERSON_1", "\\[PERSON\\_1\\]", "[**PERSON_1**]", "[PERSON1]"] {
+    for text in [
+        "[PERSON_1]",
+        "[person_1]",
+        "[Person 1]",
+        "[ PERSON-1 ]",
+        "PERSON_1",
+        "\\[PERSON\\_1\\]",
+        "[**PERSON_1**]",
+        "[PERSON1]",
+    ] {
         assert_eq!(restore(text, &vault), "Ada", "{text}");
     }
     assert_eq!(restore("[BIRTH DATE_1], [birthdate 1]", &vault), "1 May 1990, 1 May 1990");
     assert_eq!(restore("[PERSON_2]'s and [PERSON_1]'s", &vault), "Bo's and Ada's");
     // What was never given out, and words that only look alike.
-    for text in ["[PERSON_3]", "person 1", "[PERSONAL_1]", "SALESPERSON_1", "a[1]", "[PERSON_999999]", "[CARD_1]"] {
+    for text in
+        ["[PERSON_3]", "person 1", "[PERSONAL_1]", "SALESPERSON_1", "a[1]", "[PERSON_999999]", "[CARD_1]"]
+    {
         assert_eq!(restore(text, &vault), text);
     }
 }

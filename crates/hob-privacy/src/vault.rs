@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What placeholders of one conversation stand for. It is as secret as the conversation.
 #[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(from = "Kept", into = "Kept")]
 pub struct Vault {
     /// Values by label and number.
     values: BTreeMap<(Label, u32), String>,
@@ -18,6 +19,30 @@ pub struct Vault {
     numbers: BTreeMap<(Label, String), u32>,
     /// Numbers that texts had before.
     taken: BTreeSet<(Label, u32)>,
+}
+
+/// A vault as a file.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    values: Vec<(Label, u32, String)>,
+    taken: Vec<(Label, u32)>,
+}
+
+impl From<Kept> for Vault {
+    fn from(kept: Kept) -> Self {
+        let numbers =
+            kept.values.iter().map(|(label, number, value)| ((*label, value.clone()), *number)).collect();
+        let values = kept.values.into_iter().map(|(label, number, value)| ((label, number), value)).collect();
+        Self { values, numbers, taken: kept.taken.into_iter().collect() }
+    }
+}
+
+impl From<Vault> for Kept {
+    fn from(vault: Vault) -> Self {
+        let values =
+            vault.values.into_iter().map(|((label, number), value)| (label, number, value)).collect();
+        Self { values, taken: vault.taken.into_iter().collect() }
+    }
 }
 
 impl std::fmt::Debug for Vault {
@@ -81,7 +106,8 @@ impl Vault {
             return *number;
         }
         let last = self.values.range((label, 0)..=(label, u32::MAX)).next_back().map_or(0, |((_, n), _)| *n);
-        let number = (last + 1..).find(|n| !self.taken.contains(&(label, *n))).expect("there are many numbers");
+        let number =
+            (last + 1..).find(|n| !self.taken.contains(&(label, *n))).expect("there are many numbers");
         self.values.insert((label, number), value.to_owned());
         self.numbers.insert(key, number);
         number

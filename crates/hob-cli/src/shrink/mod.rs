@@ -386,7 +386,7 @@ fn check_page(page: &Path, files: usize) -> anyhow::Result<()> {
 }
 
 /// Whether both paths lead to one file.
-fn is_same(a: &Path, b: &Path) -> bool {
+pub fn is_same(a: &Path, b: &Path) -> bool {
     a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 

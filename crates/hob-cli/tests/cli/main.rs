@@ -12,6 +12,7 @@ mod chat;
 mod errors;
 mod help;
 mod numbers;
+mod privacy;
 mod repl;
 mod serve;
 mod shrink;

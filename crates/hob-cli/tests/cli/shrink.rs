@@ -282,7 +282,7 @@ fn a_narrower_model_is_made_where_it_is_closer_within_the_size() {
         let parameters = |file: &str| hob(&["show", file, "--json"], b"").json()["parameters"].as_u64();
         assert!(parameters(&out) < parameters(&model), "{report}");
         assert_eq!((&report["narrowed"]["ffn"], &report["narrowed"]["of"]), (&32.into(), &64.into()));
-            let said = report["divergence"]["mean"].as_f64().unwrap();
+        let said = report["divergence"]["mean"].as_f64().unwrap();
         let measured = divergence(&model, &out, &data);
         assert!(measured < 3.0 * said && said < 3.0 * measured, "{said}, {measured}");
     }

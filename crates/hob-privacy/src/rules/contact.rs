@@ -10,7 +10,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new("ipv4", Label::IpAddress, Sure::Certain, r"(?:^|[^0-9.])((?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])\.){3}(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9]))(?:/[0-9]{1,2})?\b").checked(not_a_version),
     Rule::new("ipv6", Label::IpAddress, Sure::Certain, r"(?i)(?:^|[^0-9a-f:])((?:[0-9a-f]{0,4}:){2,7}(?:[0-9a-f]{1,4}|:))").checked(ipv6),
     Rule::new("mac", Label::MacAddress, Sure::Certain, r"(?i)\b((?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}|(?:[0-9a-f]{4}\.){2}[0-9a-f]{4})\b"),
-    Rule::new("coordinates", Label::Coordinates, Sure::Likely, r"(?:^|[^0-9.])([+-]?[0-9]{1,2}\.[0-9]{4,9}°?\s?[NS]?,\s?[+-]?[0-9]{1,3}\.[0-9]{4,9}°?\s?[EW]?)"),
+    Rule::new("coordinates", Label::Coordinates, Sure::Likely, r"(?:^|[^0-9.])([+-]?[0-9]{1,2}\.[0-9]{4,9}°?\s?[NS]?,\s?[+-]?[0-9]{1,3}\.[0-9]{4,9}(?:°?\s?[EW]\b)?)"),
     // With a plus sign, the country and its digits in groups.
     Rule::new("phone, abroad", Label::Phone, Sure::Certain, r"(?:^|[^\w.+])(\+[1-9][0-9]{0,2}(?:[ .-]?\(?[0-9]{1,5}\)?){2,6})(?:\b|$)").checked(phone),
     Rule::new("phone, abroad with 00", Label::Phone, Sure::Likely, r"(?:^|[^\w.+])(00[1-9][0-9]{0,2}(?:[ .-]\(?[0-9]{1,5}\)?){2,6})\b").checked(phone),
@@ -18,10 +18,10 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new("phone, North America", Label::Phone, Sure::Certain, r"(?:^|[^\w.+-])((?:\+?1[ .-]?)?(?:\([2-9][0-9]{2}\)\s?|[2-9][0-9]{2}[ .-])[2-9][0-9]{2}[ .-][0-9]{4}(?:\s?(?:x|ext\.?)\s?[0-9]{1,6})?)\b"),
     // With a zero in front, digits in groups.
     Rule::new("phone, at home", Label::Phone, Sure::Likely, r"(?:^|[^\w.+/-])(\(?0[0-9]{1,4}\)?(?:[ .-]?\(?[0-9]{2,5}\)?){2,4})\b").checked(grouped_phone),
-    Rule::new("phone, groups", Label::Phone, Sure::Likely, r"(?:^|[^\w.+/-])([0-9]{2,4}(?: [0-9]{2,4}){2,4})\b").checked(phone),
+    Rule::new("phone, groups", Label::Phone, Sure::Weak, r"(?:^|[^\w.+/-])([0-9]{2,4}(?: [0-9]{2,4}){2,4})\b").checked(phone),
     Rule::new("phone, of one town", Label::Phone, Sure::Weak, r"(?:^|[^\w.+/-])([2-9][0-9]{2}[ -][0-9]{4})\b"),
     Rule::new("phone, said to be one", Label::Phone, Sure::Likely, r"(?:^|[^\w.+/-])(\(?[0-9]{2,5}\)?(?:[ .-]?\(?[0-9]{2,5}\)?){1,5})\b").checked(phone)
-        .near(r"tel|telephone|phone|phones|mobile|cell|cellphone|fax|call|calls|called|calling|text|sms|whatsapp|reach|dial|ring|hotline|extension|office|answering|rufnummer|telefon|handy|teléfono|móvil|téléphone|portable|numero|number is"),
+        .near(r"tel|telephone|phone|phones|mobile|cell|cellphone|fax|call|calls|called|calling|text|sms|whatsapp|reach|dial|ring|hotline|extension|office|answering|rufnummer|telefon|handy|teléfono|móvil|téléphone|portable"),
 ];
 
 /// Digits of a telephone number with its country (ITU-T E.164), and not those of a day.

@@ -71,16 +71,23 @@ pub(crate) fn find(text: &str) -> Vec<Finding> {
         while let Some(captures) = pattern.captures_at(text, from) {
             let whole = captures.get(0).expect("a match has a place");
             let place = captures.get(1).unwrap_or(whole);
-            // Where a number is refused, a part of it may still be one: the search goes on behind its first character.
-            let step = text[place.start()..].chars().next().map_or(1, char::len_utf8);
             let ok = rule.check.is_none_or(|check| check(place.as_str()))
-                && context.as_ref().is_none_or(|words| words.is_match(&around(text, place.start(), place.end())));
-            from = if ok { place.end().max(place.start() + step) } else { (place.start() + step).max(from + 1) };
+                && context
+                    .as_ref()
+                    .is_none_or(|words| words.is_match(&around(text, place.start(), place.end())));
+            // Where a number with a check digit is refused, a part of it may still be one. Of other numbers a part says nothing.
+            let again = !ok && rule.sure == Sure::Certain;
+            from = if again { place.start() + 1 } else { place.end().max(from + 1) };
             while !text.is_char_boundary(from) {
                 from += 1;
             }
             if ok {
-                found.push(Finding { range: place.range(), label: rule.label, sure: rule.sure, by: rule.name });
+                found.push(Finding {
+                    range: place.range(),
+                    label: rule.label,
+                    sure: rule.sure,
+                    by: rule.name,
+                });
             }
             if from > text.len() {
                 break;
