@@ -9,7 +9,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new("number said to be a card", Label::Card, Sure::Likely, r"\b([0-9]{12,19})\b").near("card|cards|credit|debit|visa|mastercard|amex|cc"),
     Rule::new("IBAN", Label::Iban, Sure::Certain, r"\b([A-Z]{2}[0-9]{2}(?:[ -]?[A-Z0-9]{2,4}){3,8}(?:[ -]?[A-Z0-9]{1,3})?)\b").checked(c::iban),
     Rule::new("IBAN in one piece", Label::Iban, Sure::Certain, r"(?i)\b([A-Z]{2}[0-9]{2}[A-Z0-9]{11,30})\b").checked(c::iban),
-    Rule::new("US bank", Label::BankAccount, Sure::Likely, r"\b([0-9]{9})\b").checked(c::us_routing).near("routing|aba|bank|transit|rtn|wire"),
+    Rule::new("US bank", Label::BankAccount, Sure::Certain, r"\b([0-9]{9})\b").checked(c::us_routing).near("routing|aba|bank|transit|rtn|wire"),
     Rule::new("account", Label::BankAccount, Sure::Likely, r"(?i)\b(?:account|acct|a/c|kontonummer|konto)(?: number| no\.?| #)?(?: is|:|#)*\s*#?([0-9][0-9 -]{5,19}[0-9])\b"),
     Rule::new("UK sort code", Label::BankAccount, Sure::Likely, r"\b([0-9]{2}-[0-9]{2}-[0-9]{2})\b").near("sort code|sort"),
     Rule::new("SWIFT", Label::BankAccount, Sure::Likely, r"\b([A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?)\b").near("swift|bic"),
