@@ -1,102 +1,62 @@
-"""Drives a server with the official clients and prints one table.
+"""Drives `hob serve` with other people's clients and suites, and prints one table. `cargo xtask conformance` calls it.
 
-    python -m venv ENV && ENV/bin/pip install openai anthropic ollama llm-comply
-    ENV/bin/python tools/conformance/run.py --hob target/release/hob
-
-The suites of llm-comply run as they are; those of the clients are files beside this one with functions whose names begin with `test_`; they take the address of the server
-and raise where something is wrong. A suite whose client is not installed is told as missing, and counts as failed.
+Every suite gets a server of its own with the built-in model. A suite whose packages are not installed is told as
+missing, and counts as failed. What fails is explained on the standard error. Failures with a known reason stay in the table
+with that reason; others make the run fail.
 """
 
 import argparse
-import importlib
-import inspect
 import json
-import pathlib
-import subprocess
 import sys
 import traceback
-from importlib import metadata
 
-SUITES = {"openai": "with_openai", "anthropic": "with_anthropic", "ollama": "with_ollama"}
-# Formats of llm-comply, with what it has to be told about each.
-COMPLY = {
-    "openai-chat": [],
-    "open-responses": [],
-    "anthropic": ["--auth-header", "x-api-key", "--no-bearer", "-H", "anthropic-version:2023-06-01"],
-}
+import clients
+import comply
+import fuzzing
+import langchain_suites
+import schemas
+from common import Context, Missing, Result
 
-
-def start(hob):
-    """A server with the built-in model on a free port; returns the process and its address."""
-    command = [hob, "serve", "--port", "0", "--ctx", "1024"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    line = process.stdout.readline()
-    if "http://" not in line:
-        raise SystemExit(f"the server did not start: {line!r}, exit code {process.wait()}")
-    return process, line.split()[-1]
+SUITES = {**clients.SUITES, **langchain_suites.SUITES, **comply.SUITES, **schemas.SUITES, **fuzzing.SUITES}
 
 
-def run(suite, address, wanted):
-    """Runs one suite; returns its row of the table and what went wrong."""
+def run(name, context):
+    """Runs one suite; whatever happens, there is a row of the table in the end."""
     try:
-        version = metadata.version(suite)
-        module = importlib.import_module(SUITES[suite])
-    except (ImportError, metadata.PackageNotFoundError) as error:
-        return {"suite": suite, "version": "missing", "passed": 0, "failed": 1}, [f"{suite}: {error}"]
-    tests = inspect.getmembers(module, inspect.isfunction)
-    tests = [(name, test) for name, test in tests if name.startswith("test_") and wanted in name]
-    passed, problems = 0, []
-    for name, test in tests:
-        try:
-            test(address)
-            passed += 1
-        except Exception:
-            problems.append(f"{suite} {name}\n{traceback.format_exc()}")
-    row = {"suite": suite, "version": version, "passed": passed, "failed": len(problems)}
-    return row, problems
+        return SUITES[name](context).explain(name)
+    except Missing as missing:
+        return Result("missing", failed=1, problems=[str(missing)])
+    except Exception:
+        return Result("", failed=1, problems=[traceback.format_exc()])
 
 
-def comply(format, address):
-    """Runs one format of llm-comply; returns its row of the table and what went wrong."""
-    name = f"comply {format}"
-    program = pathlib.Path(sys.executable).with_name("llm-comply")
-    if not program.exists():
-        return {"suite": name, "version": "missing", "passed": 0, "failed": 1}, [f"{name}: llm-comply is not installed"]
-    command = [program, "--format", format, *COMPLY[format], "-u", f"{address}/v1", "-k", "none", "-m", "ember", "--json"]
-    found = json.loads(subprocess.run(command, capture_output=True, text=True, timeout=600).stdout)
-    problems = [f"{name} {r['id']}\n{r.get('errors')}" for r in found["results"] if r["status"] == "failed"]
-    summary = found["summary"]
-    version = metadata.version("llm-comply")
-    row = {"suite": name, "version": version, "passed": summary["passed"], "failed": summary["failed"]}
-    return row, problems
+def row(name, result):
+    line = f"{name:<24} {result.version:<12} {result.passed:>7} {result.failed:>7}"
+    return f"{line}  {result.note}".rstrip()
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--hob", help="the program; without it, --address names a server that runs")
-    parser.add_argument("--address", help="http://host:port of a server that runs")
-    parser.add_argument("--suite", choices=SUITES, action="append")
-    parser.add_argument("--only", default="", help="part of the names of tests to run")
+    parser.add_argument("--hob", required=True, help="the program to test")
+    parser.add_argument("--npm", help="folder with the npm suites and their node_modules")
+    parser.add_argument("--shared", help="folder with data/tasks")
+    parser.add_argument("--only", action="append", choices=SUITES, metavar="SUITE", help=", ".join(SUITES))
+    parser.add_argument("--test", default="", help="part of the names of a client's tests to run")
+    parser.add_argument("--sample", type=int, help="random schemas of each data set instead of all")
+    parser.add_argument("--seed", type=int, default=1, help="which ones")
     parser.add_argument("--json", action="store_true", help="one line of JSON for each suite")
     args = parser.parse_args()
-    if not args.hob and not args.address:
-        parser.error("one of --hob and --address is needed")
-    process, address = start(args.hob) if args.hob else (None, args.address)
-    try:
-        results = [run(suite, address, args.only) for suite in args.suite or SUITES]
-        if not args.suite and not args.only:
-            results += [comply(format, address) for format in COMPLY]
-    finally:
-        if process:
-            process.terminate()
-            process.wait()
-    for _, problems in results:
-        for problem in problems:
-            print(problem, file=sys.stderr)
-    for row, _ in results:
-        line = f"{row['suite']:<22} {row['version']:<10} {row['passed']:>4} passed {row['failed']:>4} failed"
-        print(json.dumps(row) if args.json else line)
-    sys.exit(any(problems for _, problems in results))
+    context = Context(args.hob, args.npm, args.shared, args.test, args.sample, args.seed)
+    failed = False
+    if not args.json:
+        print(f"{'suite':<24} {'version':<12} {'passed':>7} {'failed':>7}", flush=True)
+    for name in args.only or SUITES:
+        result = run(name, context)
+        failed |= result.failed > result.known
+        for problem in result.problems:
+            print(f"{name}: {problem.strip()}\n", file=sys.stderr)
+        print(json.dumps({"suite": name, **result.row()}) if args.json else row(name, result), flush=True)
+    sys.exit(failed)
 
 
 if __name__ == "__main__":

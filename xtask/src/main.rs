@@ -7,6 +7,7 @@
 
 mod arm;
 mod check;
+mod conformance;
 mod ember;
 mod fixtures;
 mod fuzz;
@@ -70,6 +71,8 @@ enum Chore {
     Ember,
     /// Make the tagger that finds names in texts, from seed, and measure it
     Tagger,
+    /// Run official clients and others' suites against the server (needs Python; Node for npm's clients)
+    Conformance(conformance::Options),
     /// Measure Hob beside llama.cpp and OpenVINO on this machine, and compare with the bars
     BenchPeers(peers::Options),
 }
@@ -85,6 +88,7 @@ fn main() -> ExitCode {
         Chore::Web => web::run_build(),
         Chore::Ember => ember::run_ember(),
         Chore::Tagger => ember::run_tagger(),
+        Chore::Conformance(options) => conformance::run_suites(&options),
         Chore::BenchPeers(options) => peers::run_bench(&options),
     };
     match outcome {
