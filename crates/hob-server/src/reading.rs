@@ -199,10 +199,10 @@ pub fn parse_keep_alive(text: &str) -> Option<KeepAlive> {
 }
 
 /// The grammar of JSON that fits a schema. At most one space stands between its parts: given more room, small models get
-/// lost in line breaks until their limit cuts the JSON off.
+/// lost in line breaks until their limit cuts the JSON off. For the same reason objects are closed.
 pub fn json_grammar(schema: Value) -> Grammar {
     let options = JsonOptions { whitespace: JsonWhitespace::Space, ..JsonOptions::default() };
-    Grammar::JsonSchema { schema, options }
+    Grammar::JsonSchema { schema: hob::close_objects(&schema, false), options }
 }
 
 /// The schema that a grammar for JSON needs: what was given, or any object.

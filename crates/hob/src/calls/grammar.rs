@@ -87,7 +87,7 @@ impl CallForm {
     }
 }
 
-/// Arguments are an object, also where a schema forgets to say so.
+/// Arguments are an object, also where a schema forgets to say so, and have the members that it names.
 fn as_object(schema: &Value) -> Value {
     let mut schema = schema.clone();
     if let Some(members) = schema.as_object_mut()
@@ -95,7 +95,7 @@ fn as_object(schema: &Value) -> Value {
     {
         members.insert("type".into(), "object".into());
     }
-    schema
+    crate::close_objects(&schema, true)
 }
 
 /// A grammar in the making.
