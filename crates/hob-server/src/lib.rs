@@ -15,6 +15,7 @@
 mod anthropic;
 mod ask;
 mod clock;
+mod described;
 mod engine;
 mod fields;
 mod guard;
@@ -23,12 +24,11 @@ mod keys;
 mod limits;
 mod llama;
 mod machine;
-
 mod metrics;
 mod native;
-
 mod ollama;
 mod openai;
+mod openapi;
 mod page;
 mod problem;
 mod reading;

@@ -2,83 +2,156 @@
 
 use crate::App;
 use crate::clock;
+use crate::described::described;
 use crate::engine::Source;
 use crate::metrics::Gauges;
 use crate::wire;
 use axum::extract::State;
 use axum::response::Response;
-use serde_json::{Value, json};
+
+described! {
+    /// That the server lives.
+    pub struct Health {
+        /// Always `ok`.
+        status: &'static str,
+    }
+
+    /// A model in memory.
+    pub struct LoadedModel {
+        /// As requests name it.
+        name: String,
+        /// What was set aside for it.
+        memory_bytes: u64,
+        /// Tokens of a conversation.
+        context: usize,
+        /// Answers at a time.
+        parallel: usize,
+        /// Answers that run.
+        running: usize,
+        /// Answers that wait.
+        waiting: usize,
+        /// Keys and values that are held now.
+        kv_bytes: usize,
+        /// When it goes unless it is used; nothing for one that stays.
+        expires_at: Option<String>,
+    }
+
+    /// A model that went.
+    pub struct UnloadedModel {
+        /// As requests named it.
+        name: String,
+        /// Why it had to go.
+        reason: String,
+    }
+
+    /// What is in memory, what it is doing, what went and why.
+    pub struct Status {
+        /// Of the program.
+        version: &'static str,
+        /// What models may take together.
+        memory_max_bytes: u64,
+        /// Models in memory.
+        loaded: Vec<LoadedModel>,
+        /// The last that went, the newest last.
+        unloaded: Vec<UnloadedModel>,
+    }
+
+    /// A model that can be asked for; what it can do is known once it was opened.
+    pub struct KnownModel {
+        /// As requests name it.
+        name: String,
+        /// Of its files.
+        bytes: u64,
+        /// Whether it is part of the program.
+        is_builtin: bool,
+        /// Whether a request that names no model gets it.
+        is_default: bool,
+        /// Whether it is in memory.
+        is_loaded: bool,
+        /// Tokens of a conversation, while it is in memory.
+        context: Option<usize>,
+        /// Tokens that it was trained for.
+        context_trained: Option<usize>,
+        /// How many there are.
+        parameters: Option<u64>,
+        /// What it descends from.
+        family: Option<&'static str>,
+        /// Whether it holds conversations.
+        chats: Option<bool>,
+        /// Whether it can think before it answers.
+        thinks: Option<bool>,
+    }
+
+    /// All models that can be asked for.
+    pub struct KnownModels {
+        /// One entry for each.
+        models: Vec<KnownModel>,
+        /// What models may take together.
+        memory_max_bytes: u64,
+    }
+}
 
 /// `GET /health`.
 pub async fn health() -> Response {
-    wire::ok(&json!({"status": "ok"}))
+    wire::answer(&Health { status: "ok" })
 }
 
-/// `GET /hob/v1/status`: what is in memory, what it is doing, what went and why.
+/// `GET /hob/v1/status`.
 pub async fn status(State(app): State<App>) -> Response {
-    let loaded: Vec<Value> = app
-        .manager
-        .loaded()
+    let loaded = app.manager.loaded();
+    let loaded = loaded.iter().map(|loaded| {
+        let doing = loaded.runner.doing();
+        LoadedModel {
+            name: loaded.listed.name.clone(),
+            memory_bytes: loaded.fit.bytes,
+            context: loaded.fit.context,
+            parallel: loaded.fit.parallel,
+            running: doing.running,
+            waiting: doing.waiting,
+            kv_bytes: doing.kv_bytes,
+            expires_at: loaded.expires().map(clock::rfc3339_at),
+        }
+    });
+    let parted = app.manager.parted();
+    let unloaded = parted
         .iter()
-        .map(|loaded| {
-            let doing = loaded.runner.doing();
-            json!({
-                "name": loaded.listed.name,
-                "memory_bytes": loaded.fit.bytes,
-                "context": loaded.fit.context,
-                "parallel": loaded.fit.parallel,
-                "running": doing.running,
-                "waiting": doing.waiting,
-                "kv_bytes": doing.kv_bytes,
-                "expires_at": loaded.expires().map(clock::rfc3339_at),
-            })
-        })
-        .collect();
-    let parted: Vec<Value> = app
-        .manager
-        .parted()
-        .iter()
-        .map(|parted| json!({"name": parted.name, "reason": parted.reason}))
-        .collect();
-    wire::ok(&json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "memory_max_bytes": app.manager.config().memory_max,
-        "loaded": loaded,
-        "unloaded": parted,
-    }))
+        .map(|parted| UnloadedModel { name: parted.name.clone(), reason: parted.reason.clone() });
+    wire::answer(&Status {
+        version: env!("CARGO_PKG_VERSION"),
+        memory_max_bytes: app.manager.config().memory_max,
+        loaded: loaded.collect(),
+        unloaded: unloaded.collect(),
+    })
 }
 
 /// `GET /hob/v1/machine`: what people want to know of their machine before they choose a model.
 pub async fn machine(State(app): State<App>) -> Response {
-    wire::ok(&app.machine.to_json())
+    wire::answer(&app.machine.report())
 }
 
-/// `GET /hob/v1/models`: all models with what is known of each; what a model can do is known once it was opened.
+/// `GET /hob/v1/models`.
 pub async fn models(State(app): State<App>) -> Response {
     let loaded = app.manager.loaded();
     let default = app.manager.default_name();
     let list = app.manager.catalogue().list();
-    let models: Vec<Value> = list
-        .iter()
-        .map(|listed| {
-            let held = loaded.iter().find(|loaded| loaded.listed.name == listed.name);
-            let about = app.manager.known(listed);
-            json!({
-                "name": listed.name,
-                "bytes": listed.bytes,
-                "is_builtin": listed.source == Source::Builtin,
-                "is_default": listed.name == default,
-                "is_loaded": held.is_some(),
-                "context": held.map(|held| held.fit.context),
-                "context_trained": about.as_ref().map(|about| about.context),
-                "parameters": about.as_ref().map(|about| about.parameters),
-                "family": about.as_ref().map(|about| about.family),
-                "chats": about.as_ref().map(|about| about.chat.is_some()),
-                "thinks": about.as_ref().and_then(|about| about.chat).map(|chat| chat.thinking),
-            })
-        })
-        .collect();
-    wire::ok(&json!({"models": models, "memory_max_bytes": app.manager.config().memory_max}))
+    let models = list.iter().map(|listed| {
+        let held = loaded.iter().find(|loaded| loaded.listed.name == listed.name);
+        let about = app.manager.known(listed);
+        KnownModel {
+            name: listed.name.clone(),
+            bytes: listed.bytes,
+            is_builtin: listed.source == Source::Builtin,
+            is_default: listed.name == default,
+            is_loaded: held.is_some(),
+            context: held.map(|held| held.fit.context),
+            context_trained: about.as_ref().map(|about| about.context),
+            parameters: about.as_ref().map(|about| about.parameters),
+            family: about.as_ref().map(|about| about.family),
+            chats: about.as_ref().map(|about| about.chat.is_some()),
+            thinks: about.as_ref().and_then(|about| about.chat).map(|chat| chat.thinking),
+        }
+    });
+    wire::answer(&KnownModels { models: models.collect(), memory_max_bytes: app.manager.config().memory_max })
 }
 
 /// `GET /metrics`.

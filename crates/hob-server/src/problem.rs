@@ -1,5 +1,6 @@
 //! What is wrong with a request, told in the words of the interface it came through.
 
+use crate::described::described;
 use crate::wire;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -112,9 +113,15 @@ impl Problem {
     /// The answer's body, which is also how a stream reports that it cannot go on.
     pub fn body(&self, dialect: Dialect) -> Value {
         match dialect {
-            Dialect::OpenAi => json!({"error": {
-                "message": self.message, "type": self.openai_type(), "param": self.param, "code": self.code,
-            }}),
+            Dialect::OpenAi => {
+                let error = ErrorDetail {
+                    message: self.message.clone(),
+                    r#type: self.openai_type(),
+                    param: self.param.clone(),
+                    code: self.code,
+                };
+                json!(ErrorBody { error })
+            }
             Dialect::Anthropic => json!({
                 "type": "error",
                 "error": {"type": self.anthropic_type(), "message": self.message},
@@ -149,14 +156,32 @@ impl Problem {
     }
 }
 
+described! {
+    /// What is said instead of an answer.
+    pub struct ErrorBody {
+        /// What is wrong.
+        error: ErrorDetail,
+    }
+
+    /// What is wrong with a request.
+    pub struct ErrorDetail {
+        /// For people.
+        message: String,
+        /// What kind of trouble it is.
+        r#type: &'static str,
+        /// The field concerned.
+        param: Option<String>,
+        /// For programs.
+        code: Option<&'static str>,
+    }
+}
+
 impl From<hob::Error> for Problem {
     fn from(error: hob::Error) -> Self {
         use hob_engine::Error as Engine;
         let message = error.to_string();
         match error {
-            hob::Error::Engine(Engine::PromptTooLong { .. }) => {
-                Self::invalid("messages", message).code("context_length_exceeded")
-            }
+            hob::Error::Engine(Engine::PromptTooLong { found, limit }) => too_long(found, limit),
             hob::Error::Engine(Engine::QueueFull { .. }) => {
                 Self::new(Kind::Overloaded, message).code("queue_full")
             }
@@ -176,4 +201,14 @@ impl From<hob::Error> for Problem {
             _ => Self::new(Kind::Internal, message),
         }
     }
+}
+
+/// Not the engine's sentence: programs that shorten a conversation and try again know this trouble by the words `this model's
+/// maximum context length is`, whatever the code beside them says.
+fn too_long(found: usize, limit: usize) -> Problem {
+    let message = format!(
+        "the prompt has {found} tokens and this model's maximum context length is {limit} tokens, one of them for the \
+         answer; shorten the prompt, raise num_ctx, or set truncate to drop the oldest tokens"
+    );
+    Problem::invalid("messages", message).code("context_length_exceeded")
 }

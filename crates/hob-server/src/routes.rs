@@ -1,7 +1,7 @@
 //! Every way into the server, in one table: the router is built from it and tests walk it.
 
 use crate::problem::{Dialect, Kind, Problem};
-use crate::{App, anthropic, guard, llama, native, ollama, openai, page, wire};
+use crate::{App, anthropic, guard, llama, native, ollama, openai, openapi, page, wire};
 use axum::Router;
 use axum::body::Body;
 use axum::handler::Handler;
@@ -51,6 +51,7 @@ fn native_routes() -> Vec<Route> {
         on_get("/page/{*file}", page::file),
         on_get("/health", native::health),
         on_get("/v1/health", native::health),
+        on_get("/hob/v1/openapi.json", openapi::document),
         on_get("/hob/v1/machine", native::machine),
         on_get("/hob/v1/models", native::models),
         on_get("/hob/v1/status", native::status),

@@ -1,10 +1,11 @@
 //! Answers as bytes: JSON in one piece, server-sent events, lines of JSON.
 
 use crate::limits;
-use crate::problem::{Kind, Problem};
+use crate::problem::{Dialect, Kind, Problem};
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use axum::response::Response;
+use serde::Serialize;
 use serde_json::Value;
 use std::convert::Infallible;
 use std::future::Future;
@@ -22,6 +23,14 @@ pub fn json(status: StatusCode, value: &Value) -> Response {
 /// A successful answer in one piece.
 pub fn ok(value: &Value) -> Response {
     json(StatusCode::OK, value)
+}
+
+/// A successful answer of a known shape.
+pub fn answer(value: &impl Serialize) -> Response {
+    match serde_json::to_value(value) {
+        Ok(value) => ok(&value),
+        Err(_) => Problem::new(Kind::Internal, "the answer has no form in JSON").respond(Dialect::OpenAi),
+    }
 }
 
 /// A text.

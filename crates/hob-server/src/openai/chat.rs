@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 /// # Errors
 /// What is wrong with the request, or why there is no answer now.
 pub async fn create(app: App, body: Value) -> Result<Response, Problem> {
-    let ChatRequest { ask, stream, include_usage, logprobs } = chat_request::read(&body)?;
-    let head = Head { id: ids::new("chatcmpl-"), created: clock::unix(), model: ask.model.clone() };
+    let ChatRequest { ask, stream, include_usage, logprobs, is_old } = chat_request::read(&body)?;
+    let head = Head { id: ids::new("chatcmpl-"), created: clock::unix(), model: ask.model.clone(), is_old };
     let mut running = ask::begin(&app, ask).await?;
     if stream {
         return Ok(streamed(head, running, include_usage));
@@ -26,7 +26,7 @@ pub async fn create(app: App, body: Value) -> Result<Response, Problem> {
     let all = running.collect().await?;
     let model = running.model();
     let choices: Vec<Value> =
-        all.iter().enumerate().map(|(index, a)| choice(model, index, &a.reply, logprobs)).collect();
+        all.iter().enumerate().map(|(index, a)| head.choice(model, index, &a.reply, logprobs)).collect();
     let mut whole = head.object("chat.completion", choices);
     whole["usage"] = usage(model, &all);
     whole["timings"] = all.first().map(timings).into();
@@ -40,6 +40,8 @@ struct Head {
     id: String,
     created: i64,
     model: String,
+    /// Whether calls are told as the older interface has them: one, without an id.
+    is_old: bool,
 }
 
 impl Head {
@@ -55,26 +57,48 @@ impl Head {
         let choice = json!({"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish});
         self.object("chat.completion.chunk", vec![choice])
     }
-}
 
-fn choice(model: &LanguageModel, index: usize, reply: &Reply, with_logprobs: bool) -> Value {
-    let content = if reply.text.is_empty() && !reply.calls.is_empty() {
-        Value::Null
-    } else {
-        reply.text.clone().into()
-    };
-    let mut message = json!({"role": "assistant", "content": content, "refusal": null, "annotations": []});
-    if !reply.thought.is_empty() {
-        message["reasoning_content"] = reply.thought.clone().into();
+    fn choice(&self, model: &LanguageModel, index: usize, reply: &Reply, with_logprobs: bool) -> Value {
+        let content = if reply.text.is_empty() && !reply.calls.is_empty() {
+            Value::Null
+        } else {
+            reply.text.clone().into()
+        };
+        let mut message =
+            json!({"role": "assistant", "content": content, "refusal": null, "annotations": []});
+        if !reply.thought.is_empty() {
+            message["reasoning_content"] = reply.thought.clone().into();
+        }
+        if let Some(call) = reply.calls.first().filter(|_| self.is_old) {
+            message["function_call"] = tool_call(call, None)["function"].take();
+        } else if !reply.calls.is_empty() {
+            message["tool_calls"] = reply.calls.iter().map(|call| tool_call(call, None)).collect();
+        }
+        let logprobs = with_logprobs.then(|| {
+            let content: Vec<Value> = reply.logprobs.iter().map(|found| logprob(model, found)).collect();
+            json!({"content": content, "refusal": null})
+        });
+        json!({"index": index, "message": message, "logprobs": logprobs, "finish_reason": self.finish(reply)})
     }
-    if !reply.calls.is_empty() {
-        message["tool_calls"] = reply.calls.iter().map(|call| tool_call(call, None)).collect();
+
+    fn finish(&self, reply: &Reply) -> &'static str {
+        match finish(reply) {
+            "tool_calls" if self.is_old => "function_call",
+            reason => reason,
+        }
     }
-    let logprobs = with_logprobs.then(|| {
-        let content: Vec<Value> = reply.logprobs.iter().map(|found| logprob(model, found)).collect();
-        json!({"content": content, "refusal": null})
-    });
-    json!({"index": index, "message": message, "logprobs": logprobs, "finish_reason": finish(reply)})
+
+    /// The parts in which a call is told: its name comes first, as programs show it while arguments are on their way.
+    fn call_deltas(&self, call: &ToolCall, index: usize) -> [Value; 2] {
+        let whole = tool_call(call, Some(index));
+        let mut named = whole.clone();
+        named["function"]["arguments"] = "".into();
+        let arguments = json!({"arguments": whole["function"]["arguments"]});
+        if self.is_old {
+            return [json!({"function_call": named["function"]}), json!({"function_call": arguments})];
+        }
+        [json!({"tool_calls": [named]}), json!({"tool_calls": [{"index": index, "function": arguments}]})]
+    }
 }
 
 fn tool_call(call: &ToolCall, index: Option<usize>) -> Value {
@@ -114,7 +138,7 @@ async fn write(head: Head, mut running: Running, include_usage: bool, out: Out) 
             }
             Some(Heard::Ended(pieces, answered)) => {
                 write_pieces(&head, &model, index, calls, pieces, None, &out).await?;
-                let mut last = head.chunk(index, json!({}), None, Some(finish(&answered.reply)));
+                let mut last = head.chunk(index, json!({}), None, Some(head.finish(&answered.reply)));
                 last["timings"] = timings(&answered);
                 out.data(&last).await?;
                 all.push(answered);
@@ -157,14 +181,9 @@ async fn write_pieces(
                 out.data(&head.chunk(index, delta, entry.take(), None)).await?;
             }
             Piece::Call(call) => {
-                // The name comes first, as programs show it while arguments are on their way.
-                let whole = tool_call(&call, Some(*calls));
-                let mut named = whole.clone();
-                named["function"]["arguments"] = "".into();
-                out.data(&head.chunk(index, json!({"tool_calls": [named]}), entry.take(), None)).await?;
-                let arguments =
-                    json!({"index": *calls, "function": {"arguments": whole["function"]["arguments"]}});
-                out.data(&head.chunk(index, json!({"tool_calls": [arguments]}), None, None)).await?;
+                for delta in head.call_deltas(&call, *calls) {
+                    out.data(&head.chunk(index, delta, entry.take(), None)).await?;
+                }
                 *calls += 1;
             }
         }

@@ -16,6 +16,8 @@ pub struct ChatRequest {
     pub include_usage: bool,
     /// Whether log-probabilities are told.
     pub logprobs: bool,
+    /// Whether tools are called functions, as they once were.
+    pub is_old: bool,
 }
 
 /// Reads the body of a request.
@@ -46,7 +48,8 @@ pub fn read(body: &Value) -> Result<ChatRequest, Problem> {
     let options = fields.object("stream_options")?;
     let include_usage = options.map_or(Ok(None), |options| options.flag("include_usage"))?.unwrap_or(false);
     let stream = fields.flag("stream")?.unwrap_or(false);
-    Ok(ChatRequest { ask, stream, include_usage, logprobs })
+    let is_old = fields.get("functions").is_some() && fields.get("tools").is_none();
+    Ok(ChatRequest { ask, stream, include_usage, logprobs, is_old })
 }
 
 /// What Hob cannot do is not passed over.
@@ -70,7 +73,13 @@ fn refuse(fields: &Fields<'_>) -> Result<(), Problem> {
 fn talk(fields: &Fields<'_>) -> Result<Talk, Problem> {
     let messages = messages(fields)?;
     let mut tools = tools(fields)?;
-    let choice = tool_choice(fields, &mut tools)?;
+    let choice = match old_tools(fields)?.filter(|_| tools.is_empty()) {
+        Some((old, choice)) => {
+            tools = old;
+            choice
+        }
+        None => tool_choice(fields, &mut tools)?,
+    };
     let extra =
         fields.object("chat_template_kwargs")?.map(|extra| extra.members().clone()).unwrap_or_default();
     let think = match fields.text("reasoning_effort")? {
@@ -87,7 +96,8 @@ fn talk(fields: &Fields<'_>) -> Result<Talk, Problem> {
         now: Some(clock::local()),
         extra,
     };
-    let parallel = fields.flag("parallel_tool_calls")?.unwrap_or(true);
+    let is_old = fields.get("functions").is_some();
+    let parallel = !is_old && fields.flag("parallel_tool_calls")?.unwrap_or(true);
     Ok(Talk { conversation, choice, parallel, is_continued: false })
 }
 
@@ -116,9 +126,20 @@ fn messages(fields: &Fields<'_>) -> Result<Vec<Value>, Problem> {
         if let Some(calls) = message.list("tool_calls", limits::TOOLS_MAX)? {
             check_calls(calls, &message.place("tool_calls"))?;
         }
+        if let Some(call) = message.get("function_call") {
+            Fields::of(call, &message.place("function_call"))?.need_text("name")?;
+        }
     }
-    // Both names are in use for what the model thought.
+    // Both names are in use for what the model thought; functions are tools by their older name.
     let renamed = messages.iter().cloned().map(|mut message| {
+        if let Some(call) = message.get_mut("function_call").filter(|call| call.is_object()).map(Value::take)
+        {
+            message["tool_calls"] = json!([{"id": "call_function", "type": "function", "function": call}]);
+        }
+        if message["role"] == "function" {
+            message["role"] = "tool".into();
+            message["tool_call_id"] = "call_function".into();
+        }
         if let Some(thought) =
             message.get_mut("reasoning").filter(|thought| thought.is_string()).map(Value::take)
         {
@@ -154,6 +175,25 @@ pub fn tools(fields: &Fields<'_>) -> Result<Vec<Value>, Problem> {
         Fields::of(function, &format!("{place}.function"))?.need_text("name")?;
     }
     Ok(tools.to_vec())
+}
+
+/// `functions` and `function_call`, from before there were tools: the functions as tools, and whether one is called.
+fn old_tools(fields: &Fields<'_>) -> Result<Option<(Vec<Value>, Option<ToolChoice>)>, Problem> {
+    let Some(functions) = fields.list("functions", limits::TOOLS_MAX)? else { return Ok(None) };
+    for (index, function) in functions.iter().enumerate() {
+        Fields::of(function, &format!("functions[{index}]"))?.need_text("name")?;
+    }
+    let choice = match fields.get("function_call") {
+        None => Some(ToolChoice::Auto),
+        Some(Value::String(mode)) if mode == "auto" => Some(ToolChoice::Auto),
+        Some(Value::String(mode)) if mode == "none" => None,
+        Some(Value::Object(named)) if named.get("name").is_some_and(Value::is_string) => {
+            Some(ToolChoice::Named(named["name"].as_str().unwrap_or_default().to_owned()))
+        }
+        Some(_) => return Err(fields.wrong("function_call", "none, auto, or a function by its name")),
+    };
+    let tool = |function: &Value| json!({"type": "function", "function": function});
+    Ok(Some((functions.iter().map(tool).collect(), choice)))
 }
 
 /// Whether tools are called; a list of allowed ones leaves only them in `tools`.

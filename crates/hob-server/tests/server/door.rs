@@ -98,3 +98,63 @@ fn answers_that_run_come_to_their_end() {
     assert!(server.end());
     assert!(TcpStream::connect(server.address).is_err());
 }
+
+/// What the server said to whoever runs it.
+static SAID: std::sync::Mutex<Vec<String>> = std::sync::Mutex::new(Vec::new());
+
+#[test]
+fn secrets_stay_between_client_and_server() {
+    let mut config = config();
+    config.keys = Keys::new(["planted-key-of-ours"]);
+    config.models.notice = |text| SAID.lock().unwrap().push(text.to_owned());
+    let server = start_with(config, Folder::new(&[], None));
+    let ask = |method: &str, path: &str, key: &str, body: &str| {
+        let headers =
+            [("authorization", format!("Bearer {key}")), ("content-type", "application/json".into())];
+        let headers: Vec<(&str, &str)> =
+            headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        server.send(method, path, &headers, body).finish()
+    };
+    let key = "planted-key-of-ours";
+    let secrets = ["planted-prompt", "planted-key", "planted-wrong"];
+    let said = json!({"model": "ember", "max_tokens": 3, "messages": [{"role": "user", "content": "planted-prompt"}]});
+    assert_eq!(ask("POST", "/v1/chat/completions", key, &said.to_string()).status, 200);
+    assert_eq!(ask("POST", "/v1/messages", key, &said.to_string()).status, 200);
+    assert_eq!(ask("POST", "/api/chat", key, &said.to_string()).status, 200);
+    let stored = json!({"model": "ember", "max_output_tokens": 3, "input": "planted-prompt"});
+    assert_eq!(ask("POST", "/v1/responses", key, &stored.to_string()).status, 200);
+    // Requests that are refused, with secrets in every place that a message could repeat.
+    let wrong = [
+        json!({"model": "ember", "messages": "planted-prompt"}).to_string(),
+        json!({"model": "ember", "messages": [{"role": "user", "content": {"planted-prompt": 1}}]}).to_string(),
+        json!({"model": "ember", "messages": [{"role": "planted-prompt", "content": "x"}]}).to_string(),
+        json!({"model": "ember", "temperature": "planted-prompt", "messages": [{"role": "user", "content": "x"}]}).to_string(),
+        format!("{}planted-prompt", json!({"model": "ember"})),
+    ];
+    for body in &wrong {
+        let answer = ask("POST", "/v1/chat/completions", key, body);
+        assert_eq!(answer.status, 400, "{}", answer.body);
+        assert!(secrets.iter().all(|secret| !answer.body.contains(secret)), "{}", answer.body);
+    }
+    let refused = ask("POST", "/v1/chat/completions", "planted-wrong-key", &said.to_string());
+    assert!(refused.status == 401 && !refused.body.contains("planted"), "{}", refused.body);
+    for path in [
+        "/metrics",
+        "/hob/v1/status",
+        "/hob/v1/models",
+        "/v1/models",
+        "/api/ps",
+        "/slots",
+        "/props",
+        "/nothing",
+    ] {
+        let answer = ask("GET", path, key, "");
+        let head = format!("{:?}", answer.headers);
+        assert!(
+            secrets.iter().all(|secret| !answer.body.contains(secret) && !head.contains(secret)),
+            "{path}"
+        );
+    }
+    let said = SAID.lock().unwrap().join("\n");
+    assert!(said.contains("ember") && !said.contains("planted"), "{said}");
+}

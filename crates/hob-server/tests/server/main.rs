@@ -12,5 +12,6 @@ mod llama;
 mod models;
 mod ollama;
 mod openai;
+mod openapi;
 mod page;
 mod responses;

@@ -89,6 +89,9 @@ fn a_text_that_does_not_fit_is_told() {
     for more in [json!({}), json!({"stream": true})] {
         let error = server.post(CHAT, &ask(&long, more)).refused(400);
         assert_eq!(error["code"], "context_length_exceeded", "{error}");
+        // Programs that shorten a conversation and try again look for these words.
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains("this model's maximum context length is"), "{message}");
     }
     let cut = server.post(CHAT, &ask(&long, json!({"truncate": true})));
     assert_eq!(cut.header("x-hob-context-truncated"), Some("true"));
@@ -390,4 +393,62 @@ fn many_at_once_are_each_answered() {
         let threads: Vec<_> = (0..16).map(|_| scope.spawn(one)).collect();
         threads.into_iter().for_each(|thread| assert_eq!(thread.join().unwrap(), expected));
     });
+}
+
+#[test]
+fn functions_are_tools_by_their_older_name() {
+    let server = start();
+    let city = json!({"type": "object", "properties": {"city": {"type": "string", "maxLength": 12}}, "required": ["city"]});
+    let function = json!({"name": "get_weather", "description": "Weather in a city", "parameters": city});
+    let more = json!({"functions": [function], "function_call": {"name": "get_weather"}, "max_tokens": 60});
+    let question = "What is the weather in Oslo?";
+    let whole = server.post(CHAT, &ask(question, more.clone())).ok();
+    let choice = &whole["choices"][0];
+    assert_eq!(choice["finish_reason"], "function_call", "{whole}");
+    assert!(choice["message"]["tool_calls"].is_null());
+    let call = &choice["message"]["function_call"];
+    let arguments: Value = serde_json::from_str(call["arguments"].as_str().unwrap()).unwrap();
+    assert!(call["name"] == "get_weather" && arguments["city"].is_string());
+
+    let mut streamed = ask(question, more);
+    streamed["stream"] = true.into();
+    let events = server.post(CHAT, &streamed).events();
+    let calls: Vec<&Value> = events.iter().map(|e| &e["choices"][0]["delta"]["function_call"]).collect();
+    let parts: String = calls.iter().filter_map(|call| call["arguments"].as_str()).collect();
+    assert_eq!(parts, call["arguments"].as_str().unwrap());
+    assert_eq!(events.last().unwrap()["choices"][0]["finish_reason"], "function_call");
+
+    let mut answered = ask(question, json!({"functions": [function]}));
+    let more = [
+        json!({"role": "assistant", "content": null, "function_call": call}),
+        json!({"role": "function", "name": "get_weather", "content": "rain"}),
+    ];
+    answered["messages"].as_array_mut().unwrap().extend(more);
+    let second = server.post(CHAT, &answered).ok();
+    assert!(second["usage"]["prompt_tokens"].as_u64() > whole["usage"]["prompt_tokens"].as_u64());
+    let none =
+        server.post(CHAT, &ask(question, json!({"functions": [function], "function_call": "none"}))).ok();
+    assert!(none["choices"][0]["message"]["function_call"].is_null());
+    let wrong = ask(question, json!({"functions": [function], "function_call": 5}));
+    assert_eq!(server.post(CHAT, &wrong).refused(400)["param"], "function_call");
+}
+
+#[test]
+fn objects_get_the_members_that_their_schema_names() {
+    let server = start();
+    let person =
+        json!({"type": "object", "properties": {"age": {"type": "integer", "minimum": 1, "maximum": 9}}});
+    let format = json!({"type": "json_schema", "json_schema": {"name": "x", "schema": person}});
+    for seed in 0..4 {
+        let more = json!({"response_format": format, "temperature": 1.5, "seed": seed, "max_tokens": 40});
+        let answer = server.post(CHAT, &ask("Who?", more)).ok();
+        let found: Value =
+            serde_json::from_str(answer["choices"][0]["message"]["content"].as_str().unwrap()).unwrap();
+        assert!(found.as_object().unwrap().keys().all(|key| key == "age"), "{found}");
+    }
+    let tool = json!({"type": "function", "function": {"name": "now", "parameters": {"type": "object", "properties": {}}}});
+    let more =
+        json!({"tools": [tool], "tool_choice": "required", "parallel_tool_calls": false, "max_tokens": 40});
+    let answer = server.post(CHAT, &ask("When?", more)).ok();
+    assert_eq!(answer["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"], "{}", "{answer}");
 }

@@ -1,0 +1,116 @@
+//! `/hob/v1/openapi.json`: Hob's own interface, described from the types that are sent.
+//!
+//! A route is described by a line of [`operations`] with the type of its answer, which `described!` declares. What is the same
+//! for all of them (keys, strangers) is added here. A test walks the table of routes: every native one has to be
+//! described, and nothing else.
+
+use crate::described::Shape;
+use crate::machine::MachineReport;
+use crate::native::{Health, KnownModels, Status};
+use crate::problem::ErrorBody;
+use crate::wire;
+use axum::response::Response;
+use serde_json::{Map, Value, json};
+use std::sync::OnceLock;
+
+/// What is asked and answered in one way into the server.
+struct Operation {
+    method: &'static str,
+    path: &'static str,
+    about: &'static str,
+    answer: fn(&mut Map<String, Value>) -> Value,
+    needs_key: bool,
+}
+
+/// All of them.
+fn operations() -> Vec<Operation> {
+    vec![
+        get::<Health>("/health", "Says that the server lives.").without_key(),
+        get::<AnyObject>("/hob/v1/openapi.json", "This description."),
+        get::<MachineReport>("/hob/v1/machine", "What this machine has for models."),
+        get::<KnownModels>("/hob/v1/models", "The models that can be asked for, and what is known of each."),
+        get::<Status>("/hob/v1/status", "What is in memory, what it is doing, what went and why."),
+    ]
+}
+
+fn get<T: Shape>(path: &'static str, about: &'static str) -> Operation {
+    Operation { method: "get", path, about, answer: T::schema, needs_key: true }
+}
+
+impl Operation {
+    fn without_key(self) -> Self {
+        Self { needs_key: false, ..self }
+    }
+
+    fn to_json(&self, named: &mut Map<String, Value>) -> Value {
+        let mut refusals = vec![("403", "This host or page may not ask.")];
+        refusals.extend(self.needs_key.then_some(("401", "A key is wanted.")));
+        let answer = (self.answer)(named);
+        let mut responses = Map::from_iter([("200".to_owned(), body("The answer.", answer))]);
+        for (status, what) in refusals {
+            responses.insert(status.into(), body(what, ErrorBody::schema(named)));
+        }
+        let security =
+            if self.needs_key { json!([{}, {"bearer": []}, {"x-api-key": []}]) } else { json!([]) };
+        json!({
+            "operationId": format!("{}_{}", self.method, self.path.trim_start_matches('/').replace(['/', '.'], "_")),
+            "summary": self.about,
+            "parameters": parameters(self.path),
+            "responses": responses,
+            "security": security,
+        })
+    }
+}
+
+/// What stands in braces in a path.
+fn parameters(path: &str) -> Vec<Value> {
+    let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let one = |name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}});
+    names.map(one).collect()
+}
+
+fn body(what: &str, schema: Value) -> Value {
+    json!({"description": what, "content": {"application/json": {"schema": schema}}})
+}
+
+/// An object about which nothing is said here.
+struct AnyObject;
+
+impl Shape for AnyObject {
+    fn schema(_named: &mut Map<String, Value>) -> Value {
+        json!({"type": "object"})
+    }
+}
+
+/// `GET /hob/v1/openapi.json`.
+pub async fn document() -> Response {
+    static DOCUMENT: OnceLock<Value> = OnceLock::new();
+    wire::ok(DOCUMENT.get_or_init(build))
+}
+
+fn build() -> Value {
+    let (mut schemas, mut paths) = (Map::new(), Map::new());
+    for operation in operations() {
+        let described = operation.to_json(&mut schemas);
+        let item = paths.entry(operation.path).or_insert_with(|| json!({}));
+        item[operation.method] = described;
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Hob",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "What Hob's page asks its server. The interfaces of OpenAI, Anthropic, Ollama and llama-server are \
+                            described by those who made them.",
+            "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
+        },
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "x-api-key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+            },
+        },
+    })
+}
