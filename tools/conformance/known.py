@@ -4,6 +4,7 @@ IMAGES = "image input; the model reads text only, is refused images with 400, an
 SMALL = "a model of 4 M parameters does not choose the arguments or the words that the test looks for"
 
 REASONS = {
+    "schemas-test-suite": {"draft2020-12/pattern:2": "jsonschema cannot judge it: Python's `re` has no \\p{...}"},
     "comply-openai-chat": {"chat-image-input": IMAGES},
     "comply-open-responses": {"image-input": IMAGES},
     "comply-anthropic": {"anth-image-input": IMAGES},

@@ -25,16 +25,21 @@ struct Operation {
 /// All of them.
 fn operations() -> Vec<Operation> {
     vec![
-        get::<Health>("/health", "Says that the server lives.").without_key(),
-        get::<AnyObject>("/hob/v1/openapi.json", "This description."),
-        get::<MachineReport>("/hob/v1/machine", "What this machine has for models."),
-        get::<KnownModels>("/hob/v1/models", "The models that can be asked for, and what is known of each."),
-        get::<Status>("/hob/v1/status", "What is in memory, what it is doing, what went and why."),
+        answers::<Health>("get", "/health", "Says that the server lives.").without_key(),
+        answers::<AnyObject>("get", "/hob/v1/openapi.json", "This description."),
+        answers::<MachineReport>("get", "/hob/v1/machine", "What this machine has for models."),
+        answers::<KnownModels>(
+            "get",
+            "/hob/v1/models",
+            "The models that can be asked for, and what is known of each.",
+        ),
+        answers::<Status>("get", "/hob/v1/status", "What is in memory, what it is doing, what went and why."),
     ]
 }
 
-fn get<T: Shape>(path: &'static str, about: &'static str) -> Operation {
-    Operation { method: "get", path, about, answer: T::schema, needs_key: true }
+/// A way in that is answered with a `T`.
+fn answers<T: Shape>(method: &'static str, path: &'static str, about: &'static str) -> Operation {
+    Operation { method, path, about, answer: T::schema, needs_key: true }
 }
 
 impl Operation {

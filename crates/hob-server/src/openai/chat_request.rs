@@ -177,8 +177,11 @@ pub fn tools(fields: &Fields<'_>) -> Result<Vec<Value>, Problem> {
     Ok(tools.to_vec())
 }
 
+/// Tools that are offered, and whether one is called.
+type Offer = (Vec<Value>, Option<ToolChoice>);
+
 /// `functions` and `function_call`, from before there were tools: the functions as tools, and whether one is called.
-fn old_tools(fields: &Fields<'_>) -> Result<Option<(Vec<Value>, Option<ToolChoice>)>, Problem> {
+fn old_tools(fields: &Fields<'_>) -> Result<Option<Offer>, Problem> {
     let Some(functions) = fields.list("functions", limits::TOOLS_MAX)? else { return Ok(None) };
     for (index, function) in functions.iter().enumerate() {
         Fields::of(function, &format!("functions[{index}]"))?.need_text("name")?;
