@@ -14,7 +14,7 @@ HERE = pathlib.Path(__file__).parent
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 
 
-def suite(document, examples):
+def suite(document, examples, seconds):
     def run(context):
         found = version("schemathesis")
         program = pathlib.Path(sys.executable).with_name("st")
@@ -24,7 +24,7 @@ def suite(document, examples):
             command = [program, "run", document(address), "-u", address, "-c", CHECKS, "-n", str(examples), "--seed", str(context.seed)]
             command += ["--continue-on-failure", "--no-shrink", "--no-color", "--request-timeout", "120", "--workers", "4"]
             # What it makes up may be refused; that is no reason to stop.
-            command += ["--suppress-health-check", "all", "--warnings", "off", "--max-time", "600"]
+            command += ["--suppress-health-check", "all", "--warnings", "off", "--max-time", str(seconds)]
             ended = subprocess.run(command, capture_output=True, text=True, timeout=1800, cwd=folder, env=os.environ)
         return read(found, ended)
 
@@ -47,6 +47,6 @@ def read(found, ended):
 
 
 SUITES = {
-    "schemathesis-own": suite(lambda address: f"{address}/hob/v1/openapi.json", 50),
-    "schemathesis-openai": suite(lambda address: str(HERE / "openai.yaml"), 25),
+    "schemathesis-own": suite(lambda address: f"{address}/hob/v1/openapi.json", 50, 60),
+    "schemathesis-openai": suite(lambda address: str(HERE / "openai.yaml"), 25, 240),
 }
