@@ -18,6 +18,7 @@ mod eval;
 mod export;
 mod fail;
 mod generated;
+mod hardware;
 mod help;
 mod input;
 mod logits;

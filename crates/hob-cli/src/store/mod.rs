@@ -11,6 +11,7 @@ mod table;
 mod verify;
 
 pub use import::ImportArgs;
+pub use network::NetworkArgs;
 pub use list::{CpArgs, DuArgs, ListArgs, RmArgs};
 pub use pull::PullArgs;
 pub use search::SearchArgs;

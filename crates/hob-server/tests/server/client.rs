@@ -33,6 +33,7 @@ pub fn config() -> Config {
             memory_max: 1 << 30,
             notice: |_| {},
         },
+        shelf: None,
         drain: Duration::from_secs(20),
     }
 }
