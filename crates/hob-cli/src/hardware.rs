@@ -119,7 +119,10 @@ mod tests {
         let here = json!({"processor": "A", "threads": 2});
         for (text, expected) in [
             (json!({"machine": here, "read_gb_per_second": 12.5}).to_string(), Some(12.5)),
-            (json!({"machine": {"processor": "B", "threads": 2}, "read_gb_per_second": 12.5}).to_string(), None),
+            (
+                json!({"machine": {"processor": "B", "threads": 2}, "read_gb_per_second": 12.5}).to_string(),
+                None,
+            ),
             (json!({"machine": here, "read_gb_per_second": -1}).to_string(), None),
             ("no JSON".to_owned(), None),
         ] {

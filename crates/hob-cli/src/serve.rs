@@ -11,7 +11,8 @@ use hob::Options;
 use hob_base::Bytes;
 use hob_kernels::Isa;
 use hob_server::{
-    Config, Ended, Hosts, KeepAlive, Keys, Machine, ManagerConfig, Network, Probe, ShelfConfig, parse_keep_alive,
+    Config, Ended, Hosts, KeepAlive, Keys, Machine, ManagerConfig, Network, Probe, ShelfConfig,
+    parse_keep_alive,
 };
 use hob_store::{PullOptions, Puller, Store};
 use std::net::{IpAddr, SocketAddr};
@@ -125,23 +126,43 @@ fn memory_size(text: &str) -> Result<u64, String> {
 
 /// Runs the command.
 pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
+    run_with(args, |_| {})
+}
+
+/// The same; `ready` is told the address once there is one.
+pub fn run_with(args: &ServeArgs, ready: impl FnOnce(&str)) -> anyhow::Result<()> {
+    let (config, catalogue) = set_up(args)?;
+    let ready = |address| {
+        let url = url(address);
+        // Whoever started it waits for this line; that nobody reads it is no reason to stop.
+        let _ = out::text(&format!("hob listens on {url}\n"));
+        ready(&url);
+    };
+    let stopping = || fail::note("stopping; answers that run come to their end (Ctrl-C cuts them off)");
+    match hob_server::serve(config, catalogue, ready, stopping) {
+        Ok(Ended::Drained) => Ok(()),
+        Ok(Ended::CutOff) => bail!("answers that still ran were cut off"),
+        Err(error @ hob_server::Error::Open { .. }) => Err(fail::usage(error.to_string())),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Serves on threads of its own until the process ends, and gives the address.
+pub fn beside(args: &ServeArgs) -> anyhow::Result<SocketAddr> {
+    let (mut config, catalogue) = set_up(args)?;
+    // Somebody is typing in the terminal.
+    config.models.notice = |_| {};
+    Ok(hob_server::serve_beside(config, catalogue)?)
+}
+
+fn set_up(args: &ServeArgs) -> anyhow::Result<(Config, Box<Stored>)> {
     args.models.iter().try_for_each(|name| which::exists(name))?;
     open::note_pin();
     // What is wrong with an address or a token is said now, not when somebody wants a model.
     let (egress, _) = args.hubs.network().connect()?;
     let network = Network { is_offline: egress.is_offline(), places: egress.policy().places() };
     let catalogue = Box::new(Stored::new(&args.models, store::open().ok()));
-    let ready = |address| {
-        // Whoever started it waits for this line; that nobody reads it is no reason to stop.
-        let _ = out::text(&format!("hob listens on {}\n", url(address)));
-    };
-    let stopping = || fail::note("stopping; answers that run come to their end (Ctrl-C cuts them off)");
-    match hob_server::serve(config(args, network), catalogue, ready, stopping) {
-        Ok(Ended::Drained) => Ok(()),
-        Ok(Ended::CutOff) => bail!("answers that still ran were cut off"),
-        Err(error @ hob_server::Error::Open { .. }) => Err(fail::usage(error.to_string())),
-        Err(error) => Err(error.into()),
-    }
+    Ok((config(args, network), catalogue))
 }
 
 fn config(args: &ServeArgs, network: Network) -> Config {
@@ -221,6 +242,6 @@ fn keys(args: &ServeArgs) -> Keys {
 }
 
 /// Where programs of this machine reach it.
-fn url(address: SocketAddr) -> String {
+pub fn url(address: SocketAddr) -> String {
     format!("http://{address}")
 }

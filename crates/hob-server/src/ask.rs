@@ -391,8 +391,7 @@ mod tests {
 
     fn followed(messages: Vec<Value>, change: impl FnOnce(&mut Ask)) -> Ask {
         let conversation = Conversation { messages, ..Conversation::default() };
-        let mut ask =
-            Ask::new("m", Input::Chat(Box::new(Talk { conversation, ..Talk::default() })));
+        let mut ask = Ask::new("m", Input::Chat(Box::new(Talk { conversation, ..Talk::default() })));
         change(&mut ask);
         ask.follow(&settings());
         ask

@@ -42,9 +42,10 @@ pub use engine::{Catalogue, Folder, KeepAlive, Listed, ManagerConfig, Source};
 pub use guard::Hosts;
 pub use keys::Keys;
 pub use machine::{Machine, Network};
+pub use page::has_page;
 pub use reading::parse_keep_alive;
 pub use routes::{Route, table};
-pub use run::{Ended, serve};
+pub use run::{Ended, serve, serve_beside};
 pub use server::{Config, Error, Server};
 pub use shelf::{Connect, Probe, ShelfConfig};
 

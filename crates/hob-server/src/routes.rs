@@ -134,11 +134,8 @@ fn ollama_routes() -> Vec<Route> {
         path: "/api/delete",
         handler: delete(json_handler("/api/delete", ollama::pull::delete)),
     };
-    let has_blob = Route {
-        method: Method::HEAD,
-        path: "/api/blobs/{id}",
-        handler: head(ollama::create::has_blob),
-    };
+    let has_blob =
+        Route { method: Method::HEAD, path: "/api/blobs/{id}", handler: head(ollama::create::has_blob) };
     vec![
         on_get("/api/version", ollama::models::version),
         on_get("/api/tags", ollama::models::tags),

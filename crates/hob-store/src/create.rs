@@ -1,6 +1,8 @@
 //! Models made of models: other settings beside the same weights.
 
-use crate::{Digest, Error, FilePath, Manifest, Model, ModelName, Settings, Source, Store, StoredFile, details, disk};
+use crate::{
+    Digest, Error, FilePath, Manifest, Model, ModelName, Settings, Source, Store, StoredFile, details, disk,
+};
 use std::fs;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};

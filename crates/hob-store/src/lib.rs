@@ -47,8 +47,8 @@ pub use model::Model;
 pub use name::{ModelName, TAG_DEFAULT};
 pub use near::near;
 pub use pull::{
-    Choice, HUGGING_FACE, Hubs, OLLAMA, Phase, Plan, PullOptions, PullProgress, Puller, Reference, RemoteFile,
-    Unfinished,
+    Choice, HUGGING_FACE, Hubs, OLLAMA, Phase, Plan, PullOptions, PullProgress, Puller, Reference,
+    RemoteFile, Unfinished,
 };
 pub use store::{Listing, Store};
 pub use usage::{Usage, UsageOf};

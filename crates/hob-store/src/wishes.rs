@@ -72,7 +72,11 @@ impl Wishes {
         match name {
             // Below zero means another one each time.
             "seed" => {
-                self.seed = value.trim().parse::<i64>().map(|n| u64::try_from(n).ok()).map_err(|_| "a whole number")?
+                self.seed = value
+                    .trim()
+                    .parse::<i64>()
+                    .map(|n| u64::try_from(n).ok())
+                    .map_err(|_| "a whole number")?
             }
             "temperature" => {
                 self.temperature = Some(float(value, 0.0..=100.0).ok_or("a number from 0 to 100")?)
@@ -80,9 +84,7 @@ impl Wishes {
             "top_k" => self.top_k = Some(u32::try_from(tokens(-1)?).unwrap_or(0)),
             "top_p" => self.top_p = Some(share()?),
             "min_p" => self.min_p = Some(share()?),
-            "typical_p" => {
-                self.typical_p = Some(float(value, 0.01..=1.0).ok_or("a number from 0.01 to 1")?)
-            }
+            "typical_p" => self.typical_p = Some(float(value, 0.01..=1.0).ok_or("a number from 0.01 to 1")?),
             "repeat_penalty" => {
                 self.repeat_penalty = Some(float(value, 0.01..=100.0).ok_or("a number from 0.01 to 100")?)
             }

@@ -11,8 +11,8 @@ mod table;
 mod verify;
 
 pub use import::ImportArgs;
-pub use network::NetworkArgs;
 pub use list::{CpArgs, DuArgs, ListArgs, RmArgs};
+pub use network::NetworkArgs;
 pub use pull::PullArgs;
 pub use search::SearchArgs;
 pub use verify::VerifyArgs;

@@ -44,7 +44,8 @@ pub async fn create(app: App, body: Value) -> Result<Response, Problem> {
     let fields = Fields::of(&body, "")?;
     let name = name_of(model_name(&fields)?)?;
     for (key, instead) in REFUSED {
-        let is_said = fields.get(key).is_some_and(|value| !matches!(value.as_str(), Some("")) && *value != json!({}));
+        let is_said =
+            fields.get(key).is_some_and(|value| !matches!(value.as_str(), Some("")) && *value != json!({}));
         if is_said {
             return Err(Problem::invalid(key, format!("{key}: {instead}")).code("unsupported_parameter"));
         }
@@ -127,7 +128,9 @@ async fn origin(app: &App, from: &str) -> Result<Origin, Problem> {
     }
     let exact = listed.name.clone();
     let found = shelf(app)?.with_store(move |store| store.find(&exact)).await.map_err(|_| {
-        let message = format!("{from:?} was named when Hob started and is not of the store; adopt it first: hob import");
+        let message = format!(
+            "{from:?} was named when Hob started and is not of the store; adopt it first: hob import"
+        );
         Problem::new(Kind::Conflict, message).code("not_of_the_store")
     })?;
     Ok(Origin::Model(Box::new(found)))
@@ -234,7 +237,11 @@ fn status(status: StatusCode) -> Response {
 }
 
 /// `POST /api/blobs/{digest}`: hands a file over.
-pub async fn take_blob(State(app): State<App>, Path(digest): Path<String>, request: Request<Body>) -> Response {
+pub async fn take_blob(
+    State(app): State<App>,
+    Path(digest): Path<String>,
+    request: Request<Body>,
+) -> Response {
     match taken(&app, &digest, request).await {
         Ok(code) => status(code),
         Err(problem) => problem.respond(Dialect::Ollama),
@@ -257,7 +264,9 @@ async fn taken(app: &App, digest: &str, request: Request<Body>) -> Result<Status
         let next = next.map_err(|_| Problem::new(Kind::TooSlow, "the file took too long to arrive"))?;
         match next {
             None => break,
-            Some(Ok(bytes)) => tokio::task::block_in_place(|| writer.write(&bytes)).map_err(|e| problem(&e))?,
+            Some(Ok(bytes)) => {
+                tokio::task::block_in_place(|| writer.write(&bytes)).map_err(|e| problem(&e))?
+            }
             Some(Err(_)) => return Err(Problem::new(Kind::Invalid, "the file ended early")),
         }
     }

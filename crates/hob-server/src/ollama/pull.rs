@@ -107,7 +107,9 @@ fn line(snapshot: &Snapshot) -> Option<Value> {
     if snapshot.phase == Some(Phase::Verifying) {
         return Some(json!({"status": "verifying sha256 digest"}));
     }
-    let Some(digest) = digest else { return Some(json!({"status": "pulling", "total": total, "completed": done})) };
+    let Some(digest) = digest else {
+        return Some(json!({"status": "pulling", "total": total, "completed": done}));
+    };
     let short: String = digest.chars().take(12).collect();
     Some(json!({
         "status": format!("pulling {short}"), "digest": format!("sha256:{digest}"), "total": total, "completed": done,

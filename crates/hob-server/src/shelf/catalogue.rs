@@ -85,19 +85,22 @@ impl Shelf {
 /// The whole catalogue. `here` are the models of the store, `free` bytes of memory can be had.
 pub fn list(here: &[ModelName], free: Option<u64>, gb_s: Option<f64>) -> Value {
     let entries = &Catalogue::built_in().entries;
-    entries.iter().map(|entry| {
-        let variants = entry.variants.iter().map(|variant| row(entry, variant, here, free, gb_s));
-        json!({
-            "name": entry.name,
-            "title": entry.title,
-            "architecture": entry.architecture,
-            "parameters": (entry.billions * 1e9).round(),
-            "context": entry.context,
-            "license": entry.license,
-            "capabilities": entry.capabilities,
-            "variants": variants.collect::<Vec<_>>(),
+    entries
+        .iter()
+        .map(|entry| {
+            let variants = entry.variants.iter().map(|variant| row(entry, variant, here, free, gb_s));
+            json!({
+                "name": entry.name,
+                "title": entry.title,
+                "architecture": entry.architecture,
+                "parameters": (entry.billions * 1e9).round(),
+                "context": entry.context,
+                "license": entry.license,
+                "capabilities": entry.capabilities,
+                "variants": variants.collect::<Vec<_>>(),
+            })
         })
-    }).collect()
+        .collect()
 }
 
 fn row(entry: &Entry, variant: &Variant, here: &[ModelName], free: Option<u64>, gb_s: Option<f64>) -> Value {
@@ -141,6 +144,11 @@ mod tests {
         for fit in ["fits", "too_large"] {
             assert!(variants.iter().any(|v| v["memory"]["fit"] == fit), "{fit}");
         }
-        assert!(variants.iter().filter(|v| v["bytes_about"].is_u64()).all(|v| v["tokens_per_second_about"].is_f64()));
+        assert!(
+            variants
+                .iter()
+                .filter(|v| v["bytes_about"].is_u64())
+                .all(|v| v["tokens_per_second_about"].is_f64())
+        );
     }
 }

@@ -245,7 +245,13 @@ impl Job {
     /// The job as it stands.
     pub fn snapshot(&self) -> Snapshot {
         let part = self.done_of_file().map(|(part, done)| (part.digest.clone(), part.bytes, done));
-        Snapshot { state: self.state, phase: self.phase, part, error: self.error.clone(), json: self.to_json() }
+        Snapshot {
+            state: self.state,
+            phase: self.phase,
+            part,
+            error: self.error.clone(),
+            json: self.to_json(),
+        }
     }
 
     fn to_json(&self) -> Value {

@@ -30,7 +30,8 @@ impl Jobs {
 
     fn need(&mut self, id: &str) -> Result<&mut Job, Problem> {
         self.get(id).ok_or_else(|| {
-            Problem::new(Kind::NotFound, "there is no such job; it may have ended long ago").code("unknown_job")
+            Problem::new(Kind::NotFound, "there is no such job; it may have ended long ago")
+                .code("unknown_job")
         })
     }
 

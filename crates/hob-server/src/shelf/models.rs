@@ -64,7 +64,9 @@ fn capabilities(app: &App, name: &str, entry: Option<&hob_store::Entry>) -> Opti
 /// Where it came from, in a few words.
 fn source(model: &Model) -> Value {
     match &model.manifest.source {
-        Source::HuggingFace { repo, revision } => json!({"from": "hugging_face", "text": repo, "revision": revision}),
+        Source::HuggingFace { repo, revision } => {
+            json!({"from": "hugging_face", "text": repo, "revision": revision})
+        }
         Source::Ollama { model } => json!({"from": "ollama", "text": model}),
         Source::Adopted { path, program } => {
             json!({"from": "adopted", "text": program.clone().unwrap_or_else(|| path.display().to_string())})

@@ -134,7 +134,8 @@ pub async fn refuse_foreign(app: &App, shelf: &Shelf, name: &ModelName) -> Resul
     let wanted = name.clone();
     let is_here = shelf.with_store(move |store| store.get(&wanted)).await?.is_some();
     if !is_here && app.manager.find(&name.to_string()).is_ok_and(|found| found.name == name.to_string()) {
-        let message = format!("{:?} is built in or was named when Hob started; take another name", name.to_string());
+        let message =
+            format!("{:?} is built in or was named when Hob started; take another name", name.to_string());
         return Err(Problem::new(Kind::Conflict, message).code("model_exists"));
     }
     Ok(())

@@ -44,7 +44,9 @@ pub fn advice(error: &Error) -> &'static str {
         Error::Egress(_) | Error::GivenUp { .. } => {
             "Check the connection to the internet, then resume: what has come is kept."
         }
-        Error::NoRoom { .. } => "Remove models or other files to make room, then resume: what has come is kept.",
+        Error::NoRoom { .. } => {
+            "Remove models or other files to make room, then resume: what has come is kept."
+        }
         Error::Gated { .. } => {
             "Accept the terms on the model’s page, make an access token there, and start Hob with it in HF_TOKEN."
         }

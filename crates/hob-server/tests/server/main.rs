@@ -14,3 +14,4 @@ mod ollama;
 mod openai;
 mod page;
 mod responses;
+mod shelf;
