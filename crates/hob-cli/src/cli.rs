@@ -1,8 +1,8 @@
 //! The command line as a whole: commands, and what every help text says about exit codes.
 
 use crate::{
-    app, bench, chat, doctor, embed, eval, export, logits, privacy, prompt_template, serve, show, shrink,
-    store, tokenize, train,
+    app, bench, chat, desktop, doctor, embed, eval, export, logits, privacy, prompt_template, serve, show,
+    shrink, store, tokenize, train,
 };
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
@@ -36,6 +36,13 @@ pub enum Command {
     Serve(serve::ServeArgs),
     /// Open the page in the browser; starts the server if none runs
     Open(app::OpenArgs),
+    /// Put Hob into the menu of the desktop, or take it out
+    #[command(disable_help_subcommand = true)]
+    Desktop {
+        /// What to do.
+        #[command(subcommand)]
+        what: desktop::Desktop,
+    },
     /// Fetch a model from Hugging Face or Ollama's registry
     Pull(Box<store::PullArgs>),
     /// Adopt a model that is on this machine: a file, a folder, other programs' models

@@ -14,6 +14,7 @@ mod chat;
 mod cli;
 mod context;
 mod conversation;
+mod desktop;
 mod doctor;
 mod embed;
 mod eval;
@@ -90,6 +91,7 @@ fn run(cli: Cli, started: Instant) -> anyhow::Result<()> {
         Command::Serve(args) => serve::run(&args),
         Command::Privacy { what } => privacy::run(&what),
         Command::Open(args) => app::run(&args, started),
+        Command::Desktop { what } => desktop::run(what),
         Command::Doctor(args) => doctor::run(&args),
         Command::Completions { shell } => generated::completions(shell),
         Command::Help { command } => help::of(&command),

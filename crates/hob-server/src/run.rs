@@ -60,7 +60,9 @@ pub fn serve_beside(config: Config, catalogue: Box<dyn Catalogue>) -> Result<Soc
     let runtime = runtime()?;
     let server = runtime.block_on(Server::bind(config, catalogue))?;
     let address = server.address();
-    let serving = move || drop(runtime.block_on(server.run(std::future::pending())));
+    let serving = move || {
+        runtime.block_on(server.run(std::future::pending()));
+    };
     let started = std::thread::Builder::new().name("hob-beside".into()).spawn(serving);
     started.map(|_| address).map_err(|source| Error::Runtime { source })
 }

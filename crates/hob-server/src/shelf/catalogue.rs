@@ -8,8 +8,8 @@ use std::sync::OnceLock;
 /// Tokens that memory is estimated for.
 const CONTEXT: u64 = 4096;
 
-/// Share of the measured read bandwidth that decoding reaches. Of models between 0.1 and 5 GB, `hob bench` reports 0.7 to
-/// 0.95; the lower part of that is promised.
+/// Share of the measured read bandwidth that decoding reaches. `docs/performance.md` has 0.87 for 1B in Q4_0 at a short context;
+/// longer conversations and other types reach less, and nobody minds an answer that is faster than promised.
 const BANDWIDTH_SHARE: f64 = 0.75;
 
 /// Answers faster than this are told as no more: below a millisecond a token, other costs than reading weights count.
