@@ -5,11 +5,14 @@ use crate::platform;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What a measurement of memory reads at a time: far beyond any cache, and soon done.
 const READ_BYTES: usize = 256 << 20;
 /// How often.
 const READ_PASSES: usize = 5;
+/// How long a measurement counts.
+const KEPT_S: u64 = 7 * 24 * 60 * 60;
 /// Free memory that a measurement leaves.
 const ROOM: u64 = 768 << 20;
 /// Most devices looked at.
@@ -91,9 +94,10 @@ pub fn read_gb_s() -> Option<f64> {
     if platform::memory().is_some_and(|memory| memory.available < ROOM) {
         return None;
     }
-    let found = hob_eval::read_speed(threads, READ_BYTES, READ_PASSES).median;
+    // The best pass: what else the machine is doing now says nothing of how fast it will answer.
+    let found = hob_eval::read_speed(threads, READ_BYTES, READ_PASSES).best;
     if let Some(place) = place {
-        let note = json!({"machine": machine, "read_gb_per_second": found});
+        let note = json!({"machine": machine, "read_gb_per_second": found, "measured_at": seconds()});
         // Without a note it is measured again the next time.
         let _ = place.parent().map_or(Ok(()), fs::create_dir_all);
         let _ = fs::write(&place, note.to_string());
@@ -101,11 +105,17 @@ pub fn read_gb_s() -> Option<f64> {
     Some(found)
 }
 
-/// What was noted, if it was on the same machine.
+/// Seconds since 1970.
+fn seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+/// What was noted, if it was on the same machine and not long ago: it may have been busy then.
 fn noted(place: &Path, machine: &Value) -> Option<f64> {
     let note: Value = serde_json::from_str(&fs::read_to_string(place).ok()?).ok()?;
     let found = note["read_gb_per_second"].as_f64().filter(|rate| rate.is_finite() && *rate > 0.0)?;
-    (note["machine"] == *machine).then_some(found)
+    let is_recent = seconds().abs_diff(note["measured_at"].as_u64()?) < KEPT_S;
+    (note["machine"] == *machine && is_recent).then_some(found)
 }
 
 #[cfg(test)]
@@ -116,14 +126,16 @@ mod tests {
     fn a_note_counts_on_its_own_machine_only() {
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path().join("machine.json");
-        let here = json!({"processor": "A", "threads": 2});
+        let (here, now) = (json!({"processor": "A", "threads": 2}), seconds());
+        let note = |machine: &Value, rate: f64, at: u64| {
+            json!({"machine": machine, "read_gb_per_second": rate, "measured_at": at}).to_string()
+        };
+        let other = json!({"processor": "B", "threads": 2});
         for (text, expected) in [
-            (json!({"machine": here, "read_gb_per_second": 12.5}).to_string(), Some(12.5)),
-            (
-                json!({"machine": {"processor": "B", "threads": 2}, "read_gb_per_second": 12.5}).to_string(),
-                None,
-            ),
-            (json!({"machine": here, "read_gb_per_second": -1}).to_string(), None),
+            (note(&here, 12.5, now), Some(12.5)),
+            (note(&here, 12.5, now - 2 * KEPT_S), None),
+            (note(&other, 12.5, now), None),
+            (note(&here, -1.0, now), None),
             ("no JSON".to_owned(), None),
         ] {
             fs::write(&place, text).unwrap();

@@ -87,7 +87,13 @@ impl Policy {
     pub fn places(&self) -> Vec<String> {
         let named = self.named.iter().map(ToString::to_string);
         let public = self.public.iter().map(|origin| origin.host().to_owned());
-        named.chain(public).chain(self.domains.iter().map(|domain| format!("*{domain}"))).collect()
+        let mut places: Vec<String> = Vec::new();
+        for place in named.chain(public).chain(self.domains.iter().map(|domain| format!("*{domain}"))) {
+            if !places.contains(&place) {
+                places.push(place);
+            }
+        }
+        places
     }
 
     /// Whether `address` may be reached, and how. `from` redirected there.

@@ -30,6 +30,10 @@ describe('suggestions', () => {
     expect(names(models)).toEqual(['good', 'small', 'tiny']);
   });
 
+  it('go on with larger ones where all are slow', () => {
+    expect(names([model('large', 5, 1), model('good', 2.5, 2), model('near', 2.4, 2), model('small', 1, 4)])).toEqual(['small', 'near', 'large']);
+  });
+
   it('are fewer where little fits, and none that only makes vectors', () => {
     expect(names([model('one', 1, 2), model('vectors', 0.2, 90, 'fits', ['embed'])])).toEqual(['one']);
     expect(names([model('huge', 9, 1, 'too_large')])).toEqual([]);
