@@ -14,7 +14,7 @@ use axum::extract::{Path, State};
 use axum::http::{Request, StatusCode};
 use axum::response::Response;
 use futures_util::StreamExt;
-use hob_store::{Base, Digest, Error, FilePath, Model, ModelName, Settings, Wishes};
+use hob_store::{Base, Digest, Error, FilePath, Model, ModelName, Settings, Store, Wishes};
 use serde_json::{Value, json};
 
 /// What cannot be asked for, and what to do instead.
@@ -251,12 +251,10 @@ pub async fn take_blob(
 async fn taken(app: &App, digest: &str, request: Request<Body>) -> Result<StatusCode, Problem> {
     let digest = Digest::parse(digest).map_err(|error| problem(&error))?;
     let shelf = shelf(app)?;
-    if shelf.with_store(move |store| Ok(store.has_blob(&digest))).await? {
-        wire::discard(request).await;
-        return Ok(StatusCode::OK);
-    }
     let _place = shelf.upload_place()?;
-    let mut writer = shelf.with_store(move |store| store.take_blob(digest)).await?;
+    // Clients send what is here already, too, and do not look at the answer before they are through.
+    let take = move |store: &Store| (!store.has_blob(&digest)).then(|| store.take_blob(digest)).transpose();
+    let mut writer = shelf.with_store(take).await?;
     let mut body = request.into_body().into_data_stream();
     loop {
         // As long as bytes come, a large file may take its time.
@@ -265,11 +263,14 @@ async fn taken(app: &App, digest: &str, request: Request<Body>) -> Result<Status
         match next {
             None => break,
             Some(Ok(bytes)) => {
-                tokio::task::block_in_place(|| writer.write(&bytes)).map_err(|e| problem(&e))?
+                if let Some(writer) = &mut writer {
+                    tokio::task::block_in_place(|| writer.write(&bytes)).map_err(|e| problem(&e))?;
+                }
             }
             Some(Err(_)) => return Err(Problem::new(Kind::Invalid, "the file ended early")),
         }
     }
+    let Some(writer) = writer else { return Ok(StatusCode::OK) };
     let finished = tokio::task::block_in_place(|| writer.finish());
     match finished {
         Err(error @ Error::WrongDigest { .. }) => Err(Problem::invalid("digest", error.to_string())),
