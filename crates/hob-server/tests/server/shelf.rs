@@ -19,8 +19,9 @@ impl Bench {
     fn new() -> Self {
         let (home, hub) = (tempfile::tempdir().unwrap(), Hub::start());
         let bytes = hob::builtin_file().to_vec();
-        let sha256 = Some(Digest::of(&bytes).to_string());
-        let file = File { path: "small-Q8_0.gguf".into(), bytes: bytes.clone(), sha256: sha256.clone() };
+        let sha256 = Digest::of(&bytes).to_string();
+        let file =
+            File { path: "small-Q8_0.gguf".into(), bytes: bytes.clone(), sha256: Some(sha256.clone()) };
         let license = Some("mit".into());
         hub.put(Repo {
             id: "o/small".into(),
@@ -35,7 +36,7 @@ impl Bench {
             bytes: text.into(),
         };
         let layers = vec![
-            Layer { kind: "model", sha256: sha256.unwrap(), bytes },
+            Layer { kind: "model", sha256, bytes },
             text("system", "You are a pirate."),
             text("params", r#"{"num_predict": 3, "stop": ["<end>"]}"#),
         ];
