@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import pathlib
+import tempfile
 
 import ollama
 from ollama import AsyncClient, Client
@@ -112,6 +114,10 @@ def test_errors(address):
     refused(404, lambda: client.chat("none", QUESTION))
     refused(400, lambda: client.chat(MODEL, QUESTION, think=True))
     refused(400, lambda: client.generate(MODEL, "x", images=[b"not an image"]))
+    refused(501, lambda: client.push("llama3"))
+    refused(404, lambda: client.delete("llama3"))
+    refused(404, lambda: client.copy("llama3", "other"))
+    refused(400, lambda: client.create("other", from_=MODEL, quantize="q4_0"))
     refused(400, lambda: client.chat(MODEL, [{"role": "user", "content": "word " * 3000}]))
 
 
@@ -311,3 +317,26 @@ def test_error_text(address):
 
 def test_embed_errors(address):
     refused(404, lambda: Client(address).embed("none", "x"))
+
+
+def test_models(address):
+    client = Client(address)
+    client.copy(MODEL, "twin")
+    assert "twin" in [model.model for model in client.list().models]
+    steps = list(client.create("poet", from_="twin", system="You are a poet.", parameters={"num_predict": 3, "stop": ["."]},
+                               messages=[{"role": "user", "content": "Hi"}], stream=True))
+    assert steps[-1].status == "success"
+    assert "poet" in client.show("poet").modelfile and "num_predict 3" in client.show("poet").parameters
+    assert client.chat("poet", QUESTION).eval_count <= 3
+    for name in ["poet", "twin"]:
+        assert client.delete(name).status == "success"
+    refused(404, lambda: client.chat("poet", QUESTION))
+
+
+def test_files(address, tmp="conformance.gguf"):
+    client = Client(address)
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, tmp)
+        path.write_bytes(b"GGUF and nothing more")
+        digest = client.create_blob(path)
+    refused(400, lambda: client.create("broken", files={tmp: digest}))

@@ -66,7 +66,7 @@ test('the first run is three screens and then a chat', async ({ page }) => {
   await shot(page, 'first-2');
   await accessible(page);
   await page.getByRole('button', { name: 'Continue' }).click();
-  await expect(page.getByText('Offline', { exact: true }).first()).toBeVisible();
+  await expect(page.getByText('to fetch a model when you ask for it')).toBeVisible();
   await shot(page, 'first-3');
   await accessible(page);
   await page.getByRole('button', { name: 'Start chatting' }).click();

@@ -17,31 +17,52 @@ export const HOB = [
 export class HobServer {
   private constructor(
     readonly url: string,
-    private readonly process: ChildProcess,
-    private readonly home: string,
+    private process: ChildProcess,
+    readonly home: string,
+    private readonly env: NodeJS.ProcessEnv,
+    private readonly args: string[],
   ) {}
 
-  static async start(...args: string[]): Promise<HobServer> {
-    if (!HOB) throw new Error('there is no hob; build it with `cargo build -p hob-cli`');
+  static start(...args: string[]): Promise<HobServer> {
+    return HobServer.startIn({}, ...args);
+  }
+
+  /** The same with variables of its own. Nothing of this machine's models is seen unless `HOME` says so. */
+  static async startIn(env: NodeJS.ProcessEnv, ...args: string[]): Promise<HobServer> {
     const home = mkdtempSync(join(tmpdir(), 'page-test-'));
-    const hob = spawn(HOB, ['serve', '--port', '0', '--ctx', '1024', ...args], {
-      env: { ...process.env, HOB_HOME: home },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    const url = await new Promise<string>((told, failed) => {
-      hob.stdout.on('data', (data) => {
-        const found = /http:\/\/\S+/.exec(String(data))?.[0];
-        if (found) told(found);
-      });
-      hob.on('exit', (code) => failed(new Error(`hob serve ended with ${code}`)));
-    });
-    return new HobServer(url, hob, home);
+    const all = { ...process.env, HOME: home, HOB_HOME: home, ...env };
+    const { url, hob } = await launch(all, args, '0');
+    return new HobServer(url, hob, home, all, args);
   }
 
   async stop(): Promise<void> {
-    const ended = new Promise((done) => this.process.once('exit', done));
-    this.process.kill('SIGTERM');
-    await ended;
+    await this.end('SIGTERM');
     rmSync(this.home, { recursive: true, force: true });
   }
+
+  /** Ends it without a warning and starts it anew at the same address. */
+  async killAndRestart(): Promise<void> {
+    await this.end('SIGKILL');
+    const { hob } = await launch(this.env, this.args, new URL(this.url).port);
+    this.process = hob;
+  }
+
+  private async end(signal: NodeJS.Signals): Promise<void> {
+    const ended = new Promise((done) => this.process.once('exit', done));
+    this.process.kill(signal);
+    await ended;
+  }
+}
+
+async function launch(env: NodeJS.ProcessEnv, args: string[], port: string): Promise<{ url: string; hob: ChildProcess }> {
+  if (!HOB) throw new Error('there is no hob; build it with `cargo build -p hob-cli`');
+  const hob = spawn(HOB, ['serve', '--port', port, '--ctx', '1024', ...args], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const url = await new Promise<string>((told, failed) => {
+    hob.stdout.on('data', (data) => {
+      const found = /http:\/\/\S+/.exec(String(data))?.[0];
+      if (found) told(found);
+    });
+    hob.on('exit', (code) => failed(new Error(`hob serve ended with ${code}`)));
+  });
+  return { url, hob };
 }

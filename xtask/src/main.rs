@@ -32,7 +32,7 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Chore {
-    /// Build Hob and run its main job: a chat, or what is needed for one
+    /// Build Hob and run its main job: the page in the browser, or a chat in the terminal
     Start {
         /// Passed on to `hob chat`, for example a model path and a prompt
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

@@ -1,8 +1,8 @@
 //! The command line as a whole: commands, and what every help text says about exit codes.
 
 use crate::{
-    bench, chat, doctor, embed, eval, export, logits, privacy, prompt_template, serve, show, shrink, store,
-    tokenize, train,
+    app, bench, chat, desktop, doctor, embed, eval, export, logits, privacy, prompt_template, serve, show,
+    shrink, store, tokenize, train,
 };
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
@@ -11,12 +11,12 @@ use std::path::PathBuf;
 const AFTER_HELP: &str = "\
 Start with `hob chat`: Ember, a very small model, is built in. `hob chat MODEL` takes another; `hob help COMMAND` says more.
 MODEL is a GGUF file (any part of a split one), a Hugging Face directory, a directory with one GGUF file in it, or a name
-that `hob list` shows (`hob search` lists what can be pulled); `ember` is the built-in model. On a terminal, `hob` alone is
-`hob chat`. Only `hob pull` uses the network.
+that `hob list` shows (`hob search` lists what can be pulled); `ember` is the built-in model. On a terminal, `hob` alone opens
+the page in the browser, or chats where there is none. Only `hob pull`, and the page when asked for a model, use the network.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 Environment: HOB_HOME (folder for data), HOB_OFFLINE (1 forbids the network), HF_TOKEN, HF_ENDPOINT, HTTPS_PROXY and NO_PROXY
-(for `hob pull`), HOB_API_KEY (for `hob serve`), HOB_ISA (pins an instruction set, see `hob doctor`), NO_COLOR.";
+(for pulling), HOB_API_KEY (for `hob serve`), HOB_ISA (pins an instruction set, see `hob doctor`), NO_COLOR.";
 
 /// Small language models on this machine, offline.
 #[derive(Debug, Parser)]
@@ -34,6 +34,15 @@ pub enum Command {
     Chat(Box<chat::ChatArgs>),
     /// Answer programs over HTTP: the OpenAI, Anthropic, Ollama and llama-server interfaces
     Serve(serve::ServeArgs),
+    /// Open the page in the browser; starts the server if none runs
+    Open(app::OpenArgs),
+    /// Put Hob into the menu of the desktop, or take it out
+    #[command(disable_help_subcommand = true)]
+    Desktop {
+        /// What to do.
+        #[command(subcommand)]
+        what: desktop::Desktop,
+    },
     /// Fetch a model from Hugging Face or Ollama's registry
     Pull(Box<store::PullArgs>),
     /// Adopt a model that is on this machine: a file, a folder, other programs' models

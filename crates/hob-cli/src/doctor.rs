@@ -1,6 +1,6 @@
 //! `hob doctor`: what the machine offers, what is used of it, why, and what to do about what is not.
 
-use crate::{open, out, platform};
+use crate::{hardware, open, out, platform};
 use anyhow::bail;
 use clap::Args;
 use hob_base::{Bytes, Count};
@@ -139,7 +139,7 @@ fn instructions() -> Finding {
     };
     let text = format!("{} found; {used} is used: {why}", names.join(" "));
     let finding = Finding::ok("instructions", text).with(json!({
-        "available": names, "used": used.name(), "pin": pin, "extensions": extensions(),
+        "available": names, "used": used.name(), "pin": pin, "extensions": hardware::extensions(),
     }));
     if let Some(problem) = open::pin_problem() {
         return finding.but(Status::Problem, format!("{problem}; correct or unset it"));
@@ -154,26 +154,6 @@ fn instructions() -> Finding {
         );
     }
     finding
-}
-
-/// Extensions that matter for low-precision arithmetic, as the system reports them.
-fn extensions() -> Vec<&'static str> {
-    let mut found = Vec::new();
-    #[cfg(target_arch = "x86_64")]
-    {
-        macro_rules! look {
-            ($($name:tt)*) => { $(if std::is_x86_feature_detected!($name) { found.push($name); })* };
-        }
-        look!("avx2" "fma" "f16c" "avx512f" "avx512bw" "avx512vl" "avx512dq" "avx512vnni" "avx512bf16" "avx512fp16");
-    }
-    #[cfg(target_arch = "aarch64")]
-    {
-        macro_rules! look {
-            ($($name:tt)*) => { $(if std::arch::is_aarch64_feature_detected!($name) { found.push($name); })* };
-        }
-        look!("neon" "dotprod" "i8mm" "bf16" "sve" "sve2");
-    }
-    found
 }
 
 fn cores() -> Finding {

@@ -7,17 +7,21 @@
 
 #![allow(clippy::disallowed_methods, reason = "the composition root reads files, clocks and the environment")]
 
+mod app;
 mod bench;
+mod browser;
 mod chat;
 mod cli;
 mod context;
 mod conversation;
+mod desktop;
 mod doctor;
 mod embed;
 mod eval;
 mod export;
 mod fail;
 mod generated;
+mod hardware;
 mod help;
 mod input;
 mod logits;
@@ -41,7 +45,6 @@ mod which;
 
 use clap::Parser;
 use cli::{Cli, Command};
-use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -55,7 +58,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli, started: Instant) -> anyhow::Result<()> {
-    let Some(command) = cli.command.or_else(talk_at_once) else {
+    let Some(command) = cli.command.or_else(app::at_once) else {
         return help::of(&[]);
     };
     match command {
@@ -87,15 +90,11 @@ fn run(cli: Cli, started: Instant) -> anyhow::Result<()> {
         Command::Du(args) => store::run_du(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Privacy { what } => privacy::run(&what),
+        Command::Open(args) => app::run(&args, started),
+        Command::Desktop { what } => desktop::run(what),
         Command::Doctor(args) => doctor::run(&args),
         Command::Completions { shell } => generated::completions(shell),
         Command::Help { command } => help::of(&command),
         Command::Man { out } => generated::man(out.as_deref()),
     }
-}
-
-/// Without a command, a conversation with the built-in model for whoever sits at a terminal.
-fn talk_at_once() -> Option<Command> {
-    let is_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
-    is_terminal.then(|| Cli::parse_from(["hob", "chat"]).command).flatten()
 }

@@ -4,13 +4,17 @@ mod stored;
 
 use crate::open::RunArgs;
 use crate::shrink::Size;
-use crate::{fail, open, out, platform, store, which};
+use crate::{fail, hardware, open, out, platform, store, which};
 use anyhow::bail;
 use clap::Args;
 use hob::Options;
 use hob_base::Bytes;
 use hob_kernels::Isa;
-use hob_server::{Config, Ended, Hosts, KeepAlive, Keys, Machine, ManagerConfig, parse_keep_alive};
+use hob_server::{
+    Config, Ended, Hosts, KeepAlive, Keys, Machine, ManagerConfig, Network, Probe, ShelfConfig,
+    parse_keep_alive,
+};
+use hob_store::{PullOptions, Puller, Store};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -30,6 +34,7 @@ Programs that speak to OpenAI, Anthropic, Ollama or llama-server work with the a
 http://127.0.0.1:4242/v1 for OpenAI and http://127.0.0.1:4242 for the others. Models are `ember`, those named here, and
 those that `hob list` shows; each is loaded when it is first asked for.
 
+The page and Ollama's clients can pull, copy and remove models; --offline forbids pulling.
 Only programs of this machine get in. Other addresses than 127.0.0.1 need an API key.
 Ctrl-C lets running answers come to their end; a second one cuts them off.";
 
@@ -67,9 +72,45 @@ pub struct ServeArgs {
     /// Memory that models may take together, such as 6GB [default: eight tenths of what is free]
     #[arg(long, value_name = "SIZE", value_parser = memory_size)]
     pub max_loaded_memory: Option<u64>,
+    /// Where models are pulled from.
+    #[command(flatten)]
+    pub hubs: HubArgs,
     /// How models run.
     #[command(flatten)]
     pub run: RunArgs,
+}
+
+/// What the page and programs may pull, and from where.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Network")]
+pub struct HubArgs {
+    /// Forbid the network: no model can be pulled [also: HOB_OFFLINE=1]
+    #[arg(long)]
+    pub offline: bool,
+    /// Address of Hugging Face or a mirror [also: HF_ENDPOINT]
+    #[arg(long, value_name = "URL")]
+    pub endpoint: Option<String>,
+    /// Address of Ollama's registry or a mirror
+    #[arg(long, value_name = "URL")]
+    pub registry: Option<String>,
+    /// A further place that a mirror may redirect to; may be repeated
+    #[arg(long, value_name = "URL")]
+    pub allow_hub: Vec<String>,
+    /// File with an access token for Hugging Face [also: HF_TOKEN]
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+}
+
+impl HubArgs {
+    fn network(&self) -> store::NetworkArgs {
+        store::NetworkArgs {
+            offline: self.offline,
+            endpoint: self.endpoint.clone(),
+            registry: self.registry.clone(),
+            allow_host: self.allow_hub.clone(),
+            token_file: self.token_file.clone(),
+        }
+    }
 }
 
 fn keep_alive(text: &str) -> Result<KeepAlive, String> {
@@ -85,15 +126,20 @@ fn memory_size(text: &str) -> Result<u64, String> {
 
 /// Runs the command.
 pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
-    args.models.iter().try_for_each(|name| which::exists(name))?;
-    open::note_pin();
-    let catalogue = Box::new(Stored::new(&args.models, store::open().ok()));
+    run_with(args, |_| {})
+}
+
+/// The same; `ready` is told the address once there is one.
+pub fn run_with(args: &ServeArgs, ready: impl FnOnce(&str)) -> anyhow::Result<()> {
+    let (config, catalogue) = set_up(args)?;
     let ready = |address| {
+        let url = url(address);
         // Whoever started it waits for this line; that nobody reads it is no reason to stop.
-        let _ = out::text(&format!("hob listens on {}\n", url(address)));
+        let _ = out::text(&format!("hob listens on {url}\n"));
+        ready(&url);
     };
     let stopping = || fail::note("stopping; answers that run come to their end (Ctrl-C cuts them off)");
-    match hob_server::serve(config(args), catalogue, ready, stopping) {
+    match hob_server::serve(config, catalogue, ready, stopping) {
         Ok(Ended::Drained) => Ok(()),
         Ok(Ended::CutOff) => bail!("answers that still ran were cut off"),
         Err(error @ hob_server::Error::Open { .. }) => Err(fail::usage(error.to_string())),
@@ -101,7 +147,25 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
     }
 }
 
-fn config(args: &ServeArgs) -> Config {
+/// Serves on threads of its own until the process ends, and gives the address.
+pub fn beside(args: &ServeArgs) -> anyhow::Result<SocketAddr> {
+    let (mut config, catalogue) = set_up(args)?;
+    // Somebody is typing in the terminal.
+    config.models.notice = |_| {};
+    Ok(hob_server::serve_beside(config, catalogue)?)
+}
+
+fn set_up(args: &ServeArgs) -> anyhow::Result<(Config, Box<Stored>)> {
+    args.models.iter().try_for_each(|name| which::exists(name))?;
+    open::note_pin();
+    // What is wrong with an address or a token is said now, not when somebody wants a model.
+    let (egress, _) = args.hubs.network().connect()?;
+    let network = Network { is_offline: egress.is_offline(), places: egress.policy().places() };
+    let catalogue = Box::new(Stored::new(&args.models, store::open().ok()));
+    Ok((config(args, network), catalogue))
+}
+
+fn config(args: &ServeArgs, network: Network) -> Config {
     let memory_max = args.max_loaded_memory.unwrap_or_else(memory);
     let options = args.run.options();
     let prefix_bytes_max =
@@ -115,7 +179,7 @@ fn config(args: &ServeArgs) -> Config {
             origins: args.allow_origin.clone(),
             ..Hosts::default()
         },
-        machine: machine(),
+        machine: machine(network),
         models: ManagerConfig {
             options: Options { prefix_bytes_max, ..options },
             context: args.ctx.map(|positions| positions as usize),
@@ -124,15 +188,36 @@ fn config(args: &ServeArgs) -> Config {
             memory_max,
             notice: fail::note,
         },
+        shelf: store::open().ok().map(|store| shelf(store, args.hubs.network())),
         drain: DRAIN,
     }
 }
 
+/// Models that are kept, and the ways to more of them.
+fn shelf(store: Store, network: store::NetworkArgs) -> ShelfConfig {
+    let connect = move || {
+        let (egress, hubs) = network.connect().map_err(|error| format!("{error:#}"))?;
+        let options = PullOptions { seed: platform::seed_from_clock(), ..PullOptions::default() };
+        Ok(Puller::new(egress, hubs, options))
+    };
+    ShelfConfig {
+        store,
+        connect: Box::new(connect),
+        places: platform::model_places,
+        probe: Probe::new(hardware::read_gb_s),
+    }
+}
+
 /// What the page shows before anybody chooses a model.
-fn machine() -> Machine {
+fn machine(network: Network) -> Machine {
     Machine {
         processor: platform::processor(),
         instructions: Isa::detect().name().to_owned(),
+        extensions: hardware::extensions(),
+        gpus: hardware::gpus(),
+        energy: hardware::energy_counter(),
+        disk: || hob_store::free_bytes(&platform::data_dir()?.path),
+        network,
         threads: std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),
         memory: || platform::memory().map(|memory| (memory.total, memory.available)),
     }
@@ -157,6 +242,6 @@ fn keys(args: &ServeArgs) -> Keys {
 }
 
 /// Where programs of this machine reach it.
-fn url(address: SocketAddr) -> String {
+pub fn url(address: SocketAddr) -> String {
     format!("http://{address}")
 }

@@ -80,6 +80,16 @@ impl Egress {
         Ok(Self { config: Arc::new(config), direct, proxied, stopped: Arc::default() })
     }
 
+    /// Whether every request is refused before a socket is opened.
+    pub fn is_offline(&self) -> bool {
+        self.config.offline
+    }
+
+    /// Who may be reached when it is not.
+    pub fn policy(&self) -> &crate::Policy {
+        &self.config.policy
+    }
+
     /// Ends every request in flight, of all clones, and refuses new ones.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);

@@ -83,6 +83,19 @@ impl Policy {
         self.domains.push(format!(".{}", domain.to_ascii_lowercase()));
     }
 
+    /// The places, for people: addresses that were named, and public hosts, `*.` before a domain for every host below it.
+    pub fn places(&self) -> Vec<String> {
+        let named = self.named.iter().map(ToString::to_string);
+        let public = self.public.iter().map(|origin| origin.host().to_owned());
+        let mut places: Vec<String> = Vec::new();
+        for place in named.chain(public).chain(self.domains.iter().map(|domain| format!("*{domain}"))) {
+            if !places.contains(&place) {
+                places.push(place);
+            }
+        }
+        places
+    }
+
     /// Whether `address` may be reached, and how. `from` redirected there.
     pub(crate) fn check(&self, address: &Address, from: Option<&Origin>) -> Result<Terms, Error> {
         let origin = address.origin();
@@ -146,6 +159,11 @@ mod tests {
         ] {
             assert_eq!(terms(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn places_are_told() {
+        assert_eq!(policy().places(), ["http://127.0.0.1:8080", "hub.example", "*.cdn.example"]);
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub use bench::{
 };
 pub use error::Error;
 pub use kl::{Divergence, Heard, Scored, kl_divergence};
-pub use machine::{Limits, Peak};
+pub use machine::{Limits, Peak, read_speed};
 pub use perplexity::{Perplexity, nll, perplexity};
 pub use score::Windows;
 pub use traffic::Traffic;

@@ -65,7 +65,7 @@ impl Limits {
         let threads = threads.max(1);
         Self {
             threads,
-            read_gb_s: read_bandwidth(threads),
+            read_gb_s: read_speed(threads, READ_BYTES, READ_PASSES),
             int8: peak(ProbeKind::Int8, threads),
             bf16: peak(ProbeKind::Bf16, threads),
             f32: peak(ProbeKind::F32, threads),
@@ -97,12 +97,14 @@ fn timed(threads: usize, runs: usize, work: &(dyn Fn(usize) + Sync)) -> Vec<f64>
     })
 }
 
-/// Every thread reads a part of its own, as matrix rows are split in decoding.
-fn read_bandwidth(threads: usize) -> Speed {
+/// Gigabytes (1e9) a second that `threads` threads together read from `bytes` of memory, in `passes` passes. Every thread
+/// reads a part of its own, as matrix rows are split in decoding.
+pub fn read_speed(threads: usize, bytes: usize, passes: usize) -> Speed {
+    let threads = threads.max(1);
     // Not zeros: the system may back untouched zeros with one page.
-    let words = vec![0x0101_0101_0101_0101u64; READ_BYTES / 8];
+    let words = vec![0x0101_0101_0101_0101u64; bytes / 8];
     let part = words.len() / threads;
-    let seconds = timed(threads, READ_PASSES + 1, &|t| {
+    let seconds = timed(threads, passes + 1, &|t| {
         black_box(sum(&words[t * part..(t + 1) * part]));
     });
     // The first pass meets cold page tables.

@@ -10,6 +10,8 @@ use hob::{
     SamplerConfig, SessionConfig, ToolChoice, Usage, Window,
 };
 use hob_engine::sampling::TokenLogprob;
+use hob_store::Settings;
+use serde_json::{Value, json};
 use std::collections::VecDeque;
 use tokio::sync::mpsc;
 
@@ -76,6 +78,51 @@ impl Ask {
             may_drop: false,
         }
     }
+}
+
+impl Ask {
+    /// Takes what came with the model where the request says nothing.
+    pub fn follow(&mut self, settings: &Settings) {
+        if settings.is_empty() {
+            return;
+        }
+        let wishes = settings.wishes();
+        let given = std::mem::take(&mut self.sampling);
+        self.sampling = Sampling {
+            seed: given.seed.or(wishes.seed),
+            temperature: given.temperature.or(wishes.temperature),
+            top_k: given.top_k.or(wishes.top_k),
+            top_p: given.top_p.or(wishes.top_p),
+            min_p: given.min_p.or(wishes.min_p),
+            typical_p: given.typical_p.or(wishes.typical_p),
+            repeat_penalty: given.repeat_penalty.or(wishes.repeat_penalty),
+            repeat_last_n: given.repeat_last_n.or(wishes.repeat_last_n),
+            presence_penalty: given.presence_penalty.or(wishes.presence_penalty),
+            frequency_penalty: given.frequency_penalty.or(wishes.frequency_penalty),
+            ..given
+        };
+        self.max_tokens = self.max_tokens.or(wishes.max_tokens);
+        if self.stop.is_empty() {
+            self.stop = wishes.stop;
+        }
+        if let Input::Chat(talk) = &mut self.input {
+            begin_with(&mut talk.conversation.messages, settings);
+        }
+    }
+}
+
+/// Puts what a model's conversations begin with before the messages: its instructions, unless there are others, and its
+/// examples.
+pub fn begin_with(messages: &mut Vec<Value>, settings: &Settings) {
+    let is_system = |message: &Value| message["role"] == "system" || message["role"] == "developer";
+    if let Some(system) = settings.system.as_ref().filter(|text| !text.is_empty())
+        && !messages.iter().any(is_system)
+    {
+        messages.insert(0, json!({"role": "system", "content": system}));
+    }
+    let at = messages.iter().take_while(|message| is_system(message)).count();
+    let examples = settings.messages.iter().map(|(role, text)| json!({"role": role, "content": text}));
+    messages.splice(at..at, examples);
 }
 
 /// What a request says about drawing tokens; the rest is as the model's publisher recommends.
@@ -220,9 +267,17 @@ impl Heard {
 ///
 /// # Errors
 /// What is wrong with the request, or why it cannot be answered now.
-pub async fn begin(app: &App, ask: Ask) -> Result<Running, Problem> {
+pub async fn begin(app: &App, mut ask: Ask) -> Result<Running, Problem> {
     let began = clock::now();
     let lease = app.manager.lease(&ask.model, ask.keep_alive).await?;
+    ask.follow(&lease.listed.settings);
+    if ask.context.is_none() {
+        // Nobody asked for this length; where memory does not suffice for it, the usual one has to do.
+        ask.context = lease.listed.settings.wishes().context;
+        if session(&lease, &ask, app).is_err() {
+            ask.context = None;
+        }
+    }
     let session = session(&lease, &ask, app)?;
     let model = lease.model.clone();
     let choices = ask.choices.max(1);
@@ -318,4 +373,54 @@ fn chat(model: &LanguageModel, talk: &Talk) -> Result<Prompt, Problem> {
         _ => None,
     };
     Ok(Prompt::chat(model, &talk.conversation, calling.as_ref())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> Settings {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        Settings {
+            system: Some("Be a cat.".into()),
+            parameters: vec![pair("temperature", "0.1"), pair("stop", "<end>"), pair("num_predict", "7")],
+            messages: vec![pair("user", "Hi"), pair("assistant", "Meow")],
+            ..Settings::default()
+        }
+    }
+
+    fn followed(messages: Vec<Value>, change: impl FnOnce(&mut Ask)) -> Ask {
+        let conversation = Conversation { messages, ..Conversation::default() };
+        let mut ask = Ask::new("m", Input::Chat(Box::new(Talk { conversation, ..Talk::default() })));
+        change(&mut ask);
+        ask.follow(&settings());
+        ask
+    }
+
+    fn contents(ask: &Ask) -> Vec<&str> {
+        let Input::Chat(talk) = &ask.input else { return Vec::new() };
+        talk.conversation.messages.iter().filter_map(|message| message["content"].as_str()).collect()
+    }
+
+    #[test]
+    fn a_models_own_settings_come_first() {
+        let ask = followed(vec![json!({"role": "user", "content": "Who?"})], |_| {});
+        assert_eq!(contents(&ask), ["Be a cat.", "Hi", "Meow", "Who?"]);
+        assert_eq!((ask.sampling.temperature, ask.max_tokens), (Some(0.1), Some(7)));
+        assert_eq!(ask.stop, ["<end>"]);
+    }
+
+    #[test]
+    fn a_request_says_otherwise() {
+        let messages = vec![
+            json!({"role": "system", "content": "Be a dog."}),
+            json!({"role": "user", "content": "Who?"}),
+        ];
+        let ask = followed(messages, |ask| {
+            (ask.sampling.temperature, ask.stop) = (Some(1.0), vec!["x".into()]);
+        });
+        assert_eq!(contents(&ask), ["Be a dog.", "Hi", "Meow", "Who?"]);
+        assert_eq!((ask.sampling.temperature, ask.max_tokens), (Some(1.0), Some(7)));
+        assert_eq!(ask.stop, ["x"]);
+    }
 }

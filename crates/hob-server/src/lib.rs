@@ -6,7 +6,7 @@
 //! the thread of its model (`engine/`), where answers to different requests share passes.
 //!
 //! It deliberately doesn't know tensors, files' formats or the network beyond its own door: it sees models, texts and
-//! sessions. Nothing of what anybody says is logged.
+//! sessions, and the store fetches for it (`shelf/`). Nothing of what anybody says is logged.
 //!
 //! The page for people is `web/`, built beforehand; `page.rs` hands its files out.
 //!
@@ -35,6 +35,7 @@ mod reading;
 mod routes;
 mod run;
 mod server;
+mod shelf;
 mod wire;
 
 use std::sync::Arc;
@@ -42,11 +43,13 @@ use std::sync::Arc;
 pub use engine::{Catalogue, Folder, KeepAlive, Listed, ManagerConfig, Source};
 pub use guard::Hosts;
 pub use keys::Keys;
-pub use machine::Machine;
+pub use machine::{Machine, Network};
+pub use page::has_page;
 pub use reading::parse_keep_alive;
 pub use routes::{Route, table};
-pub use run::{Ended, serve};
+pub use run::{Ended, serve, serve_beside};
 pub use server::{Config, Error, Server};
+pub use shelf::{Connect, Probe, ShelfConfig};
 
 /// What handlers share.
 #[derive(Clone)]
@@ -57,4 +60,5 @@ pub struct App {
     hosts: Arc<Hosts>,
     machine: Arc<Machine>,
     stored: Arc<openai::responses::Store>,
+    shelf: Option<shelf::Shelf>,
 }

@@ -52,3 +52,5 @@ pub const STORED_BYTES_MAX: usize = 64 << 20;
 pub const FRAMES_MAX: usize = 16;
 /// Jobs that wait for a model.
 pub const WAITING_MAX: usize = 64;
+/// Files that a model may be made of.
+pub const FILES_MAX: usize = 256;

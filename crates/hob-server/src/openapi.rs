@@ -19,6 +19,10 @@ struct Operation {
     path: &'static str,
     about: &'static str,
     answer: fn(&mut Map<String, Value>) -> Value,
+    /// What the answer is sent as.
+    media: &'static str,
+    /// Whether a document comes with the question.
+    takes_document: bool,
     needs_key: bool,
 }
 
@@ -35,11 +39,37 @@ fn operations() -> Vec<Operation> {
         ),
         answers::<Status>("get", "/hob/v1/status", "What is in memory, what it is doing, what went and why."),
     ]
+    .into_iter()
+    .chain(shelf())
+    .collect()
+}
+
+/// Models that are kept, fetched and removed. What they answer is told by `shelf/`, as documents that grow with it.
+fn shelf() -> Vec<Operation> {
+    let any = answers::<AnyObject>;
+    vec![
+        any("get", "/hob/v1/shelf", "The models that are kept, and the room they take."),
+        any("get", "/hob/v1/shelf/models/{id}", "One of them."),
+        any("delete", "/hob/v1/shelf/models/{id}", "Removes it."),
+        any("post", "/hob/v1/shelf/copy", "Gives a model a second name.").with_document(),
+        any("get", "/hob/v1/shelf/catalogue", "Well-known models, and whether they fit."),
+        any("post", "/hob/v1/shelf/plan", "What fetching a model would bring.").with_document(),
+        any("get", "/hob/v1/shelf/pulls", "What is being fetched."),
+        any("post", "/hob/v1/shelf/pulls", "Fetches a model.").with_document(),
+        any("get", "/hob/v1/shelf/pulls/{id}", "How far it is."),
+        any("delete", "/hob/v1/shelf/pulls/{id}", "Gives it up."),
+        any("post", "/hob/v1/shelf/pulls/{id}/pause", "Lets it rest."),
+        any("post", "/hob/v1/shelf/pulls/{id}/resume", "Goes on with it."),
+        any("get", "/hob/v1/shelf/events", "Progress, as events of the server.").as_events(),
+        any("get", "/hob/v1/shelf/found", "Models that other programs hold."),
+        any("post", "/hob/v1/shelf/found", "Adopts some of them.").with_document(),
+    ]
 }
 
 /// A way in that is answered with a `T`.
 fn answers<T: Shape>(method: &'static str, path: &'static str, about: &'static str) -> Operation {
-    Operation { method, path, about, answer: T::schema, needs_key: true }
+    let media = "application/json";
+    Operation { method, path, about, answer: T::schema, media, takes_document: false, needs_key: true }
 }
 
 impl Operation {
@@ -47,23 +77,37 @@ impl Operation {
         Self { needs_key: false, ..self }
     }
 
+    fn with_document(self) -> Self {
+        Self { takes_document: true, ..self }
+    }
+
+    fn as_events(self) -> Self {
+        Self { media: "text/event-stream", ..self }
+    }
+
     fn to_json(&self, named: &mut Map<String, Value>) -> Value {
-        let mut refusals = vec![("403", "This host or page may not ask.")];
+        let mut refusals = vec![("403", "This host or page may not ask."), ("default", "What was wrong.")];
         refusals.extend(self.needs_key.then_some(("401", "A key is wanted.")));
         let answer = (self.answer)(named);
-        let mut responses = Map::from_iter([("200".to_owned(), body("The answer.", answer))]);
+        let mut responses = Map::from_iter([("200".to_owned(), body("The answer.", self.media, answer))]);
         for (status, what) in refusals {
-            responses.insert(status.into(), body(what, ErrorBody::schema(named)));
+            responses.insert(status.into(), body(what, "application/json", ErrorBody::schema(named)));
         }
         let security =
             if self.needs_key { json!([{}, {"bearer": []}, {"x-api-key": []}]) } else { json!([]) };
-        json!({
+        let mut described = json!({
             "operationId": format!("{}_{}", self.method, self.path.trim_start_matches('/').replace(['/', '.'], "_")),
             "summary": self.about,
             "parameters": parameters(self.path),
             "responses": responses,
             "security": security,
-        })
+        });
+        if self.takes_document {
+            described["requestBody"] =
+                body("What is asked for.", "application/json", json!({"type": "object"}));
+            described["requestBody"]["required"] = true.into();
+        }
+        described
     }
 }
 
@@ -74,8 +118,8 @@ fn parameters(path: &str) -> Vec<Value> {
     names.map(one).collect()
 }
 
-fn body(what: &str, schema: Value) -> Value {
-    json!({"description": what, "content": {"application/json": {"schema": schema}}})
+fn body(what: &str, media: &str, schema: Value) -> Value {
+    json!({"description": what, "content": {media: {"schema": schema}}})
 }
 
 /// An object about which nothing is said here.

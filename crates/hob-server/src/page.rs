@@ -38,6 +38,11 @@ the OpenAI interface under <code>/v1</code>.</p>
 </html>
 ";
 
+/// Whether this build carries the page.
+pub fn has_page() -> bool {
+    bytes("index.html").is_some()
+}
+
 /// `GET /`: the page for browsers, one line for everybody else.
 pub async fn root(headers: HeaderMap) -> Response {
     if !wants_page(&headers) {

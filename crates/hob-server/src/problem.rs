@@ -32,6 +32,10 @@ pub enum Kind {
     NotFound,
     /// The thing is there, but not to be used in this way.
     Method,
+    /// What is there stands against it.
+    Conflict,
+    /// Somebody else who had to be asked failed.
+    Upstream,
     /// It is too large.
     TooLarge,
     /// It took too long to arrive.
@@ -90,6 +94,8 @@ impl Problem {
             Kind::Forbidden => StatusCode::FORBIDDEN,
             Kind::NotFound => StatusCode::NOT_FOUND,
             Kind::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Kind::Conflict => StatusCode::CONFLICT,
+            Kind::Upstream => StatusCode::BAD_GATEWAY,
             Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Kind::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Kind::NotImplemented => StatusCode::NOT_IMPLEMENTED,
@@ -139,7 +145,10 @@ impl Problem {
             Kind::NotImplemented => "not_implemented",
             Kind::Overloaded => "overloaded_error",
             Kind::Internal => "server_error",
-            Kind::Invalid | Kind::Method | Kind::TooLarge | Kind::TooSlow => "invalid_request_error",
+            Kind::Upstream => "upstream_error",
+            Kind::Invalid | Kind::Method | Kind::Conflict | Kind::TooLarge | Kind::TooSlow => {
+                "invalid_request_error"
+            }
         }
     }
 
@@ -150,8 +159,8 @@ impl Problem {
             Kind::NotFound => "not_found_error",
             Kind::TooLarge => "request_too_large",
             Kind::Overloaded => "overloaded_error",
-            Kind::Internal | Kind::NotImplemented => "api_error",
-            Kind::Invalid | Kind::Method | Kind::TooSlow => "invalid_request_error",
+            Kind::Internal | Kind::NotImplemented | Kind::Upstream => "api_error",
+            Kind::Invalid | Kind::Method | Kind::Conflict | Kind::TooSlow => "invalid_request_error",
         }
     }
 }

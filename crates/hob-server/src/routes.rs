@@ -1,6 +1,7 @@
 //! Every way into the server, in one table: the router is built from it and tests walk it.
 
 use crate::problem::{Dialect, Kind, Problem};
+use crate::shelf::native as shelf;
 use crate::{App, anthropic, guard, llama, native, ollama, openai, openapi, page, wire};
 use axum::Router;
 use axum::body::Body;
@@ -8,7 +9,7 @@ use axum::handler::Handler;
 use axum::http::{Method, Request};
 use axum::middleware;
 use axum::response::Response;
-use axum::routing::{MethodRouter, delete, get, post};
+use axum::routing::{MethodRouter, delete, get, head, post};
 use serde_json::Value;
 use std::future::Future;
 
@@ -34,6 +35,7 @@ pub fn is_public(path: &str) -> bool {
 pub fn table() -> Vec<Route> {
     [
         native_routes(),
+        shelf_routes(),
         openai_routes(),
         responses_routes(),
         anthropic_routes(),
@@ -59,6 +61,26 @@ fn native_routes() -> Vec<Route> {
     ]
 }
 
+fn shelf_routes() -> Vec<Route> {
+    vec![
+        on_get("/hob/v1/shelf", shelf::list),
+        on_get("/hob/v1/shelf/models/{*id}", shelf::one),
+        on_delete("/hob/v1/shelf/models/{*id}", shelf::remove),
+        on_json("/hob/v1/shelf/copy", shelf::copy),
+        on_get("/hob/v1/shelf/catalogue", shelf::catalogue),
+        on_json("/hob/v1/shelf/plan", shelf::plan),
+        on_get("/hob/v1/shelf/pulls", shelf::pulls),
+        on_json("/hob/v1/shelf/pulls", shelf::pull),
+        on_get("/hob/v1/shelf/pulls/{id}", shelf::one_pull),
+        on_delete("/hob/v1/shelf/pulls/{id}", shelf::cancel),
+        on_post("/hob/v1/shelf/pulls/{id}/pause", shelf::pause),
+        on_post("/hob/v1/shelf/pulls/{id}/resume", shelf::resume),
+        on_get("/hob/v1/shelf/events", shelf::events),
+        on_get("/hob/v1/shelf/found", shelf::found),
+        on_json("/hob/v1/shelf/found", shelf::adopt),
+    ]
+}
+
 fn openai_routes() -> Vec<Route> {
     vec![
         on_get("/v1/models", openai::models::list),
@@ -72,15 +94,13 @@ fn openai_routes() -> Vec<Route> {
 }
 
 fn responses_routes() -> Vec<Route> {
-    let remove = |path| Route { method: Method::DELETE, path, handler: delete(openai::responses::remove) };
-    let cancel = |path| Route { method: Method::POST, path, handler: post(openai::responses::cancel) };
     vec![
         on_json("/v1/responses", openai::responses::create),
         on_json("/v1/responses/input_tokens", openai::responses::input_tokens),
         on_json("/v1/responses/compact", openai::responses::compact),
         on_get("/v1/responses/{id}", openai::responses::get),
-        remove("/v1/responses/{id}"),
-        cancel("/v1/responses/{id}/cancel"),
+        on_delete("/v1/responses/{id}", openai::responses::remove),
+        on_post("/v1/responses/{id}/cancel", openai::responses::cancel),
         on_get("/v1/responses/{id}/input_items", openai::responses::input_items),
     ]
 }
@@ -110,11 +130,13 @@ fn anthropic_routes() -> Vec<Route> {
 }
 
 fn ollama_routes() -> Vec<Route> {
-    let none = |method, path| {
-        let answer = json_handler(path, ollama::without_store);
-        let handler = if method == Method::DELETE { delete(answer) } else { post(answer) };
-        Route { method, path, handler }
+    let delete = Route {
+        method: Method::DELETE,
+        path: "/api/delete",
+        handler: delete(json_handler("/api/delete", ollama::pull::delete)),
     };
+    let has_blob =
+        Route { method: Method::HEAD, path: "/api/blobs/{id}", handler: head(ollama::create::has_blob) };
     vec![
         on_get("/api/version", ollama::models::version),
         on_get("/api/tags", ollama::models::tags),
@@ -124,11 +146,13 @@ fn ollama_routes() -> Vec<Route> {
         on_json("/api/generate", ollama::generate::create),
         on_json("/api/embed", ollama::embed::many),
         on_json("/api/embeddings", ollama::embed::one),
-        none(Method::POST, "/api/pull"),
-        none(Method::POST, "/api/push"),
-        none(Method::POST, "/api/create"),
-        none(Method::POST, "/api/copy"),
-        none(Method::DELETE, "/api/delete"),
+        on_json("/api/pull", ollama::pull::pull),
+        on_json("/api/create", ollama::create::create),
+        on_json("/api/copy", ollama::pull::copy),
+        delete,
+        has_blob,
+        on_post("/api/blobs/{id}", ollama::create::take_blob),
+        on_json("/api/push", ollama::without_account),
         on_json("/api/me", ollama::without_account),
         on_json("/api/signout", ollama::without_account),
     ]
@@ -136,6 +160,15 @@ fn ollama_routes() -> Vec<Route> {
 
 fn on_get<H: Handler<T, App>, T: 'static>(path: &'static str, handler: H) -> Route {
     Route { method: Method::GET, path, handler: get(handler) }
+}
+
+fn on_delete<H: Handler<T, App>, T: 'static>(path: &'static str, handler: H) -> Route {
+    Route { method: Method::DELETE, path, handler: delete(handler) }
+}
+
+/// A call without a body.
+fn on_post<H: Handler<T, App>, T: 'static>(path: &'static str, handler: H) -> Route {
+    Route { method: Method::POST, path, handler: post(handler) }
 }
 
 /// A call with a body of JSON.

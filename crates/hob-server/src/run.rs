@@ -22,12 +22,7 @@ pub fn serve(
     ready: impl FnOnce(SocketAddr),
     stopping: impl FnOnce(),
 ) -> Result<Ended, Error> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .thread_name("hob-http")
-        .enable_all()
-        .build()
-        .map_err(|source| Error::Runtime { source })?;
+    let runtime = runtime()?;
     let ended = runtime.block_on(async {
         let server = Server::bind(config, catalogue).await?;
         ready(server.address());
@@ -55,6 +50,30 @@ pub fn serve(
     // Threads of models may be in the middle of a step.
     runtime.shutdown_background();
     ended
+}
+
+/// Serves on threads of its own, until the process ends; the address.
+///
+/// # Errors
+/// As [`serve`].
+pub fn serve_beside(config: Config, catalogue: Box<dyn Catalogue>) -> Result<SocketAddr, Error> {
+    let runtime = runtime()?;
+    let server = runtime.block_on(Server::bind(config, catalogue))?;
+    let address = server.address();
+    let serving = move || {
+        runtime.block_on(server.run(std::future::pending()));
+    };
+    let started = std::thread::Builder::new().name("hob-beside".into()).spawn(serving);
+    started.map(|_| address).map_err(|source| Error::Runtime { source })
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("hob-http")
+        .enable_all()
+        .build()
+        .map_err(|source| Error::Runtime { source })
 }
 
 /// Waits to be told to stop.

@@ -5,6 +5,7 @@ use crate::guard::Hosts;
 use crate::keys::Keys;
 use crate::machine::Machine;
 use crate::metrics::Metrics;
+use crate::shelf::{Shelf, ShelfConfig};
 use crate::{App, limits, routes};
 use axum::Router;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -31,6 +32,8 @@ pub struct Config {
     pub machine: Machine,
     /// How models are held.
     pub models: ManagerConfig,
+    /// The models that are kept here, if there is a place for them.
+    pub shelf: Option<ShelfConfig>,
     /// How long running answers may take to come to their end.
     pub drain: Duration,
 }
@@ -79,7 +82,7 @@ impl Server {
     /// # Errors
     /// [`Error::Open`] and [`Error::Bind`].
     pub async fn bind(config: Config, catalogue: Box<dyn Catalogue>) -> Result<Self, Error> {
-        let Config { host, port, keys, mut hosts, machine, models, drain } = config;
+        let Config { host, port, keys, mut hosts, machine, models, shelf, drain } = config;
         if !host.is_loopback() && keys.is_empty() {
             return Err(Error::Open { host });
         }
@@ -89,8 +92,9 @@ impl Server {
         let (address, listener) = bind.await.map_err(|source| Error::Bind { address, source })?;
         let metrics = Arc::<Metrics>::default();
         let manager = Manager::new(catalogue, models, Arc::clone(&metrics));
-        let stored = Arc::default();
-        let app = App { manager, metrics, keys, hosts: Arc::new(hosts), machine: Arc::new(machine), stored };
+        let shelf = shelf.map(|config| Shelf::new(config, Arc::clone(&manager)));
+        let (hosts, machine, stored) = (Arc::new(hosts), Arc::new(machine), Arc::default());
+        let app = App { manager, metrics, keys, hosts, machine, stored, shelf };
         Ok(Self { listener, address, app, drain })
     }
 
@@ -103,6 +107,7 @@ impl Server {
     /// too long are cut off. `true`: none had to be.
     pub async fn run(self, stop: impl Future<Output = ()>) -> bool {
         let tidying = tokio::spawn(Arc::clone(&self.app.manager).keep_tidy());
+        let shelf = self.app.shelf.clone();
         let router = routes::router(self.app);
         let graceful = GracefulShutdown::new();
         let places = Arc::new(Semaphore::new(limits::CONNECTIONS_MAX));
@@ -128,6 +133,8 @@ impl Server {
             }
         }
         drop(self.listener);
+        // Who listens to the shelf would listen for ever.
+        shelf.iter().for_each(Shelf::close);
         let is_done = tokio::time::timeout(self.drain, graceful.shutdown()).await.is_ok();
         tidying.abort();
         is_done

@@ -29,6 +29,8 @@ pub struct Entry {
     pub architecture: String,
     /// Parameters, in billions as its makers count them.
     pub billions: f64,
+    /// Parameters of which every token needs all, where its makers tell them from tables of which it needs a few rows.
+    pub effective_billions: Option<f64>,
     /// Longest context.
     pub context: u64,
     /// SPDX name, or the makers' own.
@@ -132,6 +134,13 @@ impl Catalogue {
             words.iter().all(|word| all.contains(word.as_str()))
         };
         self.entries.iter().filter(fits).collect()
+    }
+}
+
+impl Entry {
+    /// The share of its weights that is read for every token.
+    pub fn read_share(&self) -> f64 {
+        self.effective_billions.map_or(1.0, |effective| (effective / self.billions).clamp(0.0, 1.0))
     }
 }
 

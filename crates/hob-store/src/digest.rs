@@ -38,6 +38,11 @@ impl Digest {
         Self(Sha256::digest(bytes).into())
     }
 
+    /// The digest that a hasher came to.
+    pub(crate) fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// The digest of everything that `source` gives. `step` hears of every piece and may stop the work.
     pub(crate) fn of_reader(
         source: &mut impl Read,

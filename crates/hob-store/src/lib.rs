@@ -13,7 +13,9 @@
     reason = "this room reads and writes its own directory and waits between attempts"
 )]
 
+mod blobs;
 mod catalogue;
+mod create;
 mod details;
 mod digest;
 mod disk;
@@ -30,8 +32,11 @@ mod pull;
 mod store;
 mod usage;
 mod verify;
+mod wishes;
 
+pub use blobs::BlobWriter;
 pub use catalogue::{Catalogue, Entry, Found, Variant};
+pub use create::Base;
 pub use digest::Digest;
 pub use disk::free_bytes;
 pub use error::Error;
@@ -42,8 +47,10 @@ pub use model::Model;
 pub use name::{ModelName, TAG_DEFAULT};
 pub use near::near;
 pub use pull::{
-    Choice, HUGGING_FACE, Hubs, OLLAMA, Phase, Plan, PullOptions, PullProgress, Puller, Reference, RemoteFile,
+    Choice, HUGGING_FACE, Hubs, OLLAMA, Phase, Plan, PullOptions, PullProgress, Puller, Reference,
+    RemoteFile, Unfinished,
 };
 pub use store::{Listing, Store};
 pub use usage::{Usage, UsageOf};
 pub use verify::{Finding, Verdict};
+pub use wishes::Wishes;

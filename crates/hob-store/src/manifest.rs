@@ -99,17 +99,20 @@ pub struct Details {
 }
 
 /// What Modelfiles and registries say about using a model.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     /// The system prompt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<String>,
-    /// A template in Ollama's language (Go); noted, not used.
+    /// A template: in Jinja it is used, in Ollama's language (Go) it is noted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<String>,
     /// `PARAMETER` lines, or the parameters of a registry, as name and value.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parameters: Vec<(String, String)>,
+    /// Messages that every conversation begins with, as role and text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<(String, String)>,
     /// The text of the licence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub license_text: Option<String>,

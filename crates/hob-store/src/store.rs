@@ -134,15 +134,7 @@ impl Store {
             return Err(Error::Exists { name: to.to_string() });
         }
         let building = self.building(to)?;
-        for file in model.manifest.files.iter().filter(|f| f.outside.is_none()) {
-            let target = file.path.below(&building);
-            disk::make_folder(target.parent().unwrap_or(&building))?;
-            let from = model.path_of(file);
-            let shared = fs::hard_link(&from, &target).is_ok() || disk::reflink(&from, &target);
-            if !shared {
-                fs::copy(&from, &target).map_err(|e| Error::io(&target, "copy", e))?;
-            }
-        }
+        self.share_files(&model, &building)?;
         let mut manifest = model.manifest.clone();
         manifest.name = to.clone();
         manifest.save(&building)?;

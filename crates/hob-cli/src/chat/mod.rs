@@ -8,6 +8,7 @@ mod print;
 mod prompt;
 mod repl;
 mod stats;
+mod stored;
 mod talk;
 mod turn;
 
@@ -48,7 +49,7 @@ struct Desk {
 }
 
 /// Runs the command. `started` is when the process started.
-pub fn run(args: ChatArgs, started: Instant) -> anyhow::Result<()> {
+pub fn run(mut args: ChatArgs, started: Instant) -> anyhow::Result<()> {
     let (which, text) = Which::with_prompt(args.model.as_deref(), args.prompt.as_deref())?;
     args.check(&which)?;
     let grammar = args.shape.grammar()?;
@@ -69,8 +70,12 @@ pub fn run(args: ChatArgs, started: Instant) -> anyhow::Result<()> {
     if interactive {
         options.prefill_chunk = INTERACTIVE_CHUNK;
     }
+    let settings = stored::settings(&which);
+    options.template = settings.jinja().map(str::to_owned);
     let model = open::with_options(&which, &options)?;
+    stored::follow(&mut args, &settings, model.template().is_some());
     let mut desk = Desk::new(model, &args, grammar)?;
+    desk.begin_with(&settings);
     if !interactive {
         if which.is_builtin() {
             builtin::note_once(&args);

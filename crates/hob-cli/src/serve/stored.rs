@@ -4,6 +4,7 @@ use crate::which::Which;
 use hob_server::{Catalogue, Folder, Listed, Source};
 use hob_store::{Model, Store};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// A catalogue over the store.
 pub struct Stored {
@@ -55,6 +56,7 @@ fn listed(model: Model) -> Listed {
         bytes: model.bytes,
         modified: i64::try_from(model.manifest.added_at).unwrap_or(0),
         digest: model.digest.map(|digest| digest.to_string()),
+        settings: Arc::new(model.manifest.settings),
     }
 }
 

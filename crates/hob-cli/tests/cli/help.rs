@@ -27,6 +27,8 @@ fn every_command_explains_itself() {
         "verify",
         "du",
         "serve",
+        "open",
+        "desktop",
         "show",
         "embed",
         "tokenize",

@@ -54,3 +54,53 @@ fn what_cannot_be_served_is_refused_at_once() {
         assert_eq!(hob(&[&["serve"], &args[..]].concat(), b"").code, Some(2), "{args:?}");
     }
 }
+
+/// A browser's stand-in: writes down what it was asked to open.
+#[cfg(unix)]
+fn opener(folder: &std::path::Path, script: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    let path = folder.join("xdg-open");
+    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_page_is_opened_once_and_found_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (home, opened) = (folder.path().join("home"), folder.path().join("opened"));
+    opener(folder.path(), &format!("echo \"$1\" >> '{}'", opened.display()));
+    let command = |port: &str| {
+        let mut command = program();
+        for name in ["SSH_CONNECTION", "SSH_TTY", "WAYLAND_DISPLAY"] {
+            command.env_remove(name);
+        }
+        let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap_or_default());
+        command.env("PATH", path).env("DISPLAY", ":7").env("HOB_HOME", &home);
+        command.args(["open", "--port", port]).stdin(Stdio::null());
+        command
+    };
+    let mut child = command("0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let url =
+        line.trim_end().strip_prefix("hob listens on ").unwrap_or_else(|| panic!("{line:?}")).to_owned();
+    let again = command(url.rsplit(':').next().unwrap()).output().unwrap();
+    let said = String::from_utf8(again.stdout).unwrap();
+    assert!(again.status.success() && said.contains(&format!("opened {url}")), "{said}");
+    let lines = std::fs::read_to_string(&opened).unwrap();
+    assert_eq!(lines.lines().collect::<Vec<_>>(), [&url, &url]);
+    // An opener that fails is no reason to stop, but it is said.
+    opener(folder.path(), "exit 3");
+    let failed = command(url.rsplit(':').next().unwrap()).output().unwrap();
+    let said = String::from_utf8(failed.stdout).unwrap();
+    assert!(failed.status.success() && said.contains("no browser can be opened"), "{said}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn without_a_terminal_hob_alone_says_what_there_is() {
+    let help = hob::<&str>(&[], b"").ok();
+    assert!(help.contains("hob chat") && help.contains("open"), "{help}");
+}

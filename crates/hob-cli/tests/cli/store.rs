@@ -332,3 +332,25 @@ fn the_catalogue_is_searched_offline() {
     assert!(place.run(&["search", "nothing-like-this"]).ok().starts_with("Nothing in the catalogue"));
     assert!(!Path::new(&place.home.path().join("models")).exists(), "searching makes nothing");
 }
+
+#[test]
+fn what_came_with_a_model_applies_when_it_is_chatted_with() {
+    let place = Bench::new(noise(10));
+    let folder = place.home.path().join("mine");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/../../ember/ember.gguf"), folder.join("m.gguf"))
+        .unwrap();
+    let text = "FROM ./m.gguf\nSYSTEM You are a cat.\nPARAMETER num_predict 2\nMESSAGE user Hi\nMESSAGE assistant Meow\n";
+    std::fs::write(folder.join("Modelfile"), text).unwrap();
+    place.run(&["import", folder.join("Modelfile").to_str().unwrap(), "--name", "cat"]).ok();
+    let tokens = |args: &[&str]| {
+        let document = place.run(&[&["chat"], args, &["Hello", "--json", "--temp", "0"]].concat()).json();
+        let count = |name: &str| document["tokens"][name].as_u64().unwrap();
+        (count("computed"), count("answer"))
+    };
+    let (plain, with) = (tokens(&["ember"]), tokens(&["cat"]));
+    assert!(with.0 > plain.0 + 5 && with.1 == 2, "{plain:?} {with:?}");
+    // The command line has the last word.
+    assert_eq!(tokens(&["cat", "--max-tokens", "3"]).1, 3);
+    assert!(tokens(&["cat", "--system", "x"]).0 < with.0);
+}

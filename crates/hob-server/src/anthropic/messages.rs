@@ -42,8 +42,9 @@ pub async fn create(app: App, body: Value) -> Result<Response, Problem> {
 /// # Errors
 /// What is wrong with the request.
 pub async fn count(app: App, body: Value) -> Result<Response, Problem> {
-    let ask = request::read(&body, true)?;
+    let mut ask = request::read(&body, true)?;
     let lease = app.manager.lease(&ask.model, ask.keep_alive).await?;
+    ask.follow(&lease.listed.settings);
     let model = lease.model.clone();
     let counted =
         tokio::task::spawn_blocking(move || Ok(ask::prompt(&model, &ask.input)?.tokens().len())).await;

@@ -1,5 +1,6 @@
 //! The models that requests may name.
 
+use hob_store::Settings;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -25,6 +26,8 @@ pub struct Listed {
     pub modified: i64,
     /// The SHA-256 of its file, where it is known.
     pub digest: Option<String>,
+    /// How it wants to be used, as far as it came with a word about that.
+    pub settings: Arc<Settings>,
 }
 
 /// Knows models by name. Names never become paths: a name either is in the list or it is not.
@@ -79,6 +82,7 @@ mod tests {
             bytes: 0,
             modified: 0,
             digest: None,
+            settings: Arc::default(),
         };
         let list = || vec![listed("Qwen3"), listed("qwen3"), listed("a/b")];
         for (asked, found) in

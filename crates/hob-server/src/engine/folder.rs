@@ -3,7 +3,7 @@
 use super::{Catalogue, Listed, Source};
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::UNIX_EPOCH;
 
 /// Entries of one folder that are looked at.
@@ -60,6 +60,7 @@ fn builtin() -> Listed {
         bytes: hob::builtin_bytes(),
         modified: 0,
         digest: digest.clone(),
+        settings: Arc::default(),
     }
 }
 
@@ -109,6 +110,7 @@ fn listed(name: String, path: &Path) -> Option<Listed> {
         bytes,
         modified: modified(&metadata),
         digest: None,
+        settings: Arc::default(),
     })
 }
 

@@ -10,6 +10,7 @@ use crate::metrics::Metrics;
 use crate::problem::{Kind, Problem};
 use hob::{Description, LanguageModel, Options};
 use hob_base::Bytes;
+use hob_store::Settings;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -147,10 +148,7 @@ impl Manager {
 
     async fn load(&self, listed: Listed, keep: Option<KeepAlive>) -> Result<Lease, Problem> {
         let began = clock::now();
-        let (source, options) = (listed.source.clone(), self.config.options.clone());
-        let opened = tokio::task::spawn_blocking(move || open(&source, &options)).await;
-        let model =
-            opened.map_err(|_| Problem::new(Kind::Internal, "opening the model failed unexpectedly"))??;
+        let model = self.open(&listed).await?;
         let fit = self.make_room(&listed.name, &model)?;
         let runner = Runner::start(model.clone(), fit.parallel, Arc::clone(&self.metrics))
             .map_err(|error| Problem::new(Kind::Internal, format!("cannot start a thread: {error}")))?;
@@ -171,8 +169,9 @@ impl Manager {
 
     /// Opens a model and keeps in mind what it is.
     async fn open(&self, listed: &Listed) -> Result<LanguageModel, Problem> {
-        let (source, options) = (listed.source.clone(), self.config.options.clone());
-        let opened = tokio::task::spawn_blocking(move || open(&source, &options)).await;
+        let (source, settings) = (listed.source.clone(), Arc::clone(&listed.settings));
+        let options = self.config.options.clone();
+        let opened = tokio::task::spawn_blocking(move || open(&source, &settings, options)).await;
         let model =
             opened.map_err(|_| Problem::new(Kind::Internal, "opening the model failed unexpectedly"))??;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -249,6 +248,29 @@ impl Manager {
         Problem::new(Kind::Overloaded, message).code("insufficient_memory")
     }
 
+    /// Lets a model go that is about to be removed or replaced.
+    ///
+    /// # Errors
+    /// Somebody uses it.
+    pub fn release(&self, name: &str, reason: &str) -> Result<(), Problem> {
+        let Some(loaded) = self.loaded().into_iter().find(|loaded| loaded.listed.name == name) else {
+            return Ok(());
+        };
+        if loaded.is_in_use() {
+            let message = format!("{name} is answering right now; wait for the answer's end, or stop it");
+            return Err(Problem::new(Kind::Conflict, message).code("model_in_use"));
+        }
+        self.part(&loaded, reason);
+        Ok(())
+    }
+
+    /// What is loaded under this name is not what is kept under it any more.
+    pub fn outdate(&self, name: &str) {
+        if let Some(loaded) = self.loaded().into_iter().find(|loaded| loaded.listed.name == name) {
+            self.part(&loaded, "it was replaced");
+        }
+    }
+
     /// Lets a model go. Who still uses it does so to the end.
     pub fn part(&self, loaded: &Arc<Loaded>, reason: &str) {
         let name = loaded.listed.name.clone();
@@ -287,13 +309,17 @@ fn unreachable_room() -> Problem {
     Problem::new(Kind::Internal, "the model's memory was judged twice, differently")
 }
 
-fn open(source: &Source, options: &Options) -> Result<LanguageModel, Problem> {
-    let opened = match source {
-        Source::Builtin => hob::builtin().and_then(|files| LanguageModel::new(files, options)),
-        Source::At(path) => LanguageModel::open(path, options),
-    };
-    opened.map_err(|error| {
+fn open(source: &Source, settings: &Settings, mut options: Options) -> Result<LanguageModel, Problem> {
+    let refuse = |error: hob::Error| {
         let message = format!("the model cannot be loaded: {error}");
         Problem::invalid("model", message).code("model_not_loadable")
-    })
+    };
+    if let Some(template) = settings.jinja() {
+        options.template = Some(template.to_owned());
+    }
+    let opened = match source {
+        Source::Builtin => hob::builtin().and_then(|files| LanguageModel::new(files, &options)),
+        Source::At(path) => LanguageModel::open(path, &options),
+    };
+    opened.map_err(refuse)
 }

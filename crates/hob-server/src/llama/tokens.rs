@@ -64,8 +64,11 @@ pub async fn apply_template(app: App, body: Value) -> Result<Response, Problem> 
         return Err(fields.wrong("messages", "a list of at least one message"));
     }
     let tools = crate::openai::tools(&fields)?;
+    let lease = lease(&app, named(&fields)?).await?;
+    let mut messages = messages.to_vec();
+    crate::ask::begin_with(&mut messages, &lease.listed.settings);
     let conversation = Conversation {
-        messages: messages.to_vec(),
+        messages,
         tools: (!tools.is_empty()).then_some(tools),
         now: Some(clock::local()),
         extra: fields
@@ -74,7 +77,6 @@ pub async fn apply_template(app: App, body: Value) -> Result<Response, Problem> 
             .unwrap_or_default(),
         ..Conversation::default()
     };
-    let lease = lease(&app, named(&fields)?).await?;
     let prompt = conversation.render(&lease.model).map_err(Problem::from)?;
     Ok(wire::ok(&json!({"prompt": prompt})))
 }

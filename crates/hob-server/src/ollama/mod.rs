@@ -1,9 +1,11 @@
 //! The interface of Ollama. Streams are lines of JSON, and are what one gets without asking.
 
 pub mod chat;
+pub mod create;
 pub mod embed;
 pub mod generate;
 pub mod models;
+pub mod pull;
 mod shapes;
 
 use crate::App;
@@ -17,16 +19,6 @@ use axum::response::Response;
 use hob::LanguageModel;
 use serde_json::{Value, json};
 use std::time::Duration;
-
-/// What needs the model store.
-///
-/// # Errors
-/// Always.
-pub async fn without_store(_app: App, _body: Value) -> Result<Response, Problem> {
-    let message = "this server does not fetch, copy, make or remove models: put GGUF files into the folder `models` of the \
-                   data folder, or name them when starting it";
-    Err(Problem::new(Kind::NotImplemented, message))
-}
 
 /// What needs an account somewhere else.
 ///

@@ -10,6 +10,7 @@ use crate::wire;
 use axum::extract::State;
 use axum::response::Response;
 use hob::{Description, LanguageModel};
+use hob_store::Settings;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -89,20 +90,64 @@ pub async fn show(app: App, body: Value) -> Result<Response, Problem> {
     let fields = Fields::of(&body, "")?;
     let (listed, model) = app.manager.look(model_name(&fields)?).await?;
     let about = model.describe();
-    let recommended = model.recommended_sampling();
-    let parameters = format!(
-        "temperature {}\ntop_k {}\ntop_p {}\nmin_p {}",
-        recommended.temperature, recommended.top_k, recommended.top_p, recommended.min_p
-    );
-    Ok(wire::ok(&json!({
-        "modelfile": format!("FROM {}\n", listed.name),
-        "parameters": parameters,
+    let settings = &listed.settings;
+    let mut answer = json!({
+        "modelfile": modelfile(&listed),
+        "parameters": parameters(&model, settings),
         "template": model.template().map(hob::ChatTemplate::source).unwrap_or_default(),
         "details": details(&listed, Some(&about)),
         "model_info": info(&about),
         "capabilities": capabilities(&model, &about),
         "modified_at": clock::rfc3339_of(listed.modified),
-    })))
+    });
+    if let Some(system) = &settings.system {
+        answer["system"] = system.clone().into();
+    }
+    if let Some(license) = &settings.license_text {
+        answer["license"] = license.clone().into();
+    }
+    if !settings.messages.is_empty() {
+        let messages = settings.messages.iter();
+        answer["messages"] = messages.map(|(role, text)| json!({"role": role, "content": text})).collect();
+    }
+    Ok(wire::ok(&answer))
+}
+
+/// The model's own parameters, and what its publisher recommends of those that it has not.
+fn parameters(model: &LanguageModel, settings: &Settings) -> String {
+    let recommended = model.recommended_sampling();
+    let usual = [
+        ("temperature", recommended.temperature.to_string()),
+        ("top_k", recommended.top_k.to_string()),
+        ("top_p", recommended.top_p.to_string()),
+        ("min_p", recommended.min_p.to_string()),
+    ];
+    let usual = usual.into_iter().filter(|(name, _)| !settings.parameters.iter().any(|(own, _)| own == name));
+    let own = settings.parameters.iter().map(|(name, value)| (name.as_str(), quoted(name, value)));
+    own.chain(usual).map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join("\n")
+}
+
+fn quoted(name: &str, value: &str) -> String {
+    if name == "stop" { format!("{value:?}") } else { value.to_owned() }
+}
+
+/// A Modelfile that says the same.
+fn modelfile(listed: &Listed) -> String {
+    let settings = &listed.settings;
+    let mut text = format!("FROM {}\n", listed.name);
+    let long = |name: &str, value: &Option<String>| match value {
+        Some(value) => format!("{name} \"\"\"{value}\"\"\"\n"),
+        None => String::new(),
+    };
+    text += &long("TEMPLATE", &settings.template);
+    text += &long("SYSTEM", &settings.system);
+    for (name, value) in &settings.parameters {
+        text += &format!("PARAMETER {name} {}\n", quoted(name, value));
+    }
+    for (role, content) in &settings.messages {
+        text += &format!("MESSAGE {role} \"\"\"{content}\"\"\"\n");
+    }
+    text
 }
 
 fn info(about: &Description) -> Value {

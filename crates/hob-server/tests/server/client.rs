@@ -1,9 +1,14 @@
 //! A real server on a free port, and a client that speaks plain HTTP to it.
 
-use hob_server::{Config, Folder, Hosts, KeepAlive, Keys, Machine, ManagerConfig, Server};
+use hob_server::{
+    Catalogue, Config, Folder, Hosts, KeepAlive, Keys, Listed, Machine, ManagerConfig, Server, ShelfConfig,
+    Source,
+};
+use hob_store::{Model, Store};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -33,6 +38,7 @@ pub fn config() -> Config {
             memory_max: 1 << 30,
             notice: |_| {},
         },
+        shelf: None,
         drain: Duration::from_secs(20),
     }
 }
@@ -41,7 +47,39 @@ pub fn start() -> Running {
     start_with(config(), Folder::new(&[], None))
 }
 
-pub fn start_with(config: Config, catalogue: Folder) -> Running {
+/// A server with a shelf; its models are those that can be asked for.
+pub fn start_shelf(config: Config, shelf: ShelfConfig) -> Running {
+    let kept = Kept(shelf.store.clone());
+    start_with(Config { shelf: Some(shelf), ..config }, kept)
+}
+
+/// The built-in model and those of a store.
+struct Kept(Store);
+
+impl Catalogue for Kept {
+    fn list(&self) -> Vec<Listed> {
+        let models = self.0.list().map(|found| found.models).unwrap_or_default();
+        Folder::new(&[], None).list().into_iter().chain(models.into_iter().map(listed)).collect()
+    }
+
+    fn find(&self, name: &str) -> Option<Listed> {
+        let kept = || self.0.find(name).ok().map(listed);
+        Folder::new(&[], None).find(name).or_else(kept)
+    }
+}
+
+fn listed(model: Model) -> Listed {
+    Listed {
+        name: model.name.to_string(),
+        source: Source::At(model.path),
+        bytes: model.bytes,
+        modified: model.manifest.added_at.cast_signed(),
+        digest: None,
+        settings: Arc::new(model.manifest.settings),
+    }
+}
+
+pub fn start_with(config: Config, catalogue: impl Catalogue + 'static) -> Running {
     let (told, address) = channel();
     let (stop, stopped) = oneshot::channel();
     let thread = std::thread::spawn(move || {
@@ -81,6 +119,18 @@ impl Running {
     /// A request whose answer is still to be read.
     pub fn open(&self, path: &str, body: &Value) -> Open {
         self.send("POST", path, &[("content-type", "application/json")], &body.to_string())
+    }
+
+    /// A file as the body.
+    pub fn send_bytes(&self, method: &str, path: &str, bytes: &[u8]) -> Answer {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        let (host, length) = (self.address, bytes.len());
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(bytes).unwrap();
+        Open::read_head(BufReader::new(stream)).finish()
     }
 
     /// Any request. `Host` is right unless `headers` say otherwise.

@@ -15,3 +15,4 @@ mod openai;
 mod openapi;
 mod page;
 mod responses;
+mod shelf;

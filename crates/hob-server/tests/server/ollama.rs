@@ -30,7 +30,10 @@ fn models_are_told() {
         ("/api/copy", "POST"),
         ("/api/delete", "DELETE"),
     ] {
-        let answer = server.send(method, path, &[], "{\"model\": \"ember\"}").finish();
+        // A server without a place for models.
+        let body =
+            json!({"model": "x", "from": "ember", "source": "ember", "destination": "x", "stream": false});
+        let answer = server.send(method, path, &[], &body.to_string()).finish();
         assert!(answer.refused(501).is_string(), "{path}");
     }
 }

@@ -70,6 +70,9 @@ fn answers_are_as_described() {
             continue;
         }
         let schema = &item["get"]["responses"]["200"]["content"]["application/json"]["schema"];
+        if schema.is_null() {
+            continue; // Events go on for ever.
+        }
         let answer = server.get(path).ok();
         assert!(fits(&document, schema, &answer), "{path}: {answer}");
         checked += 1;

@@ -71,7 +71,7 @@ pub(crate) fn plan(egress: &Egress, wish: &Wish<'_>, wait: &mut Backoff<'_>) -> 
     };
     let mut settings = Settings::default();
     for layer in &manifest.layers {
-        if matches!(layer.kind(), "template" | "system" | "params" | "license")
+        if matches!(layer.kind(), "template" | "system" | "params" | "license" | "messages")
             && layer.size <= TEXT_BYTES_MAX
         {
             let digest = Digest::parse(&layer.digest)?;
@@ -107,6 +107,12 @@ pub(crate) fn note(settings: &mut Settings, kind: &str, text: String) {
             Some(all) => *all += &format!("\n\n{text}"),
             None => settings.license_text = Some(text),
         },
+        "messages" => {
+            let messages: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap_or_default();
+            let text = |message: &serde_json::Value, key: &str| message[key].as_str().map(str::to_owned);
+            settings.messages =
+                messages.iter().filter_map(|m| Some((text(m, "role")?, text(m, "content")?))).collect();
+        }
         "params" => {
             let values: serde_json::Map<String, serde_json::Value> =
                 serde_json::from_str(&text).unwrap_or_default();

@@ -91,6 +91,7 @@ pub(crate) fn parse(text: &str) -> Option<Modelfile> {
             "FROM" => file.from.push(value),
             "ADAPTER" => file.adapters.push(value),
             "PARAMETER" => file.settings.parameters.push((name.to_owned(), value)),
+            "MESSAGE" => file.settings.messages.push((name.to_ascii_lowercase(), value)),
             "TEMPLATE" | "SYSTEM" | "LICENSE" => {
                 note(&mut file.settings, &command.to_ascii_lowercase(), value)
             }

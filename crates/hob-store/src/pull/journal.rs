@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 const VERSION: u32 = 1;
 /// Longest line read: a header with its digest and tag.
 const LINE_BYTES_MAX: u64 = 4096;
+/// Most pieces believed in without knowing the file: four terabytes of the usual size.
+const PIECES_MAX: u64 = 1 << 22;
 /// Lines that a piece may have had over many lives of a download.
 const LINES_PER_PIECE: usize = 4;
 
@@ -102,6 +104,25 @@ impl Journal {
     fn line(&mut self, line: &str) -> Result<(), Error> {
         self.file.write_all(line.as_bytes()).map_err(|e| Error::io(&self.path, "write", e))
     }
+}
+
+/// Bytes of the pieces that the journal at `path` lists, unchecked; nothing where it is none.
+pub(crate) fn claimed_bytes(path: &Path) -> u64 {
+    let Ok(file) = File::open(path) else { return 0 };
+    let mut line = Vec::new();
+    let first = BufReader::new(file.take(LINE_BYTES_MAX)).read_until(b'\n', &mut line);
+    let Ok(header) = first.map_err(drop).and_then(|_| serde_json::from_slice::<Header>(&line).map_err(drop))
+    else {
+        return 0;
+    };
+    let count = match header.bytes.checked_div(header.piece_bytes) {
+        Some(count) if count <= PIECES_MAX => Pieces::count(header.bytes, header.piece_bytes),
+        _ => return 0,
+    };
+    let layout = Pieces::new(header.bytes, header.piece_bytes, &vec![false; count]);
+    let claimed = read(path, &header, count).ok().flatten().map(|(claimed, _)| claimed).unwrap_or_default();
+    let pieces = claimed.iter().enumerate().filter(|(_, claim)| claim.is_some());
+    pieces.map(|(index, _)| layout.range(index)).map(|range| range.end - range.start).sum()
 }
 
 type Claims = (Vec<Option<String>>, Option<String>);

@@ -10,10 +10,12 @@ mod plan;
 pub(crate) mod reference;
 mod run;
 mod transfer;
+mod unfinished;
 mod worker;
 
 pub use plan::{Plan, RemoteFile};
 pub use reference::{Choice, Reference};
+pub use unfinished::Unfinished;
 
 use crate::hub::{huggingface, ollama};
 use crate::{Catalogue, Error, ModelName};
@@ -161,6 +163,11 @@ impl Puller {
     /// Pulls through `egress`, whose policy must allow `hubs` (see [`Hubs::policy`]).
     pub fn new(egress: Egress, hubs: Hubs, options: PullOptions) -> Self {
         Self { egress, hubs, options }
+    }
+
+    /// Ends what is under way, for good; whoever goes on needs another one.
+    pub fn stop(&self) {
+        self.egress.stop();
     }
 
     /// Finds out what would be fetched.

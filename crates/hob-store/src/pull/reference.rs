@@ -1,6 +1,7 @@
 //! What people write after `hob pull`.
 
 use crate::{Error, ModelName};
+use std::fmt;
 
 /// Hosts that mean Hugging Face.
 const HUGGING_FACE: [&str; 3] = ["hf.co", "huggingface.co", "www.huggingface.co"];
@@ -83,6 +84,31 @@ impl Reference {
         };
         ModelName::parse(plain)?;
         Ok(Self::Catalogue { name: name.to_owned(), quant })
+    }
+}
+
+/// As it may be written again.
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Catalogue { name, quant } => {
+                f.write_str(name)?;
+                quant.as_ref().map_or(Ok(()), |quant| write!(f, ":{quant}"))
+            }
+            Self::HuggingFace { repo, choice, revision } => {
+                write!(f, "hf.co/{repo}")?;
+                match choice {
+                    Choice::Usual => {}
+                    Choice::Quant(quant) => write!(f, ":{quant}")?,
+                    Choice::File(file) => write!(f, "/{file}")?,
+                }
+                if revision == REVISION_DEFAULT { Ok(()) } else { write!(f, "@{revision}") }
+            }
+            Self::Ollama { namespace, model, tag } if namespace == "library" => {
+                write!(f, "ollama/{model}:{tag}")
+            }
+            Self::Ollama { namespace, model, tag } => write!(f, "ollama/{namespace}/{model}:{tag}"),
+        }
     }
 }
 
@@ -181,6 +207,7 @@ mod tests {
             ("qwen3-4b:q8_0", Reference::Catalogue { name: "qwen3-4b".into(), quant: Some("q8_0".into()) }),
         ] {
             assert_eq!(Reference::parse(text).unwrap(), wanted, "{text}");
+            assert_eq!(Reference::parse(&wanted.to_string()).unwrap(), wanted, "{wanted}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::limit::Limit;
 use super::transfer::{Means, Place, Step, fetch};
-use super::{Phase, Plan, PullProgress, Puller, Reference, RemoteFile};
+use super::{Phase, Plan, PullProgress, Puller, Reference, RemoteFile, unfinished};
 use crate::store::PARTIAL;
 use crate::{Error, Manifest, Model, ModelName, Store, StoredFile, details, disk};
 use hob_base::Bytes;
@@ -37,7 +37,7 @@ impl Puller {
         let (name, license) = (plan.name.clone(), plan.license.clone());
         let mut plan = plan;
         for left in (0..PLANS_MAX).rev() {
-            match self.pull_once(store, &plan, cancel, watch) {
+            match self.pull_once(store, reference, &plan, cancel, watch) {
                 Err(Error::Changed { .. }) if left > 0 => {}
                 other => return other,
             }
@@ -54,6 +54,7 @@ impl Puller {
     fn pull_once(
         &self,
         store: &Store,
+        reference: &Reference,
         plan: &Plan,
         cancel: &AtomicBool,
         watch: &mut dyn FnMut(&PullProgress<'_>),
@@ -64,6 +65,7 @@ impl Puller {
         let home = store.hidden(PARTIAL)?.join(plan.name.folder());
         disk::make_folder(&home)?;
         let _lock = lock(&home, &plan.name)?;
+        unfinished::note(&home, reference, plan)?;
         let ready = home.join("files");
         disk::make_folder(&ready)?;
         let place = |file: &RemoteFile| Place {
@@ -162,7 +164,7 @@ fn finish(store: &Store, plan: &Plan, files: Vec<StoredFile>, ready: &Path) -> R
 }
 
 /// Only one process fetches a model.
-fn lock(home: &Path, name: &ModelName) -> Result<File, Error> {
+pub(super) fn lock(home: &Path, name: &ModelName) -> Result<File, Error> {
     let path = home.join("lock");
     let file = disk::open_writable(&path)?;
     match file.try_lock() {

@@ -1,9 +1,10 @@
 //! Pulls that go well.
 
 use crate::{Bench, assert_holds, lfs, noise, plain, repo};
-use hob_store::{Digest, Error, Source};
+use hob_store::{Base, Digest, Error, FilePath, ModelName, Reference, Settings, Source};
 use hob_testhub::{Fault, Layer, Place};
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 #[test]
@@ -183,4 +184,75 @@ fn a_limit_holds() {
     let start = Instant::now();
     bench.pull("hf.co/o/r").unwrap();
     assert!(start.elapsed().as_secs_f64() > 1.0, "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_pull_that_was_stopped_is_found_with_what_it_was_after() {
+    let bench = Bench::new();
+    let content = bench.one_file(4 << 20);
+    bench.hub.script(|s| (s.place == Place::Storage).then_some(Fault::Slow(4 << 20)));
+    assert!(bench.store().unfinished().unwrap().is_empty());
+    let reference = Reference::parse("hf.co/o/r:Q4_K_M").unwrap();
+    let stop = |bytes: u64| {
+        let (puller, cancel) = (bench.puller(), AtomicBool::new(false));
+        let plan = puller.plan(&reference, &cancel).unwrap();
+        let result = puller.pull(&bench.store(), &reference, plan, &cancel, &mut |progress| {
+            // Nobody else finds what is being worked at.
+            assert!(bench.store().unfinished().unwrap().is_empty());
+            assert!(matches!(bench.store().discard(&name()), Err(Error::Busy { .. })));
+            if progress.received > bytes {
+                cancel.store(true, Ordering::Relaxed);
+            }
+        });
+        assert!(matches!(result, Err(Error::Stopped | Error::Egress(_))), "{result:?}");
+    };
+    stop(600_000);
+    let found = bench.store().unfinished().unwrap();
+    let [left] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!((&left.reference, &left.name, left.total), (&reference, &name(), content.len() as u64));
+    assert_eq!(left.license.as_deref(), Some("apache-2.0"));
+    assert!(left.done > 200_000 && left.done < left.total, "{left:?}");
+    // What cannot be read is none, and harms nobody.
+    let note = bench.partials()[0].join("request.json");
+    let text = fs::read(&note).unwrap();
+    for damaged in [&b"{}"[..], b"", b"[1]", br#"{"version":1,"name":"../x","reference":"x","bytes":1}"#] {
+        fs::write(&note, damaged).unwrap();
+        assert!(bench.store().unfinished().unwrap().is_empty());
+    }
+    fs::write(&note, text).unwrap();
+    bench.store().discard(&name()).unwrap();
+    assert!(bench.partials().is_empty() && bench.store().unfinished().unwrap().is_empty());
+}
+
+fn name() -> ModelName {
+    ModelName::parse("hf.co/o/r:Q4_K_M").unwrap()
+}
+
+#[test]
+fn a_model_is_made_of_another_with_other_settings() {
+    let bench = Bench::new();
+    bench.one_file(100_000);
+    let model = bench.pull("hf.co/o/r").unwrap();
+    let made = ModelName::parse("mine").unwrap();
+    let settings = Settings { system: Some("Be brief.".into()), ..Settings::default() };
+    let one = bench.store().create(&made, Base::Model(&model), settings).unwrap();
+    assert_eq!((one.digest, one.manifest.settings.system.as_deref()), (model.digest, Some("Be brief.")));
+    // Made anew of itself.
+    let two = bench.store().create(&made, Base::Model(&one), Settings::default()).unwrap();
+    assert!(two.manifest.settings.is_empty() && two.bytes == model.bytes);
+    let file = FilePath::parse("m.gguf").unwrap();
+    let none = Digest::of(b"x");
+    let missing = bench.store().create(&made, Base::Blobs(&[(file.clone(), none)]), Settings::default());
+    assert!(matches!(missing, Err(Error::Unknown { .. })), "{missing:?}");
+    let mut writer = bench.store().take_blob(none).unwrap();
+    writer.write(b"x").unwrap();
+    writer.finish().unwrap();
+    let no_model = bench.store().create(&made, Base::Blobs(&[(file, none)]), Settings::default());
+    assert!(matches!(no_model, Err(Error::Import { .. })), "{no_model:?}");
+    // What went wrong changed nothing.
+    assert_eq!(bench.store().find("mine").unwrap(), two);
+    let mut wrong = bench.store().take_blob(Digest::of(b"y")).unwrap();
+    wrong.write(b"x").unwrap();
+    assert!(matches!(wrong.finish(), Err(Error::WrongDigest { .. })));
+    assert!(bench.partials().is_empty() && !bench.store().has_blob(&Digest::of(b"y")));
 }

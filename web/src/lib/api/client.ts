@@ -22,7 +22,7 @@ export const key = {
 };
 
 /** Asks the server; anything but success is a [`Problem`]. */
-export async function ask(path: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
+export async function ask(path: string, body?: unknown, signal?: AbortSignal, method?: 'POST' | 'DELETE'): Promise<Response> {
   const headers = new Headers({ accept: 'application/json' });
   const known = key.get();
   if (known) headers.set('authorization', `Bearer ${known}`);
@@ -30,7 +30,7 @@ export async function ask(path: string, body?: unknown, signal?: AbortSignal): P
   let response: Response;
   try {
     response = await fetch(path, {
-      method: body === undefined ? 'GET' : 'POST',
+      method: method ?? (body === undefined ? 'GET' : 'POST'),
       headers,
       body: body === undefined ? null : JSON.stringify(body),
       signal: signal ?? null,
@@ -60,10 +60,17 @@ export interface Machine {
   arch: string;
   processor: string | null;
   instructions: string;
+  extensions: string[];
   threads: number;
   memory_total_bytes: number | null;
   memory_free_bytes: number | null;
-  privacy: string;
+  disk_free_bytes: number | null;
+  gpus: string[];
+  energy_counter: string | null;
+  /** `offline`: nothing may leave; `downloads`: models are fetched when somebody asks for one. */
+  privacy: 'offline' | 'downloads';
+  /** Who may be reached for that. */
+  reaches: string[];
 }
 
 /** A model, as `GET /hob/v1/models` tells it; what is null is not known before the model was opened once. */

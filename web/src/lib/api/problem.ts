@@ -54,7 +54,7 @@ export function problemFrom(thrown: unknown): Problem {
     return new Problem(
       'Hob does not answer.',
       'unreachable',
-      'Check that hob serve is still running in its terminal, then try again.',
+      'Check that Hob is still running in its terminal, then try again.',
     );
   }
   return new Problem(thrown instanceof Error ? thrown.message : String(thrown), 'refused');

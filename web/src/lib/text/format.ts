@@ -29,6 +29,17 @@ export function duration(ms: number): string {
   return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
 }
 
+/** A time that is left, in words: about 20 seconds, about 3 minutes. */
+export function left(seconds: number): string {
+  const whole = (count: number, unit: string) => `about ${count} ${unit}${count === 1 ? '' : 's'} left`;
+  if (seconds < 55) return whole(Math.max(1, seconds > 10 ? Math.round(seconds / 5) * 5 : Math.round(seconds)), 'second');
+  if (seconds < 3570) return whole(Math.round(seconds / 60), 'minute');
+  return whole(Math.round(seconds / 3600), 'hour');
+}
+
+/** A speed of answers, as people feel it. */
+export const speed = (perSecond: number): string => `about ${perSecond >= 10 ? Math.round(perSecond) : perSecond.toFixed(1)} tokens/s`;
+
 /** Groups for the list of conversations. */
 export function age(time: number, now = Date.now()): string {
   const start = new Date(now);

@@ -1,6 +1,6 @@
 /** What keys do, in one table: the sheet shows it and the page acts on it. */
 
-export type Action = 'new' | 'temporary' | 'search' | 'sidebar' | 'settings' | 'model' | 'copy' | 'focus' | 'stop' | 'sheet';
+export type Action = 'new' | 'temporary' | 'search' | 'sidebar' | 'settings' | 'model' | 'shelf' | 'copy' | 'focus' | 'stop' | 'sheet';
 
 interface Shortcut {
   action: Action;
@@ -19,7 +19,8 @@ export const SHORTCUTS: Shortcut[] = [
   { action: 'search', keys: ['Ctrl', 'K'], does: 'Search conversations', is: (e) => command(e) && !e.shiftKey && letter(e, 'k') },
   { action: 'sidebar', keys: ['Ctrl', 'B'], does: 'Show or hide the list', is: (e) => command(e) && !e.shiftKey && letter(e, 'b') },
   { action: 'settings', keys: ['Ctrl', ','], does: 'Settings of this chat', is: (e) => command(e) && e.key === ',' },
-  { action: 'model', keys: ['Alt', 'M'], does: 'Choose a model', is: (e) => e.altKey && e.code === 'KeyM' },
+  { action: 'model', keys: ['Alt', 'M'], does: 'Choose a model', is: (e) => e.altKey && !e.shiftKey && e.code === 'KeyM' },
+  { action: 'shelf', keys: ['Alt', 'Shift', 'M'], does: 'Get, adopt and delete models', is: (e) => e.altKey && e.shiftKey && e.code === 'KeyM' },
   { action: 'copy', keys: ['Ctrl', 'Shift', ';'], does: 'Copy the last answer', is: (e) => command(e) && e.shiftKey && e.code === 'Semicolon' },
   { action: 'focus', keys: ['/'], does: 'Write a message', is: (e, isTyping) => !isTyping && !command(e) && e.key === '/' },
   { action: 'stop', keys: ['Esc'], does: 'Stop the answer', is: (e) => e.key === 'Escape' },

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Announcer } from './announcer';
 import { textOf } from './files';
 import { fitOf } from './fit';
-import { age, bytes, count, duration, titleOf } from './format';
+import { age, bytes, count, duration, left, speed, titleOf } from './format';
 import { fileName } from './save';
 
 describe('numbers for people', () => {
@@ -16,6 +16,16 @@ describe('numbers for people', () => {
     ]);
     expect([count(950), count(7e9), count(1.35e8)]).toEqual(['950', '7B', '135M']);
     expect([duration(20), duration(2400), duration(125_000)]).toEqual(['20 ms', '2.4 s', '2 min 5 s']);
+  });
+
+  it('are rounded where they are guesses', () => {
+    expect([left(0.4), left(33), left(90), left(7000)]).toEqual([
+      'about 1 second left',
+      'about 35 seconds left',
+      'about 2 minutes left',
+      'about 2 hours left',
+    ]);
+    expect([speed(3.24), speed(41.6)]).toEqual(['about 3.2 tokens/s', 'about 42 tokens/s']);
   });
 
   it('have an age', () => {

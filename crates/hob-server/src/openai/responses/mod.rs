@@ -46,8 +46,9 @@ pub async fn create(app: App, body: Value) -> Result<Response, Problem> {
 /// # Errors
 /// What is wrong with the request.
 pub async fn input_tokens(app: App, body: Value) -> Result<Response, Problem> {
-    let request = request::read(&body, &app.stored)?;
+    let mut request = request::read(&body, &app.stored)?;
     let lease = app.manager.lease(&request.ask.model, request.ask.keep_alive).await?;
+    request.ask.follow(&lease.listed.settings);
     let (model, input): (_, Input) = (lease.model.clone(), request.ask.input);
     let counted = tokio::task::spawn_blocking(move || Ok(ask::prompt(&model, &input)?.tokens().len())).await;
     let tokens =
