@@ -14,6 +14,7 @@
 
 mod anthropic;
 mod ask;
+mod chats;
 mod clock;
 mod described;
 mod engine;
@@ -39,6 +40,7 @@ mod wire;
 
 use std::sync::Arc;
 
+pub use chats::ChatsAt;
 pub use engine::{Catalogue, Folder, KeepAlive, Listed, ManagerConfig, Source};
 pub use guard::Hosts;
 pub use keys::Keys;
@@ -57,4 +59,5 @@ pub struct App {
     hosts: Arc<Hosts>,
     machine: Arc<Machine>,
     stored: Arc<openai::responses::Store>,
+    chats: Arc<chats::Desk>,
 }

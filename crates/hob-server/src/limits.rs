@@ -52,3 +52,9 @@ pub const STORED_BYTES_MAX: usize = 64 << 20;
 pub const FRAMES_MAX: usize = 16;
 /// Jobs that wait for a model.
 pub const WAITING_MAX: usize = 64;
+/// Requests about kept conversations that work on the disk at a time.
+pub const CHATS_AT_ONCE: usize = 8;
+/// Imports and exports of conversations at a time.
+pub const CARRIES_AT_ONCE: usize = 2;
+/// Bytes of a file of conversations.
+pub const IMPORT_BYTES_MAX: u64 = 2 << 30;

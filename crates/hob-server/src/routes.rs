@@ -1,14 +1,14 @@
 //! Every way into the server, in one table: the router is built from it and tests walk it.
 
 use crate::problem::{Dialect, Kind, Problem};
-use crate::{App, anthropic, guard, llama, native, ollama, openai, openapi, page, wire};
+use crate::{App, anthropic, chats, guard, llama, native, ollama, openai, openapi, page, wire};
 use axum::Router;
 use axum::body::Body;
 use axum::handler::Handler;
 use axum::http::{Method, Request};
 use axum::middleware;
 use axum::response::Response;
-use axum::routing::{MethodRouter, delete, get, post};
+use axum::routing::{MethodRouter, delete, get, post, put};
 use serde_json::Value;
 use std::future::Future;
 
@@ -34,6 +34,7 @@ pub fn is_public(path: &str) -> bool {
 pub fn table() -> Vec<Route> {
     [
         native_routes(),
+        chat_routes(),
         openai_routes(),
         responses_routes(),
         anthropic_routes(),
@@ -56,6 +57,23 @@ fn native_routes() -> Vec<Route> {
         on_get("/hob/v1/models", native::models),
         on_get("/hob/v1/status", native::status),
         on_get("/metrics", native::metrics),
+    ]
+}
+
+/// An id has at least 8 letters, so that none is one of the words.
+fn chat_routes() -> Vec<Route> {
+    let on = |method, path, handler| Route { method, path, handler };
+    vec![
+        on_get("/hob/v1/chats", chats::list),
+        on_get("/hob/v1/chats/search", chats::search),
+        on_get("/hob/v1/chats/export", chats::export),
+        on(Method::POST, "/hob/v1/chats/import", post(chats::import)),
+        on_get("/hob/v1/chats/{id}", chats::get),
+        on(Method::PUT, "/hob/v1/chats/{id}", put(chats::put)),
+        on(Method::DELETE, "/hob/v1/chats/{id}", delete(chats::delete)),
+        on_get("/hob/v1/chats/{id}/messages", chats::messages),
+        on(Method::PUT, "/hob/v1/chats/{id}/messages", put(chats::put_messages)),
+        on(Method::DELETE, "/hob/v1/chats/{id}/messages/{message}", delete(chats::delete_message)),
     ]
 }
 

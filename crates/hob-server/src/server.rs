@@ -1,5 +1,6 @@
 //! The door: an address that is listened on, connections, and the end.
 
+use crate::chats::{ChatsAt, Desk};
 use crate::engine::{Catalogue, Manager, ManagerConfig};
 use crate::guard::Hosts;
 use crate::keys::Keys;
@@ -31,6 +32,8 @@ pub struct Config {
     pub machine: Machine,
     /// How models are held.
     pub models: ManagerConfig,
+    /// Where conversations are kept.
+    pub chats: ChatsAt,
     /// How long running answers may take to come to their end.
     pub drain: Duration,
 }
@@ -79,7 +82,7 @@ impl Server {
     /// # Errors
     /// [`Error::Open`] and [`Error::Bind`].
     pub async fn bind(config: Config, catalogue: Box<dyn Catalogue>) -> Result<Self, Error> {
-        let Config { host, port, keys, mut hosts, machine, models, drain } = config;
+        let Config { host, port, keys, mut hosts, machine, models, chats, drain } = config;
         if !host.is_loopback() && keys.is_empty() {
             return Err(Error::Open { host });
         }
@@ -89,8 +92,8 @@ impl Server {
         let (address, listener) = bind.await.map_err(|source| Error::Bind { address, source })?;
         let metrics = Arc::<Metrics>::default();
         let manager = Manager::new(catalogue, models, Arc::clone(&metrics));
-        let stored = Arc::default();
-        let app = App { manager, metrics, keys, hosts: Arc::new(hosts), machine: Arc::new(machine), stored };
+        let (hosts, machine, chats) = (Arc::new(hosts), Arc::new(machine), Arc::new(Desk::new(chats)));
+        let app = App { manager, metrics, keys, hosts, machine, stored: Arc::default(), chats };
         Ok(Self { listener, address, app, drain })
     }
 

@@ -1,6 +1,6 @@
 //! A real server on a free port, and a client that speaks plain HTTP to it.
 
-use hob_server::{Config, Folder, Hosts, KeepAlive, Keys, Machine, ManagerConfig, Server};
+use hob_server::{ChatsAt, Config, Folder, Hosts, KeepAlive, Keys, Machine, ManagerConfig, Server};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
@@ -33,6 +33,7 @@ pub fn config() -> Config {
             memory_max: 1 << 30,
             notice: |_| {},
         },
+        chats: ChatsAt::Nowhere("a test wants none".into()),
         drain: Duration::from_secs(20),
     }
 }
@@ -76,6 +77,14 @@ impl Running {
 
     pub fn post(&self, path: &str, body: &Value) -> Answer {
         self.open(path, body).finish()
+    }
+
+    pub fn put(&self, path: &str, body: &Value) -> Answer {
+        self.send("PUT", path, &[("content-type", "application/json")], &body.to_string()).finish()
+    }
+
+    pub fn delete(&self, path: &str) -> Answer {
+        self.send("DELETE", path, &[], "").finish()
     }
 
     /// A request whose answer is still to be read.
