@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -18,7 +18,7 @@ export class HobServer {
   private constructor(
     readonly url: string,
     private readonly process: ChildProcess,
-    private readonly home: string,
+    readonly home: string,
   ) {}
 
   static async start(...args: string[]): Promise<HobServer> {
@@ -36,6 +36,18 @@ export class HobServer {
       hob.on('exit', (code) => failed(new Error(`hob serve ended with ${code}`)));
     });
     return new HobServer(url, hob, home);
+  }
+
+  /** Deletes all conversations, so that a test begins with none. */
+  async forget(): Promise<void> {
+    const { chats } = await (await fetch(`${this.url}/hob/v1/chats?limit=1000`)).json();
+    for (const { id } of chats) await fetch(`${this.url}/hob/v1/chats/${id}`, { method: 'DELETE' });
+  }
+
+  /** Every file that the server wrote, with its bytes. */
+  files(): Record<string, string> {
+    const paths = readdirSync(this.home, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+    return Object.fromEntries(paths.map(({ parentPath, name }) => [name, readFileSync(join(parentPath, name), 'base64')]));
   }
 
   async stop(): Promise<void> {
