@@ -4,15 +4,16 @@ mod stored;
 
 use crate::open::RunArgs;
 use crate::shrink::Size;
-use crate::{fail, open, out, platform, store, which};
+use crate::{chats, fail, open, out, platform, store, which};
 use anyhow::bail;
 use clap::Args;
 use hob::Options;
 use hob_base::Bytes;
 use hob_kernels::Isa;
-use hob_server::{Config, Ended, Hosts, KeepAlive, Keys, Machine, ManagerConfig, parse_keep_alive};
+use hob_server::{ChatsAt, Config, Ended, Hosts, KeepAlive, Keys, Machine, ManagerConfig, parse_keep_alive};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use stored::Stored;
 
@@ -67,6 +68,9 @@ pub struct ServeArgs {
     /// Memory that models may take together, such as 6GB [default: eight tenths of what is free]
     #[arg(long, value_name = "SIZE", value_parser = memory_size)]
     pub max_loaded_memory: Option<u64>,
+    /// Keep no conversations: those of the page are gone when it is closed
+    #[arg(long)]
+    pub no_chats: bool,
     /// How models run.
     #[command(flatten)]
     pub run: RunArgs,
@@ -124,7 +128,25 @@ fn config(args: &ServeArgs) -> Config {
             memory_max,
             notice: fail::note,
         },
+        chats: chats_at(args),
         drain: DRAIN,
+    }
+}
+
+/// Where conversations of the page are kept. A file that cannot be read is told now, and again to whoever asks: what else
+/// the server does goes on.
+fn chats_at(args: &ServeArgs) -> ChatsAt {
+    if args.no_chats {
+        return ChatsAt::Nowhere("it was started with --no-chats".into());
+    }
+    match chats::open() {
+        Ok(chats) => {
+            if let Err(error) = chats.list(None, 1) {
+                fail::note(&error.to_string());
+            }
+            ChatsAt::File(Arc::new(chats))
+        }
+        Err(error) => ChatsAt::Nowhere(error.to_string()),
     }
 }
 
