@@ -44,6 +44,10 @@ impl Resumed {
         else {
             return which;
         };
+        // Here it is a name that was kept, and no path that somebody typed.
+        if name.as_os_str() == hob::BUILTIN_NAME {
+            return Which::Builtin;
+        }
         match which::exists(name) {
             Ok(()) => Which::named(name),
             Err(_) => {

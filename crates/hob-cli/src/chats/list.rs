@@ -55,7 +55,9 @@ pub fn search(chats: &Chats, args: &SearchArgs) -> anyhow::Result<()> {
     let hits = chats.search(&text, args.limit.into())?;
     let words: Vec<String> = text.replace('"', " ").split_whitespace().map(str::to_lowercase).collect();
     let mut titled = all(chats)?;
-    titled.retain(|one| !words.is_empty() && words.iter().all(|word| one.chat.title.to_lowercase().contains(word)));
+    titled.retain(|one| {
+        !words.is_empty() && words.iter().all(|word| one.chat.title.to_lowercase().contains(word))
+    });
     if args.json {
         return out::json(&json!({"chats": titled, "messages": hits}));
     }

@@ -60,7 +60,7 @@ pub struct ShowArgs {
 /// Arguments of `hob chats search`.
 #[derive(Args, Debug)]
 pub struct SearchArgs {
-    /// Words that all have to be in a message; \"double quotes\" keep words together
+    /// Words that all have to be in a message; "double quotes" keep words together
     #[arg(required = true, value_name = "TEXT")]
     pub text: Vec<String>,
     /// Most messages
