@@ -41,7 +41,7 @@ class Chats {
       else if (problem.kind === 'refused') {
         this.storage = new MemoryStorage();
         this.isKept = false;
-        notices.show(`${problem.message} Conversations last until this page is closed.`, true);
+        notices.show(`Conversations last until this page is closed (${problem.message}).`, true);
       }
     }
     await this.route();
