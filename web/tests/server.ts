@@ -44,9 +44,9 @@ export class HobServer {
     for (const { id } of chats) await fetch(`${this.url}/hob/v1/chats/${id}`, { method: 'DELETE' });
   }
 
-  /** Every file that the server wrote, with its bytes. */
+  /** Every file that the server wrote, with its bytes; what readers of the database tell each other (`-shm`) is none of it. */
   files(): Record<string, string> {
-    const paths = readdirSync(this.home, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+    const paths = readdirSync(this.home, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile() && !entry.name.endsWith('-shm'));
     return Object.fromEntries(paths.map(({ parentPath, name }) => [name, readFileSync(join(parentPath, name), 'base64')]));
   }
 
