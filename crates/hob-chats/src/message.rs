@@ -158,7 +158,7 @@ impl Message {
             let expected = format!("at most {} bytes together", limits::ATTACHMENTS_BYTES_MAX);
             return Err(wrong(expected, sum.to_string()));
         }
-        let names = self.attachments.iter();
-        names.map(|file| bytes("attachments.name", &file.name, limits::NAME_BYTES_MAX)).collect()
+        let mut names = self.attachments.iter();
+        names.try_for_each(|file| bytes("attachments.name", &file.name, limits::NAME_BYTES_MAX))
     }
 }

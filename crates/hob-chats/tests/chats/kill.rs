@@ -99,7 +99,7 @@ fn many_writers_share_the_file() {
     });
     let told: Vec<Vec<String>> = lines.into_iter().map(|lines| lines.take(20).collect()).collect();
     children.iter_mut().for_each(|child| child.kill().unwrap());
-    children.iter_mut().for_each(|child| drop(child.wait().unwrap()));
+    children.iter_mut().for_each(|child| assert!(!child.wait().unwrap().success()));
     for (name, told) in names.iter().zip(told) {
         let found = all(&bench.chats, &id(name));
         assert!(told.len() == 20 && told.iter().all(|m| found.iter().any(|f| f.id == id(m))), "{name}");
