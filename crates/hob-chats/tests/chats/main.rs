@@ -1,6 +1,12 @@
 //! Conversations in real files: what is kept, what is refused, and what outlives a kill.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
+#![allow(
+    missing_docs,
+    clippy::new_without_default,
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests"
+)]
 
 mod damage;
 mod exchange;
