@@ -34,6 +34,24 @@ fn operations() -> Vec<Operation> {
             "The models that can be asked for, and what is known of each.",
         ),
         answers::<Status>("get", "/hob/v1/status", "What is in memory, what it is doing, what went and why."),
+        answers::<AnyObject>("get", "/hob/v1/chats", "Conversations that are kept, page by page."),
+        answers::<AnyObject>("get", "/hob/v1/chats/search", "Messages that hold all words of `q`."),
+        answers::<AnyObject>("get", "/hob/v1/chats/export", "Conversations as a file."),
+        answers::<AnyObject>("post", "/hob/v1/chats/import", "Takes conversations out of a file."),
+        answers::<AnyObject>("get", "/hob/v1/chats/{id}", "A conversation without its messages."),
+        answers::<AnyObject>("put", "/hob/v1/chats/{id}", "Keeps a conversation and some of its messages."),
+        answers::<AnyObject>("delete", "/hob/v1/chats/{id}", "Deletes a conversation."),
+        answers::<AnyObject>(
+            "get",
+            "/hob/v1/chats/{id}/messages",
+            "Messages of a conversation, page by page.",
+        ),
+        answers::<AnyObject>("put", "/hob/v1/chats/{id}/messages", "Keeps messages of a conversation."),
+        answers::<AnyObject>(
+            "delete",
+            "/hob/v1/chats/{id}/messages/{message}",
+            "Deletes a message and everything below it.",
+        ),
     ]
 }
 

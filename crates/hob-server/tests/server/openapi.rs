@@ -1,9 +1,11 @@
 //! The description of Hob's own interface against the routes and the answers.
 
-use crate::client::start;
-use hob_server::table;
+use crate::client::{config, start, start_with};
+use hob_chats::Chats;
+use hob_server::{ChatsAt, Folder, table};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 fn described(document: &Value) -> BTreeSet<(String, String)> {
     let paths = document["paths"].as_object().unwrap();
@@ -61,7 +63,10 @@ fn fits(document: &Value, schema: &Value, value: &Value) -> bool {
 
 #[test]
 fn answers_are_as_described() {
-    let server = start();
+    let data = tempfile::tempdir().unwrap();
+    let mut config = config();
+    config.chats = ChatsAt::File(Arc::new(Chats::in_data(data.path())));
+    let server = start_with(config, Folder::new(&[], None));
     server.post("/api/generate", &serde_json::json!({"model": "ember", "keep_alive": "5m"})).ok();
     let document = server.get("/hob/v1/openapi.json").ok();
     let mut checked = 0;
