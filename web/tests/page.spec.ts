@@ -21,11 +21,12 @@ test.afterAll(() => server?.stop());
 
 /** What the page complained of: anything its own policy stopped, and errors. */
 const complaints: string[] = [];
-test.beforeEach(({ page }) => {
+test.beforeEach(async ({ page }) => {
+  await server?.forget();
   complaints.length = 0;
   page.on('pageerror', (error) => complaints.push(`error: ${error.message}`));
   page.on('console', (message) => {
-    if (message.type() === 'error' && !/status of 4\d\d/.test(message.text())) complaints.push(message.text());
+    if (message.type() === 'error' && !/status of (4\d\d|501)/.test(message.text())) complaints.push(message.text());
   });
 });
 test.afterEach(() => expect(complaints).toEqual([]));
@@ -116,6 +117,57 @@ test('stopping keeps what was said; editing and answering again make branches', 
   await expect(page.locator('article.user .bubble')).toHaveText(/lighthouse/);
 });
 
+test('an answer outlives a reload in its middle', async ({ page }) => {
+  await open(page);
+  await field(page).fill('Write a very long story about a lighthouse.');
+  await field(page).press('Enter');
+  await expect(answers(page).locator('.markdown')).toContainText(/\w+ \w+/);
+  const text = (await answers(page).locator('.markdown').innerText()).trim().slice(0, 12);
+  await page.reload();
+  await expect(answers(page).locator('.markdown')).toContainText(text);
+  await expect(page.locator('article.user .bubble')).toHaveText(/lighthouse/);
+  await say(page, 'Go on.');
+  await page.reload();
+  await expect(page.locator('article.user .bubble')).toHaveText([/lighthouse/, 'Go on.']);
+});
+
+test('what changes elsewhere is seen when somebody looks', async ({ page }) => {
+  await open(page);
+  await say(page, 'Name a tree.');
+  const look = () => page.evaluate(() => dispatchEvent(new Event('focus')));
+  const { chats } = await (await fetch(`${server.url}/hob/v1/chats`)).json();
+  const { version: _, ...chat } = chats[0];
+  const put = async (body: object) => {
+    const init = { method: 'PUT', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
+    expect((await fetch(`${server.url}/hob/v1/chats/${chat.id}`, init)).status).toBe(200);
+  };
+  const message = { id: 'elsewhere1', parent: chat.leaf, role: 'user', text: 'Said in the terminal', created: Date.now() };
+  await put({ chat: { ...chat, title: 'Trees', leaf: message.id }, messages: [message] });
+  await look();
+  await expect(page.getByRole('navigation').getByRole('link', { name: 'Trees' })).toBeVisible();
+  await expect(page.locator('article.user .bubble').last()).toHaveText('Said in the terminal');
+  await fetch(`${server.url}/hob/v1/chats/${chat.id}`, { method: 'DELETE' });
+  await look();
+  await expect(page.getByText('was deleted elsewhere')).toBeVisible();
+  await expect(page.locator('article')).toHaveCount(0);
+});
+
+test('a server that keeps nothing says so', async ({ page }) => {
+  const forgetful = await HobServer.start('--no-chats');
+  try {
+    await page.addInitScript(() => localStorage.setItem('hob.welcomed', 'yes'));
+    await page.goto(forgetful.url);
+    await expect(page.getByText('it was started with --no-chats')).toBeVisible();
+    await say(page, 'Hello');
+    await expect(page.getByText('until this page is closed').last()).toBeVisible();
+    await shot(page, 'not-kept');
+    await page.reload();
+    await expect(page.getByRole('navigation').getByRole('link')).toHaveCount(0);
+  } finally {
+    await forgetful.stop();
+  }
+});
+
 test('conversations are named, foldered, found, deleted; temporary ones leave nothing', async ({ page }) => {
   await open(page);
   await say(page, 'Name a colour, please.');
@@ -137,10 +189,12 @@ test('conversations are named, foldered, found, deleted; temporary ones leave no
   await expect(list.getByText('In messages')).toBeVisible();
   await shot(page, 'search');
   await page.getByRole('searchbox').fill('');
+  const before = server.files();
   await page.getByRole('button', { name: 'Temporary chat' }).click();
   await say(page, 'A secret word.');
   await expect(page.getByText('stored nowhere')).toBeVisible();
   await shot(page, 'temporary');
+  expect(server.files()).toEqual(before);
   await page.reload();
   await expect(answers(page)).toHaveCount(0);
   await expect(list.getByRole('link')).toHaveCount(1);
@@ -266,13 +320,13 @@ test('errors say what to do, and the key is asked for', async ({ page }) => {
 test('a conversation of 2,000 messages stays quick', async ({ page }) => {
   await open(page);
   const messages = Array.from({ length: 2000 }, (_, i) => ({
-    id: `m${i}`,
-    parent: i === 0 ? null : `m${i - 1}`,
+    id: `message${i}`,
+    parent: i === 0 ? null : `message${i - 1}`,
     role: i % 2 === 0 ? 'user' : 'assistant',
     text: i % 2 === 0 ? `Question ${i}` : `Answer **${i}** with some words.\n\n\`\`\`js\nlet a = ${i};\n\`\`\``,
     created: i,
   }));
-  const file = JSON.stringify({ format: 'hob-chats', version: 1, chats: [{ chat: { title: 'Long', leaf: 'm1999' }, messages }] });
+  const file = JSON.stringify({ format: 'hob-chats', version: 1, chats: [{ chat: { id: 'longchat', title: 'Long', created: 1, updated: 1, leaf: 'message1999' }, messages }] });
   await page.getByRole('button', { name: 'Settings', exact: true }).click();
   await page.locator('input[accept^=".json"]').setInputFiles({ name: 'long.json', mimeType: 'application/json', buffer: Buffer.from(file) });
   await expect(page.getByText('Imported one conversation')).toBeVisible();

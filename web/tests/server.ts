@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -33,6 +33,18 @@ export class HobServer {
     const all = { ...process.env, HOME: home, HOB_HOME: home, ...env };
     const { url, hob } = await launch(all, args, '0');
     return new HobServer(url, hob, home, all, args);
+  }
+
+  /** Deletes all conversations, so that a test begins with none. */
+  async forget(): Promise<void> {
+    const { chats } = await (await fetch(`${this.url}/hob/v1/chats?limit=1000`)).json();
+    for (const { id } of chats) await fetch(`${this.url}/hob/v1/chats/${id}`, { method: 'DELETE' });
+  }
+
+  /** Every file that the server wrote, with its bytes; what readers of the database tell each other (`-shm`) is none of it. */
+  files(): Record<string, string> {
+    const paths = readdirSync(this.home, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile() && !entry.name.endsWith('-shm'));
+    return Object.fromEntries(paths.map(({ parentPath, name }) => [name, readFileSync(join(parentPath, name), 'base64')]));
   }
 
   async stop(): Promise<void> {

@@ -1,8 +1,8 @@
 //! The command line as a whole: commands, and what every help text says about exit codes.
 
 use crate::{
-    app, bench, chat, desktop, doctor, embed, eval, export, logits, privacy, prompt_template, serve, show,
-    shrink, store, tokenize, train,
+    app, bench, chat, chats, desktop, doctor, embed, eval, export, logits, privacy, prompt_template, serve,
+    show, shrink, store, tokenize, train,
 };
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
@@ -32,6 +32,13 @@ pub struct Cli {
 pub enum Command {
     /// Chat with a model, or get one answer when a prompt or standard input is given
     Chat(Box<chat::ChatArgs>),
+    /// List, show, search, export, import and delete the conversations that are kept
+    #[command(disable_help_subcommand = true)]
+    Chats {
+        /// What to do with them.
+        #[command(subcommand)]
+        what: chats::Command,
+    },
     /// Answer programs over HTTP: the OpenAI, Anthropic, Ollama and llama-server interfaces
     Serve(serve::ServeArgs),
     /// Open the page in the browser; starts the server if none runs

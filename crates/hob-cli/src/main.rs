@@ -11,6 +11,7 @@ mod app;
 mod bench;
 mod browser;
 mod chat;
+mod chats;
 mod cli;
 mod context;
 mod conversation;
@@ -63,6 +64,7 @@ fn run(cli: Cli, started: Instant) -> anyhow::Result<()> {
     };
     match command {
         Command::Chat(args) => chat::run(*args, started),
+        Command::Chats { what } => chats::run(&what),
         Command::Show(args) => show::run(&args),
         Command::Embed(args) => embed::run(&args),
         Command::Tokenize(args) => tokenize::tokenize(&args),

@@ -122,6 +122,25 @@ pub fn now() -> LocalTime {
     }
 }
 
+/// Milliseconds since 1970.
+pub fn unix_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
+/// A moment in milliseconds since 1970 as people here write it.
+pub fn local_text(ms: i64) -> String {
+    let moment = jiff::Timestamp::from_millisecond(ms).unwrap_or_default();
+    moment.to_zoned_datetime(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+/// An id that nothing has yet: the system seeds hashers with random numbers.
+pub fn new_id() -> hob_chats::Id {
+    use std::hash::{BuildHasher, RandomState};
+    let part = |n: u8| RandomState::new().hash_one((n, unix_ms()));
+    let text = format!("{:016x}{:08x}", part(0), part(1) >> 32);
+    hob_chats::Id::parse(&text).expect("24 digits are an id")
+}
+
 /// Time since the first call.
 pub fn clock() -> std::time::Duration {
     static START: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);

@@ -4,19 +4,20 @@ mod stored;
 
 use crate::open::RunArgs;
 use crate::shrink::Size;
-use crate::{fail, hardware, open, out, platform, store, which};
+use crate::{chats, fail, hardware, open, out, platform, store, which};
 use anyhow::bail;
 use clap::Args;
 use hob::Options;
 use hob_base::Bytes;
 use hob_kernels::Isa;
 use hob_server::{
-    Config, Ended, Hosts, KeepAlive, Keys, Machine, ManagerConfig, Network, Probe, ShelfConfig,
+    ChatsAt, Config, Ended, Hosts, KeepAlive, Keys, Machine, ManagerConfig, Network, Probe, ShelfConfig,
     parse_keep_alive,
 };
 use hob_store::{PullOptions, Puller, Store};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use stored::Stored;
 
@@ -75,6 +76,9 @@ pub struct ServeArgs {
     /// Where models are pulled from.
     #[command(flatten)]
     pub hubs: HubArgs,
+    /// Keep no conversations: those of the page are gone when it is closed
+    #[arg(long)]
+    pub no_chats: bool,
     /// How models run.
     #[command(flatten)]
     pub run: RunArgs,
@@ -189,6 +193,7 @@ fn config(args: &ServeArgs, network: Network) -> Config {
             notice: fail::note,
         },
         shelf: store::open().ok().map(|store| shelf(store, args.hubs.network())),
+        chats: chats_at(args),
         drain: DRAIN,
     }
 }
@@ -205,6 +210,23 @@ fn shelf(store: Store, network: store::NetworkArgs) -> ShelfConfig {
         connect: Box::new(connect),
         places: platform::model_places,
         probe: Probe::new(hardware::read_gb_s),
+    }
+}
+
+/// Where conversations of the page are kept. A file that cannot be read is told now, and again to whoever asks: what else
+/// the server does goes on.
+fn chats_at(args: &ServeArgs) -> ChatsAt {
+    if args.no_chats {
+        return ChatsAt::Nowhere("it was started with --no-chats".into());
+    }
+    match chats::open() {
+        Ok(chats) => {
+            if let Err(error) = chats.list(None, 1) {
+                fail::note(&error.to_string());
+            }
+            ChatsAt::File(Arc::new(chats))
+        }
+        Err(error) => ChatsAt::Nowhere(error.to_string()),
     }
 }
 

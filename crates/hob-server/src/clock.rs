@@ -17,6 +17,11 @@ pub fn unix() -> i64 {
     jiff::Timestamp::now().as_second()
 }
 
+/// Milliseconds since 1970.
+pub fn unix_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
 /// The time in RFC 3339 with nanoseconds.
 pub fn rfc3339() -> String {
     jiff::Timestamp::now().to_string()

@@ -146,7 +146,7 @@ fn preflight() -> Response {
     *response.status_mut() = axum::http::StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
     let allow = |text| HeaderValue::from_static(text);
-    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, allow("GET, POST, DELETE"));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, allow("GET, POST, PUT, DELETE"));
     headers.insert(
         header::ACCESS_CONTROL_ALLOW_HEADERS,
         allow("authorization, content-type, x-api-key, anthropic-version, anthropic-beta"),

@@ -14,6 +14,7 @@
 
 mod anthropic;
 mod ask;
+mod chats;
 mod clock;
 mod described;
 mod engine;
@@ -40,6 +41,7 @@ mod wire;
 
 use std::sync::Arc;
 
+pub use chats::ChatsAt;
 pub use engine::{Catalogue, Folder, KeepAlive, Listed, ManagerConfig, Source};
 pub use guard::Hosts;
 pub use keys::Keys;
@@ -61,4 +63,5 @@ pub struct App {
     machine: Arc<Machine>,
     stored: Arc<openai::responses::Store>,
     shelf: Option<shelf::Shelf>,
+    chats: Arc<chats::Desk>,
 }

@@ -54,3 +54,9 @@ pub const FRAMES_MAX: usize = 16;
 pub const WAITING_MAX: usize = 64;
 /// Files that a model may be made of.
 pub const FILES_MAX: usize = 256;
+/// Requests about kept conversations that work on the disk at a time.
+pub const CHATS_AT_ONCE: usize = 8;
+/// Imports and exports of conversations at a time.
+pub const CARRIES_AT_ONCE: usize = 2;
+/// Bytes of a file of conversations.
+pub const IMPORT_BYTES_MAX: u64 = 2 << 30;

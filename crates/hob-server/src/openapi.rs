@@ -41,6 +41,7 @@ fn operations() -> Vec<Operation> {
     ]
     .into_iter()
     .chain(shelf())
+    .chain(chats())
     .collect()
 }
 
@@ -63,6 +64,23 @@ fn shelf() -> Vec<Operation> {
         any("get", "/hob/v1/shelf/events", "Progress, as events of the server.").as_events(),
         any("get", "/hob/v1/shelf/found", "Models that other programs hold."),
         any("post", "/hob/v1/shelf/found", "Adopts some of them.").with_document(),
+    ]
+}
+
+/// Conversations that are kept; what they are made of is told by `hob-chats`.
+fn chats() -> Vec<Operation> {
+    let any = answers::<AnyObject>;
+    vec![
+        any("get", "/hob/v1/chats", "Conversations that are kept, page by page."),
+        any("get", "/hob/v1/chats/search", "Messages that hold all words of `q`."),
+        any("get", "/hob/v1/chats/export", "Conversations as a file."),
+        any("post", "/hob/v1/chats/import", "Takes conversations out of a file.").with_document(),
+        any("get", "/hob/v1/chats/{id}", "A conversation without its messages."),
+        any("put", "/hob/v1/chats/{id}", "Keeps a conversation and some of its messages.").with_document(),
+        any("delete", "/hob/v1/chats/{id}", "Deletes a conversation."),
+        any("get", "/hob/v1/chats/{id}/messages", "Messages of a conversation, page by page."),
+        any("put", "/hob/v1/chats/{id}/messages", "Keeps messages of a conversation.").with_document(),
+        any("delete", "/hob/v1/chats/{id}/messages/{message}", "Deletes a message and everything below it."),
     ]
 }
 

@@ -2,14 +2,14 @@
 
 use crate::problem::{Dialect, Kind, Problem};
 use crate::shelf::native as shelf;
-use crate::{App, anthropic, guard, llama, native, ollama, openai, openapi, page, wire};
+use crate::{App, anthropic, chats, guard, llama, native, ollama, openai, openapi, page, wire};
 use axum::Router;
 use axum::body::Body;
 use axum::handler::Handler;
 use axum::http::{Method, Request};
 use axum::middleware;
 use axum::response::Response;
-use axum::routing::{MethodRouter, delete, get, head, post};
+use axum::routing::{MethodRouter, delete, get, head, post, put};
 use serde_json::Value;
 use std::future::Future;
 
@@ -36,6 +36,7 @@ pub fn table() -> Vec<Route> {
     [
         native_routes(),
         shelf_routes(),
+        chat_routes(),
         openai_routes(),
         responses_routes(),
         anthropic_routes(),
@@ -78,6 +79,23 @@ fn shelf_routes() -> Vec<Route> {
         on_get("/hob/v1/shelf/events", shelf::events),
         on_get("/hob/v1/shelf/found", shelf::found),
         on_json("/hob/v1/shelf/found", shelf::adopt),
+    ]
+}
+
+/// An id has at least 8 letters, so that none is one of the words.
+fn chat_routes() -> Vec<Route> {
+    let on = |method, path, handler| Route { method, path, handler };
+    vec![
+        on_get("/hob/v1/chats", chats::list),
+        on_get("/hob/v1/chats/search", chats::search),
+        on_get("/hob/v1/chats/export", chats::export),
+        on(Method::POST, "/hob/v1/chats/import", post(chats::import)),
+        on_get("/hob/v1/chats/{id}", chats::get),
+        on(Method::PUT, "/hob/v1/chats/{id}", put(chats::put)),
+        on(Method::DELETE, "/hob/v1/chats/{id}", delete(chats::delete)),
+        on_get("/hob/v1/chats/{id}/messages", chats::messages),
+        on(Method::PUT, "/hob/v1/chats/{id}/messages", put(chats::put_messages)),
+        on(Method::DELETE, "/hob/v1/chats/{id}/messages/{message}", delete(chats::delete_message)),
     ]
 }
 

@@ -1,5 +1,6 @@
 //! The door: an address that is listened on, connections, and the end.
 
+use crate::chats::{ChatsAt, Desk};
 use crate::engine::{Catalogue, Manager, ManagerConfig};
 use crate::guard::Hosts;
 use crate::keys::Keys;
@@ -34,6 +35,8 @@ pub struct Config {
     pub models: ManagerConfig,
     /// The models that are kept here, if there is a place for them.
     pub shelf: Option<ShelfConfig>,
+    /// Where conversations are kept.
+    pub chats: ChatsAt,
     /// How long running answers may take to come to their end.
     pub drain: Duration,
 }
@@ -82,7 +85,7 @@ impl Server {
     /// # Errors
     /// [`Error::Open`] and [`Error::Bind`].
     pub async fn bind(config: Config, catalogue: Box<dyn Catalogue>) -> Result<Self, Error> {
-        let Config { host, port, keys, mut hosts, machine, models, shelf, drain } = config;
+        let Config { host, port, keys, mut hosts, machine, models, shelf, chats, drain } = config;
         if !host.is_loopback() && keys.is_empty() {
             return Err(Error::Open { host });
         }
@@ -93,8 +96,8 @@ impl Server {
         let metrics = Arc::<Metrics>::default();
         let manager = Manager::new(catalogue, models, Arc::clone(&metrics));
         let shelf = shelf.map(|config| Shelf::new(config, Arc::clone(&manager)));
-        let (hosts, machine, stored) = (Arc::new(hosts), Arc::new(machine), Arc::default());
-        let app = App { manager, metrics, keys, hosts, machine, stored, shelf };
+        let (hosts, machine, chats) = (Arc::new(hosts), Arc::new(machine), Arc::new(Desk::new(chats)));
+        let app = App { manager, metrics, keys, hosts, machine, stored: Arc::default(), shelf, chats };
         Ok(Self { listener, address, app, drain })
     }
 

@@ -74,7 +74,10 @@ pub async fn discard(request: Request<Body>) {
 
 /// A page in a browser can send a form to any address, but says where it comes from; what says so has to be JSON, which
 /// pages cannot send elsewhere without asking first.
-fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
+///
+/// # Errors
+/// The body is said to be something else.
+pub fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let is_json = value.split(';').next().is_some_and(|kind| {
         let kind = kind.trim().to_ascii_lowercase();

@@ -24,6 +24,7 @@ one answer: text to standard output, everything else to standard error. Piped in
   hob chat \"What is the capital of France?\"
   hob chat model.gguf
   hob chat model.gguf \"Why is the sky blue?\" --temp 0
+  hob chat --continue
   git diff | hob chat model.gguf \"Write a commit message for this change\""
 )]
 pub struct ChatArgs {
@@ -64,6 +65,18 @@ pub struct ChatArgs {
     /// With --json: report the log-probability of each token and of the N likeliest
     #[arg(long, value_name = "N", requires = "json", value_parser = clap::value_parser!(u32).range(..=i64::from(LOGPROBS_MAX)))]
     pub logprobs: Option<u32>,
+    /// Go on with the conversation in which something was said last, here or on the page
+    #[arg(long = "continue", conflicts_with_all = ["resume", "temporary", "raw"])]
+    pub go_on: bool,
+    /// Go on with the conversation of this id, or of the one that begins so (`hob chats list`)
+    #[arg(long, value_name = "ID", conflicts_with_all = ["temporary", "raw"])]
+    pub resume: Option<String>,
+    /// Write nothing of it: no conversation, no history
+    #[arg(long)]
+    pub temporary: bool,
+    /// Keep a single answer, too, with its question; conversations on a terminal are kept anyway
+    #[arg(long, conflicts_with_all = ["temporary", "raw"])]
+    pub keep: bool,
     /// Keep what is typed out of the history file
     #[arg(long)]
     pub no_history: bool,

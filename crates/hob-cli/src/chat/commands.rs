@@ -10,8 +10,19 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// All commands, for completion.
-pub const NAMES: [&str; 10] =
-    ["/help", "/system", "/set", "/save", "/load", "/clear", "/regenerate", "/stats", "/exit", "/quit"];
+pub const NAMES: [&str; 11] = [
+    "/help",
+    "/system",
+    "/set",
+    "/save",
+    "/load",
+    "/clear",
+    "/temporary",
+    "/regenerate",
+    "/stats",
+    "/exit",
+    "/quit",
+];
 
 const HELP: &str = "\
 /system [TEXT]     show the instructions that come first, or replace them (- removes them)
@@ -20,7 +31,8 @@ const HELP: &str = "\
                    what they are given, and - empties them
 /save FILE         write the conversation into a file
 /load FILE         go on with a saved one
-/clear             forget the conversation, keep the instructions
+/clear             begin another conversation, with the same instructions
+/temporary         begin another conversation, of which nothing is written
 /regenerate        answer the last message anew
 /stats             speed, tokens and memory of the last answer
 /exit              leave (Ctrl-D does, too)
@@ -38,6 +50,8 @@ pub enum After {
     Regenerate,
     /// Print figures about the last answer.
     Stats,
+    /// Write nothing of what follows.
+    Temporary,
     /// End the conversation.
     Exit,
 }
@@ -62,7 +76,16 @@ pub fn run(desk: &mut Desk, line: &str) -> anyhow::Result<After> {
         "/load" => load(desk, &path(rest)?)?,
         "/clear" => {
             desk.talk.clear();
-            out::text("The conversation is forgotten.\n")?;
+            let is_kept = desk.keeper.id().is_some();
+            desk.keeper.restart();
+            let before = if is_kept { "; the one before is kept" } else { "" };
+            out::text(&format!("Another conversation begins{before}.\n"))?;
+        }
+        "/temporary" => {
+            desk.talk.clear();
+            desk.keeper.stop();
+            out::text("From here on nothing is written. What was kept before stays (hob chats list).\n")?;
+            return Ok(After::Temporary);
         }
         "/regenerate" => return Ok(After::Regenerate),
         "/stats" => return Ok(After::Stats),
@@ -80,10 +103,12 @@ fn system(desk: &mut Desk, text: &str) -> anyhow::Result<()> {
         },
         "-" => {
             desk.talk.set_system(None)?;
+            desk.keeper.set_system(None);
             out::text("The instructions are removed.\n")
         }
         text => {
             desk.talk.set_system(Some(text))?;
+            desk.keeper.set_system(Some(text));
             out::text("From the next answer on these instructions come first.\n")
         }
     }
@@ -230,6 +255,8 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 fn load(desk: &mut Desk, path: &Path) -> anyhow::Result<()> {
     let saved = input::json_file(path)?;
     desk.talk.load(&saved).map_err(|e| anyhow!("{}: {e}", path.display()))?;
+    desk.keeper.restart();
+    desk.keeper.replay(saved["messages"].as_array().map(Vec::as_slice).unwrap_or_default());
     if let Some(last) = desk.talk.last_answer() {
         out::text(&(out::harmless(&last) + "\n"))?;
     }

@@ -76,6 +76,11 @@ impl LineEditor {
         }
     }
 
+    /// From here on nothing that is typed goes into the history file.
+    pub fn forget_history(&mut self) {
+        self.history = None;
+    }
+
     fn remember(&mut self, message: &str) {
         if message.trim().is_empty() || !self.editor.add_history_entry(message).unwrap_or(false) {
             return;

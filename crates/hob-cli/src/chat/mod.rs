@@ -4,6 +4,7 @@ mod args;
 mod builtin;
 mod commands;
 mod editor;
+mod kept;
 mod print;
 mod prompt;
 mod repl;
@@ -17,10 +18,11 @@ pub use args::ChatArgs;
 use crate::context::{self, Context};
 use crate::fail::{Stop, note, usage};
 use crate::which::Which;
-use crate::{open, out, platform, signals};
+use crate::{chats, open, out, platform, signals};
 use anyhow::{anyhow, bail};
 use args::AnswerArgs;
 use hob::{ChatOptions, FinishReason, Grammar, LanguageModel, Piece, Speculation};
+use kept::{Keeper, Resumed};
 use print::Printer;
 use prompt::Prompt;
 use stats::Facts;
@@ -43,6 +45,7 @@ struct Desk {
     logprobs: Option<u32>,
     speculation: Speculation,
     is_raw: bool,
+    keeper: Keeper,
     /// Seed of the first answer; each further one counts up.
     seed: u64,
     answers: u64,
@@ -51,6 +54,13 @@ struct Desk {
 /// Runs the command. `started` is when the process started.
 pub fn run(mut args: ChatArgs, started: Instant) -> anyhow::Result<()> {
     let (which, text) = Which::with_prompt(args.model.as_deref(), args.prompt.as_deref())?;
+    let resumed = Resumed::find(&args)?;
+    // MODEL alone may have been a prompt.
+    let given = args.model.as_deref().filter(|_| args.prompt.is_some() || text.is_none());
+    let which = match &resumed {
+        Some(resumed) => resumed.model(given, which),
+        None => which,
+    };
     args.check(&which)?;
     let grammar = args.shape.grammar()?;
     let mut prompt = Prompt::read(text, &args.file)?;
@@ -74,8 +84,17 @@ pub fn run(mut args: ChatArgs, started: Instant) -> anyhow::Result<()> {
     options.template = settings.jinja().map(str::to_owned);
     let model = open::with_options(&which, &options)?;
     stored::follow(&mut args, &settings, model.template().is_some());
-    let mut desk = Desk::new(model, &args, grammar)?;
-    desk.begin_with(&settings);
+    let mut desk = Desk::new(model, &args, grammar, resumed.as_ref())?;
+    if resumed.is_none() {
+        desk.begin_with(&settings);
+    }
+    if (interactive || args.keep || resumed.is_some()) && !args.temporary && !desk.is_raw {
+        let keeper = Keeper::new(&which, desk.talk.system().as_deref(), resumed.as_ref());
+        desk.keeper = keeper.unwrap_or_else(|error| {
+            note(&format!("{error}; this conversation is not kept"));
+            Keeper::none()
+        });
+    }
     if !interactive {
         if which.is_builtin() {
             builtin::note_once(&args);
@@ -86,11 +105,16 @@ pub fn run(mut args: ChatArgs, started: Instant) -> anyhow::Result<()> {
         // Nothing that is said could be answered with a grammar that cannot be used.
         desk.model.check_grammar(grammar).map_err(|e| args.shape.explain(e.into()))?;
     }
-    repl::run(&mut desk, prompt, &args, &which)
+    repl::run(&mut desk, prompt, &args, &which, resumed.as_ref())
 }
 
 impl Desk {
-    fn new(model: LanguageModel, args: &ChatArgs, grammar: Option<Grammar>) -> anyhow::Result<Self> {
+    fn new(
+        model: LanguageModel,
+        args: &ChatArgs,
+        grammar: Option<Grammar>,
+        resumed: Option<&Resumed>,
+    ) -> anyhow::Result<Self> {
         if !model.engine().model().spec().is_generative() {
             bail!("this model makes vectors and writes no text; use `hob embed` with it");
         }
@@ -106,17 +130,32 @@ impl Desk {
         args.answer.sampling.config(&model, seed)?;
         let context = context::choose(&model, args.context.positions);
         context::warnings(&model, context).iter().for_each(|w| note(w));
-        let on_full = talk::on_full(&model, args.system.as_deref(), is_raw, args.context.shift)?;
+        let system = args.system.as_deref().or(resumed.and_then(Resumed::system));
+        let on_full = talk::on_full(&model, system, is_raw, args.context.shift)?;
         let now = (!is_raw).then(platform::now);
-        let think = args.answer.think();
+        let think = args.answer.think().or(resumed.and_then(Resumed::think));
         let options = ChatOptions { context: Some(context.positions), on_full, think, now };
         let mut talk = Talk::new(&model, options, is_raw);
-        if let Some(system) = &args.system {
+        if let Some(system) = system {
             talk.set_system(Some(system)).map_err(|e| usage(format!("--system: {e}")))?;
         }
+        if let Some(resumed) = resumed {
+            talk.append(resumed.messages())?;
+        }
         let (answer, logprobs, speculation) = (args.answer.clone(), args.logprobs, args.speculation(&model)?);
-        let desk =
-            Self { model, talk, context, grammar, answer, logprobs, speculation, is_raw, seed, answers: 0 };
+        let desk = Self {
+            model,
+            talk,
+            context,
+            grammar,
+            answer,
+            logprobs,
+            speculation,
+            is_raw,
+            keeper: Keeper::none(),
+            seed,
+            answers: 0,
+        };
         desk.check_think();
         Ok(desk)
     }
@@ -157,14 +196,36 @@ impl Desk {
         Facts { model: &self.model, since, context: self.context, used, seed }
     }
 
-    fn answer_once(&mut self, prompt: &Prompt, args: &ChatArgs, started: Instant) -> anyhow::Result<()> {
+    /// Takes in what the user says.
+    fn say(&mut self, prompt: &Prompt) {
         self.talk.say(&if self.is_raw { prompt.raw() } else { prompt.message() });
+        self.keeper.said(prompt);
+    }
+
+    /// Keeps what came of a turn whose wait began at `since`.
+    fn keep(&mut self, turn: &Turn, since: Instant) {
+        if turn.is_answer() {
+            self.keeper.answered(turn, stats::kept(turn, since));
+        } else {
+            self.keeper.took_back();
+        }
+    }
+
+    fn answer_once(&mut self, prompt: &Prompt, args: &ChatArgs, started: Instant) -> anyhow::Result<()> {
+        self.say(prompt);
         let mut printer = Printer::new(args.show_thoughts);
         let mut take = |piece: &Piece| if args.json { Ok(()) } else { printer.piece(piece) };
         let result = self.turn(&mut take);
         // An error must not be written behind half a line.
         printer.end()?;
-        let turn = result.map_err(|e| self.explain(e, prompt))?;
+        let turn = match result {
+            Ok(turn) => turn,
+            Err(error) => {
+                self.keeper.took_back();
+                return Err(self.explain(error, prompt));
+            }
+        };
+        self.keep(&turn, started);
         if args.json {
             out::json(&stats::document(&turn, &self.facts(started))?)?;
         }
@@ -174,6 +235,9 @@ impl Desk {
         }
         if !turn.is_answer() && !turn.interrupted {
             note("the model ended its answer at once, so there is no output");
+        }
+        if let Some(id) = self.keeper.id() {
+            note(&format!("kept as {} (hob chat --resume {0} \"...\")", chats::short(id)));
         }
         if turn.interrupted {
             return Err(Stop::Interrupted.into());

@@ -2,6 +2,7 @@
 
 use super::commands::{self, After};
 use super::editor::{Input, LineEditor};
+use super::kept::Resumed;
 use super::print::{self, Printer};
 use super::prompt::Prompt;
 use super::turn::Turn;
@@ -26,9 +27,16 @@ struct Repl<'d> {
 }
 
 /// Talks until the user leaves.
-pub fn run(desk: &mut Desk, pending: Prompt, args: &ChatArgs, which: &Which) -> anyhow::Result<()> {
-    let mut editor = LineEditor::new(!args.no_history)?;
+pub fn run(
+    desk: &mut Desk,
+    pending: Prompt,
+    args: &ChatArgs,
+    which: &Which,
+    resumed: Option<&Resumed>,
+) -> anyhow::Result<()> {
+    let mut editor = LineEditor::new(!args.no_history && !args.temporary)?;
     banner(desk, &pending, which)?;
+    greet(desk, args, resumed)?;
     let printer = Printer::new(args.show_thoughts);
     let mut repl = Repl { desk, pending, show_stats: args.stats, printer, last: None };
     loop {
@@ -38,6 +46,7 @@ pub fn run(desk: &mut Desk, pending: Prompt, args: &ChatArgs, which: &Which) -> 
             Input::Text(text) if text.trim().is_empty() => {}
             Input::Text(text) => match repl.input(&text) {
                 Ok(After::Exit) => return Ok(()),
+                Ok(After::Temporary) => editor.forget_history(),
                 Ok(_) => {}
                 // The terminal itself has gone.
                 Err(error) if error.is::<io::Error>() => return Err(error),
@@ -64,6 +73,26 @@ fn banner(desk: &Desk, pending: &Prompt, which: &Which) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Says what is kept of the conversation, and what was said in it before.
+fn greet(desk: &Desk, args: &ChatArgs, resumed: Option<&Resumed>) -> anyhow::Result<()> {
+    let kept = match (resumed, desk.keeper.is_on()) {
+        (Some(resumed), _) => out::harmless(&resumed.about()).into_owned(),
+        (None, true) => {
+            "This conversation is kept (hob chats list); /temporary begins one that is not.".into()
+        }
+        (None, false) if args.temporary => "Temporary: nothing of this conversation is written.".into(),
+        (None, false) if desk.is_raw => {
+            "Not kept: a plain text has no turns (/save writes it into a file).".into()
+        }
+        (None, false) => "This conversation is not kept.".into(),
+    };
+    writeln!(io::stderr(), "{kept}")?;
+    match resumed.and_then(Resumed::last) {
+        Some(last) => out::text(&(out::harmless(last.trim_end()) + "\n")),
+        None => Ok(()),
+    }
+}
+
 impl Repl<'_> {
     fn input(&mut self, text: &str) -> anyhow::Result<After> {
         let after = match text.strip_prefix('/') {
@@ -73,7 +102,7 @@ impl Repl<'_> {
         };
         match after {
             // `say` has answered already.
-            After::Go | After::Exit => {}
+            After::Go | After::Exit | After::Temporary => {}
             After::Regenerate => self.regenerate()?,
             After::Stats => self.stats()?,
         }
@@ -108,7 +137,7 @@ impl Repl<'_> {
         let since = Instant::now();
         let mark = self.desk.talk.mark();
         if let Some(prompt) = prompt {
-            self.desk.talk.say(&if self.desk.is_raw { prompt.raw() } else { prompt.message() });
+            self.desk.say(prompt);
         }
         let printer = &mut self.printer;
         let result = self.desk.turn(&mut |piece| printer.piece(piece));
@@ -117,9 +146,16 @@ impl Repl<'_> {
             Ok(turn) => turn,
             Err(error) => {
                 self.desk.talk.rewind(mark);
+                if prompt.is_some() {
+                    self.desk.keeper.took_back();
+                }
                 return Err(self.desk.explain(error, prompt.unwrap_or(&Prompt::default())));
             }
         };
+        // An answer given anew that comes to nothing leaves the old one, and its question.
+        if turn.is_answer() || prompt.is_some() {
+            self.desk.keep(&turn, since);
+        }
         match (turn.interrupted, turn.is_answer()) {
             (true, true) => note("stopped"),
             (true, false) => note("stopped before the answer began; the message is taken back"),

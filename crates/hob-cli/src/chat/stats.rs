@@ -71,6 +71,20 @@ pub fn lines(turn: &Turn, facts: &Facts<'_>) -> String {
     )
 }
 
+/// The figures that are kept with an answer.
+pub fn kept(turn: &Turn, since: Instant) -> hob_chats::Stats {
+    let p = turn.prefilled;
+    hob_chats::Stats {
+        prompt_tokens: (p.cached + p.computed) as u64,
+        cached_tokens: p.cached as u64,
+        answer_tokens: turn.reply.tokens as u64,
+        dropped_tokens: turn.dropped as u64,
+        per_second: decode_rate(turn).unwrap_or(0.0),
+        first_token_ms: turn.first.map_or(0.0, |at| (at - since).as_secs_f64() * 1e3),
+        queue_ms: 0.0,
+    }
+}
+
 fn milliseconds(time: Duration) -> String {
     format!("after {:.1} ms", time.as_secs_f64() * 1e3)
 }

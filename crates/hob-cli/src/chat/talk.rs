@@ -173,6 +173,18 @@ impl Talk {
         Ok(())
     }
 
+    /// Adds messages of a conversation that was kept.
+    pub fn append(&mut self, messages: Vec<Value>) -> anyhow::Result<()> {
+        match self {
+            Talk::Chat(chat) => {
+                let all = chat.messages().iter().cloned().chain(messages).collect();
+                chat.set_messages(all);
+                Ok(())
+            }
+            Talk::Text(_) => bail!("a kept conversation has turns, and this model has no template for them"),
+        }
+    }
+
     /// The last answer and how many turns there are, to show where a loaded conversation stands.
     pub fn last_answer(&self) -> Option<String> {
         match self {

@@ -7,7 +7,7 @@ mod network;
 mod pull;
 mod search;
 mod show;
-mod table;
+pub mod table;
 mod verify;
 
 pub use import::ImportArgs;

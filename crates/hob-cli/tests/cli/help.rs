@@ -18,6 +18,7 @@ fn every_command_explains_itself() {
     matches_snapshot("hob", &[]);
     for command in [
         "chat",
+        "chats",
         "pull",
         "import",
         "list",
@@ -55,6 +56,9 @@ fn every_command_explains_itself() {
     }
     matches_snapshot("eval-perplexity", &["eval", "perplexity", "--help"]);
     matches_snapshot("eval-kl", &["eval", "kl", "--help"]);
+    for command in ["list", "show", "search", "export", "import", "rm", "rename"] {
+        matches_snapshot(&format!("chats-{command}"), &["chats", command, "--help"]);
+    }
     matches_snapshot("eval-tasks", &["eval", "tasks", "--help"]);
 }
 

@@ -9,6 +9,7 @@
 mod bench;
 mod builtin;
 mod chat;
+mod chats;
 mod errors;
 mod help;
 mod numbers;

@@ -1,8 +1,8 @@
 //! A real server on a free port, and a client that speaks plain HTTP to it.
 
 use hob_server::{
-    Catalogue, Config, Folder, Hosts, KeepAlive, Keys, Listed, Machine, ManagerConfig, Server, ShelfConfig,
-    Source,
+    Catalogue, ChatsAt, Config, Folder, Hosts, KeepAlive, Keys, Listed, Machine, ManagerConfig, Server,
+    ShelfConfig, Source,
 };
 use hob_store::{Model, Store};
 use serde_json::Value;
@@ -39,6 +39,7 @@ pub fn config() -> Config {
             notice: |_| {},
         },
         shelf: None,
+        chats: ChatsAt::Nowhere("a test wants none".into()),
         drain: Duration::from_secs(20),
     }
 }
@@ -114,6 +115,14 @@ impl Running {
 
     pub fn post(&self, path: &str, body: &Value) -> Answer {
         self.open(path, body).finish()
+    }
+
+    pub fn put(&self, path: &str, body: &Value) -> Answer {
+        self.send("PUT", path, &[("content-type", "application/json")], &body.to_string()).finish()
+    }
+
+    pub fn delete(&self, path: &str) -> Answer {
+        self.send("DELETE", path, &[], "").finish()
     }
 
     /// A request whose answer is still to be read.

@@ -21,6 +21,7 @@ fn every_route_wants_the_key_and_refuses_strangers() {
             .replace("{*id}", "ember")
             .replace("{*file}", "x.js")
             .replace("{id}", "x")
+            .replace("{message}", "x")
             .replace("{slot}", "0");
         let ask =
             |headers: &[(&str, &str)]| server.send(route.method.as_str(), &path, headers, "{}").finish();

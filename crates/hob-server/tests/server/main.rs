@@ -6,6 +6,7 @@
 )]
 
 mod anthropic;
+mod chats;
 mod client;
 mod door;
 mod llama;

@@ -28,13 +28,13 @@ describe('an answer', () => {
       kind: 'end',
       finish: 'stop',
       stats: {
-        promptTokens: 10,
-        cachedTokens: 6,
-        answerTokens: 2,
-        droppedTokens: 3,
-        perSecond: 20,
-        firstTokenMs: 250,
-        queueMs: 1,
+        prompt_tokens: 10,
+        cached_tokens: 6,
+        answer_tokens: 2,
+        dropped_tokens: 3,
+        per_second: 20,
+        first_token_ms: 250,
+        queue_ms: 1,
       },
     });
   });
@@ -59,7 +59,7 @@ describe('an answer', () => {
 describe('a request', () => {
   it('names only what was set', () => {
     const sampling = { ...DEFAULT_SETTINGS.sampling, temperature: 0, seed: 7 };
-    const body = bodyOf({ model: 'ember', messages: [], sampling, think: null, mayDrop: false });
+    const body = bodyOf({ model: 'ember', messages: [], sampling, think: null, may_drop: false });
     expect(body).toEqual({
       model: 'ember',
       messages: [],
@@ -68,7 +68,7 @@ describe('a request', () => {
       temperature: 0,
       seed: 7,
     });
-    const other = bodyOf({ model: 'm', messages: [], sampling: DEFAULT_SETTINGS.sampling, think: false, mayDrop: true });
+    const other = bodyOf({ model: 'm', messages: [], sampling: DEFAULT_SETTINGS.sampling, think: false, may_drop: true });
     expect(other).toMatchObject({ reasoning_effort: 'none', truncate: true });
   });
 });

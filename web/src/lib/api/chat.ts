@@ -26,18 +26,18 @@ export interface ChatRequest {
   /** Whether the model thinks first; null is its own default. */
   think: boolean | null;
   /** Whether the oldest messages may be dropped when the context is full. */
-  mayDrop: boolean;
+  may_drop: boolean;
 }
 
 /** What an answer took. */
 export interface Stats {
-  promptTokens: number;
-  cachedTokens: number;
-  answerTokens: number;
-  droppedTokens: number;
-  perSecond: number;
-  firstTokenMs: number;
-  queueMs: number;
+  prompt_tokens: number;
+  cached_tokens: number;
+  answer_tokens: number;
+  dropped_tokens: number;
+  per_second: number;
+  first_token_ms: number;
+  queue_ms: number;
 }
 
 export type Finish = 'stop' | 'length' | 'tool_calls';
@@ -60,7 +60,7 @@ export function bodyOf(request: ChatRequest): Record<string, unknown> {
     if (value !== null) body[name] = value;
   }
   if (request.think !== null) body.reasoning_effort = request.think ? 'medium' : 'none';
-  if (request.mayDrop) body.truncate = true;
+  if (request.may_drop) body.truncate = true;
   return body;
 }
 
@@ -121,13 +121,13 @@ export class Reading {
     const t = this.timings;
     const count = (name: string) => (Number.isFinite(t[name]) ? (t[name] as number) : 0);
     const stats: Stats = {
-      promptTokens: count('cache_n') + count('prompt_n'),
-      cachedTokens: count('cache_n'),
-      answerTokens: count('predicted_n'),
-      droppedTokens: this.usage?.dropped_tokens ?? 0,
-      perSecond: count('predicted_per_second'),
-      firstTokenMs: this.first ?? 0,
-      queueMs: count('queue_ms'),
+      prompt_tokens: count('cache_n') + count('prompt_n'),
+      cached_tokens: count('cache_n'),
+      answer_tokens: count('predicted_n'),
+      dropped_tokens: this.usage?.dropped_tokens ?? 0,
+      per_second: count('predicted_per_second'),
+      first_token_ms: this.first ?? 0,
+      queue_ms: count('queue_ms'),
     };
     return { kind: 'end', finish: this.finish, stats: t.predicted_n === undefined ? null : stats };
   }

@@ -2,6 +2,9 @@ import { Problem, problemFrom, problemOf } from './problem';
 
 const KEY = 'hob.key';
 
+/** Browsers take 64 kB of such requests at a time, and a letter is up to three bytes. */
+const KEEPALIVE_LETTERS_MAX = 20_000;
+
 /** The server's key is kept for this tab only: nothing of it stays on the disk. */
 export const key = {
   get(): string | null {
@@ -22,18 +25,21 @@ export const key = {
 };
 
 /** Asks the server; anything but success is a [`Problem`]. */
-export async function ask(path: string, body?: unknown, signal?: AbortSignal, method?: 'POST' | 'DELETE'): Promise<Response> {
+export async function ask(path: string, body?: unknown, signal?: AbortSignal, method?: 'POST' | 'PUT' | 'DELETE'): Promise<Response> {
   const headers = new Headers({ accept: 'application/json' });
   const known = key.get();
   if (known) headers.set('authorization', `Bearer ${known}`);
   if (body !== undefined) headers.set('content-type', 'application/json');
+  const sent = body === undefined ? null : body instanceof Blob ? body : JSON.stringify(body);
   let response: Response;
   try {
     response = await fetch(path, {
       method: method ?? (body === undefined ? 'GET' : 'POST'),
       headers,
-      body: body === undefined ? null : JSON.stringify(body),
+      body: sent,
       signal: signal ?? null,
+      // What is to be kept arrives although the page is closed meanwhile; browsers allow that up to a size.
+      keepalive: method === 'PUT' && typeof sent === 'string' && sent.length < KEEPALIVE_LETTERS_MAX,
       cache: 'no-store',
       credentials: 'omit',
     });

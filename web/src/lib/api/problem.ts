@@ -4,6 +4,7 @@ export class Problem extends Error {
     message: string,
     readonly kind: 'unauthorized' | 'unreachable' | 'busy' | 'context' | 'refused',
     readonly advice: string | null = null,
+    readonly code: string | null = null,
   ) {
     super(message);
     this.name = 'Problem';
@@ -37,6 +38,9 @@ export function problemOf(status: number, body: unknown): Problem {
   }
   if (code === 'model_not_found') {
     return new Problem(message, 'refused', 'Choose a model that is there in the list at the top.');
+  }
+  if (status === 404 && code === 'chat_not_found') {
+    return new Problem('This conversation was deleted elsewhere.', 'refused', null, code);
   }
   if (status === 503 || status === 429) {
     return new Problem(message, 'busy', 'Many answers are running at the moment. Try again in a little while.');

@@ -1,11 +1,12 @@
-import { IndexedDbStorage } from '../store/indexeddb';
+import { problemFrom } from '../api/problem';
 import { MemoryStorage } from '../store/memory';
-import type { Carried } from '../store/exchange';
+import { ServerStorage } from '../store/server';
 import type { Hit, Storage } from '../store/storage';
-import { newChat, type Chat } from '../store/types';
+import { newChat, type Chat, type Listed, type Message } from '../store/types';
 import { Conversation } from './conversation.svelte';
 import { notices } from './notices.svelte';
 import { prefs } from './prefs.svelte';
+import { server } from './server.svelte';
 
 /** All conversations, and the one that is open. */
 class Chats {
@@ -13,66 +14,110 @@ class Chats {
   current = $state.raw<Conversation | null>(null);
   /** Whether conversations outlive the page. */
   isKept = $state(true);
-  private storage: Storage = new MemoryStorage();
+  private storage: Storage = new ServerStorage();
   /** Those that were opened since the page was: answers go on in conversations that are not shown. */
   private readonly opened = new Map<string, Conversation>();
   private channel: BroadcastChannel | null = null;
 
   async start(): Promise<void> {
-    try {
-      this.storage = await IndexedDbStorage.open();
-      // Asks the browser not to clear conversations away when its disk is full; it may say no.
-      void navigator.storage?.persist?.();
-    } catch {
-      this.isKept = false;
-      notices.show('This browser keeps no data for this page: conversations last until it is closed.', true);
-    }
     if ('BroadcastChannel' in globalThis) {
       this.channel = new BroadcastChannel('hob.chats');
       this.channel.onmessage = () => void this.refresh();
     }
-    await this.refresh();
-    await this.route();
     addEventListener('hashchange', () => void this.route());
+    // The terminal, a phone or another window may have changed something while nobody looked here.
+    addEventListener('focus', () => void this.refresh());
+    addEventListener('pagehide', () => this.opened.forEach((conversation) => conversation.flush()));
+    await this.connect();
   }
 
-  private async refresh(): Promise<void> {
-    this.list = (await this.storage.chats()).sort((a, b) => b.updated - a.updated);
+  /** Asks the server for what it keeps, for the first time or with another key. */
+  async connect(): Promise<void> {
+    try {
+      await this.load();
+    } catch (thrown) {
+      const problem = problemFrom(thrown);
+      if (problem.kind === 'unauthorized') server.failed(problem);
+      else if (problem.kind === 'refused') {
+        this.storage = new MemoryStorage();
+        this.isKept = false;
+        notices.show(`Conversations last until this page is closed (${problem.message}).`, true);
+      }
+    }
+    await this.route();
+  }
+
+  /** Looks what changed elsewhere. What cannot be asked now is asked the next time. */
+  async refresh(): Promise<void> {
+    try {
+      await this.load();
+    } catch (thrown) {
+      if (problemFrom(thrown).kind === 'unauthorized') server.failed(problemFrom(thrown));
+    }
+  }
+
+  private async load(): Promise<void> {
+    const listed = await this.storage.list();
+    const byId = new Map(listed.map((one) => [one.chat.id, one]));
+    for (const conversation of this.opened.values()) await this.renew(conversation, byId.get(conversation.chat.id));
+    // What is still on its way to the server is newer than what came from it.
+    const here = [...this.opened.values()].filter((conversation) => conversation.isBusy).map(({ chat }) => chat);
+    const others = listed.filter(({ chat }) => !here.some(({ id }) => id === chat.id)).map(({ chat }) => chat);
+    this.list = [...here, ...others].sort((a, b) => b.updated - a.updated);
+  }
+
+  private async renew(conversation: Conversation, listed: Listed | undefined): Promise<void> {
+    const { id } = conversation.chat;
+    conversation.retry();
+    if (conversation.isBusy || listed?.version === conversation.version) return;
+    const now = await this.storage.chat(id);
+    if (now) {
+      const messages = await this.storage.messages(id);
+      conversation.renew(now, messages);
+    } else if (!conversation.isBusy) {
+      this.opened.delete(id);
+      if (this.current !== conversation) return;
+      notices.show(`“${conversation.chat.title}” was deleted elsewhere.`);
+      this.startNew();
+    }
   }
 
   /** Opens what the address says. */
   private async route(): Promise<void> {
-    const id = /^#\/chat\/([0-9a-f]+)$/.exec(location.hash)?.[1];
+    const id = /^#\/chat\/([0-9A-Za-z]+)$/.exec(location.hash)?.[1];
     if (id !== undefined && id === this.current?.chat.id) return;
-    if (id !== undefined && (await this.load(id))) return;
+    try {
+      const conversation = id === undefined ? null : await this.conversationOf(id);
+      if (conversation) {
+        this.current = conversation;
+        return;
+      }
+    } catch (thrown) {
+      if (this.current) notices.show(problemFrom(thrown).message, true);
+    }
     if (location.hash !== '#/temporary' || !this.current?.isTemporary) this.fresh(location.hash === '#/temporary');
   }
 
-  private async load(id: string): Promise<boolean> {
+  private async conversationOf(id: string): Promise<Conversation | null> {
     const known = this.opened.get(id);
-    if (known) {
-      this.current = known;
-      return true;
-    }
-    const chat = await this.storage.chat(id);
-    if (!chat) return false;
-    const conversation = this.conversation(chat, await this.storage.messages(id));
-    this.current = conversation;
-    return true;
+    if (known) return known;
+    const listed = await this.storage.chat(id);
+    return listed ? this.conversation(listed, await this.storage.messages(id)) : null;
   }
 
-  private conversation(chat: Chat, messages: Parameters<Storage['saveMessages']>[0] = []): Conversation {
-    const conversation = new Conversation(chat, messages, this.storage, (changed) => this.changed(changed));
-    this.opened.set(chat.id, conversation);
+  private conversation(listed: Listed, messages: Message[]): Conversation {
+    const conversation = new Conversation(listed, messages, this.storage, (changed) => this.changed(changed));
+    this.opened.set(listed.chat.id, conversation);
     return conversation;
   }
 
   /** A conversation with nothing in it yet; it is kept from its first message on. */
   private fresh(isTemporary: boolean): void {
     const chat = newChat(prefs.defaults);
+    const temporary = { ...chat, title: 'Temporary chat', is_named: true };
     this.current = isTemporary
-      ? new Conversation({ ...chat, title: 'Temporary chat', isNamed: true }, [], new MemoryStorage(), () => {}, true)
-      : new Conversation(chat, [], this.storage, (changed) => this.begun(changed));
+      ? new Conversation({ chat: temporary, version: 0 }, [], new MemoryStorage(), () => {}, true)
+      : new Conversation({ chat, version: 0 }, [], this.storage, (changed) => this.begun(changed));
   }
 
   /** Settings of a conversation without messages are not worth an entry in the list. */
@@ -102,47 +147,45 @@ class Chats {
     else location.hash = hash;
   }
 
-  private async conversationOf(id: string): Promise<Conversation | null> {
-    const known = this.opened.get(id);
-    if (known) return known;
-    const chat = await this.storage.chat(id);
-    return chat ? this.conversation(chat, await this.storage.messages(id)) : null;
-  }
-
   async rename(id: string, title: string): Promise<void> {
-    (await this.conversationOf(id))?.rename(title);
+    await this.change(id, (conversation) => conversation.rename(title));
   }
 
   async move(id: string, folder: string | null): Promise<void> {
-    (await this.conversationOf(id))?.move(folder);
+    await this.change(id, (conversation) => conversation.move(folder));
+  }
+
+  private async change(id: string, change: (conversation: Conversation) => void): Promise<void> {
+    try {
+      const conversation = await this.conversationOf(id);
+      if (conversation) change(conversation);
+      else await this.refresh();
+    } catch (thrown) {
+      notices.show(problemFrom(thrown).message, true);
+    }
   }
 
   async remove(id: string): Promise<void> {
-    await this.opened.get(id)?.discard();
+    try {
+      await this.opened.get(id)?.discard();
+      await this.storage.deleteChat(id);
+    } catch (thrown) {
+      notices.show(problemFrom(thrown).message, true);
+      return;
+    }
     this.opened.delete(id);
-    await this.storage.deleteChat(id);
     this.list = this.list.filter((chat) => chat.id !== id);
     this.channel?.postMessage('changed');
     if (this.current?.chat.id === id) this.startNew();
   }
 
-  search(text: string): Promise<Hit[]> {
-    return this.storage.search(text, 50);
-  }
-
-  /** A conversation as it can be carried elsewhere; all of them without an id. */
-  async carry(id?: string): Promise<Carried[]> {
-    const chats = this.list.filter((chat) => id === undefined || chat.id === id);
-    return Promise.all(chats.map(async (chat) => ({ chat, messages: await this.storage.messages(chat.id) })));
-  }
-
-  async take(carried: Carried[]): Promise<void> {
-    for (const { chat, messages } of carried) {
-      await this.storage.saveMessages(messages);
-      await this.storage.saveChat(chat);
+  async search(text: string): Promise<Hit[]> {
+    try {
+      return await this.storage.search(text, 50);
+    } catch (thrown) {
+      notices.show(problemFrom(thrown).message, true);
+      return [];
     }
-    await this.refresh();
-    this.channel?.postMessage('changed');
   }
 
   get folders(): string[] {

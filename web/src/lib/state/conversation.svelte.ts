@@ -3,7 +3,7 @@ import { problemFrom } from '../api/problem';
 import { promptOf } from '../store/prompt';
 import type { Storage } from '../store/storage';
 import { Tree } from '../store/tree';
-import { newMessage, type Attachment, type Chat, type ChatSettings, type Message } from '../store/types';
+import { newMessage, type Attachment, type Chat, type ChatSettings, type Listed, type Message } from '../store/types';
 import { Announcer } from '../text/announcer';
 import { titleOf } from '../text/format';
 import { notices } from './notices.svelte';
@@ -24,28 +24,50 @@ export class Conversation {
   chat = $state.raw<Chat>() as Chat;
   live = $state.raw<Live | null>(null);
   readonly isTemporary: boolean;
-  private readonly tree: Tree;
-  private version = $state(0);
+  /** What the server had counted of its changes when it was last asked. */
+  version: number;
+  private tree: Tree;
+  private revision = $state(0);
   private stopper: AbortController | null = null;
+  private growing: Growing | null = null;
+  /** Messages that are not known to be kept, in the order in which they were begun. */
+  private readonly unsaved = new Map<string, Message>();
+  private isChanged = false;
+  private isSaving = false;
+  private isTold = false;
   private saving: Promise<void> = Promise.resolve();
   private isGone = false;
 
   path = $derived.by(() => {
-    void this.version;
+    void this.revision;
     return this.tree.path(this.chat.leaf);
   });
 
   constructor(
-    chat: Chat,
+    { chat, version }: Listed,
     messages: Message[],
     private readonly storage: Storage,
     private readonly changed: (chat: Chat) => void,
     isTemporary = false,
   ) {
     this.chat = chat;
+    this.version = version;
     this.isTemporary = isTemporary;
-    // The page was closed while these grew.
-    this.tree = new Tree(messages.map((m) => (m.state === 'running' ? { ...m, state: 'stopped' as const } : m)));
+    this.tree = treeOf(messages);
+  }
+
+  /** Takes over what changed elsewhere. */
+  renew({ chat, version }: Listed, messages: Message[]): void {
+    if (this.isBusy) return;
+    this.chat = chat;
+    this.version = version;
+    this.tree = treeOf(messages);
+    this.revision += 1;
+  }
+
+  /** Whether something of it is newer here than at the server. */
+  get isBusy(): boolean {
+    return this.isRunning || this.isSaving || this.isChanged;
   }
 
   get isRunning(): boolean {
@@ -54,7 +76,7 @@ export class Conversation {
 
   /** The message and the others in its place. */
   siblings(message: Message): Message[] {
-    void this.version;
+    void this.revision;
     return this.tree.siblings(message);
   }
 
@@ -65,8 +87,8 @@ export class Conversation {
   /** Says something and has it answered. */
   async send(text: string, attachments: Attachment[] = []): Promise<void> {
     if (this.isRunning) return;
-    const message = newMessage(this.chat.id, this.chat.leaf, 'user', text, attachments);
-    if (!this.chat.isNamed && this.tree.size === 0) {
+    const message = newMessage(this.chat.leaf, 'user', text, attachments);
+    if (!this.chat.is_named && this.tree.size === 0) {
       this.chat = { ...this.chat, title: titleOf(text || (attachments[0]?.name ?? '')) };
     }
     this.append(message);
@@ -76,7 +98,7 @@ export class Conversation {
   /** Says something else in the place of a message; what was said stays in its own branch. */
   async edit(message: Message, text: string): Promise<void> {
     if (this.isRunning) return;
-    const other = newMessage(this.chat.id, message.parent, 'user', text, message.attachments);
+    const other = newMessage(message.parent, 'user', text, message.attachments);
     this.append(other);
     await this.answer(other);
   }
@@ -103,7 +125,7 @@ export class Conversation {
   }
 
   rename(title: string): void {
-    this.update({ title, isNamed: true }, false);
+    this.update({ title, is_named: true }, false);
   }
 
   move(folder: string | null): void {
@@ -126,21 +148,23 @@ export class Conversation {
     const { settings } = this.chat;
     const model = server.model(settings.model)?.name ?? settings.model ?? 'ember';
     const messages = promptOf(settings.system, this.tree.path(to.id));
-    const message: Message = { ...newMessage(this.chat.id, to.id, 'assistant', ''), model, state: 'running' };
+    const message: Message = { ...newMessage(to.id, 'assistant', ''), model, state: 'running' };
     this.append(message);
     const growing = new Growing(message, (live) => (this.live = live), (partial) => this.save([partial]));
+    this.growing = growing;
     this.stopper = new AbortController();
     try {
-      const request = { model, messages, sampling: settings.sampling, think: settings.think, mayDrop: settings.mayDrop };
+      const request = { model, messages, sampling: settings.sampling, think: settings.think, may_drop: settings.may_drop };
       for await (const part of ask(request, this.stopper.signal)) growing.take(part);
     } catch (thrown) {
       if (this.stopper.signal.aborted) growing.stop();
       else this.failed(growing, thrown);
     }
     this.stopper = null;
+    this.growing = null;
     this.tree.replace(growing.finish());
     this.live = null;
-    this.version += 1;
+    this.revision += 1;
     this.save([growing.message]);
     // What was loaded for this answer, and how long its context is, is known now.
     void server.load();
@@ -154,30 +178,69 @@ export class Conversation {
 
   private append(message: Message): void {
     this.tree.add(message);
+    this.unsaved.set(message.id, message);
     this.update({ leaf: message.id }, true);
-    this.save([message]);
   }
 
   private update(change: Partial<Chat>, isNews: boolean): void {
     this.chat = { ...this.chat, ...change, ...(isNews ? { updated: Date.now() } : {}) };
-    this.version += 1;
-    const chat = this.chat;
-    // Settings of a conversation in which nothing was said yet are not worth keeping.
-    if (chat.leaf !== null) this.write(() => this.storage.saveChat(chat));
-    this.changed(chat);
+    this.revision += 1;
+    this.save([]);
+    this.changed(this.chat);
   }
 
   private save(messages: Message[]): void {
-    this.write(() => this.storage.saveMessages(messages));
+    messages.forEach((message) => this.unsaved.set(message.id, message));
+    // Settings of a conversation in which nothing was said yet are not worth keeping.
+    if (this.chat.leaf === null) return;
+    this.isChanged = true;
+    if (!this.isSaving) this.saving = this.write();
   }
 
-  /** One after the other, so that an old state never overwrites a new one. */
-  private write(work: () => Promise<void>): void {
-    this.saving = this.saving.then(() => (this.isGone ? undefined : work())).catch(() => {
-      notices.show('The browser could not keep this conversation; its disk space may be used up. Export it to be safe.', true);
-    });
+  /** The page is being closed: what is not kept yet is sent at once, without waiting for what is under way. */
+  flush(): void {
+    if (this.growing) {
+      const partial = this.growing.current();
+      this.unsaved.set(partial.id, partial);
+      this.isChanged = true;
+    }
+    if (!this.isChanged || this.isGone || this.chat.leaf === null) return;
+    this.isChanged = false;
+    // Nobody is left to be told.
+    void this.storage.save(this.chat, [...this.unsaved.values()]).catch(() => {});
+  }
+
+  /** Tries again to write what could not be written. */
+  retry(): void {
+    if (this.isChanged && !this.isSaving) this.saving = this.write();
+  }
+
+  /** Writes one state after the other, so that an old one never overwrites a newer one. What could not be written goes with
+   *  the next change. */
+  private async write(): Promise<void> {
+    this.isSaving = true;
+    try {
+      while (this.isChanged && !this.isGone) {
+        this.isChanged = false;
+        const sent = [...this.unsaved.values()];
+        this.version = await this.storage.save(this.chat, sent);
+        sent.filter((message) => this.unsaved.get(message.id) === message).forEach(({ id }) => this.unsaved.delete(id));
+        this.isTold = false;
+      }
+    } catch (thrown) {
+      this.isChanged = true;
+      const problem = problemFrom(thrown);
+      if (problem.kind === 'unauthorized') server.failed(problem);
+      else if (!this.isTold) notices.show(`This conversation could not be kept. ${problem.message} ${problem.advice ?? ''}`, true);
+      this.isTold = true;
+    }
+    this.isSaving = false;
   }
 }
+
+/** Answers that still grow on the disk were left behind by a page that was closed. */
+const treeOf = (messages: Message[]): Tree =>
+  new Tree(messages.map((m) => (m.state === 'running' ? { ...m, state: 'stopped' as const } : m)));
 
 /** A message while its answer comes in: collects parts, shows them once a frame, has them saved now and then. */
 class Growing {
@@ -205,7 +268,7 @@ class Growing {
     if (part.kind === 'thought') this.thought += part.text;
     else {
       if (this.text === '' && this.thought !== '') {
-        this.message = { ...this.message, thoughtMs: Date.now() - this.began };
+        this.message = { ...this.message, thought_ms: Date.now() - this.began };
       }
       this.text += part.text;
     }
@@ -237,7 +300,8 @@ class Growing {
     return this.message;
   }
 
-  private current(): Message {
+  /** The message as far as it has come. */
+  current(): Message {
     return { ...this.message, text: this.text, thought: this.thought };
   }
 }

@@ -18,8 +18,7 @@ class Prefs {
     try {
       const kept = JSON.parse(read('hob.defaults') ?? 'null');
       if (kept && typeof kept === 'object') {
-        const sampling = { ...DEFAULT_SETTINGS.sampling, ...kept.sampling };
-        this.defaults = { ...DEFAULT_SETTINGS, ...kept, sampling };
+        this.defaults = { ...known(DEFAULT_SETTINGS, kept), sampling: known(DEFAULT_SETTINGS.sampling, kept.sampling ?? {}) };
       }
     } catch {
       // What cannot be read is as if it had never been set.
@@ -48,6 +47,12 @@ class Prefs {
     this.defaults = copySettings(settings);
     write('hob.defaults', JSON.stringify(settings));
   }
+}
+
+/** The defaults with what is set of them. What else is there came from another version, and the server would not take it. */
+function known<T extends object>(defaults: T, kept: Partial<T>): T {
+  const names = Object.keys(defaults) as (keyof T)[];
+  return Object.fromEntries(names.map((name) => [name, kept[name] ?? defaults[name]])) as T;
 }
 
 function read(name: string): string | null {

@@ -1,45 +1,56 @@
-import { hits, type Hit, type Storage } from './storage';
-import type { Chat, Message } from './types';
+import type { Hit, Storage } from './storage';
+import type { Chat, Listed, Message } from './types';
 
-/** Keeps conversations as long as the page is open: for temporary chats, and where the browser keeps nothing. */
+/** Letters before and after a hit. */
+const AROUND = 40;
+
+/** Keeps conversations as long as the page is open: for temporary chats, and where the server keeps none. */
 export class MemoryStorage implements Storage {
-  private readonly known = new Map<string, Chat>();
-  private readonly texts = new Map<string, Map<string, Message>>();
+  private readonly known = new Map<string, Listed & { messages: Map<string, Message> }>();
 
-  async chats(): Promise<Chat[]> {
+  async list(): Promise<Listed[]> {
     return [...this.known.values()];
   }
 
-  async chat(id: string): Promise<Chat | undefined> {
+  async chat(id: string): Promise<Listed | undefined> {
     return this.known.get(id);
   }
 
   async messages(chat: string): Promise<Message[]> {
-    return [...(this.texts.get(chat)?.values() ?? [])];
+    return [...(this.known.get(chat)?.messages.values() ?? [])];
   }
 
-  async saveChat(chat: Chat): Promise<void> {
-    this.known.set(chat.id, chat);
-  }
-
-  async saveMessages(messages: Message[]): Promise<void> {
-    for (const message of messages) {
-      const texts = this.texts.get(message.chat) ?? new Map<string, Message>();
-      texts.set(message.id, message);
-      this.texts.set(message.chat, texts);
-    }
+  async save(chat: Chat, messages: Message[]): Promise<number> {
+    const before = this.known.get(chat.id);
+    const kept = { chat, version: (before?.version ?? 0) + 1, messages: before?.messages ?? new Map<string, Message>() };
+    messages.forEach((message) => kept.messages.set(message.id, message));
+    this.known.set(chat.id, kept);
+    return kept.version;
   }
 
   async deleteChat(id: string): Promise<void> {
     this.known.delete(id);
-    this.texts.delete(id);
-  }
-
-  async deleteMessages(chat: string, ids: string[]): Promise<void> {
-    ids.forEach((id) => this.texts.get(chat)?.delete(id));
   }
 
   async search(text: string, limit: number): Promise<Hit[]> {
-    return hits([...this.texts.values()].flatMap((texts) => [...texts.values()]), text, limit);
+    const words = text.toLocaleLowerCase().split(/\s+/).filter(Boolean);
+    const found = [...this.known.values()].flatMap(({ chat, messages }) =>
+      [...messages.values()].flatMap((message) => {
+        const around = aroundOf(message.text, words);
+        return around === null ? [] : [{ chat: chat.id, message: message.id, around, created: message.created }];
+      }),
+    );
+    return found.sort((a, b) => b.created - a.created).slice(0, limit);
   }
+}
+
+/** The text around the first of the words, on one line; null where one of them is not in it. */
+function aroundOf(text: string, words: string[]): string | null {
+  const small = text.toLocaleLowerCase();
+  const places = words.map((word) => small.indexOf(word));
+  const at = Math.min(...places);
+  if (places.length === 0 || at < 0) return null;
+  const [start, end] = [Math.max(0, at - AROUND), Math.min(text.length, at + 2 * AROUND)];
+  const cut = text.slice(start, end).replace(/\s+/g, ' ').trim();
+  return `${start > 0 ? '…' : ''}${cut}${end < text.length ? '…' : ''}`;
 }

@@ -1,6 +1,12 @@
 import type { ChatMessage } from '../api/chat';
-import { fenced } from './exchange';
 import type { Message } from './types';
+
+/** A block of text with a fence that is longer than any inside. */
+function fenced(text: string): string {
+  const longest = Math.max(2, ...(text.match(/`+/g) ?? []).map((run) => run.length));
+  const fence = '`'.repeat(longest + 1);
+  return `${fence}\n${text.replace(/\n$/, '')}\n${fence}`;
+}
 
 /** What a message says to the model: its files first, then its text. */
 export function contentOf(message: Message): string {

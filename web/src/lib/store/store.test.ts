@@ -1,25 +1,20 @@
-import { IDBFactory, IDBKeyRange } from 'fake-indexeddb';
-import { beforeEach, describe, expect, it } from 'vitest';
-import { fenced, fromJson, toJson, toMarkdown } from './exchange';
-import { IndexedDbStorage } from './indexeddb';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { MemoryStorage } from './memory';
 import { promptOf } from './prompt';
-import type { Storage } from './storage';
+import { ServerStorage, toldOf } from './server';
 import { Tree } from './tree';
 import { DEFAULT_SETTINGS, newChat, newMessage, type Message } from './types';
 
-globalThis.IDBKeyRange = IDBKeyRange;
-
-const say = (chat: string, parent: Message | null, role: Message['role'], text: string, created = 0): Message => ({
-  ...newMessage(chat, parent?.id ?? null, role, text),
+const say = (parent: Message | null, role: Message['role'], text: string, created = 0): Message => ({
+  ...newMessage(parent?.id ?? null, role, text),
   created,
 });
 
 describe('a tree of messages', () => {
-  const first = say('c', null, 'user', 'a', 1);
-  const answer = say('c', first, 'assistant', 'b', 2);
-  const other = say('c', first, 'assistant', 'b2', 3);
-  const follow = say('c', answer, 'user', 'c', 4);
+  const first = say(null, 'user', 'a', 1);
+  const answer = say(first, 'assistant', 'b', 2);
+  const other = say(first, 'assistant', 'b2', 3);
+  const follow = say(answer, 'user', 'c', 4);
   // The order in which they come from the disk says nothing.
   const tree = new Tree([follow, other, answer, first]);
 
@@ -42,7 +37,7 @@ describe('a tree of messages', () => {
   });
 
   it('survives circles', () => {
-    const [a, b] = [say('c', null, 'user', 'a'), say('c', null, 'user', 'b')];
+    const [a, b] = [say(null, 'user', 'a'), say(null, 'user', 'b')];
     const round = new Tree([{ ...a, parent: b.id }, { ...b, parent: a.id }]);
     expect(round.path(a.id)).toHaveLength(2);
     expect(typeof round.leafBelow(a.id)).toBe('string');
@@ -56,74 +51,78 @@ describe('a tree of messages', () => {
   });
 });
 
-describe.each(['memory', 'indexeddb'])('storage in %s', (kind) => {
-  let storage: Storage;
-  beforeEach(async () => {
-    storage = kind === 'memory' ? new MemoryStorage() : await IndexedDbStorage.open(new IDBFactory());
-  });
-
+describe('storage in memory', () => {
   it('keeps conversations apart', async () => {
+    const storage = new MemoryStorage();
     const [one, two] = [newChat(DEFAULT_SETTINGS), newChat(DEFAULT_SETTINGS)];
-    await storage.saveChat(one);
-    await storage.saveChat({ ...two, title: 'Second' });
-    const messages = [say(one.id, null, 'user', 'Where is the Hearth?', 1), say(two.id, null, 'user', 'hearth again', 2)];
-    await storage.saveMessages(messages);
-    expect((await storage.chats()).map((chat) => chat.id).sort()).toEqual([one.id, two.id].sort());
-    expect((await storage.chat(two.id))?.title).toBe('Second');
-    expect((await storage.messages(one.id)).map((m) => m.text)).toEqual(['Where is the Hearth?']);
+    const message = say(null, 'user', 'Where is the Hearth?', 1);
+    expect(await storage.save(one, [message])).toBe(1);
+    await storage.save({ ...two, title: 'Second' }, [say(null, 'user', 'an old hearth', 2)]);
+    expect(await storage.save(one, [{ ...message, text: 'Where is THE hearth?' }])).toBe(2);
+    expect((await storage.list()).map(({ chat }) => chat.id)).toEqual([one.id, two.id]);
+    expect((await storage.chat(two.id))?.chat.title).toBe('Second');
+    expect((await storage.messages(one.id)).map((m) => m.text)).toEqual(['Where is THE hearth?']);
     expect((await storage.search('HEARTH', 10)).map((hit) => hit.chat)).toEqual([two.id, one.id]);
+    expect((await storage.search('hearth where', 10)).map((hit) => hit.around)).toEqual(['Where is THE hearth?']);
     expect(await storage.search('hearth', 1)).toHaveLength(1);
     await storage.deleteChat(one.id);
     expect(await storage.messages(one.id)).toEqual([]);
-    expect(await storage.messages(two.id)).toHaveLength(1);
-    await storage.deleteMessages(two.id, [messages[1]?.id ?? '']);
-    expect(await storage.messages(two.id)).toEqual([]);
+    expect(await storage.chat(one.id)).toBeUndefined();
   });
 });
 
-describe('exchange', () => {
-  const chat = { ...newChat({ ...DEFAULT_SETTINGS, system: 'Be brief.' }), title: 'A chat' };
-  const question = { ...say(chat.id, null, 'user', 'Hi', 1), attachments: [{ name: 'a.txt', text: 'x ``` y' }] };
-  const answer = { ...say(chat.id, question, 'assistant', 'Hello', 2), model: 'ember' };
-  chat.leaf = answer.id;
-  const carried = [{ chat, messages: [question, answer] }];
+describe('storage at the server', () => {
+  const asked: { method: string; path: string; body: unknown }[] = [];
+  const answers: [number, unknown][] = [];
+  beforeEach(() => {
+    asked.length = 0;
+    vi.stubGlobal('fetch', async (path: string, init: RequestInit) => {
+      asked.push({ method: String(init.method), path, body: typeof init.body === 'string' ? JSON.parse(init.body) : init.body });
+      const [status, body] = answers.shift() ?? [500, {}];
+      return new Response(JSON.stringify(body), { status });
+    });
+  });
+  afterEach(() => vi.unstubAllGlobals());
+  const storage = new ServerStorage();
+  const chat = newChat(DEFAULT_SETTINGS);
+  const gone = { error: { message: 'there is no conversation', code: 'chat_not_found' } };
 
-  it('brings back what was taken, under new names', () => {
-    const back = fromJson(toJson(carried));
-    const first = back[0];
-    expect(first?.chat).toMatchObject({ title: 'A chat', settings: { system: 'Be brief.' } });
-    expect(first?.chat.id).not.toBe(chat.id);
-    expect(new Tree(first?.messages).path(first?.chat.leaf ?? null).map((m) => m.text)).toEqual(['Hi', 'Hello']);
-    expect(first?.messages[0]?.attachments).toEqual(question.attachments);
-    expect(new Set(first?.messages.map((m) => m.chat))).toEqual(new Set([first?.chat.id]));
+  it('asks page after page', async () => {
+    answers.push([200, { chats: [{ ...chat, version: 3 }], next: '9-1' }], [200, { chats: [{ ...chat, id: 'other123', version: 1 }], next: null }]);
+    expect(await storage.list()).toEqual([
+      { chat, version: 3 },
+      { chat: { ...chat, id: 'other123' }, version: 1 },
+    ]);
+    expect(asked.map(({ path }) => path)).toEqual(['/hob/v1/chats?limit=500', '/hob/v1/chats?limit=500&after=9-1']);
   });
 
-  it('refuses what it does not know, and mends what it can', () => {
-    expect(() => fromJson('no')).toThrow(/no JSON/);
-    expect(() => fromJson('{"chats":[]}')).toThrow(/exported here/);
-    expect(() => fromJson('{"format":"hob-chats","chats":[{}]}')).toThrow(/incomplete/);
-    const odd = { chat: { title: 7, leaf: 'x', settings: { sampling: { temperature: '9' } } }, messages: [null, { id: 'a', parent: 'zz', role: 'root', text: {} }] };
-    const [mended] = fromJson(JSON.stringify({ format: 'hob-chats', chats: [odd] }));
-    expect(mended?.messages).toHaveLength(1);
-    expect(mended?.messages[0]).toMatchObject({ role: 'user', text: '', parent: null });
-    expect(mended?.chat.settings.sampling.temperature).toBeNull();
-    expect(mended?.chat.leaf).toBe(mended?.messages[0]?.id);
+  it('saves a conversation with its messages at once', async () => {
+    answers.push([200, { version: 7 }]);
+    const message = say(null, 'user', 'Hi');
+    expect(await storage.save(chat, [message])).toBe(7);
+    expect(asked).toEqual([{ method: 'PUT', path: `/hob/v1/chats/${chat.id}`, body: { chat, messages: [message] } }]);
   });
 
-  it('writes Markdown that a file inside cannot break', () => {
-    const text = toMarkdown(carried[0] as (typeof carried)[0]);
-    expect(text).toContain('# A chat');
-    expect(text).toContain('````\nx ``` y\n````');
-    expect(text).toContain('## ember\n\nHello');
-    expect(fenced('a')).toBe('```\na\n```');
+  it('takes what is gone as gone, and nothing else', async () => {
+    answers.push([404, gone], [404, gone], [500, { error: { message: 'damaged' } }]);
+    expect(await storage.chat(chat.id)).toBeUndefined();
+    await storage.deleteChat(chat.id);
+    await expect(storage.chat(chat.id)).rejects.toThrow('damaged');
+  });
+
+  it('says what an import came to', () => {
+    const none = { imported: 0, known: 0, skipped: 0, reasons: [] };
+    expect(toldOf({ ...none, imported: 1 })).toBe('Imported one conversation.');
+    const some = { imported: 3, known: 1, skipped: 2, reasons: [{ title: 'Odd', why: 'no tree' }] };
+    expect(toldOf(some)).toBe('Imported 3 conversations. One was here already. 2 were left out: Odd: no tree.');
   });
 });
 
 describe('a prompt', () => {
   it('takes turns, with files first, and leaves out answers that came to nothing', () => {
-    const asked = { ...say('c', null, 'user', 'Q'), attachments: [{ name: 'n', text: 't' }] };
-    const nothing = say('c', asked, 'assistant', '');
-    const again = say('c', nothing, 'user', 'Q2');
+    const asked = { ...say(null, 'user', 'Q'), attachments: [{ name: 'n', text: 't' }] };
+    const nothing = say(asked, 'assistant', '');
+    const again = say(nothing, 'user', 'Q2');
     expect(promptOf(' ', [asked, nothing, again])).toEqual([{ role: 'user', content: 'File n:\n```\nt\n```\n\nQ\n\nQ2' }]);
     expect(promptOf('S', [again])[0]).toEqual({ role: 'system', content: 'S' });
   });

@@ -9,10 +9,10 @@ export interface Attachment {
 /** How an answer stands. `running` on the disk means that the page was closed meanwhile. */
 export type State = 'done' | 'running' | 'stopped' | 'failed';
 
-/** A message; those of a conversation form a tree, as editing and regenerating keep what was there. */
+/** A message; those of a conversation form a tree, as editing and regenerating keep what was there. All of this is as the
+ *  server keeps it. */
 export interface Message {
   id: string;
-  chat: string;
   parent: string | null;
   role: 'user' | 'assistant';
   text: string;
@@ -25,7 +25,7 @@ export interface Message {
   model: string | null;
   finish: Finish | null;
   stats: Stats | null;
-  thoughtMs: number | null;
+  thought_ms: number | null;
 }
 
 /** What a conversation asks of models. */
@@ -33,7 +33,7 @@ export interface ChatSettings {
   model: string | null;
   system: string;
   think: boolean | null;
-  mayDrop: boolean;
+  may_drop: boolean;
   sampling: Sampling;
 }
 
@@ -42,7 +42,9 @@ export interface Chat {
   id: string;
   title: string;
   /** Whether a person named it; then no message renames it. */
-  isNamed: boolean;
+  is_named: boolean;
+  /** Whether it must be answered on this machine, whatever else is allowed. */
+  is_private: boolean;
   folder: string | null;
   created: number;
   updated: number;
@@ -55,7 +57,7 @@ export const DEFAULT_SETTINGS: ChatSettings = {
   model: null,
   system: '',
   think: null,
-  mayDrop: false,
+  may_drop: false,
   sampling: {
     temperature: null,
     top_p: null,
@@ -66,6 +68,13 @@ export const DEFAULT_SETTINGS: ChatSettings = {
     seed: null,
   },
 };
+
+/** A conversation in a list. */
+export interface Listed {
+  chat: Chat;
+  /** A number that grows with every change of it or of its messages. */
+  version: number;
+}
 
 /** A copy that shares nothing. */
 export const copySettings = (settings: ChatSettings): ChatSettings => ({
@@ -83,7 +92,8 @@ export function newId(): string {
 export const newChat = (settings: ChatSettings, now = Date.now()): Chat => ({
   id: newId(),
   title: 'New chat',
-  isNamed: false,
+  is_named: false,
+  is_private: false,
   folder: null,
   created: now,
   updated: now,
@@ -92,14 +102,12 @@ export const newChat = (settings: ChatSettings, now = Date.now()): Chat => ({
 });
 
 export const newMessage = (
-  chat: string,
   parent: string | null,
   role: Message['role'],
   text: string,
   attachments: Attachment[] = [],
 ): Message => ({
   id: newId(),
-  chat,
   parent,
   role,
   text,
@@ -111,5 +119,5 @@ export const newMessage = (
   model: null,
   finish: null,
   stats: null,
-  thoughtMs: null,
+  thought_ms: null,
 });

@@ -1,0 +1,35 @@
+//! Conversations that outlive the program: trees of messages in one SQLite file, shared by the page, the terminal and the phone.
+//!
+//! A call that returns `Ok` has what it wrote on the disk: a kill or a power cut afterwards takes nothing of it. Several
+//! processes may use the file at the same time. Whatever comes from outside is checked here ([`Chat::check`],
+//! [`Message::check`], [`Id::parse`]), the shape of the tree by the database as well. Ids and times come in from above.
+//!
+//! The crate deliberately doesn't know models or HTTP, and nothing of temporary chats: what is not to be kept never gets here.
+//!
+//! Read `chat.rs` and `message.rs` (what is kept) first, then `chats.rs` and `schema.rs`.
+
+#![allow(clippy::disallowed_methods, reason = "this room makes its own folder and its own file")]
+
+mod chat;
+mod chats;
+mod error;
+mod exchange;
+mod file;
+mod id;
+pub mod limits;
+mod message;
+mod pool;
+mod rows;
+mod schema;
+mod search;
+mod title;
+mod tree;
+
+pub use chat::{Chat, Sampling, Settings};
+pub use chats::{Chats, Cursor, Listed, Listing, Messages};
+pub use error::Error;
+pub use exchange::{Above, Format, Imported, Skipped};
+pub use id::Id;
+pub use message::{Attachment, Finish, Message, Role, State, Stats, Trouble};
+pub use search::Hit;
+pub use title::title_of;

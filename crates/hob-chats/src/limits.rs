@@ -1,0 +1,38 @@
+//! How much of anything is kept. Larger than what people write, smaller than what would make the file a burden.
+
+/// Fewest letters of an id.
+pub const ID_MIN: usize = 8;
+/// Most letters of an id.
+pub const ID_MAX: usize = 32;
+/// Bytes of a title.
+pub const TITLE_BYTES_MAX: usize = 1000;
+/// Bytes of a folder's name.
+pub const FOLDER_BYTES_MAX: usize = 400;
+/// Bytes of the instructions that stand before a conversation.
+pub const SYSTEM_BYTES_MAX: usize = 1 << 20;
+/// Bytes of a model's name.
+pub const MODEL_BYTES_MAX: usize = 512;
+/// Bytes of a message's text, and of its thought.
+pub const TEXT_BYTES_MAX: usize = 8 << 20;
+/// Files that go with a message.
+pub const ATTACHMENTS_MAX: usize = 64;
+/// Bytes of all files that go with a message.
+pub const ATTACHMENTS_BYTES_MAX: usize = 16 << 20;
+/// Bytes of a file's name.
+pub const NAME_BYTES_MAX: usize = 1000;
+/// Bytes of what is said about an answer that failed.
+pub const TROUBLE_BYTES_MAX: usize = 16 << 10;
+/// Messages of a conversation, all branches together.
+pub const MESSAGES_MAX: usize = 100_000;
+/// The last moment that every reader of JSON can name, in milliseconds since 1970.
+pub const TIME_MAX: i64 = 8_640_000_000_000_000;
+/// Conversations, messages or hits that one question brings.
+pub const PAGE_MAX: usize = 1000;
+/// Bytes of messages after which a page of them ends.
+pub const PAGE_BYTES_MAX: usize = 8 << 20;
+/// Bytes of a text that is looked for.
+pub const QUERY_BYTES_MAX: usize = 1000;
+/// Bytes that one conversation may have in a file that is imported.
+pub const CONVERSATION_BYTES_MAX: u64 = 128 << 20;
+/// Conversations of an imported file about which something is said one by one.
+pub const SKIPPED_MAX: usize = 20;

@@ -1,0 +1,164 @@
+//! A message of a conversation.
+
+use crate::error::{Error, bytes, finite, time};
+use crate::{Id, limits};
+use serde::{Deserialize, Serialize};
+
+/// A message; those of a conversation form a tree, as editing and answering anew keep what was there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Message {
+    /// Its name within the conversation.
+    pub id: Id,
+    /// What it follows; `None` begins the conversation. It never changes.
+    #[serde(default)]
+    pub parent: Option<Id>,
+    /// Who speaks. It never changes.
+    pub role: Role,
+    /// What is said.
+    #[serde(default)]
+    pub text: String,
+    /// What a thinking model thought before.
+    #[serde(default)]
+    pub thought: String,
+    /// Text files that go with it.
+    #[serde(default)]
+    pub attachments: Vec<Attachment>,
+    /// When it was begun, in milliseconds since 1970.
+    #[serde(default)]
+    pub created: i64,
+    /// How it stands.
+    #[serde(default)]
+    pub state: State,
+    /// Why there is no whole answer.
+    #[serde(default)]
+    pub error: Option<Trouble>,
+    /// The model that answered.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// Why the answer ended.
+    #[serde(default)]
+    pub finish: Option<Finish>,
+    /// What the answer took.
+    #[serde(default)]
+    pub stats: Option<Stats>,
+    /// How long the model thought, in milliseconds.
+    #[serde(default)]
+    pub thought_ms: Option<i64>,
+}
+
+/// Who speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// A person.
+    User,
+    /// A model.
+    Assistant,
+}
+
+/// How a message stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It is whole.
+    #[default]
+    Done,
+    /// It grows. When nothing grows any more, whoever wrote it has gone meanwhile.
+    Running,
+    /// A person ended it.
+    Stopped,
+    /// It broke off.
+    Failed,
+}
+
+/// Why an answer ended by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finish {
+    /// The model had said everything.
+    Stop,
+    /// It reached the longest answer that was allowed, or the end of the context.
+    Length,
+    /// It called tools.
+    ToolCalls,
+}
+
+/// A text file that goes with a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attachment {
+    /// The file's name.
+    pub name: String,
+    /// What is in it.
+    pub text: String,
+}
+
+/// Why an answer failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trouble {
+    /// What happened.
+    pub message: String,
+    /// What to do about it.
+    #[serde(default)]
+    pub advice: Option<String>,
+}
+
+/// What an answer took.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Stats {
+    /// Tokens of the prompt.
+    pub prompt_tokens: u64,
+    /// Tokens of it that were remembered.
+    pub cached_tokens: u64,
+    /// Tokens of the answer.
+    pub answer_tokens: u64,
+    /// Oldest tokens that were left out.
+    pub dropped_tokens: u64,
+    /// Tokens of the answer a second.
+    pub per_second: f64,
+    /// Milliseconds until the first of them.
+    pub first_token_ms: f64,
+    /// Milliseconds of waiting for others.
+    pub queue_ms: f64,
+}
+
+impl Message {
+    /// Whether it may be kept.
+    ///
+    /// # Errors
+    /// [`Error::Field`] names what is too large or makes no sense.
+    pub fn check(&self) -> Result<(), Error> {
+        bytes("text", &self.text, limits::TEXT_BYTES_MAX)?;
+        bytes("thought", &self.thought, limits::TEXT_BYTES_MAX)?;
+        bytes("model", self.model.as_deref().unwrap_or_default(), limits::MODEL_BYTES_MAX)?;
+        if let Some(Trouble { message, advice }) = &self.error {
+            bytes("error.message", message, limits::TROUBLE_BYTES_MAX)?;
+            bytes("error.advice", advice.as_deref().unwrap_or_default(), limits::TROUBLE_BYTES_MAX)?;
+        }
+        self.check_attachments()?;
+        time("created", self.created)?;
+        time("thought_ms", self.thought_ms.unwrap_or(0))?;
+        let stats = self.stats.as_ref();
+        let figures =
+            stats.map_or([0.0; 3], |stats| [stats.per_second, stats.first_token_ms, stats.queue_ms]);
+        finite("stats", &figures)
+    }
+
+    fn check_attachments(&self) -> Result<(), Error> {
+        let count = self.attachments.len();
+        let sum: usize = self.attachments.iter().map(|file| file.text.len()).sum();
+        let wrong = |expected: String, found: String| Error::Field { field: "attachments", expected, found };
+        if count > limits::ATTACHMENTS_MAX {
+            return Err(wrong(format!("at most {} files", limits::ATTACHMENTS_MAX), count.to_string()));
+        }
+        if sum > limits::ATTACHMENTS_BYTES_MAX {
+            let expected = format!("at most {} bytes together", limits::ATTACHMENTS_BYTES_MAX);
+            return Err(wrong(expected, sum.to_string()));
+        }
+        let mut names = self.attachments.iter();
+        names.try_for_each(|file| bytes("attachments.name", &file.name, limits::NAME_BYTES_MAX))
+    }
+}

@@ -1,0 +1,103 @@
+//! The form of the file, and how an older one becomes the newest.
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+/// Says that a database is Hob's conversations ("HobC").
+pub(crate) const APPLICATION: i64 = 0x486f_6243;
+
+/// What makes each form out of the one before. A form that was released is never changed.
+const FORMS: [&str; 1] = [FORM_1];
+
+/// The newest form.
+pub(crate) const NEWEST: i64 = FORMS.len() as i64;
+
+/// Parents and leaves are foreign keys: no bug of ours and no race between processes can make a message follow one of
+/// another conversation. They are checked when a change is complete, as a branch goes in one statement. The index of texts
+/// holds none itself; its triggers follow every change of a text, within the same transaction.
+const FORM_1: &str = "
+CREATE TABLE chats (
+    key INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    title TEXT NOT NULL,
+    is_named INTEGER NOT NULL CHECK (is_named IN (0, 1)),
+    is_private INTEGER NOT NULL CHECK (is_private IN (0, 1)),
+    folder TEXT,
+    created INTEGER NOT NULL,
+    updated INTEGER NOT NULL,
+    leaf TEXT,
+    settings TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    FOREIGN KEY (key, leaf) REFERENCES messages (chat, id) DEFERRABLE INITIALLY DEFERRED
+) STRICT;
+CREATE INDEX chats_by_age ON chats (updated, key);
+
+CREATE TABLE messages (
+    key INTEGER PRIMARY KEY,
+    chat INTEGER NOT NULL REFERENCES chats (key) DEFERRABLE INITIALLY DEFERRED,
+    id TEXT NOT NULL,
+    parent TEXT,
+    role TEXT NOT NULL CHECK (role IN ('user', 'assistant')),
+    text TEXT NOT NULL,
+    thought TEXT NOT NULL,
+    attachments TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('done', 'running', 'stopped', 'failed')),
+    error TEXT,
+    model TEXT,
+    finish TEXT CHECK (finish IN ('stop', 'length', 'tool_calls')),
+    stats TEXT,
+    thought_ms INTEGER,
+    UNIQUE (chat, id),
+    FOREIGN KEY (chat, parent) REFERENCES messages (chat, id) DEFERRABLE INITIALLY DEFERRED
+) STRICT;
+CREATE INDEX messages_by_chat ON messages (chat);
+CREATE INDEX messages_by_parent ON messages (chat, parent);
+CREATE INDEX messages_by_age ON messages (created);
+
+CREATE VIRTUAL TABLE texts USING fts5 (text, content = 'messages', content_rowid = 'key', tokenize = 'trigram');
+INSERT INTO texts (texts, rank) VALUES ('secure-delete', 1);
+CREATE TRIGGER text_comes AFTER INSERT ON messages BEGIN
+    INSERT INTO texts (rowid, text) VALUES (new.key, new.text);
+END;
+CREATE TRIGGER text_goes AFTER DELETE ON messages BEGIN
+    INSERT INTO texts (texts, rowid, text) VALUES ('delete', old.key, old.text);
+END;
+CREATE TRIGGER text_changes AFTER UPDATE OF text ON messages WHEN old.text IS NOT new.text BEGIN
+    INSERT INTO texts (texts, rowid, text) VALUES ('delete', old.key, old.text);
+    INSERT INTO texts (rowid, text) VALUES (new.key, new.text);
+END;
+";
+
+/// What a database says that it is.
+pub(crate) struct Stamp {
+    /// Whose it is.
+    pub(crate) application: i64,
+    /// Its form.
+    pub(crate) form: i64,
+    /// Whether nothing is in it.
+    pub(crate) is_empty: bool,
+}
+
+impl Stamp {
+    /// Reads the stamp; the first touch of the file's contents.
+    pub(crate) fn read(connection: &Connection) -> rusqlite::Result<Self> {
+        let number = |sql| connection.query_row(sql, [], |row| row.get(0));
+        Ok(Self {
+            application: number("PRAGMA application_id")?,
+            form: number("PRAGMA user_version")?,
+            is_empty: number("SELECT count(*) FROM sqlite_schema")? == 0,
+        })
+    }
+}
+
+/// Brings a database to the newest form, all of it or nothing.
+pub(crate) fn renew(connection: &mut Connection) -> rusqlite::Result<()> {
+    let change = Transaction::new(connection, TransactionBehavior::Immediate)?;
+    let form: i64 = change.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    for sql in FORMS.iter().skip(usize::try_from(form).unwrap_or(0)) {
+        change.execute_batch(sql)?;
+    }
+    change.pragma_update(None, "application_id", APPLICATION)?;
+    change.pragma_update(None, "user_version", NEWEST)?;
+    change.commit()
+}

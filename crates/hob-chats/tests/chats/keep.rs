@@ -1,0 +1,249 @@
+//! What is kept comes back; what cannot be is refused, and changes nothing.
+
+use crate::{Bench, all, chat, files, id, say};
+use hob_chats::{
+    Attachment, Error, Finish, Message, Role, Sampling, Settings, State, Stats, Trouble, limits,
+};
+
+/// A message in which every field says something.
+fn full() -> Message {
+    Message {
+        role: Role::Assistant,
+        thought: "hm\0m".into(),
+        attachments: vec![Attachment { name: "a \"b\".txt".into(), text: "x\r\n\u{0}y".into() }],
+        created: 5,
+        state: State::Failed,
+        error: Some(Trouble { message: "broke".into(), advice: Some("again".into()) }),
+        model: Some("ember".into()),
+        finish: Some(Finish::ToolCalls),
+        stats: Some(Stats { prompt_tokens: 7, per_second: 0.1 + 0.2, ..Stats::default() }),
+        thought_ms: Some(1234),
+        ..say("answer", Some("first"), "Grüße 漢字 \u{1f525}\0 '); DROP TABLE chats; --")
+    }
+}
+
+#[test]
+fn everything_comes_back_as_it_was() {
+    let bench = Bench::new();
+    let mut kept = chat("one", Some("answer"));
+    kept.title = "'\";--\0 Title 漢".into();
+    (kept.is_named, kept.is_private, kept.folder) = (true, true, Some("Work".into()));
+    let sampling = Sampling { temperature: Some(0.1), seed: Some(u64::MAX), ..Sampling::default() };
+    kept.settings = Settings { model: Some("m".into()), think: Some(false), sampling, ..Settings::default() };
+    let messages = vec![say("first", None, ""), full()];
+    assert_eq!(bench.chats.put(&kept, &messages).unwrap(), 1);
+    let other = bench.again();
+    assert_eq!(other.get(&kept.id).unwrap().chat, kept);
+    assert_eq!(all(&other, &kept.id), messages);
+    assert_eq!(other.branch(&kept.id).unwrap(), messages);
+    kept.title = "Other".into();
+    kept.created = 9;
+    assert_eq!(other.put(&kept, &[]).unwrap(), 2);
+    let now = bench.chats.get(&kept.id).unwrap();
+    assert_eq!((now.chat.title.as_str(), now.chat.created, now.version), ("Other", 1, 2));
+    assert_eq!(other.put_messages(&kept.id, &[Message { text: "new".into(), ..full() }]).unwrap(), 3);
+    assert_eq!(all(&bench.chats, &kept.id)[1].text, "new");
+    bench.chats.verify().unwrap();
+}
+
+#[test]
+fn lists_and_messages_come_in_pages() {
+    let bench = Bench::new();
+    assert_eq!(bench.chats.list(None, 10).unwrap().chats, []);
+    for n in 0..25 {
+        let mut one = chat(&format!("c{n}"), None);
+        one.updated = n / 2;
+        bench.chats.put(&one, &[]).unwrap();
+    }
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        let page = bench.chats.list(after, 10).unwrap();
+        seen.extend(page.chats.iter().map(|listed| listed.chat.id.clone()));
+        let Some(next) = page.next else { break };
+        after = Some(next.to_string().parse().unwrap());
+    }
+    assert_eq!(seen, (0..25).rev().map(|n| id(&format!("c{n}"))).collect::<Vec<_>>());
+    assert!("1".parse::<hob_chats::Cursor>().is_err() && "a-b".parse::<hob_chats::Cursor>().is_err());
+
+    let large = Attachment { name: "large".into(), text: "x".repeat(5 << 20) };
+    let with_file = |n| Message { attachments: vec![large.clone()], ..say(&format!("m{n}"), None, "") };
+    let messages: Vec<Message> = (0..4).map(with_file).collect();
+    bench.chats.put_messages(&id("c3"), &messages).unwrap();
+    let page = bench.chats.messages(&id("c3"), None, 1000).unwrap();
+    assert_eq!(page.messages.len(), 2, "a page ends with its bytes");
+    assert_eq!(all(&bench.chats, &id("c3")), messages);
+}
+
+#[test]
+fn conversations_are_found_by_the_start_of_their_ids() {
+    let bench = Bench::new();
+    for name in ["abcd1111", "abcd2222", "xyz12345"] {
+        bench.chats.put(&chat(name, None), &[]).unwrap();
+    }
+    assert_eq!(bench.chats.find("x").unwrap().chat.id, id("xyz12345"));
+    assert_eq!(bench.chats.find("abcd2").unwrap().chat.id, id("abcd2222"));
+    assert!(matches!(bench.chats.find("abcd"), Err(Error::Ambiguous { .. })));
+    for none in ["", "q", "%", "_", "x%", "xyz123456"] {
+        let found = bench.chats.find(none);
+        assert!(
+            matches!(found, Err(Error::UnknownChat { .. } | Error::Ambiguous { .. })),
+            "{none:?}: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn what_makes_no_tree_is_refused_and_nothing_of_it_stays() {
+    let bench = Bench::new();
+    bench.chats.put(&chat("one", Some("a")), &[say("a", None, "A"), say("b", Some("a"), "B")]).unwrap();
+    bench.chats.put(&chat("two", None), &[say("other", None, "O")]).unwrap();
+    let before = all(&bench.chats, &id("one"));
+    let put = |messages: &[Message]| bench.chats.put_messages(&id("one"), messages);
+    let new = say("new", None, "must not stay");
+    let refused = |messages: &[Message]| {
+        let with_new: Vec<Message> = [std::slice::from_ref(&new), messages].concat();
+        put(&with_new).unwrap_err()
+    };
+    assert!(
+        matches!(refused(&[say("c", Some("other"), "")]), Error::NoParent { .. }),
+        "of another conversation"
+    );
+    assert!(
+        matches!(refused(&[say("c", Some("d"), ""), say("d", Some("c"), "")]), Error::NoParent { .. }),
+        "a circle"
+    );
+    assert!(matches!(refused(&[say("c", Some("c"), "")]), Error::NoParent { .. }), "itself");
+    assert!(
+        matches!(refused(&[say("a", Some("b"), "A")]), Error::Moved { .. }),
+        "a circle out of what is there"
+    );
+    assert!(matches!(
+        refused(&[Message { role: Role::Assistant, ..say("b", Some("a"), "") }]),
+        Error::Moved { .. }
+    ));
+    let gone = chat("one", Some("gone"));
+    assert!(matches!(bench.chats.put(&gone, &[]), Err(Error::UnknownMessage { .. })));
+    assert!(matches!(bench.chats.put_messages(&id("none"), &[]), Err(Error::UnknownChat { .. })));
+    // A page that still shows what was deleted elsewhere brings no half of it back.
+    let late = bench.chats.put(&chat("deleted", Some("late")), &[say("late", Some("early"), "")]);
+    assert!(matches!(late, Err(Error::NoParent { .. })));
+    assert!(bench.chats.get(&id("deleted")).is_err());
+    assert_eq!(all(&bench.chats, &id("one")), before);
+    bench.chats.verify().unwrap();
+}
+
+#[test]
+fn what_is_too_large_or_makes_no_sense_is_refused() {
+    let bench = Bench::new();
+    for wrong in ["", "short", "with-hyphen", "änderung", "../../etc", &"x".repeat(33), "a b c d e f"] {
+        assert!(matches!(hob_chats::Id::parse(wrong), Err(Error::Id { .. })), "{wrong:?}");
+    }
+    let base = || chat("one", None);
+    let long = |max: usize| "x".repeat(max + 1);
+    let mut wrong = vec![base(); 7];
+    wrong[0].title = long(limits::TITLE_BYTES_MAX);
+    wrong[1].title = " ".into();
+    wrong[2].folder = Some(long(limits::FOLDER_BYTES_MAX));
+    wrong[3].settings.system = long(limits::SYSTEM_BYTES_MAX);
+    wrong[4].updated = -1;
+    wrong[5].settings.sampling.temperature = Some(f64::NAN);
+    wrong[6].created = limits::TIME_MAX + 1;
+    for chat in wrong {
+        assert!(matches!(bench.chats.put(&chat, &[]), Err(Error::Field { .. })));
+    }
+    let base = || say("m", None, "");
+    let file = |text: String| Attachment { name: "n".into(), text };
+    let mut wrong = vec![base(); 6];
+    wrong[0].text = long(limits::TEXT_BYTES_MAX);
+    wrong[1].thought = long(limits::TEXT_BYTES_MAX);
+    wrong[2].attachments = vec![file(String::new()); limits::ATTACHMENTS_MAX + 1];
+    wrong[3].attachments = vec![file(long(limits::ATTACHMENTS_BYTES_MAX))];
+    wrong[4].thought_ms = Some(-1);
+    wrong[5].stats = Some(Stats { per_second: f64::INFINITY, ..Stats::default() });
+    for message in wrong {
+        assert!(matches!(bench.chats.put(&chat("one", None), &[message]), Err(Error::Field { .. })));
+    }
+    assert!(!bench.file().exists(), "nothing was worth a file");
+}
+
+#[test]
+fn what_is_deleted_is_gone_from_the_disk() {
+    let bench = Bench::new();
+    let secret = "Rumpelstiltskin-41c1a8";
+    bench.chats.put(&chat("one", None), &[say("a", None, secret)]).unwrap();
+    bench
+        .chats
+        .put(
+            &chat("two", Some("c")),
+            &[say("a", None, "x"), say("b", Some("a"), secret), say("c", Some("b"), "y")],
+        )
+        .unwrap();
+    let holds = || {
+        let files = files(bench.dir.path());
+        files.values().any(|bytes| bytes.windows(secret.len()).any(|window| window == secret.as_bytes()))
+    };
+    assert!(holds());
+    bench.chats.delete(&id("one")).unwrap();
+    assert!(holds(), "the other conversation has it, too");
+    assert_eq!(bench.chats.delete_message(&id("two"), &id("b")).unwrap(), 2);
+    assert!(!holds());
+    assert_eq!(bench.chats.get(&id("two")).unwrap().chat.leaf, Some(id("a")));
+    assert!(matches!(bench.chats.delete(&id("one")), Err(Error::UnknownChat { .. })));
+    assert!(matches!(bench.chats.delete_message(&id("two"), &id("b")), Err(Error::UnknownMessage { .. })));
+    assert_eq!(bench.chats.delete_message(&id("two"), &id("a")).unwrap(), 1);
+    assert_eq!(bench.chats.get(&id("two")).unwrap().chat.leaf, None);
+    bench.chats.verify().unwrap();
+}
+
+/// Reading, and changing what is not there, leaves no trace: what is never put is never on the disk.
+#[test]
+fn nothing_is_made_before_something_is_kept() {
+    let bench = Bench::new();
+    let none = id("none");
+    assert!(
+        bench.chats.list(None, 10).unwrap().chats.is_empty()
+            && bench.chats.search("text", 10).unwrap().is_empty()
+    );
+    assert!(
+        bench.chats.get(&none).is_err()
+            && bench.chats.find("n").is_err()
+            && bench.chats.branch(&none).is_err()
+    );
+    assert!(bench.chats.messages(&none, None, 10).is_err());
+    assert!(bench.chats.delete(&none).is_err() && bench.chats.delete_message(&none, &none).is_err());
+    bench.chats.verify().unwrap();
+    assert!(files(bench.dir.path()).is_empty());
+}
+
+#[test]
+fn a_long_chain_is_walked_and_removed() {
+    let bench = Bench::new();
+    let name = |n: usize| format!("m{n}");
+    let messages: Vec<Message> =
+        (0..3000).map(|n| say(&name(n), n.checked_sub(1).map(name).as_deref(), &n.to_string())).collect();
+    bench.chats.put(&chat("long", Some("m2999")), &messages).unwrap();
+    assert_eq!(bench.chats.branch(&id("long")).unwrap().len(), 3000);
+    assert_eq!(bench.chats.delete_message(&id("long"), &id("m5")).unwrap(), 2995);
+    assert_eq!(bench.chats.get(&id("long")).unwrap().chat.leaf, Some(id("m4")));
+    bench.chats.delete(&id("long")).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn nobody_else_can_read_them() {
+    use std::os::unix::fs::PermissionsExt;
+    let bench = Bench::new();
+    bench.chats.put(&chat("one", None), &[]).unwrap();
+    let folder = bench.file().parent().unwrap().to_path_buf();
+    let modes = || {
+        let entries = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+        let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        entries.map(|path| mode(&path)).chain([mode(&folder) & !0o100]).collect::<Vec<_>>()
+    };
+    assert!(modes().len() >= 3 && modes().iter().all(|mode| *mode == 0o600), "{:?}", modes());
+    // A copy may have brought other permissions.
+    std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::set_permissions(bench.file(), PermissionsExt::from_mode(0o644)).unwrap();
+    bench.again().list(None, 1).unwrap();
+    assert!(modes().iter().all(|mode| *mode == 0o600), "{:?}", modes());
+}

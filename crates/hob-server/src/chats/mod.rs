@@ -1,0 +1,228 @@
+//! `/hob/v1/chats`: conversations that outlive the server, as `hob-chats` keeps them for the page, the terminal and others.
+
+mod carry;
+mod query;
+
+pub use carry::{export, import};
+
+use crate::App;
+use crate::limits;
+use crate::problem::{Dialect, Kind, Problem};
+use crate::wire;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{Request, Uri};
+use axum::response::Response;
+use hob_chats::{Chat, Chats, Cursor, Error, Id, Message};
+use query::Query;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// Where conversations are kept.
+#[derive(Clone)]
+pub enum ChatsAt {
+    /// In this file.
+    File(Arc<Chats>),
+    /// Nowhere, and why.
+    Nowhere(String),
+}
+
+/// The conversations, and how many requests may be about them at a time: each holds a thread while the disk works.
+pub struct Desk {
+    at: ChatsAt,
+    places: Arc<Semaphore>,
+    /// Imports and exports last as long as the client reads or writes.
+    long_places: Arc<Semaphore>,
+}
+
+impl Desk {
+    /// A desk over these conversations.
+    pub fn new(at: ChatsAt) -> Self {
+        let places = |count| Arc::new(Semaphore::new(count));
+        Self { at, places: places(limits::CHATS_AT_ONCE), long_places: places(limits::CARRIES_AT_ONCE) }
+    }
+
+    /// # Errors
+    /// Why nothing is kept.
+    fn chats(&self) -> Result<Arc<Chats>, Problem> {
+        match &self.at {
+            ChatsAt::File(chats) => Ok(Arc::clone(chats)),
+            ChatsAt::Nowhere(why) => {
+                let message = format!("conversations are not kept by this server: {why}");
+                Err(Problem::new(Kind::NotImplemented, message).code("chats_not_kept"))
+            }
+        }
+    }
+}
+
+/// Does work on the disk apart from the threads that answer.
+async fn work<T: Send + 'static>(
+    app: &App,
+    work: impl FnOnce(&Chats) -> Result<T, Error> + Send + 'static,
+) -> Result<T, Problem> {
+    let chats = app.chats.chats()?;
+    let place = Arc::clone(&app.chats.places).acquire_owned().await;
+    let worked = tokio::task::spawn_blocking(move || {
+        let _place = place;
+        work(&chats)
+    });
+    worked
+        .await
+        .map_err(|_| Problem::new(Kind::Internal, "the conversations could not be reached"))?
+        .map_err(Problem::from)
+}
+
+/// `GET /hob/v1/chats`: conversations, those first in which something was said last.
+pub async fn list(State(app): State<App>, uri: Uri) -> Response {
+    let list = async {
+        let query = Query::of(&uri)?;
+        let after = query.get("after").map(|after| after.parse::<Cursor>()).transpose()?;
+        let limit = query.limit()?;
+        let listing = work(&app, move |chats| chats.list(after, limit)).await?;
+        let next = listing.next.map(|next| next.to_string());
+        Ok(json!({"chats": values(&listing.chats), "next": next}))
+    };
+    answer(list.await)
+}
+
+/// `GET /hob/v1/chats/{id}`: a conversation without its messages.
+pub async fn get(State(app): State<App>, Path(id): Path<String>) -> Response {
+    let get = async {
+        let id = Id::parse(&id)?;
+        let listed = work(&app, move |chats| chats.get(&id)).await?;
+        Ok(value(&listed))
+    };
+    answer(get.await)
+}
+
+/// `PUT /hob/v1/chats/{id}`: keeps a conversation and some of its messages, all or nothing.
+pub async fn put(State(app): State<App>, Path(id): Path<String>, request: Request<Body>) -> Response {
+    let put = async {
+        let mut body = wire::read_json(request).await?;
+        let id = Id::parse(&id)?;
+        let chat: Chat = read(&mut body, "chat")?;
+        if chat.id != id {
+            return Err(Problem::invalid(
+                "chat.id",
+                format!("expected {id} as in the path, found {}", chat.id),
+            ));
+        }
+        let messages = messages_of(&mut body)?;
+        let version = work(&app, move |chats| chats.put(&chat, &messages)).await?;
+        Ok(json!({"version": version}))
+    };
+    answer(put.await)
+}
+
+/// `DELETE /hob/v1/chats/{id}`.
+pub async fn delete(State(app): State<App>, Path(id): Path<String>) -> Response {
+    let delete = async {
+        let id = Id::parse(&id)?;
+        work(&app, move |chats| chats.delete(&id)).await?;
+        Ok(json!({"deleted": 1}))
+    };
+    answer(delete.await)
+}
+
+/// `GET /hob/v1/chats/{id}/messages`: messages of all branches, in the order in which they were kept first.
+pub async fn messages(State(app): State<App>, Path(id): Path<String>, uri: Uri) -> Response {
+    let messages = async {
+        let query = Query::of(&uri)?;
+        let (id, after, limit) = (Id::parse(&id)?, query.number("after")?, query.limit()?);
+        let page = work(&app, move |chats| chats.messages(&id, after, limit)).await?;
+        Ok(json!({"messages": values(&page.messages), "next": page.next}))
+    };
+    answer(messages.await)
+}
+
+/// `PUT /hob/v1/chats/{id}/messages`: keeps messages of a conversation that is there, all or nothing.
+pub async fn put_messages(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    request: Request<Body>,
+) -> Response {
+    let put = async {
+        let mut body = wire::read_json(request).await?;
+        let id = Id::parse(&id)?;
+        let messages = messages_of(&mut body)?;
+        let version = work(&app, move |chats| chats.put_messages(&id, &messages)).await?;
+        Ok(json!({"version": version}))
+    };
+    answer(put.await)
+}
+
+/// `DELETE /hob/v1/chats/{id}/messages/{message}`: a message and everything below it.
+pub async fn delete_message(State(app): State<App>, Path((id, message)): Path<(String, String)>) -> Response {
+    let delete = async {
+        let (id, message) = (Id::parse(&id)?, Id::parse(&message)?);
+        let count = work(&app, move |chats| chats.delete_message(&id, &message)).await?;
+        Ok(json!({"deleted": count}))
+    };
+    answer(delete.await)
+}
+
+/// `GET /hob/v1/chats/search?q=`: messages that hold all words, newest first.
+pub async fn search(State(app): State<App>, uri: Uri) -> Response {
+    let search = async {
+        let query = Query::of(&uri)?;
+        let (text, limit) = (query.get("q").unwrap_or_default().to_owned(), query.limit()?);
+        let hits = work(&app, move |chats| chats.search(&text, limit)).await?;
+        Ok(json!({"hits": values(&hits)}))
+    };
+    answer(search.await)
+}
+
+fn answer(result: Result<Value, Problem>) -> Response {
+    match result {
+        Ok(value) => wire::ok(&value),
+        Err(problem) => problem.respond(Dialect::OpenAi),
+    }
+}
+
+fn value(value: &impl serde::Serialize) -> Value {
+    serde_json::to_value(value).expect("our own types have texts as keys")
+}
+
+fn values(list: &[impl serde::Serialize]) -> Vec<Value> {
+    list.iter().map(value).collect()
+}
+
+/// A part of a body as what it should be.
+fn read<T: serde::de::DeserializeOwned>(body: &mut Value, name: &str) -> Result<T, Problem> {
+    let part = body.get_mut(name).map(Value::take).unwrap_or_default();
+    serde_json::from_value(part).map_err(|error| Problem::invalid(name, format!("{name}: {error}")))
+}
+
+fn messages_of(body: &mut Value) -> Result<Vec<Message>, Problem> {
+    if body.get("messages").is_none() {
+        return Ok(Vec::new());
+    }
+    let messages: Vec<Message> = read(body, "messages")?;
+    if messages.len() > limits::MESSAGES_MAX {
+        let message =
+            format!("expected at most {} messages at a time, found {}", limits::MESSAGES_MAX, messages.len());
+        return Err(Problem::invalid("messages", message));
+    }
+    Ok(messages)
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let message = error.to_string();
+        match error {
+            Error::Id { .. } => Self::invalid("id", message),
+            Error::Field { field, .. } => Self::invalid(field, message),
+            Error::NoParent { .. } => Self::invalid("messages", message).code("parent_not_found"),
+            Error::Moved { .. } => Self::invalid("messages", message).code("message_moved"),
+            Error::Full { .. } => Self::invalid("messages", message).code("chat_full"),
+            Error::Import { .. } => Self::new(Kind::Invalid, message).code("invalid_import"),
+            Error::UnknownChat { .. } | Error::Ambiguous { .. } => {
+                Self::new(Kind::NotFound, message).code("chat_not_found")
+            }
+            Error::UnknownMessage { .. } => Self::new(Kind::NotFound, message).code("message_not_found"),
+            Error::Busy { .. } => Self::new(Kind::Overloaded, message).code("chats_busy"),
+            _ => Self::new(Kind::Internal, message).code("chats_unreachable"),
+        }
+    }
+}
