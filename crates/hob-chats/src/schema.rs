@@ -81,7 +81,9 @@ pub(crate) struct Stamp {
 impl Stamp {
     /// Reads the stamp; the first touch of the file's contents.
     pub(crate) fn read(connection: &Connection) -> rusqlite::Result<Self> {
-        let number = |sql| connection.query_row(sql, [], |row| row.get(0));
+        // One moment's state: another process may be making the file right now.
+        let moment = connection.unchecked_transaction()?;
+        let number = |sql| moment.query_row(sql, [], |row| row.get(0));
         Ok(Self {
             application: number("PRAGMA application_id")?,
             form: number("PRAGMA user_version")?,
