@@ -82,10 +82,11 @@ mod tests {
         let text = "Ada Lovelace wrote to Bo, 5 Elm St.";
         score.add(text, &[0..12, 22..24, 26..34], &[0..12, 22..24, 26..34], 0.9);
         assert_eq!(score, Score { marked: 2, hit: 2, found: 2, right: 2 });
-        let [name, last] = [vec![0..12], vec![4..12]];
-        score.add(text, &name, &[4..12, 15..18], 0.9);
+        let (whole, last) = (0..12, 4..12);
+        let [name, last] = [std::slice::from_ref(&whole), std::slice::from_ref(&last)];
+        score.add(text, name, &[4..12, 15..18], 0.9);
         assert_eq!(score, Score { marked: 3, hit: 2, found: 4, right: 2 });
-        score.add(text, &name, &last, 0.6);
+        score.add(text, name, last, 0.6);
         assert_eq!((score.hit, score.right), (3, 3));
         assert!((score.recall() - 0.75).abs() < 1e-9 && (score.precision() - 0.6).abs() < 1e-9);
         assert!((score.f2() - 5.0 * 0.45 / (2.4 + 0.75)).abs() < 1e-9);

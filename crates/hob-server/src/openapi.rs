@@ -61,7 +61,7 @@ fn shelf() -> Vec<Operation> {
         any("delete", "/hob/v1/shelf/pulls/{id}", "Gives it up."),
         any("post", "/hob/v1/shelf/pulls/{id}/pause", "Lets it rest."),
         any("post", "/hob/v1/shelf/pulls/{id}/resume", "Goes on with it."),
-        any("get", "/hob/v1/shelf/events", "Progress, as events of the server.").as_events(),
+        any("get", "/hob/v1/shelf/events", "Progress, as events of the server.").with_events(),
         any("get", "/hob/v1/shelf/found", "Models that other programs hold."),
         any("post", "/hob/v1/shelf/found", "Adopts some of them.").with_document(),
     ]
@@ -99,7 +99,7 @@ impl Operation {
         Self { takes_document: true, ..self }
     }
 
-    fn as_events(self) -> Self {
+    fn with_events(self) -> Self {
         Self { media: "text/event-stream", ..self }
     }
 

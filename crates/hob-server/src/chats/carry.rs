@@ -79,7 +79,7 @@ impl Write for Frames {
         }
         let frame = Bytes::from(std::mem::take(&mut self.waiting));
         let sent = tokio::time::timeout(limits::READ_TIME, self.frames.send(Ok(frame)));
-        match self.runtime.block_on(async { sent.await }) {
+        match self.runtime.block_on(sent) {
             Ok(Ok(())) => Ok(()),
             _ => Err(io::ErrorKind::BrokenPipe.into()),
         }
