@@ -114,23 +114,28 @@ class Shelf {
     this.pulls = pulls;
     for (const pull of pulls) {
       const was = before.get(pull.id);
-      if (was === undefined || was === pull.state) continue;
-      if (pull.state === 'done') this.arrived(pull);
-      if (pull.state === 'failed' && pull.error) notices.show(`${pull.name}: ${pull.error.message}`, true);
+      const isNews = was !== undefined && was !== pull.state;
+      // What is wanted may have come before this page heard that it was on its way: adopting takes a moment.
+      if (pull.state === 'done' && (isNews || this.isWanted(pull))) this.arrived(pull);
+      if (isNews && pull.state === 'failed' && pull.error) notices.show(`${pull.name}: ${pull.error.message}`, true);
     }
     if (this.active.length > 0) void this.follow();
     else this.rest();
   }
 
+  private isWanted(pull: Pull): boolean {
+    try {
+      return localStorage.getItem(WANTED) === pull.reference;
+    } catch {
+      return false;
+    }
+  }
+
   private arrived(pull: Pull): void {
     notices.show(`${pull.name} is here.`);
-    try {
-      if (localStorage.getItem(WANTED) === pull.reference) {
-        localStorage.removeItem(WANTED);
-        prefs.setDefaults({ ...prefs.defaults, model: pull.name });
-      }
-    } catch {
-      // As above.
+    if (this.isWanted(pull)) {
+      localStorage.removeItem(WANTED);
+      prefs.setDefaults({ ...prefs.defaults, model: pull.name });
     }
     void server.load();
     void this.load();
