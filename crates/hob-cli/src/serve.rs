@@ -75,46 +75,13 @@ pub struct ServeArgs {
     pub max_loaded_memory: Option<u64>,
     /// Where models are pulled from.
     #[command(flatten)]
-    pub hubs: HubArgs,
+    pub hubs: store::NetworkArgs,
     /// Keep no conversations: those of the page are gone when it is closed
     #[arg(long)]
     pub no_chats: bool,
     /// How models run.
     #[command(flatten)]
     pub run: RunArgs,
-}
-
-/// What the page and programs may pull, and from where.
-#[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Network")]
-pub struct HubArgs {
-    /// Forbid the network: no model can be pulled [also: HOB_OFFLINE=1]
-    #[arg(long)]
-    pub offline: bool,
-    /// Address of Hugging Face or a mirror [also: HF_ENDPOINT]
-    #[arg(long, value_name = "URL")]
-    pub endpoint: Option<String>,
-    /// Address of Ollama's registry or a mirror
-    #[arg(long, value_name = "URL")]
-    pub registry: Option<String>,
-    /// A further place that a mirror may redirect to; may be repeated
-    #[arg(long, value_name = "URL")]
-    pub allow_hub: Vec<String>,
-    /// File with an access token for Hugging Face [also: HF_TOKEN]
-    #[arg(long, value_name = "FILE")]
-    pub token_file: Option<PathBuf>,
-}
-
-impl HubArgs {
-    fn network(&self) -> store::NetworkArgs {
-        store::NetworkArgs {
-            offline: self.offline,
-            endpoint: self.endpoint.clone(),
-            registry: self.registry.clone(),
-            allow_host: self.allow_hub.clone(),
-            token_file: self.token_file.clone(),
-        }
-    }
 }
 
 fn keep_alive(text: &str) -> Result<KeepAlive, String> {
@@ -163,7 +130,7 @@ fn set_up(args: &ServeArgs) -> anyhow::Result<(Config, Box<Stored>)> {
     args.models.iter().try_for_each(|name| which::exists(name))?;
     open::note_pin();
     // What is wrong with an address or a token is said now, not when somebody wants a model.
-    let (egress, _) = args.hubs.network().connect()?;
+    let (egress, _) = args.hubs.connect()?;
     let network = Network { is_offline: egress.is_offline(), places: egress.policy().places() };
     let catalogue = Box::new(Stored::new(&args.models, store::open().ok()));
     Ok((config(args, network), catalogue))
@@ -192,7 +159,7 @@ fn config(args: &ServeArgs, network: Network) -> Config {
             memory_max,
             notice: fail::note,
         },
-        shelf: store::open().ok().map(|store| shelf(store, args.hubs.network())),
+        shelf: store::open().ok().map(|store| shelf(store, args.hubs.clone())),
         chats: chats_at(args),
         drain: DRAIN,
     }

@@ -8,8 +8,7 @@ use crate::parent::Parent;
 use anyhow::bail;
 use hob_model::spec::Ffn;
 use hob_shrink::{
-    Divergences, Error, Notes, Options, Pruned, Stage, Statistics, Study, Tuning, Widths, check_budgets,
-    prune,
+    Divergences, Notes, Options, Pruned, Stage, Statistics, Study, Tuning, Widths, check_budgets, prune,
 };
 use hob_train::Point;
 use serde::Serialize;
@@ -121,12 +120,13 @@ pub fn choose(making: &Making<'_>, texts: &mut Texts, view: &mut View) -> anyhow
         &mut |done| view.line(&format!("reading with the model: {done} of {total} tokens")),
     );
     let of = width(parent)?;
-    let widths: Vec<usize> = [of].into_iter().chain(widths(of)).collect();
+    let whole = check_budgets(both.0, &parent.metadata, options);
+    let widths: Vec<usize> = whole.is_ok().then_some(of).into_iter().chain(widths(of)).collect();
     let effort = |share: f64| making.args.text.train.map(|effort| effort.share(share));
     let each = TRIALS / widths.len() as f64;
     let mut tried: Vec<Tried> = Vec::new();
-    let mut best: Option<(f64, Option<Pruned>)> = None;
-    let mut too_large = None;
+    let mut best: Option<(Tried, Option<Pruned>)> = None;
+    let mut fits = whole;
     for ffn in widths {
         let mut model = None;
         if ffn < of {
@@ -135,8 +135,8 @@ pub fn choose(making: &Making<'_>, texts: &mut Texts, view: &mut View) -> anyhow
             model = Some(prune(both, &parent.metadata, &statistics, widths, &mut heard)?);
         }
         let shape = model.as_ref().map_or(making.whole, Shape::from);
-        if let Err(error) = check_budgets(shape.network, shape.metadata, options) {
-            too_large = Some(error);
+        fits = check_budgets(shape.network, shape.metadata, options);
+        if fits.is_err() {
             continue;
         }
         view.clear();
@@ -147,16 +147,18 @@ pub fn choose(making: &Making<'_>, texts: &mut Texts, view: &mut View) -> anyhow
         let left = if model.is_some() { each / 2.0 } else { each };
         let divergence = trial.child(model.as_ref(), effort(left), view)?;
         note(&format!("{ffn} of {of} neurons: {divergence:.5} nats per token from the parent"));
-        tried.push(Tried { ffn, divergence });
-        if best.as_ref().is_none_or(|(least, _)| divergence < *least) {
-            best = Some((divergence, model));
+        let this = Tried { ffn, divergence };
+        tried.push(this.clone());
+        if best.as_ref().is_none_or(|(best, _)| divergence < best.divergence) {
+            best = Some((this, model));
         }
     }
-    let Some((least, model)) = best else {
-        return Err(too_large.unwrap_or(Error::Budget { budget: 0, least: 0 }).into());
+    let Some((best, model)) = best else {
+        // Not even the narrowest fits: it says how much it takes.
+        fits?;
+        bail!("no width could be tried");
     };
-    let ffn = tried.iter().find(|t| t.divergence == least).map_or(of, |t| t.ffn);
-    let found = Narrowed { ffn, of, tried };
+    let found = Narrowed { ffn: best.ffn, of, tried };
     let Some(model) = model else { return Ok(Narrowing { model: None, rest: 1.0 - TRIALS, found }) };
     let rest = (1.0 - TRIALS) / 2.0;
     let model = Trial { making, texts }.recover(model, effort(rest))?;

@@ -13,7 +13,7 @@ const FILE_BYTES_MAX: u64 = 4 << 20;
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Network")]
 pub struct NetworkArgs {
-    /// Refuse to use the network [also: HOB_OFFLINE=1]
+    /// Refuse to use the network: no model can be pulled [also: HOB_OFFLINE=1]
     #[arg(long)]
     pub offline: bool,
     /// Address of Hugging Face or a mirror [also: HF_ENDPOINT]
@@ -22,9 +22,9 @@ pub struct NetworkArgs {
     /// Address of Ollama's registry or a mirror
     #[arg(long, value_name = "URL")]
     pub registry: Option<String>,
-    /// A further place that a mirror may redirect to
+    /// A further place that a mirror may redirect to; may be repeated
     #[arg(long, value_name = "URL")]
-    pub allow_host: Vec<String>,
+    pub allow_hub: Vec<String>,
     /// File with an access token for Hugging Face [also: HF_TOKEN]
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
@@ -46,9 +46,9 @@ impl NetworkArgs {
             ollama: address(self.registry.clone(), OLLAMA, "--registry")?,
         };
         let mut policy = hubs.policy()?;
-        for place in &self.allow_host {
+        for place in &self.allow_hub {
             let place = if place.contains("://") { place.clone() } else { format!("https://{place}") };
-            policy.allow_named(Address::parse(&place).context("--allow-host")?.origin().clone())?;
+            policy.allow_named(Address::parse(&place).context("--allow-hub")?.origin().clone())?;
         }
         let proxy = variable(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]);
         let exceptions = variable(&["NO_PROXY", "no_proxy"]).unwrap_or_default();

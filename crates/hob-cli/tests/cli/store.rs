@@ -52,7 +52,7 @@ impl Bench {
         }
         command.args(args).stdin(Stdio::null());
         if args.first() == Some(&"pull") {
-            command.args(["--allow-host", &self.hub.storage()]);
+            command.args(["--allow-hub", &self.hub.storage()]);
         }
         command
     }

@@ -18,7 +18,7 @@ mod stories;
 mod talk;
 mod texts;
 mod tools;
-mod words;
+pub(crate) mod words;
 
 use hob_base::Random;
 use serde_json::{Value, json};

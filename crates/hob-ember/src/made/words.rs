@@ -172,5 +172,5 @@ const REASON: &str = "because of heavy rain, because the roof is leaking, becaus
 const EVENT: &str = "concert, book fair, flower show, football match, chess tournament, summer party, market, art class, film night, \
     cooking course, charity run, school play, dance evening, science fair, bicycle race, garden party, open day";
 
-const MONTH: &str =
+pub(crate) const MONTH: &str =
     "January, February, March, April, May, June, July, August, September, October, November, December";

@@ -5,6 +5,7 @@
 //! an occupation, `{G}` for an age, `{D}` for a year, `{DD}` for a day, `{Z}` for a post code. A number behind a letter asks for
 //! another one, a small letter for small letters. Names are drawn from short lists or made of syllables of many languages.
 
+use crate::made::words::MONTH;
 use hob_base::Random;
 use hob_privacy::Label;
 use std::collections::BTreeMap;
@@ -503,20 +504,7 @@ impl<'a> Maker<'a> {
     fn day(&self, to: &mut Filled<'_>) -> String {
         let (year, month, day) =
             (1950 + to.random.below(80), 1 + to.random.below(12), 1 + to.random.below(28));
-        let name = [
-            "January",
-            "February",
-            "March",
-            "April",
-            "May",
-            "June",
-            "July",
-            "August",
-            "September",
-            "October",
-            "November",
-            "December",
-        ][month as usize - 1];
+        let name = MONTH.split(", ").nth(month as usize - 1).unwrap_or_default();
         match to.random.below(6) {
             0 => format!("{year}-{month:02}-{day:02}"),
             1 => format!("{day:02}/{month:02}/{year}"),
