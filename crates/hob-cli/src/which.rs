@@ -101,6 +101,11 @@ impl Which {
     }
 }
 
+/// Whether `name` is a word that says something, rather than a model or the place of one.
+pub fn is_word(name: &Path) -> bool {
+    exists(name).is_err() && name.to_str().is_some_and(|text| !is_like_path(text))
+}
+
 /// Says at once that there is nothing at `path`, for commands that would first wait for input.
 pub fn exists(path: &Path) -> anyhow::Result<()> {
     match std::fs::metadata(path) {

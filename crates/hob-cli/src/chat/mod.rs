@@ -17,7 +17,7 @@ pub use args::ChatArgs;
 
 use crate::context::{self, Context};
 use crate::fail::{Stop, note, usage};
-use crate::which::Which;
+use crate::which::{self, Which};
 use crate::{chats, open, out, platform, signals};
 use anyhow::{anyhow, bail};
 use args::AnswerArgs;
@@ -53,6 +53,11 @@ struct Desk {
 
 /// Runs the command. `started` is when the process started.
 pub fn run(mut args: ChatArgs, started: Instant) -> anyhow::Result<()> {
+    if (args.go_on || args.resume.is_some()) && args.prompt.is_none() {
+        // The conversation knows its model: a word alone goes on with it.
+        let word = args.model.take_if(|name| which::is_word(name));
+        args.prompt = word.map(|word| word.to_string_lossy().into_owned());
+    }
     let (which, text) = Which::with_prompt(args.model.as_deref(), args.prompt.as_deref())?;
     let resumed = Resumed::find(&args)?;
     // MODEL alone may have been a prompt.

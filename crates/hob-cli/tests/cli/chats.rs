@@ -62,8 +62,8 @@ fn a_single_answer_is_kept_when_asked_and_gone_on_with() {
     assert_eq!(chat["settings"]["model"], "ember");
     let next = hob(home, &[&["chat", "--continue", "and then, please?"], &short[..]].concat(), "");
     assert_eq!(next.code, Some(0), "{}", next.stderr);
-    let next = hob(home, &[&["chat", "--resume", &id[..10], "and", "--json"], &short[..]].concat(), "");
-    assert_eq!(next.code, Some(1), "one word is no prompt: {}", next.stderr);
+    let next = hob(home, &[&["chat", "--resume", &id[..10], "and.gguf", "--json"], &short[..]].concat(), "");
+    assert_eq!(next.code, Some(1), "a path is no prompt: {}", next.stderr);
     let all = carried(home, id);
     let messages = all["messages"].as_array().unwrap();
     let told: Vec<_> = messages.iter().map(|m| (m["role"].as_str().unwrap(), m["parent"].clone())).collect();
@@ -75,6 +75,10 @@ fn a_single_answer_is_kept_when_asked_and_gone_on_with() {
     assert_eq!((&messages[1]["model"], &messages[1]["finish"]), (&"ember".into(), &"length".into()));
     assert!(messages[3]["stats"]["prompt_tokens"].as_u64() > messages[1]["stats"]["prompt_tokens"].as_u64());
     assert_eq!(all["chat"]["leaf"], messages[3]["id"]);
+    // The model is known: a single word is what is said.
+    let word = hob(home, &[&["chat", "--continue", "thanks"], &short[..]].concat(), "");
+    assert_eq!(word.code, Some(0), "{}", word.stderr);
+    assert_eq!(carried(home, id)["messages"][4]["text"], "thanks");
     let unknown = hob(home, &["chat", "--resume", "zzz", "and then?"], "");
     assert!(unknown.code == Some(1) && unknown.stderr.contains("no conversation zzz"), "{}", unknown.stderr);
     for wrong in [&["--continue", "--temporary"][..], &["--continue", "--raw"], &["--keep", "--temporary"]] {
