@@ -7,8 +7,10 @@ use llguidance::{Matcher, ParserFactory};
 use serde_json::{Value, json};
 use toktrie::{ApproximateTokEnv, InferenceCapabilities, TokEnv, TokRxInfo, TokTrie};
 
+use super::distinct::{Distinct, Places, Watch};
 use super::grammar::{Grammar, JsonOptions, JsonWhitespace, Limits};
 use super::session::Constraint;
+use super::schema::Whole;
 use super::{gbnf, lark, over_budget, rejected, schema};
 use crate::{Error, Result};
 
@@ -69,7 +71,7 @@ impl ConstraintFactory {
         let parsers =
             self.parsers.get_or_init(|| build(&(self.vocab)(), &self.eos)).as_ref().map_err(Error::clone)?;
         let kind = grammar.kind();
-        let source = prepare(grammar, limits)?;
+        let (source, places) = prepare(grammar, limits)?;
         let init = llguidance::api::GrammarInit::Serialized(source);
         let quiet = llguidance::Logger::new(0, 0);
         let parser = parsers
@@ -82,7 +84,9 @@ impl ConstraintFactory {
                 return Err(rejected(kind, "start", warning));
             }
         }
-        Ok(Constraint::new(matcher, parsers.tok_env().tok_trie().vocab_size(), self.eos.clone()))
+        let vocabulary = parsers.tok_env();
+        let distinct = (!places.is_empty()).then(|| Distinct::new(Arc::new(Watch::new(places, vocabulary))));
+        Ok(Constraint::new(matcher, distinct, vocabulary.tok_trie().vocab_size(), self.eos.clone()))
     }
 }
 
@@ -121,15 +125,19 @@ fn word(token: &VocabToken) -> Vec<u8> {
     if token.special { [&[marker], token.bytes.as_slice()].concat() } else { token.bytes.clone() }
 }
 
-fn prepare(grammar: &Grammar, limits: &Limits) -> Result<TopLevelGrammar> {
+/// The grammar for llguidance, and where items have to differ, which it knows nothing of.
+fn prepare(grammar: &Grammar, limits: &Limits) -> Result<(TopLevelGrammar, Places)> {
     let kind = grammar.kind();
+    let mut places = Places::new();
     let sized = |text: &str| match text.len() > limits.source_bytes_max {
         true => Err(over_budget(kind, "start", "bytes of text", limits.source_bytes_max as u64)),
         false => Ok(()),
     };
     let grammars = match grammar {
         Grammar::JsonSchema { schema, options } => {
-            vec![GrammarWithLexer::from_json_schema(checked_schema(schema, options, limits)?)]
+            let (schema, found) = checked_schema(schema, options, limits, Whole::Yes)?;
+            places = found;
+            vec![GrammarWithLexer::from_json_schema(schema)]
         }
         Grammar::Regex(text) => {
             sized(text)?;
@@ -146,7 +154,7 @@ fn prepare(grammar: &Grammar, limits: &Limits) -> Result<TopLevelGrammar> {
             lark::check(text, limits)?;
             let mut all = vec![GrammarWithLexer::from_lark(text.clone())];
             for (name, value) in schemas {
-                let json_schema = Some(checked_schema(value, options, limits)?);
+                let json_schema = Some(checked_schema(value, options, limits, Whole::No)?.0);
                 all.push(GrammarWithLexer { name: Some(name.clone()), json_schema, lark_grammar: None });
             }
             all
@@ -156,12 +164,17 @@ fn prepare(grammar: &Grammar, limits: &Limits) -> Result<TopLevelGrammar> {
             vec![GrammarWithLexer::from_lark(gbnf::to_lark(text, limits)?)]
         }
     };
-    Ok(TopLevelGrammar { grammars, max_tokens: None })
+    Ok((TopLevelGrammar { grammars, max_tokens: None }, places))
 }
 
 /// The schema ready for llguidance. Its `x-guidance` member sets options, so ours replaces whatever a stranger wrote there.
-fn checked_schema(value: &Value, options: &JsonOptions, limits: &Limits) -> Result<Value> {
-    let mut schema = schema::check(value, limits)?;
+fn checked_schema(
+    value: &Value,
+    options: &JsonOptions,
+    limits: &Limits,
+    whole: Whole,
+) -> Result<(Value, Places)> {
+    let (mut schema, places) = schema::check(value, limits, whole)?;
     let whitespace = match options.whitespace {
         JsonWhitespace::Flexible => json!({"whitespace_pattern": r"[\x20\x0A\x0D\x09]{1,64}"}),
         JsonWhitespace::Space => json!({"whitespace_pattern": r"\x20"}),
@@ -170,7 +183,7 @@ fn checked_schema(value: &Value, options: &JsonOptions, limits: &Limits) -> Resu
     let mut guidance = whitespace;
     guidance["coerce_one_of"] = Value::Bool(options.one_of_as_any_of);
     schema["x-guidance"] = guidance;
-    Ok(schema)
+    Ok((schema, places))
 }
 
 fn parser_limits(limits: &Limits) -> ParserLimits {

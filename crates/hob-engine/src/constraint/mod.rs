@@ -12,20 +12,27 @@
 //! - White space between JSON tokens follows [`JsonWhitespace`]. There is none before the first and after the last.
 //! - `format` is enforced for date-time, time, date, duration, email, hostname, ipv4, ipv6, uuid and uri, and rejected
 //!   for the standard's other formats. Names the standard doesn't know (`int32`) are annotations, as it says.
-//! - Rejected, because not enforced: `not`, `if`/`then`/`else`, `contains`, `uniqueItems`, `propertyNames`,
-//!   `dependencies`, `dependentRequired`, `dependentSchemas`, `unevaluated...`, dynamic and remote references,
-//!   `oneOf` whose branches cannot be told apart (unless [`JsonOptions::one_of_as_any_of`]).
+//! - What no grammar says is put in other words where those mean the same or less: `oneOf` as alternatives that exclude each
+//!   other (`apart.rs`), `if`, `not` and dependencies by their opposites (`opposite.rs`). Items of `uniqueItems` are kept apart
+//!   while they are written (`distinct.rs`), in a schema for the whole text.
+//! - Rejected, because not enforced: `contains`, `propertyNames`, `unevaluated...`, dynamic and remote references, `oneOf`
+//!   whose branches cannot be told apart (unless [`JsonOptions::one_of_as_any_of`]), opposites of patterns and items,
+//!   `uniqueItems` in the schemas of a Lark grammar.
 //!
 //! A regex must match the whole output; it has Rust's syntax, without look-around and back-references. A Lark grammar has
 //! llguidance's dialect; `temperature` attributes are not acted upon. For GBNF see `gbnf.rs`.
 //!
 //! Read `grammar.rs` for the inputs, then `factory.rs`.
 
+mod apart;
+mod distinct;
 mod factory;
 mod gbnf;
 mod gbnf_parse;
 mod grammar;
 mod lark;
+mod opposite;
+mod places;
 mod refs;
 mod schema;
 mod session;

@@ -32,6 +32,10 @@ pub(super) fn get_mut<'v>(root: &'v mut Value, path: &[String]) -> Option<&'v mu
     })
 }
 
+/// Members whose schemas are put elsewhere (`schema.rs`).
+const MOVING: [&str; 8] =
+    ["dependencies", "dependentRequired", "dependentSchemas", "else", "if", "not", "oneOf", "then"];
+
 pub(super) struct Refs<'a> {
     root: &'a Value,
     /// Where `$id` (whole) and `#anchor` names lead; an anchor is prefixed by its base's pointer.
@@ -105,7 +109,8 @@ impl<'a> Refs<'a> {
         if target.is_empty() {
             return "#".into();
         }
-        if target.iter().all(|p| !p.is_empty() && !p.contains('/')) {
+        let stays = |p: &String| !p.is_empty() && !p.contains('/') && !MOVING.contains(&p.as_str());
+        if target.iter().all(stays) {
             return format!("#/{}", target.join("/"));
         }
         let next = self.copies.len();

@@ -6,31 +6,26 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::Value;
 
+use super::distinct::Places;
 use super::grammar::Limits;
+use super::places;
 use super::refs::{Path, Refs, pointer};
-use super::{lark, over_budget, rejected};
+use super::{apart, lark, opposite, over_budget, rejected};
 use crate::{Error, Result};
 
 pub(super) const KIND: &str = "JSON schema";
 
 /// Assertions of some draft that are not enforced.
-const UNSUPPORTED: [&str; 19] = [
+const UNSUPPORTED: [&str; 12] = [
     "$dynamicRef",
     "$recursiveRef",
     "contains",
-    "dependencies",
-    "dependentRequired",
-    "dependentSchemas",
     "disallow",
     "divisibleBy",
-    "else",
     "extends",
-    "if",
     "maxContains",
     "minContains",
-    "not",
     "propertyNames",
-    "then",
     "unevaluatedItems",
     "unevaluatedProperties",
     "uniqueItems",
@@ -56,28 +51,40 @@ const COUNTS: [&str; 6] =
 const INNER: [&str; 4] = ["additionalItems", "additionalProperties", "items", "prefixItems"];
 const INNER_LISTS: [&str; 3] = ["allOf", "anyOf", "oneOf"];
 const INNER_MAPS: [&str; 2] = ["patternProperties", "properties"];
+/// Members that tie properties to the presence of another.
+const DEPENDENCIES: [&str; 3] = ["dependencies", "dependentRequired", "dependentSchemas"];
 /// Members whose presence alone asserts nothing, but which llguidance does not know.
 const IGNORED: [&str; 2] = ["$dynamicAnchor", "$recursiveAnchor"];
 /// The most schemas that one schema may consist of.
 const SCHEMA_COUNT_MAX: usize = 20_000;
 
+/// Whether the schema describes the whole text, or a part of one that something else surrounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whole {
+    Yes,
+    No,
+}
+
 /// Returns the schema in the form that llguidance reads right: references as plain absolute paths, no members that mean
-/// nothing.
-pub(super) fn check(schema: &Value, limits: &Limits) -> Result<Value> {
+/// nothing, no branches that overlap. Beside it the places where items have to differ, of a schema for the whole text.
+pub(super) fn check(schema: &Value, limits: &Limits, whole: Whole) -> Result<(Value, Places)> {
     check_size(schema, limits)?;
     if let Value::Bool(allowed) = schema {
         return match allowed {
-            true => Ok(Value::Object(serde_json::Map::new())),
+            true => Ok((Value::Object(serde_json::Map::new()), Places::new())),
             false => Err(rejected(KIND, "#", "the schema `false` allows nothing")),
         };
     }
     let mut walk = Walk {
         root: schema,
         limits,
+        whole,
         refs: Refs::new(schema),
         queue: VecDeque::from([Path::new()]),
         seen: BTreeSet::new(),
         edits: BTreeMap::new(),
+        rewrites: BTreeMap::new(),
+        has_distinct: false,
     };
     while let Some(path) = walk.queue.pop_front() {
         if walk.seen.insert(path.clone()) {
@@ -87,7 +94,8 @@ pub(super) fn check(schema: &Value, limits: &Limits) -> Result<Value> {
             return Err(over_budget(KIND, pointer(&path), "schema nodes", SCHEMA_COUNT_MAX as u64));
         }
     }
-    Ok(walk.finish())
+    let places = if walk.has_distinct { places::find(schema, &walk.refs) } else { Places::new() };
+    Ok((walk.finish(), places))
 }
 
 /// Bounds depth and size without recursion.
@@ -118,11 +126,26 @@ fn check_size(schema: &Value, limits: &Limits) -> Result<()> {
 struct Walk<'a> {
     root: &'a Value,
     limits: &'a Limits,
+    whole: Whole,
     refs: Refs<'a>,
     queue: VecDeque<Path>,
     seen: BTreeSet<Path>,
     /// Member to replace, or to remove.
     edits: BTreeMap<Path, Option<Value>>,
+    rewrites: BTreeMap<Path, Rewrite>,
+    has_distinct: bool,
+}
+
+/// What members of a schema are replaced by, in words that llguidance knows.
+#[derive(Default)]
+struct Rewrite {
+    /// What has to hold beside each branch of a `oneOf`, so that it is an `anyOf`.
+    beside: Option<Vec<Value>>,
+    /// The opposite of `if`.
+    otherwise: Option<Value>,
+    /// The opposite of `not`.
+    without: Option<Value>,
+    dependencies: Vec<&'static str>,
 }
 
 impl Walk<'_> {
@@ -137,8 +160,13 @@ impl Walk<'_> {
             let at = || child(path, key);
             match key.as_str() {
                 "uniqueItems" if *value == Value::Bool(false) => self.remove(at()),
+                "uniqueItems" if *value == Value::Bool(true) && self.whole == Whole::Yes => self.distinct(path),
                 k if IGNORED.contains(&k) => self.remove(at()),
                 "then" | "else" if !members.contains_key("if") => self.remove(at()),
+                "then" | "else" => self.queue.push_back(at()),
+                "if" if !members.contains_key("then") && !members.contains_key("else") => self.remove(at()),
+                "if" | "not" => self.opposite(path, at(), value)?,
+                k if DEPENDENCIES.contains(&k) => self.dependencies(path, at(), value)?,
                 "minContains" | "maxContains" if !members.contains_key("contains") => self.remove(at()),
                 k if UNSUPPORTED.contains(&k) => return Err(unsupported(&at(), k)),
                 "$schema" => self.remove(at()),
@@ -155,6 +183,11 @@ impl Walk<'_> {
                 k if COUNTS.contains(&k) => self.count(at(), value)?,
                 k if INNER.contains(&k) || INNER_LISTS.contains(&k) || INNER_MAPS.contains(&k) => {
                     self.inner(at(), value)?;
+                    if k == "oneOf"
+                        && let Some(beside) = apart::separate(self.root, &self.refs, path)
+                    {
+                        self.rewrite(path).beside = Some(beside);
+                    }
                 }
                 _ => {}
             }
@@ -211,7 +244,7 @@ impl Walk<'_> {
                 return Err(over_budget(KIND, pointer(&at), "repetitions", self.limits.repeat_max));
             }
             Some(n) if n >= 0.0 && n.fract() == 0.0 => {
-                drop(self.edits.insert(at, Some(Value::from(n as u64))))
+                self.edits.entry(at).or_insert(Some(Value::from(n as u64)));
             }
             _ => {}
         }
@@ -230,6 +263,46 @@ impl Walk<'_> {
         Ok(())
     }
 
+    fn rewrite(&mut self, path: &Path) -> &mut Rewrite {
+        self.rewrites.entry(path.clone()).or_default()
+    }
+
+    /// Finds the opposite of `if` or `not`.
+    fn opposite(&mut self, path: &Path, at: Path, value: &Value) -> Result<()> {
+        let key = at.last().map_or("", String::as_str);
+        let Some(other) = opposite::opposite(value) else { return Err(unsupported(&at, key)) };
+        match key {
+            "if" => self.rewrite(path).otherwise = Some(other),
+            _ => self.rewrite(path).without = Some(other),
+        }
+        self.queue.push_back(at);
+        Ok(())
+    }
+
+    fn dependencies(&mut self, path: &Path, at: Path, value: &Value) -> Result<()> {
+        let Some(key) = DEPENDENCIES.into_iter().find(|key| at.last().is_some_and(|last| last == key)) else {
+            return Ok(());
+        };
+        let is_list = |value: &Value| value.as_array().is_some_and(|names| names.iter().all(Value::is_string));
+        let Some(all) = value.as_object() else {
+            return Err(rejected(KIND, pointer(&at), format!("`{key}` holds a value of the wrong type")));
+        };
+        self.queue.extend(all.iter().filter(|(_, v)| !is_list(v)).map(|(name, _)| child(&at, name)));
+        self.rewrite(path).dependencies.push(key);
+        Ok(())
+    }
+
+    /// Items that differ cannot be more than there are.
+    fn distinct(&mut self, path: &Path) {
+        self.has_distinct = true;
+        self.remove(child(path, "uniqueItems"));
+        if let Some(all) = places::possible_items(self.root, &self.refs, path) {
+            let at = child(path, "maxItems");
+            let most = super::refs::get(self.root, &at).and_then(Value::as_u64).unwrap_or(u64::MAX);
+            self.edits.insert(at, Some(Value::from(most.min(all.len() as u64))));
+        }
+    }
+
     fn finish(self) -> Value {
         let mut schema = self.root.clone();
         for (path, edit) in self.edits {
@@ -241,7 +314,45 @@ impl Walk<'_> {
             }
         }
         self.refs.add_copies(&mut schema);
+        // Inner ones first: an outer one moves them.
+        for (path, rewrite) in self.rewrites.into_iter().rev() {
+            if let Some(Value::Object(members)) = super::refs::get_mut(&mut schema, &path) {
+                rewrite.apply(members);
+            }
+        }
         schema
+    }
+}
+
+impl Rewrite {
+    fn apply(self, members: &mut serde_json::Map<String, Value>) {
+        if let Some(beside) = self.beside {
+            set_apart(members, beside);
+        }
+        if let Some(otherwise) = self.otherwise {
+            opposite::replace_condition(members, otherwise);
+        }
+        if let Some(without) = self.without {
+            members.shift_remove("not");
+            opposite::demand(members, without);
+        }
+        self.dependencies.into_iter().for_each(|key| opposite::replace_dependencies(members, key));
+    }
+}
+
+/// Turns `oneOf` into an `anyOf` of its branches, each with what keeps it apart from the others.
+fn set_apart(members: &mut serde_json::Map<String, Value>, beside: Vec<Value>) {
+    let Some(Value::Array(branches)) = members.shift_remove("oneOf") else { return };
+    let is_empty = |v: &Value| v.as_object().is_some_and(serde_json::Map::is_empty);
+    let both = |(branch, beside): (Value, Value)| match is_empty(&beside) {
+        true => branch,
+        false => serde_json::json!({"allOf": [branch, beside]}),
+    };
+    let any: Vec<Value> = branches.into_iter().zip(beside).map(both).collect();
+    if members.contains_key("anyOf") {
+        opposite::demand(members, serde_json::json!({"anyOf": any}));
+    } else {
+        members.insert("anyOf".into(), Value::Array(any));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use llguidance::Matcher;
 
+use super::distinct::Distinct;
 use super::factory::first_line;
 use crate::sampling::TokenMask;
 use crate::{Error, Result};
@@ -10,6 +11,8 @@ use crate::{Error, Result};
 #[derive(Clone)]
 pub struct Constraint {
     matcher: Matcher,
+    /// Keeps items apart, where the schema asks for that.
+    distinct: Option<Distinct>,
     mask: TokenMask,
     mask_is_current: bool,
     eos: Vec<u32>,
@@ -28,9 +31,14 @@ impl std::fmt::Debug for Constraint {
 }
 
 impl Constraint {
-    pub(super) fn new(matcher: Matcher, vocab_count: usize, eos: Vec<u32>) -> Self {
+    pub(super) fn new(
+        matcher: Matcher,
+        distinct: Option<Distinct>,
+        vocab_count: usize,
+        eos: Vec<u32>,
+    ) -> Self {
         let mask = TokenMask::none(vocab_count);
-        Self { matcher, mask, mask_is_current: false, eos, accepted_count: 0, finished: false }
+        Self { matcher, distinct, mask, mask_is_current: false, eos, accepted_count: 0, finished: false }
     }
 
     /// The tokens that may come next; the end-of-sequence tokens are among them where the answer may end, and alone
@@ -45,10 +53,41 @@ impl Constraint {
             } else {
                 let words = self.matcher.compute_mask_or_eos().map_err(|e| self.stopped(&e.to_string()))?;
                 self.mask.copy_words(words.as_slice());
+                self.keep_distinct()?;
             }
             self.mask_is_current = true;
         }
         Ok(&self.mask)
+    }
+
+    /// Takes from the mask what would repeat an item, or could only go on by doing so.
+    fn keep_distinct(&mut self) -> Result<()> {
+        let Some(distinct) = &mut self.distinct else { return Ok(()) };
+        distinct.narrow(&mut self.mask);
+        for id in distinct.risky() {
+            let goes_on =
+                |with: &u32| self.matcher.validate_tokens(&[id, *with]).is_ok_and(|fitting| fitting == 2);
+            if !self.mask.is_allowed(id) || distinct.common().iter().any(goes_on) {
+                continue;
+            }
+            let mut ahead = self.matcher.clone();
+            // Where a budget runs out it does so again when the token is taken.
+            let Ok(words) = ahead.try_consume_tokens(&[id]).and_then(|_| ahead.compute_mask_or_eos()) else {
+                continue;
+            };
+            let mut left = TokenMask::none(self.mask.len());
+            left.copy_words(words.as_slice());
+            let mut after = distinct.clone();
+            after.take(id);
+            after.narrow(&mut left);
+            if left.allowed_count() == 0 {
+                self.mask.forbid(id);
+            }
+        }
+        match self.mask.allowed_count() {
+            0 => Err(self.stopped("no item is left that differs from the earlier ones")),
+            _ => Ok(()),
+        }
     }
 
     /// Moves on by a token, which need not have been drawn under the mask.
@@ -66,10 +105,15 @@ impl Constraint {
         } else if self.matcher.is_stopped() {
             self.check_alive()?;
             return refused;
+        } else if self.distinct.as_mut().is_some_and(|distinct| distinct.repeats(id)) {
+            return refused;
         } else {
             let taken = self.matcher.try_consume_tokens(&[id]).map_err(|e| self.stopped(&e.to_string()))?;
             if taken == 0 {
                 return refused;
+            }
+            if let Some(distinct) = &mut self.distinct {
+                distinct.take(id);
             }
         }
         self.accepted_count += 1;
@@ -84,7 +128,11 @@ impl Constraint {
             return 0;
         }
         // What went wrong here goes wrong again, and is reported, when the mask is asked for.
-        self.matcher.validate_tokens(&ids[..known]).unwrap_or(0)
+        let fitting = self.matcher.validate_tokens(&ids[..known]).unwrap_or(0);
+        match self.distinct.clone() {
+            Some(mut distinct) => ids[..fitting].iter().take_while(|id| distinct.take(**id)).count(),
+            None => fitting,
+        }
     }
 
     /// Whether the answer is complete and an end-of-sequence token has been accepted.
@@ -129,6 +177,9 @@ impl Constraint {
         // The end was never shown to the matcher.
         let shown = count - usize::from(self.finished && count > 0);
         self.matcher.rollback(shown).map_err(|e| self.stopped(&e.to_string()))?;
+        if let Some(distinct) = &mut self.distinct {
+            distinct.rollback(shown);
+        }
         self.finished &= count == 0;
         self.accepted_count -= count;
         self.mask_is_current = false;

@@ -67,6 +67,13 @@ impl TokenMask {
         self.words[id as usize / 32] |= 1 << (id % 32);
     }
 
+    /// Takes `id` out; nothing changes past the end.
+    pub(crate) fn forbid(&mut self, id: u32) {
+        if let Some(word) = self.words.get_mut(id as usize / 32) {
+            *word &= !(1 << (id % 32));
+        }
+    }
+
     /// The allowed ids, ascending.
     pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
         self.words.iter().enumerate().flat_map(|(i, &word)| {

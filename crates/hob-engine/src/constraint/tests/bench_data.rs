@@ -16,18 +16,21 @@ fn records(name: &str) -> Option<Vec<Value>> {
     Some(text.lines().map(|l| serde_json::from_str(l).unwrap()).collect())
 }
 
-/// Puts the members of objects into the order in which the schema's `properties` list them, where it does so directly.
-fn reorder(value: &Value, schema: &Value) -> Value {
+/// Puts the members of objects into the order in which the schema's `properties` list them, where it does so directly or
+/// by a reference.
+fn reorder(value: &Value, schema: &Value, root: &Value) -> Value {
+    let target = schema["$ref"].as_str().and_then(|name| root.pointer(name.strip_prefix('#')?));
+    let schema = target.unwrap_or(schema);
     match value {
         Value::Object(members) => {
             let declared = schema["properties"].as_object();
             let place = |k: &str| declared.and_then(|d| d.keys().position(|n| n == k)).unwrap_or(usize::MAX);
             let mut entries: Vec<_> = members.iter().collect();
             entries.sort_by_key(|(k, _)| place(k));
-            let inner = |k: &str| declared.and_then(|d| d.get(k)).unwrap_or(&Value::Null);
-            entries.into_iter().map(|(k, v)| (k.clone(), reorder(v, inner(k)))).collect()
+            let inner = |k: &str| declared.and_then(|d| d.get(k)).unwrap_or(&schema["additionalProperties"]);
+            entries.into_iter().map(|(k, v)| (k.clone(), reorder(v, inner(k), root))).collect()
         }
-        Value::Array(items) => items.iter().map(|v| reorder(v, &schema["items"])).collect(),
+        Value::Array(items) => items.iter().map(|v| reorder(v, &schema["items"], root)).collect(),
         other => other.clone(),
     }
 }
@@ -73,7 +76,7 @@ impl Tally {
     fn read(&mut self, c: &Constraint, test: &Value, record: &Value) {
         let (data, schema) = (&test["data"], &record["schema"]);
         let as_is = accepts(c, data.to_string().as_bytes());
-        let ordered = as_is || accepts(c, reorder(data, schema).to_string().as_bytes());
+        let ordered = as_is || accepts(c, reorder(data, schema, schema).to_string().as_bytes());
         let line = format!("{}: {data}", record["id"]);
         if test["valid"] == true {
             self.valid += 1;
@@ -94,9 +97,9 @@ fn json_schema_bench() {
     let Some(records) = records("json_schema_bench") else { return };
     let tally = tally(&records);
     println!("{tally:#?}");
-    assert!(tally.compiled * 10 > tally.schemas * 8, "fewer than 80 % of the schemas compile");
+    assert!(tally.compiled * 100 > tally.schemas * 95, "fewer than 95 % of the schemas compile");
     assert!(
-        tally.valid_accepted * 100 > tally.valid * 99,
+        tally.valid_accepted_reordered * 100 > tally.valid * 99,
         "more than 1 % of the fitting instances are refused"
     );
     assert_eq!(tally.invalid_rejected, tally.invalid, "an instance that does not fit passes");

@@ -2,6 +2,7 @@
 
 mod bench_data;
 mod bombs;
+mod distinct;
 mod gbnf;
 mod schemas;
 mod walks;
@@ -91,7 +92,8 @@ fn walk(constraint: &Constraint, seed: u64, patience: usize) -> Vec<u8> {
     let mut rng = Rng::new(seed);
     let mut text = Vec::new();
     for step in 0..patience * 20 {
-        let allowed: Vec<u32> = c.mask().unwrap().iter().collect();
+        let mask = c.mask().unwrap_or_else(|e| panic!("{e} after {:?}", String::from_utf8_lossy(&text)));
+        let allowed: Vec<u32> = mask.iter().collect();
         assert!(!allowed.is_empty(), "dead end after {:?}", String::from_utf8_lossy(&text));
         assert_eq!(allowed.contains(&EOS), c.can_end().unwrap());
         let closing = [EOS, u32::from(b'"'), u32::from(b'}'), u32::from(b']'), u32::from(b'0')];

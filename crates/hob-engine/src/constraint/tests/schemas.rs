@@ -14,20 +14,20 @@ fn refusal(value: Value) -> (String, String) {
 #[test]
 fn unsupported_members_are_named_with_their_place() {
     let (place, message) =
-        refusal(json!({"type": "object", "properties": {"a/b": {"not": {"type": "null"}}}}));
+        refusal(json!({"type": "object", "properties": {"a/b": {"not": {"pattern": "x"}}}}));
     assert_eq!(place, "#/properties/a~1b/not");
     assert!(message.starts_with("`not` cannot be enforced"), "{message}");
     let cases = [
-        (json!({"if": true, "then": false}), "#/if"),
-        (json!({"type": "array", "uniqueItems": true}), "#/uniqueItems"),
+        (json!({"if": {"items": {}}, "then": false}), "#/if"),
+        (json!({"type": "array", "uniqueItems": "yes"}), "#/uniqueItems"),
         (json!({"type": "array", "contains": {}}), "#/contains"),
         (json!({"allOf": [{}, {"propertyNames": {}}]}), "#/allOf/1/propertyNames"),
-        (json!({"items": [true, {"dependentRequired": {}}]}), "#/items/1/dependentRequired"),
+        (json!({"items": [true, {"dependentRequired": []}]}), "#/items/1/dependentRequired"),
         (
             json!({"additionalProperties": {"unevaluatedItems": false}}),
             "#/additionalProperties/unevaluatedItems",
         ),
-        (json!({"$ref": "#/$defs/x", "$defs": {"x": {"anyOf": [{"not": {}}]}}}), "#/$defs/x/anyOf/0/not"),
+        (json!({"$ref": "#/$defs/x", "$defs": {"x": {"anyOf": [{"contains": {}}]}}}), "#/$defs/x/anyOf/0/contains"),
         (json!({"type": "string", "format": "uri-template"}), "#/format"),
         (json!({"type": "string", "pattern": "(?=a)"}), "#/pattern"),
         (json!({"type": "string", "pattern": "a\\"}), "#/pattern"),
@@ -54,7 +54,7 @@ fn members_that_mean_nothing_are_no_obstacle() {
         "type": "object",
         "properties": {"not": {"type": "integer", "format": "int32"}, "if": {"enum": [{"not": 1}]}},
         "required": ["not"], "additionalProperties": false, "uniqueItems": false,
-        "$defs": {"unused": {"not": {}}}, "default": {"contains": 1}, "$dynamicAnchor": "x"
+        "$defs": {"unused": {"contains": {}}}, "default": {"contains": 1}, "$dynamicAnchor": "x"
     }))
     .unwrap();
     assert!(accepts(&c, br#"{"not": 3, "if": {"not": 1}}"#));
@@ -77,7 +77,7 @@ fn a_schema_cannot_loosen_its_own_enforcement() {
         let c = schema(schema_with(guidance)).unwrap();
         assert!(accepts(&c, b"\"abc\"") && !accepts(&c, b"\"abcd\"") && !accepts(&c, b"xx\"abc\""));
     }
-    assert!(schema(json!({"x-guidance": {"lenient": true}, "not": {}})).is_err());
+    assert!(schema(json!({"x-guidance": {"lenient": true}, "contains": {}})).is_err());
     assert!(
         schema(json!({"x-guidance": {"coerce_one_of": true}, "oneOf": [{"minimum": 1}, {"maximum": 9}]}))
             .is_err()
