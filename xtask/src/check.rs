@@ -24,6 +24,9 @@ pub fn run_checks(quick: bool) -> Result<()> {
     let mut steps = Steps::default();
     let nextest = have_or_install("nextest", "cargo-nextest");
     steps.run("fmt", || pass(run(&mut cargo(["fmt", "--all", "--check"]))))?;
+    if !quick {
+        steps.run("web", web::run_checks)?;
+    }
     steps.run("clippy", || {
         pass(run(&mut cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])))
     })?;
@@ -32,7 +35,7 @@ pub fn run_checks(quick: bool) -> Result<()> {
             pass(run(cargo(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings")))
         })?;
     }
-    steps.run("tests", || pass(run_tests(nextest, &["--workspace"], None)))?;
+    steps.run("tests", || pass(run_tests(nextest, &[], None)))?;
     if !quick {
         steps.run("doctests", || pass(run(&mut cargo(["test", "--workspace", "--doc"]))))?;
     }
@@ -47,7 +50,7 @@ pub fn run_checks(quick: bool) -> Result<()> {
 
 fn run_long_checks(steps: &mut Steps, nextest: bool) -> Result<()> {
     steps.run("deny", check_dependencies)?;
-    steps.run("web", web::run_checks)?;
+    steps.run("browser", web::run_browser)?;
     steps.run("fixtures", || match fixtures::default_root() {
         Some(_) => pass(fixtures::run_fixtures(None, &[])),
         None => skip("there is no ../shared/fixtures beside this checkout"),
@@ -64,18 +67,29 @@ fn run_variant(nextest: bool, isa: &str, features: &[&str]) -> Result<Outcome> {
     if let Some(missing) = features.iter().find(|feature| !cpu_has(feature)) {
         return skip(&format!("this CPU has no {missing}; another machine has to cover it"));
     }
-    let selection: Vec<&str> = VARIANT_CRATES.iter().flat_map(|name| ["-p", name]).collect();
-    pass(run_tests(nextest, &selection, Some(isa)))
+    pass(run_tests(nextest, &VARIANT_CRATES, Some(isa)))
 }
 
-/// One run of unit and integration tests; without nextest plain `cargo test` does the same, more slowly.
-fn run_tests(nextest: bool, selection: &[&str], isa: Option<&str>) -> Result<()> {
+/// One run of the unit and integration tests of these crates, or of all; without nextest plain `cargo test` does the same,
+/// more slowly.
+fn run_tests(nextest: bool, crates: &[&str], isa: Option<&str>) -> Result<()> {
     let mut command = if nextest {
-        cargo(["nextest", "run", "--no-tests=warn", "--failure-output=final", "--status-level=slow"])
+        let mut command = cargo(["nextest", "run", "--workspace"]);
+        command.args(["--no-tests=warn", "--failure-output=final", "--status-level=slow"]);
+        // Chosen among all that is built: crates built by themselves have other features, and are built again.
+        let chosen: Vec<String> = crates.iter().map(|name| format!("package({name})")).collect();
+        if !chosen.is_empty() {
+            command.args(["-E", &chosen.join(" + ")]);
+        }
+        command
     } else {
-        cargo(["test", "--lib", "--bins", "--tests"])
+        let mut command = cargo(["test", "--lib", "--bins", "--tests"]);
+        match crates {
+            [] => command.arg("--workspace"),
+            some => command.args(some.iter().flat_map(|name| ["-p", name])),
+        };
+        command
     };
-    command.args(selection);
     if let Some(isa) = isa {
         command.env("HOB_ISA", isa);
     }

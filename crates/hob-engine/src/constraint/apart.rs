@@ -158,12 +158,10 @@ impl<'a> Look<'a> {
             by_type
                 && by_value
                 && ["anyOf", "oneOf"].into_iter().all(|key| match alternatives(part, key) {
-                    Some(count) if depth < DEPTH_MAX && !is_around(parts, path, key) => {
-                        (0..count).any(|i| {
-                            let inner = self.parts(&deeper(path, &[key, &i.to_string()]), depth + 1);
-                            self.is_possible(&inner, kind, depth + 1)
-                        })
-                    }
+                    Some(count) if depth < DEPTH_MAX && !is_around(parts, path, key) => (0..count).any(|i| {
+                        let inner = self.parts(&deeper(path, &[key, &i.to_string()]), depth + 1);
+                        self.is_possible(&inner, kind, depth + 1)
+                    }),
                     _ => true,
                 })
         })
@@ -227,9 +225,9 @@ impl<'a> Look<'a> {
 
 /// Whether `parts` are of a branch of the very list `key` at `path`.
 fn is_around(parts: &Parts<'_>, path: &Path, key: &str) -> bool {
-    parts.iter().any(|(other, _)| {
-        other.len() > path.len() && other.starts_with(path) && other[path.len()] == key
-    })
+    parts
+        .iter()
+        .any(|(other, _)| other.len() > path.len() && other.starts_with(path) && other[path.len()] == key)
 }
 
 fn deeper(path: &Path, keys: &[&str]) -> Path {
@@ -248,7 +246,8 @@ fn required<'p>(parts: &'p Parts<'_>) -> impl Iterator<Item = &'p str> {
 fn forbids(parts: &Parts<'_>, name: &str) -> bool {
     parts.iter().any(|(_, part)| {
         let declared = part.get("properties").and_then(|p| p.get(name));
-        let has_patterns = part.get("patternProperties").and_then(Value::as_object).is_some_and(|p| !p.is_empty());
+        let has_patterns =
+            part.get("patternProperties").and_then(Value::as_object).is_some_and(|p| !p.is_empty());
         declared == Some(&Value::Bool(false))
             || declared.is_none()
                 && !has_patterns
@@ -260,7 +259,8 @@ fn forbids(parts: &Parts<'_>, name: &str) -> bool {
 fn listed(part: &Map<String, Value>) -> Option<impl Iterator<Item = &Value>> {
     let list = part.get("enum").and_then(Value::as_array);
     let one = part.get("const");
-    (list.is_some() || one.is_some()).then(|| list.into_iter().flatten().chain(one.filter(|_| list.is_none())))
+    (list.is_some() || one.is_some())
+        .then(|| list.into_iter().flatten().chain(one.filter(|_| list.is_none())))
 }
 
 fn kind_of(value: &Value) -> u8 {

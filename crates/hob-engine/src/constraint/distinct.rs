@@ -174,7 +174,8 @@ impl Distinct {
             let beginnings = items.texts.iter().flat_map(|(text, free)| {
                 let upto = free.saturating_sub(usize::from(text[..*free].last() == Some(&b'"')));
                 // Zero has two forms, and little that can follow.
-                let other = [(b"0".as_slice(), b"-0".as_slice()), (b"-0", b"0")].map(|(one, other)| (text == one).then_some(other));
+                let other = [(b"0".as_slice(), b"-0".as_slice()), (b"-0", b"0")]
+                    .map(|(one, other)| (text == one).then_some(other));
                 [Some(&text[..upto]), other[0], other[1]]
             });
             for beginning in beginnings.flatten() {
@@ -373,7 +374,9 @@ fn value_of(text: &[u8]) -> String {
     fn write(value: &Value, out: &mut String) {
         match value {
             // The sum turns -0 into 0.
-            Value::Number(n) => out.push_str(&n.as_f64().map_or_else(|| n.to_string(), |n| (n + 0.0).to_string())),
+            Value::Number(n) => {
+                out.push_str(&n.as_f64().map_or_else(|| n.to_string(), |n| (n + 0.0).to_string()))
+            }
             Value::Array(items) => {
                 out.push('[');
                 items.iter().for_each(|item| {

@@ -9,8 +9,8 @@ use toktrie::{ApproximateTokEnv, InferenceCapabilities, TokEnv, TokRxInfo, TokTr
 
 use super::distinct::{Distinct, Places, Watch};
 use super::grammar::{Grammar, JsonOptions, JsonWhitespace, Limits};
-use super::session::Constraint;
 use super::schema::Whole;
+use super::session::Constraint;
 use super::{gbnf, lark, over_budget, rejected, schema};
 use crate::{Error, Result};
 

@@ -88,9 +88,16 @@ fn other_kinds(names: &Value) -> Option<Value> {
 fn other_values(values: &[Value]) -> Option<Vec<Value>> {
     let mut ways = Vec::new();
     let has = |is: fn(&Value) -> bool| values.iter().any(is);
-    let listed =
-        [has(Value::is_null), has(Value::is_boolean), has(Value::is_number), has(Value::is_string), has(Value::is_array), has(Value::is_object)];
-    let others: Vec<&str> = KINDS.iter().zip(listed).filter(|(_, listed)| !listed).map(|(kind, _)| *kind).collect();
+    let listed = [
+        has(Value::is_null),
+        has(Value::is_boolean),
+        has(Value::is_number),
+        has(Value::is_string),
+        has(Value::is_array),
+        has(Value::is_object),
+    ];
+    let others: Vec<&str> =
+        KINDS.iter().zip(listed).filter(|(_, listed)| !listed).map(|(kind, _)| *kind).collect();
     if !others.is_empty() {
         ways.push(json!({"type": others}));
     }
@@ -104,7 +111,11 @@ fn other_values(values: &[Value]) -> Option<Vec<Value>> {
         ways.push(json!({"type": "number", "exclusiveMaximum": least}));
         ways.push(json!({"type": "number", "exclusiveMinimum": most}));
         let gaps = numbers.windows(2).filter(|pair| pair[0] < pair[1]);
-        ways.extend(gaps.map(|pair| json!({"type": "number", "exclusiveMinimum": pair[0], "exclusiveMaximum": pair[1]})));
+        ways.extend(
+            gaps.map(
+                |pair| json!({"type": "number", "exclusiveMinimum": pair[0], "exclusiveMaximum": pair[1]}),
+            ),
+        );
     }
     let strings: Vec<&str> = values.iter().filter_map(Value::as_str).collect();
     if !strings.is_empty() {
@@ -139,7 +150,8 @@ fn pattern_of_others(strings: &[&str]) -> Option<String> {
 
 fn others_from(at: &Letters) -> String {
     let escaped = |letter: &char| regex_syntax::escape(&letter.to_string());
-    let mut ways: Vec<String> = at.next.iter().map(|(letter, next)| escaped(letter) + &others_from(next)).collect();
+    let mut ways: Vec<String> =
+        at.next.iter().map(|(letter, next)| escaped(letter) + &others_from(next)).collect();
     let any = r"(?s:.*)";
     ways.push(match at.next.is_empty() {
         true => format!("(?s:.){any}"),

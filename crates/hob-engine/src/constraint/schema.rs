@@ -160,7 +160,9 @@ impl Walk<'_> {
             let at = || child(path, key);
             match key.as_str() {
                 "uniqueItems" if *value == Value::Bool(false) => self.remove(at()),
-                "uniqueItems" if *value == Value::Bool(true) && self.whole == Whole::Yes => self.distinct(path),
+                "uniqueItems" if *value == Value::Bool(true) && self.whole == Whole::Yes => {
+                    self.distinct(path)
+                }
                 k if IGNORED.contains(&k) => self.remove(at()),
                 "then" | "else" if !members.contains_key("if") => self.remove(at()),
                 "then" | "else" => self.queue.push_back(at()),
@@ -283,7 +285,8 @@ impl Walk<'_> {
         let Some(key) = DEPENDENCIES.into_iter().find(|key| at.last().is_some_and(|last| last == key)) else {
             return Ok(());
         };
-        let is_list = |value: &Value| value.as_array().is_some_and(|names| names.iter().all(Value::is_string));
+        let is_list =
+            |value: &Value| value.as_array().is_some_and(|names| names.iter().all(Value::is_string));
         let Some(all) = value.as_object() else {
             return Err(rejected(KIND, pointer(&at), format!("`{key}` holds a value of the wrong type")));
         };

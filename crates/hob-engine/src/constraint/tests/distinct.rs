@@ -32,8 +32,10 @@ fn random_texts_repeat_no_item_and_find_an_end() {
         unique(json!({"enum": ["silent", "silentWithProgress", "si", "interactive", 1, 10, 100, true]})),
         unique(json!({"$ref": "#/$defs/either", "x": {}})),
         unique(json!({"type": ["boolean", "null", "integer"]})),
-        unique(json!({"type": "object", "properties": {"name": {"type": "string"}, "on": {"type": "boolean"}},
-            "required": ["name", "on"], "additionalProperties": false})),
+        unique(
+            json!({"type": "object", "properties": {"name": {"type": "string"}, "on": {"type": "boolean"}},
+            "required": ["name", "on"], "additionalProperties": false}),
+        ),
         unique(json!({"type": "array", "items": {"type": "integer"}, "minItems": 1, "maxItems": 2})),
         json!({"type": "object", "properties": {"tags": unique(json!({"type": "string"})),
             "more": {"anyOf": [{"type": "null"}, {"$ref": "#/properties/tags"}]}}, "required": ["tags", "more"],
@@ -90,7 +92,9 @@ fn only_arrays_that_are_asked_to_differ_are_held_to_it() {
     let c = schema(json!({"type": "object", "properties": {"ids": unique(json!({"type": "integer"})),
         "scores": {"type": "array", "items": {"type": "integer"}}}}))
     .unwrap();
-    assert!(accepts(&c, br#"{"ids":[1,2],"scores":[1,1]}"#) && !accepts(&c, br#"{"ids":[1,1],"scores":[1]}"#));
+    assert!(
+        accepts(&c, br#"{"ids":[1,2],"scores":[1,1]}"#) && !accepts(&c, br#"{"ids":[1,1],"scores":[1]}"#)
+    );
 }
 
 #[test]
@@ -119,9 +123,11 @@ fn masks_guesses_and_what_is_taken_back_agree_about_repeated_items() {
 
 #[test]
 fn branches_with_properties_of_their_own_exclude_each_other() {
-    let c = schema(json!({"type": "object", "properties": {"radius": {"type": "integer"}, "width": {"type": "integer"},
+    let c = schema(
+        json!({"type": "object", "properties": {"radius": {"type": "integer"}, "width": {"type": "integer"},
         "height": {"type": "integer"}}, "additionalProperties": false,
-        "oneOf": [{"required": ["radius"]}, {"required": ["width", "height"]}]}))
+        "oneOf": [{"required": ["radius"]}, {"required": ["width", "height"]}]}),
+    )
     .unwrap();
     assert!(accepts(&c, br#"{"radius":1}"#) && accepts(&c, br#"{"width":1,"height":2}"#));
     for text in ["{}", r#"{"width":1}"#, r#"{"radius":1,"width":1,"height":2}"#] {
@@ -132,23 +138,41 @@ fn branches_with_properties_of_their_own_exclude_each_other() {
 #[test]
 fn branches_that_no_value_shares_are_alternatives() {
     let cases = [
-        (json!({"oneOf": [{"enum": ["red", "blue"]}, {"pattern": "^#[0-9a-f]{3}$", "type": "string"}]}),
-            vec!["\"red\"", "\"#0af\""], vec!["\"green\""]),
-        (json!({"type": "integer", "oneOf": [{"minimum": -1, "maximum": -1}, {"minimum": 50, "maximum": 100}]}),
-            vec!["-1", "77"], vec!["0"]),
+        (
+            json!({"oneOf": [{"enum": ["red", "blue"]}, {"pattern": "^#[0-9a-f]{3}$", "type": "string"}]}),
+            vec!["\"red\"", "\"#0af\""],
+            vec!["\"green\""],
+        ),
+        (
+            json!({"type": "integer", "oneOf": [{"minimum": -1, "maximum": -1}, {"minimum": 50, "maximum": 100}]}),
+            vec!["-1", "77"],
+            vec!["0"],
+        ),
         // Null fits both, which the standard refuses.
-        (json!({"oneOf": [{"minLength": 2, "maxLength": 3, "type": ["string", "null"]}, {"type": "null"}]}),
-            vec!["\"ab\""], vec!["null"]),
-        (json!({"oneOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/b"}], "$defs": {
+        (
+            json!({"oneOf": [{"minLength": 2, "maxLength": 3, "type": ["string", "null"]}, {"type": "null"}]}),
+            vec!["\"ab\""],
+            vec!["null"],
+        ),
+        (
+            json!({"oneOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/b"}], "$defs": {
             "a": {"type": "object", "properties": {"kind": {"const": "a"}}, "required": ["kind"]},
             "b": {"type": "object", "properties": {"kind": {"enum": ["b", "c"]}}, "required": ["kind"]}}}),
-            vec![r#"{"kind":"a"}"#, r#"{"kind":"c"}"#], vec![r#"{"kind":"d"}"#, "{}"]),
+            vec![r#"{"kind":"a"}"#, r#"{"kind":"c"}"#],
+            vec![r#"{"kind":"d"}"#, "{}"],
+        ),
         // A reference into a branch that moves.
-        (json!({"oneOf": [{"type": "object", "required": ["a"], "properties": {"a": {"type": "integer"}}},
+        (
+            json!({"oneOf": [{"type": "object", "required": ["a"], "properties": {"a": {"type": "integer"}}},
             {"type": "object", "required": ["b"], "properties": {"b": {"$ref": "#/oneOf/0"}}}]}),
-            vec![r#"{"a":1}"#, r#"{"b":{"a":1}}"#], vec![r#"{"a":1,"b":{"a":1}}"#, r#"{"b":{}}"#]),
-        (json!({"anyOf": [{"type": "object"}], "oneOf": [{"required": ["a"]}, {"required": ["b"]}]}),
-            vec![r#"{"a":1}"#], vec![r#"{"a":1,"b":1}"#, "1"]),
+            vec![r#"{"a":1}"#, r#"{"b":{"a":1}}"#],
+            vec![r#"{"a":1,"b":{"a":1}}"#, r#"{"b":{}}"#],
+        ),
+        (
+            json!({"anyOf": [{"type": "object"}], "oneOf": [{"required": ["a"]}, {"required": ["b"]}]}),
+            vec![r#"{"a":1}"#],
+            vec![r#"{"a":1,"b":1}"#, "1"],
+        ),
     ];
     for (value, fitting, others) in cases {
         let c = schema(value.clone()).unwrap_or_else(|e| panic!("{value}: {e}"));
@@ -172,25 +196,47 @@ fn branches_that_cannot_be_told_apart_are_refused() {
 fn conditions_and_opposites_hold() {
     let kind = |kind: &str| json!({"properties": {"kind": {"const": kind}}, "required": ["kind"]});
     let cases = [
-        (json!({"type": "object", "properties": {"kind": {"type": "string"}, "size": {"type": "integer"}},
+        (
+            json!({"type": "object", "properties": {"kind": {"type": "string"}, "size": {"type": "integer"}},
             "required": ["kind"], "additionalProperties": false, "if": kind("box"), "then": {"required": ["size"]}}),
-            vec![r#"{"kind":"box","size":1}"#, r#"{"kind":"bo"}"#, r#"{"kind":"boxes"}"#, r#"{"kind":""}"#, r#"{"kind":"a","size":1}"#],
-            vec![r#"{"kind":"box"}"#, "{}"]),
-        (json!({"type": "object", "properties": {"kind": {"enum": ["box", "ball", 3]}, "size": {"type": "integer"}},
+            vec![
+                r#"{"kind":"box","size":1}"#,
+                r#"{"kind":"bo"}"#,
+                r#"{"kind":"boxes"}"#,
+                r#"{"kind":""}"#,
+                r#"{"kind":"a","size":1}"#,
+            ],
+            vec![r#"{"kind":"box"}"#, "{}"],
+        ),
+        (
+            json!({"type": "object", "properties": {"kind": {"enum": ["box", "ball", 3]}, "size": {"type": "integer"}},
             "allOf": [{"if": kind("box"), "then": {"required": ["size"]}, "else": {"properties": {"size": false}}}]}),
             vec![r#"{"kind":"box","size":1}"#, r#"{"kind":"ball"}"#, r#"{"kind":3}"#, "{}"],
-            vec![r#"{"kind":"box"}"#, r#"{"kind":"ball","size":1}"#]),
-        (json!({"type": ["integer", "string"], "not": {"enum": [0, 5, "x", "xy"]}}),
-            vec!["1", "-3", "7", "\"\"", "\"y\"", "\"xyz\"", "\"xx\""], vec!["0", "5", "\"x\"", "\"xy\"", "null"]),
-        (json!({"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}},
+            vec![r#"{"kind":"box"}"#, r#"{"kind":"ball","size":1}"#],
+        ),
+        (
+            json!({"type": ["integer", "string"], "not": {"enum": [0, 5, "x", "xy"]}}),
+            vec!["1", "-3", "7", "\"\"", "\"y\"", "\"xyz\"", "\"xx\""],
+            vec!["0", "5", "\"x\"", "\"xy\"", "null"],
+        ),
+        (
+            json!({"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}},
             "additionalProperties": false, "not": {"required": ["a", "b"]}}),
-            vec!["{}", r#"{"a":1}"#, r#"{"b":1}"#], vec![r#"{"a":1,"b":1}"#]),
-        (json!({"type": "object", "properties": {"card": {"type": "string"}, "address": {"type": "string"}},
+            vec!["{}", r#"{"a":1}"#, r#"{"b":1}"#],
+            vec![r#"{"a":1,"b":1}"#],
+        ),
+        (
+            json!({"type": "object", "properties": {"card": {"type": "string"}, "address": {"type": "string"}},
             "additionalProperties": false, "dependentRequired": {"card": ["address"]}}),
-            vec!["{}", r#"{"address":"x"}"#, r#"{"card":"1","address":"x"}"#], vec![r#"{"card":"1"}"#]),
-        (json!({"type": "object", "properties": {"card": {"type": "string"}},
+            vec!["{}", r#"{"address":"x"}"#, r#"{"card":"1","address":"x"}"#],
+            vec![r#"{"card":"1"}"#],
+        ),
+        (
+            json!({"type": "object", "properties": {"card": {"type": "string"}},
             "dependencies": {"card": {"properties": {"card": {"maxLength": 2}}}}}),
-            vec!["{}", r#"{"card":"12"}"#], vec![r#"{"card":"123"}"#]),
+            vec!["{}", r#"{"card":"12"}"#],
+            vec![r#"{"card":"123"}"#],
+        ),
     ];
     for (value, fitting, others) in cases {
         let c = schema(value.clone()).unwrap_or_else(|e| panic!("{value}: {e}"));

@@ -27,7 +27,10 @@ fn unsupported_members_are_named_with_their_place() {
             json!({"additionalProperties": {"unevaluatedItems": false}}),
             "#/additionalProperties/unevaluatedItems",
         ),
-        (json!({"$ref": "#/$defs/x", "$defs": {"x": {"anyOf": [{"contains": {}}]}}}), "#/$defs/x/anyOf/0/contains"),
+        (
+            json!({"$ref": "#/$defs/x", "$defs": {"x": {"anyOf": [{"contains": {}}]}}}),
+            "#/$defs/x/anyOf/0/contains",
+        ),
         (json!({"type": "string", "format": "uri-template"}), "#/format"),
         (json!({"type": "string", "pattern": "(?=a)"}), "#/pattern"),
         (json!({"type": "string", "pattern": "a\\"}), "#/pattern"),
