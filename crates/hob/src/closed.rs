@@ -25,8 +25,8 @@ const PLAIN: [&str; 13] = [
 ];
 
 /// The same for arrays.
-const ARRAY: [&str; 8] =
-    ["type", "items", "minItems", "maxItems", "title", "description", "default", "examples"];
+const ARRAY: [&str; 9] =
+    ["type", "items", "minItems", "maxItems", "uniqueItems", "title", "description", "default", "examples"];
 
 /// Levels of nesting that are looked at.
 const DEPTH_MAX: usize = 32;

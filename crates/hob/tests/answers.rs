@@ -136,7 +136,7 @@ fn tools_that_cannot_be_offered_are_refused() {
     assert!(Calling::new(&[json!({"function": {}})], ToolChoice::Auto, true).is_err());
     assert!(Calling::new(&tools(), ToolChoice::Named("gone".into()), true).is_err());
     let strict = |strict: bool| {
-        let parameters = json!({"type": "object", "not": {}});
+        let parameters = json!({"type": "object", "contains": {}});
         let tool = json!({"type": "function", "function": {"name": "f", "parameters": parameters, "strict": strict}});
         let calling = Calling::new(&[tool], ToolChoice::Required, true).unwrap();
         let model = ember();

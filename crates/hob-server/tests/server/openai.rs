@@ -170,10 +170,11 @@ fn json_by_schema() {
         let value: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
         assert!(value["name"].is_string() && value["age"].is_i64(), "{value}");
     }
-    let refused = json!({"type": "json_schema", "json_schema": {"schema": {"type": "object", "not": {}}}});
+    let refused =
+        json!({"type": "json_schema", "json_schema": {"schema": {"type": "object", "contains": {}}}});
     let error = server.post(CHAT, &ask("Hi", json!({"response_format": refused}))).refused(400);
     assert!(
-        error["param"] == "response_format" && error["message"].as_str().unwrap().contains("#/not"),
+        error["param"] == "response_format" && error["message"].as_str().unwrap().contains("#/contains"),
         "{error}"
     );
 }
