@@ -1,9 +1,9 @@
 //! Cost of grammars at a vocabulary of 128k: `cargo bench -p hob-engine --bench constraint`.
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
-use std::time::Instant;
+use std::{io::Read, time::Instant};
 
-use hob_engine::constraint::{ConstraintFactory, Grammar, Limits, VocabToken};
+use hob_engine::constraint::{Constraint, ConstraintFactory, Grammar, Limits, VocabToken};
 use hob_engine::sampling::Rng;
 
 const V: usize = 131_072;
@@ -30,26 +30,24 @@ fn vocab() -> Vec<VocabToken> {
     all
 }
 
-fn measure(factory: &ConstraintFactory, name: &str, grammar: &Grammar) {
-    let start = Instant::now();
-    let compiled = factory.compile(grammar, &Limits::default()).expect("the grammar is sound");
-    let compile_us = start.elapsed().as_secs_f64() * 1e6;
-    let mut rng = Rng::new(1);
-    let mut us = Vec::new();
-    for _ in 0..20 {
-        let mut c = compiled.clone();
-        for _ in 0..60 {
-            let start = Instant::now();
-            let mask = c.mask().expect("within budget");
-            us.push(start.elapsed().as_secs_f64() * 1e6);
-            let allowed: Vec<u32> = mask.iter().collect();
-            let id = allowed[rng.next_u64() as usize % allowed.len()];
-            c.accept(id).expect("drawn under the mask");
-            if c.is_finished() {
-                break;
-            }
+/// Times of masks along a text drawn under them.
+fn walk(compiled: &Constraint, rng: &mut Rng, us: &mut Vec<f64>) {
+    let mut c = compiled.clone();
+    for _ in 0..60 {
+        let start = Instant::now();
+        // A place where nothing fits ends the walk, as it ends an answer.
+        let Ok(mask) = c.mask() else { break };
+        us.push(start.elapsed().as_secs_f64() * 1e6);
+        let allowed: Vec<u32> = mask.iter().collect();
+        let id = allowed[rng.next_u64() as usize % allowed.len()];
+        c.accept(id).expect("drawn under the mask");
+        if c.is_finished() {
+            break;
         }
     }
+}
+
+fn print(name: &str, compile_us: f64, mut us: Vec<f64>) {
     us.sort_by(f64::total_cmp);
     let at = |share: f64| us[((us.len() - 1) as f64 * share) as usize];
     println!(
@@ -59,6 +57,38 @@ fn measure(factory: &ConstraintFactory, name: &str, grammar: &Grammar) {
         at(1.0),
         us.len()
     );
+}
+
+fn measure(factory: &ConstraintFactory, name: &str, grammar: &Grammar) {
+    let start = Instant::now();
+    let compiled = factory.compile(grammar, &Limits::default()).expect("the grammar is sound");
+    let compile_us = start.elapsed().as_secs_f64() * 1e6;
+    let (mut rng, mut us) = (Rng::new(1), Vec::new());
+    (0..20).for_each(|_| walk(&compiled, &mut rng, &mut us));
+    print(name, compile_us, us);
+}
+
+/// The schemas that people write: `../shared/data/tasks/json_schema_bench.jsonl.zst`, where it is; compile time is the median.
+fn measure_real(factory: &ConstraintFactory) {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/tasks/json_schema_bench.jsonl.zst");
+    let Ok(file) = std::fs::File::open(path) else { return println!("no schemas at {path}") };
+    let mut text = String::new();
+    let mut file = ruzstd::decoding::StreamingDecoder::new(file).expect("the file is zstd");
+    file.read_to_string(&mut text).expect("the file is text");
+    let (mut rng, mut us, mut compile_us, mut refused) = (Rng::new(1), Vec::new(), Vec::new(), 0);
+    for line in text.lines() {
+        let record: serde_json::Value = serde_json::from_str(line).expect("a record is JSON");
+        let start = Instant::now();
+        match factory.compile(&Grammar::json_schema(record["schema"].clone()), &Limits::default()) {
+            Ok(compiled) => {
+                compile_us.push(start.elapsed().as_secs_f64() * 1e6);
+                walk(&compiled, &mut rng, &mut us);
+            }
+            Err(_) => refused += 1,
+        }
+    }
+    compile_us.sort_by(f64::total_cmp);
+    print(&format!("{} schemas, {refused} refused", compile_us.len()), compile_us[compile_us.len() / 2], us);
 }
 
 fn main() {
@@ -75,6 +105,9 @@ fn main() {
         s ::= \"\\\"\" [^\"\\\\\\x00-\\x1F]* \"\\\"\"\nn ::= \"-\"? [0-9]+\n";
     measure(&factory, "JSON schema, closed object", &object);
     measure(&factory, "any JSON", &any);
+    let tags = r#"{"type": "array", "items": {"type": "string"}, "uniqueItems": true}"#;
+    measure(&factory, "items that differ", &Grammar::json_schema_text(tags).expect("the schema is JSON"));
     measure(&factory, "regex, words", &Grammar::Regex("([a-z]+[ ,.]){1,50}".into()));
     measure(&factory, "GBNF, recursive", &Grammar::Gbnf(gbnf.into()));
+    measure_real(&factory);
 }

@@ -36,9 +36,8 @@ pub(super) enum Place {
 /// The places of arrays with distinct items; with the texts of all possible items where they can be listed.
 pub(super) type Places = BTreeMap<Place, Option<BTreeSet<String>>>;
 
-/// What is known before the text begins.
-pub(super) struct Watch {
-    places: Places,
+/// The tokens of a vocabulary that can matter here.
+pub(super) struct Spelling {
     vocabulary: TokEnv,
     /// Tokens that can end an item, or begin one that has one end.
     ending: Vec<u32>,
@@ -51,7 +50,8 @@ pub(super) struct Watch {
 /// Follows a JSON text, to say which tokens would repeat an item.
 #[derive(Clone)]
 pub(super) struct Distinct {
-    watch: Arc<Watch>,
+    places: Arc<Places>,
+    spelling: Arc<Spelling>,
     /// The tokens taken in.
     ids: Vec<u32>,
     /// The text without white space between its parts.
@@ -106,8 +106,8 @@ enum Ended {
     Container,
 }
 
-impl Watch {
-    pub fn new(places: Places, vocabulary: &TokEnv) -> Self {
+impl Spelling {
+    pub fn new(vocabulary: &TokEnv) -> Self {
         let trie = vocabulary.tok_trie();
         let having = |is_wanted: fn(&[u8]) -> bool| {
             (0..trie.vocab_size() as u32).filter(|id| is_wanted(trie.token(*id))).collect()
@@ -121,11 +121,18 @@ impl Watch {
         });
         let filling = having(|token| token.contains(&b'[') && token.contains(&b','));
         let common = b"a0.-_/".iter().filter_map(|byte| trie.token_id(&[*byte])).collect();
-        Self { places, vocabulary: vocabulary.clone(), ending, filling, common }
+        Self { vocabulary: vocabulary.clone(), ending, filling, common }
     }
 
     fn bytes(&self, id: u32) -> &[u8] {
         self.vocabulary.tok_trie().token(id)
+    }
+}
+
+impl Distinct {
+    pub fn new(places: Arc<Places>, spelling: Arc<Spelling>) -> Self {
+        let (ids, text, open) = (Vec::new(), Vec::new(), Vec::new());
+        Self { places, spelling, ids, text, open, inside: Inside::Nothing }
     }
 
     /// How the items of an array at `place` are told apart, if they have to differ.
@@ -135,22 +142,16 @@ impl Watch {
         let all = self.places.get(place).or_else(any)?;
         Some(Arc::new(Items { all: all.clone(), ..Items::default() }))
     }
-}
-
-impl Distinct {
-    pub fn new(watch: Arc<Watch>) -> Self {
-        Self { watch, ids: Vec::new(), text: Vec::new(), open: Vec::new(), inside: Inside::Nothing }
-    }
 
     /// Takes from `mask` what would repeat an item.
     pub fn narrow(&mut self, mask: &mut TokenMask) {
-        let watch = Arc::clone(&self.watch);
+        let spelling = Arc::clone(&self.spelling);
         let is_listed = self.guarded().any(|items| items.all.is_some());
         let concerned = if self.guarded().next().is_none() {
-            Some(&watch.filling)
+            Some(&spelling.filling)
         } else {
             // Inside a word and where items are listed few tokens fit: all of them are looked at.
-            (self.inside != Inside::Word && !is_listed).then_some(&watch.ending)
+            (self.inside != Inside::Word && !is_listed).then_some(&spelling.ending)
         };
         let concerned: Vec<u32> = match concerned {
             Some(some) => some.iter().copied().filter(|id| mask.is_allowed(*id)).collect(),
@@ -166,7 +167,7 @@ impl Distinct {
     /// Tokens after which all is written in which an item could differ from an earlier one, but for its end: what they lead to
     /// has to be seen.
     pub fn risky(&self) -> BTreeSet<u32> {
-        let trie = self.watch.vocabulary.tok_trie();
+        let trie = self.spelling.vocabulary.tok_trie();
         let mut risky = BTreeSet::new();
         for open in &self.open {
             let Open::Array { items: Some(items), item } = open else { continue };
@@ -189,15 +190,15 @@ impl Distinct {
 
     /// Tokens of which one usually fits after a beginning that may go on.
     pub fn common(&self) -> &[u32] {
-        &self.watch.common
+        &self.spelling.common
     }
 
     /// Whether an item would be repeated if the token `id` came next.
     pub fn repeats(&mut self, id: u32) -> bool {
         // Bytes are only ever added to the text.
         let (length, open, inside) = (self.text.len(), self.open.clone(), self.inside);
-        let watch = Arc::clone(&self.watch);
-        let repeats = !self.follow(watch.bytes(id));
+        let spelling = Arc::clone(&self.spelling);
+        let repeats = !self.follow(spelling.bytes(id));
         self.text.truncate(length);
         (self.open, self.inside) = (open, inside);
         repeats
@@ -206,14 +207,14 @@ impl Distinct {
     /// Takes the next token in; `false` if an item repeats an earlier one, and nothing more is to be asked then.
     pub fn take(&mut self, id: u32) -> bool {
         self.ids.push(id);
-        let watch = Arc::clone(&self.watch);
-        self.follow(watch.bytes(id))
+        let spelling = Arc::clone(&self.spelling);
+        self.follow(spelling.bytes(id))
     }
 
     /// Takes back the last `count` tokens.
     pub fn rollback(&mut self, count: usize) {
         let ids = std::mem::take(&mut self.ids);
-        *self = Self::new(Arc::clone(&self.watch));
+        *self = Self::new(Arc::clone(&self.places), Arc::clone(&self.spelling));
         for id in &ids[..ids.len().saturating_sub(count)] {
             self.take(*id);
         }
@@ -300,7 +301,7 @@ impl Distinct {
                     Some(Open::Array { .. }) => Place::Item,
                     Some(Open::Object { name }) => Place::Named(name.clone().unwrap_or_default()),
                 };
-                let items = self.watch.items(&place);
+                let items = self.items(&place);
                 self.text.push(byte);
                 self.open.push(Open::Array { items, item: self.text.len() });
                 true

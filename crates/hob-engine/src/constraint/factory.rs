@@ -7,7 +7,7 @@ use llguidance::{Matcher, ParserFactory};
 use serde_json::{Value, json};
 use toktrie::{ApproximateTokEnv, InferenceCapabilities, TokEnv, TokRxInfo, TokTrie};
 
-use super::distinct::{Distinct, Places, Watch};
+use super::distinct::{Distinct, Places, Spelling};
 use super::grammar::{Grammar, JsonOptions, JsonWhitespace, Limits};
 use super::schema::Whole;
 use super::session::Constraint;
@@ -30,6 +30,7 @@ pub struct ConstraintFactory {
     vocab: VocabSource,
     eos: Vec<u32>,
     parsers: OnceLock<Result<ParserFactory>>,
+    spelling: OnceLock<Arc<Spelling>>,
 }
 
 /// Longer tokens (runs of spaces, mostly) are not offered under a grammar: the trie counts bytes in eight bits.
@@ -46,7 +47,7 @@ impl std::fmt::Debug for ConstraintFactory {
 impl ConstraintFactory {
     /// `vocab` is called when the first grammar is compiled, not before. `eos`: the tokens that may end an answer.
     pub fn new(vocab: impl Fn() -> Vec<VocabToken> + Send + Sync + 'static, eos: Vec<u32>) -> Self {
-        Self { vocab: Box::new(vocab), eos, parsers: OnceLock::new() }
+        Self { vocab: Box::new(vocab), eos, parsers: OnceLock::new(), spelling: OnceLock::new() }
     }
 
     /// Builds what all grammars share (some hundred milliseconds for 128k tokens), for callers that have a thread to
@@ -85,7 +86,10 @@ impl ConstraintFactory {
             }
         }
         let vocabulary = parsers.tok_env();
-        let distinct = (!places.is_empty()).then(|| Distinct::new(Arc::new(Watch::new(places, vocabulary))));
+        let distinct = (!places.is_empty()).then(|| {
+            let spelling = self.spelling.get_or_init(|| Arc::new(Spelling::new(vocabulary)));
+            Distinct::new(Arc::new(places), Arc::clone(spelling))
+        });
         Ok(Constraint::new(matcher, distinct, vocabulary.tok_trie().vocab_size(), self.eos.clone()))
     }
 }
