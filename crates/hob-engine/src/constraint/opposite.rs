@@ -9,6 +9,8 @@ use serde_json::{Map, Value, json};
 
 /// Characters of listed strings of which an opposite is made.
 const LETTERS_MAX: usize = 5_000;
+/// Beyond it whole numbers are no longer told apart.
+const EXACT_MAX: f64 = 9e15;
 /// Schemas inside schemas.
 const DEPTH_MAX: usize = 8;
 const KINDS: [&str; 6] = ["null", "boolean", "number", "string", "array", "object"];
@@ -106,6 +108,9 @@ fn other_values(values: &[Value]) -> Option<Vec<Value>> {
         ways.push(json!({"const": !first}));
     }
     let mut numbers: Vec<f64> = values.iter().filter_map(Value::as_f64).collect();
+    if numbers.iter().any(|n| n.abs() > EXACT_MAX) {
+        return None;
+    }
     numbers.sort_by(f64::total_cmp);
     if let (Some(least), Some(most)) = (numbers.first(), numbers.last()) {
         ways.push(json!({"type": "number", "exclusiveMaximum": least}));
