@@ -6,7 +6,7 @@
 
 use std::cell::Cell;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::refs::{Path, Refs, get};
 
@@ -21,12 +21,58 @@ const NUMBER: u8 = 4;
 const STRING: u8 = 8;
 const ARRAY: u8 = 16;
 const OBJECT: u8 = 32;
+const KINDS: [(u8, &str); 6] = [
+    (NULL, "null"),
+    (BOOLEAN, "boolean"),
+    (NUMBER, "number"),
+    (STRING, "string"),
+    (ARRAY, "array"),
+    (OBJECT, "object"),
+];
 const ALL: [u8; 6] = [NULL, BOOLEAN, NUMBER, STRING, ARRAY, OBJECT];
+/// Members that say nothing about values of these kinds.
+const SILENT: [(u8, &[&str]); 4] = [
+    (
+        !OBJECT,
+        &[
+            "properties",
+            "required",
+            "additionalProperties",
+            "patternProperties",
+            "propertyNames",
+            "minProperties",
+            "maxProperties",
+            "dependencies",
+            "dependentRequired",
+            "dependentSchemas",
+        ],
+    ),
+    (!ARRAY, &["items", "prefixItems", "additionalItems", "minItems", "maxItems", "uniqueItems", "contains"]),
+    (!STRING, &["minLength", "maxLength", "pattern", "format"]),
+    (!NUMBER, &["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"]),
+];
+/// Members that say nothing about any value, or are looked at by themselves.
+const ASIDE: [&str; 14] = [
+    "type",
+    "allOf",
+    "title",
+    "description",
+    "default",
+    "examples",
+    "$comment",
+    "$schema",
+    "$id",
+    "$defs",
+    "definitions",
+    "deprecated",
+    "readOnly",
+    "writeOnly",
+];
 
 /// What has to hold beside each branch of the `oneOf` of the schema at `path`, so that no value fits two; `None` where no way
 /// is found.
-pub(super) fn separate(root: &Value, refs: &Refs<'_>, path: &Path) -> Option<Vec<Value>> {
-    let look = Look { root, refs, left: Cell::new(LOOKS_MAX) };
+pub(super) fn separate<'a>(root: &'a Value, refs: &'a Refs<'a>, path: &'a Path) -> Option<Vec<Value>> {
+    let look = Look { root, refs, at: path, left: Cell::new(LOOKS_MAX) };
     let around = look.parts(path, 0);
     let count = get(root, path)?.get("oneOf")?.as_array()?.len();
     let branches: Vec<Parts<'_>> = (0..count)
@@ -57,12 +103,13 @@ type Parts<'a> = Vec<(Path, &'a Map<String, Value>)>;
 #[derive(Clone, Default)]
 struct Beside {
     forbidden: Vec<String>,
-    is_null_out: bool,
+    /// Kinds of values that are left out.
+    out: u8,
 }
 
 enum Demand {
     Without(String),
-    NoNull,
+    NoneOf(u8),
 }
 
 impl Beside {
@@ -70,7 +117,7 @@ impl Beside {
         match demand {
             Demand::Without(name) if self.forbidden.contains(&name) => {}
             Demand::Without(name) => self.forbidden.push(name),
-            Demand::NoNull => self.is_null_out = true,
+            Demand::NoneOf(kind) => self.out |= kind,
         }
     }
 
@@ -80,8 +127,9 @@ impl Beside {
             let names = self.forbidden.iter().map(|name| (name.clone(), Value::Bool(false)));
             schema.insert("properties".into(), Value::Object(names.collect()));
         }
-        if self.is_null_out {
-            schema.insert("type".into(), json!(["boolean", "number", "string", "array", "object"]));
+        if self.out != 0 {
+            let left = KINDS.iter().filter(|(kind, _)| self.out & kind == 0).map(|(_, name)| *name);
+            schema.insert("type".into(), left.collect());
         }
         Value::Object(schema)
     }
@@ -90,6 +138,8 @@ impl Beside {
 struct Look<'a> {
     root: &'a Value,
     refs: &'a Refs<'a>,
+    /// The schema whose `oneOf` this is about.
+    at: &'a Path,
     left: Cell<usize>,
 }
 
@@ -124,7 +174,10 @@ impl<'a> Look<'a> {
                 continue;
             }
             match kind {
-                NULL => demand(Demand::NoNull, Demand::NoNull),
+                // What fits both is what the standard refuses.
+                _ if kind == NULL || self.takes_all(a, kind) && self.takes_all(b, kind) => {
+                    demand(Demand::NoneOf(kind), Demand::NoneOf(kind));
+                }
                 OBJECT => {
                     let of_a = required(a).find(|name| required(b).all(|other| other != *name))?;
                     let of_b = required(b).find(|name| required(a).all(|other| other != *name))?;
@@ -134,6 +187,16 @@ impl<'a> Look<'a> {
             }
         }
         Some(())
+    }
+
+    /// Whether every value of `kind` fits that is of an allowed type, the `oneOf` left aside.
+    fn takes_all(&self, parts: &Parts<'a>, kind: u8) -> bool {
+        let is_silent =
+            |key: &str| SILENT.iter().any(|(kinds, keys)| kinds & kind != 0 && keys.contains(&key));
+        parts.iter().all(|(path, part)| {
+            let mut keys = part.keys().map(String::as_str);
+            keys.all(|key| is_silent(key) || ASIDE.contains(&key) || key == "oneOf" && path == self.at)
+        })
     }
 
     /// Whether no value fits both. `false` may mean that it is not known.

@@ -9,7 +9,7 @@ use toktrie::{ApproximateTokEnv, InferenceCapabilities, TokEnv, TokRxInfo, TokTr
 
 use super::distinct::{Distinct, Places, Spelling};
 use super::grammar::{Grammar, JsonOptions, JsonWhitespace, Limits};
-use super::schema::Whole;
+use super::schema::{Checked, Whole};
 use super::session::Constraint;
 use super::{gbnf, lark, over_budget, rejected, schema};
 use crate::{Error, Result};
@@ -72,12 +72,12 @@ impl ConstraintFactory {
         let parsers =
             self.parsers.get_or_init(|| build(&(self.vocab)(), &self.eos)).as_ref().map_err(Error::clone)?;
         let kind = grammar.kind();
-        let (source, places) = prepare(grammar, limits)?;
+        let Prepared { grammar: source, places, overlap } = prepare(grammar, limits)?;
         let init = llguidance::api::GrammarInit::Serialized(source);
         let quiet = llguidance::Logger::new(0, 0);
         let parser = parsers
             .create_parser_from_init_ext(init, quiet, InferenceCapabilities::default(), parser_limits(limits))
-            .map_err(|e| compile_error(kind, &e.to_string(), limits))?;
+            .map_err(|e| compile_error(kind, &e.to_string(), limits, overlap))?;
         let mut matcher = Matcher::new(Ok(parser));
         if let Some(warning) = matcher.grammar_warnings().into_iter().find(|_| kind == "JSON schema") {
             // A warning here means that something is not enforced as written, unless the caller asked for that.
@@ -129,19 +129,27 @@ fn word(token: &VocabToken) -> Vec<u8> {
     if token.special { [&[marker], token.bytes.as_slice()].concat() } else { token.bytes.clone() }
 }
 
-/// The grammar for llguidance, and where items have to differ, which it knows nothing of.
-fn prepare(grammar: &Grammar, limits: &Limits) -> Result<(TopLevelGrammar, Places)> {
+/// What llguidance is given, and what it knows nothing of.
+struct Prepared {
+    grammar: TopLevelGrammar,
+    /// Where items have to differ.
+    places: Places,
+    /// The first `oneOf` that may be refused.
+    overlap: Option<String>,
+}
+
+fn prepare(grammar: &Grammar, limits: &Limits) -> Result<Prepared> {
     let kind = grammar.kind();
-    let mut places = Places::new();
+    let (mut places, mut overlap) = (Places::new(), None);
     let sized = |text: &str| match text.len() > limits.source_bytes_max {
         true => Err(over_budget(kind, "start", "bytes of text", limits.source_bytes_max as u64)),
         false => Ok(()),
     };
     let grammars = match grammar {
         Grammar::JsonSchema { schema, options } => {
-            let (schema, found) = checked_schema(schema, options, limits, Whole::Yes)?;
-            places = found;
-            vec![GrammarWithLexer::from_json_schema(schema)]
+            let checked = checked_schema(schema, options, limits, Whole::Yes)?;
+            (places, overlap) = (checked.places, checked.overlap);
+            vec![GrammarWithLexer::from_json_schema(checked.schema)]
         }
         Grammar::Regex(text) => {
             sized(text)?;
@@ -158,7 +166,9 @@ fn prepare(grammar: &Grammar, limits: &Limits) -> Result<(TopLevelGrammar, Place
             lark::check(text, limits)?;
             let mut all = vec![GrammarWithLexer::from_lark(text.clone())];
             for (name, value) in schemas {
-                let json_schema = Some(checked_schema(value, options, limits, Whole::No)?.0);
+                let checked = checked_schema(value, options, limits, Whole::No)?;
+                overlap = overlap.or(checked.overlap);
+                let json_schema = Some(checked.schema);
                 all.push(GrammarWithLexer { name: Some(name.clone()), json_schema, lark_grammar: None });
             }
             all
@@ -168,17 +178,12 @@ fn prepare(grammar: &Grammar, limits: &Limits) -> Result<(TopLevelGrammar, Place
             vec![GrammarWithLexer::from_lark(gbnf::to_lark(text, limits)?)]
         }
     };
-    Ok((TopLevelGrammar { grammars, max_tokens: None }, places))
+    Ok(Prepared { grammar: TopLevelGrammar { grammars, max_tokens: None }, places, overlap })
 }
 
 /// The schema ready for llguidance. Its `x-guidance` member sets options, so ours replaces whatever a stranger wrote there.
-fn checked_schema(
-    value: &Value,
-    options: &JsonOptions,
-    limits: &Limits,
-    whole: Whole,
-) -> Result<(Value, Places)> {
-    let (mut schema, places) = schema::check(value, limits, whole)?;
+fn checked_schema(value: &Value, options: &JsonOptions, limits: &Limits, whole: Whole) -> Result<Checked> {
+    let mut checked = schema::check(value, limits, whole)?;
     let whitespace = match options.whitespace {
         JsonWhitespace::Flexible => json!({"whitespace_pattern": r"[\x20\x0A\x0D\x09]{1,64}"}),
         JsonWhitespace::Space => json!({"whitespace_pattern": r"\x20"}),
@@ -186,8 +191,8 @@ fn checked_schema(
     };
     let mut guidance = whitespace;
     guidance["coerce_one_of"] = Value::Bool(options.one_of_as_any_of);
-    schema["x-guidance"] = guidance;
-    Ok((schema, places))
+    checked.schema["x-guidance"] = guidance;
+    Ok(checked)
 }
 
 fn parser_limits(limits: &Limits) -> ParserLimits {
@@ -207,8 +212,16 @@ pub(super) fn first_line(message: &str) -> String {
 }
 
 /// llguidance reports failures as text; budgets and places are read back out of it.
-fn compile_error(kind: &'static str, message: &str, limits: &Limits) -> Error {
+fn compile_error(kind: &'static str, message: &str, limits: &Limits, overlap: Option<String>) -> Error {
     let line = first_line(message);
+    if let Some(location) = overlap.filter(|_| line.contains("oneOf")) {
+        return rejected(
+            kind,
+            location,
+            "branches of `oneOf` may overlap, which cannot be enforced; give each a required property of its own, or set \
+             JsonOptions::one_of_as_any_of to take it as `anyOf`",
+        );
+    }
     let budgets = [
         ("fuel", "lexer fuel", limits.compile_fuel),
         ("too big", "grammar symbols", limits.symbol_count_max as u64),
@@ -219,9 +232,10 @@ fn compile_error(kind: &'static str, message: &str, limits: &Limits) -> Error {
     if let Some((_, resource, limit)) = budgets.iter().find(|b| line.contains(b.0)) {
         return over_budget(kind, "start", resource, *limit);
     }
+    if let Some((message, pointer)) = line.split_once(": #/") {
+        return rejected(kind, format!("#/{pointer}"), message);
+    }
     let (location, rest) = place(&line).unwrap_or_else(|| ("start".into(), line.clone()));
-    // The option has another name on this side.
-    let rest = rest.replace("Enable 'coerce_one_of' option", "Set JsonOptions::one_of_as_any_of");
     // Places inside what GBNF was translated to would mislead.
     if kind == "GBNF grammar" { rejected(kind, "start", rest) } else { rejected(kind, location, rest) }
 }

@@ -65,13 +65,26 @@ pub(super) enum Whole {
     No,
 }
 
-/// Returns the schema in the form that llguidance reads right: references as plain absolute paths, no members that mean
-/// nothing, no branches that overlap. Beside it the places where items have to differ, of a schema for the whole text.
-pub(super) fn check(schema: &Value, limits: &Limits, whole: Whole) -> Result<(Value, Places)> {
+/// A schema that has been read.
+pub(super) struct Checked {
+    /// In the form that llguidance reads right: references as plain absolute paths, no members that mean nothing, no branches
+    /// that are seen to overlap.
+    pub schema: Value,
+    /// Where items have to differ, of a schema for the whole text.
+    pub places: Places,
+    /// The pointer of the first `oneOf` that may overlap: llguidance has the last word on it.
+    pub overlap: Option<String>,
+}
+
+/// Reads a schema, and refuses what is not enforced.
+pub(super) fn check(schema: &Value, limits: &Limits, whole: Whole) -> Result<Checked> {
     check_size(schema, limits)?;
     if let Value::Bool(allowed) = schema {
         return match allowed {
-            true => Ok((Value::Object(serde_json::Map::new()), Places::new())),
+            true => {
+                let schema = Value::Object(serde_json::Map::new());
+                Ok(Checked { schema, places: Places::new(), overlap: None })
+            }
             false => Err(rejected(KIND, "#", "the schema `false` allows nothing")),
         };
     }
@@ -85,6 +98,7 @@ pub(super) fn check(schema: &Value, limits: &Limits, whole: Whole) -> Result<(Va
         edits: BTreeMap::new(),
         rewrites: BTreeMap::new(),
         has_distinct: false,
+        overlap: None,
     };
     while let Some(path) = walk.queue.pop_front() {
         if walk.seen.insert(path.clone()) {
@@ -95,7 +109,8 @@ pub(super) fn check(schema: &Value, limits: &Limits, whole: Whole) -> Result<(Va
         }
     }
     let places = if walk.has_distinct { places::find(schema, &walk.refs) } else { Places::new() };
-    Ok((walk.finish(), places))
+    let overlap = walk.overlap.take();
+    Ok(Checked { schema: walk.finish(), places, overlap })
 }
 
 /// Bounds depth and size without recursion.
@@ -134,6 +149,8 @@ struct Walk<'a> {
     edits: BTreeMap<Path, Option<Value>>,
     rewrites: BTreeMap<Path, Rewrite>,
     has_distinct: bool,
+    /// Where a `oneOf` is that stays one.
+    overlap: Option<String>,
 }
 
 /// What members of a schema are replaced by, in words that llguidance knows.
@@ -185,10 +202,11 @@ impl Walk<'_> {
                 k if COUNTS.contains(&k) => self.count(at(), value)?,
                 k if INNER.contains(&k) || INNER_LISTS.contains(&k) || INNER_MAPS.contains(&k) => {
                     self.inner(at(), value)?;
-                    if k == "oneOf"
-                        && let Some(beside) = apart::separate(self.root, &self.refs, path)
-                    {
-                        self.rewrite(path).beside = Some(beside);
+                    if k == "oneOf" {
+                        match apart::separate(self.root, &self.refs, path) {
+                            Some(beside) => self.rewrite(path).beside = Some(beside),
+                            None => drop(self.overlap.get_or_insert_with(|| pointer(&at()))),
+                        }
                     }
                 }
                 _ => {}

@@ -99,8 +99,8 @@ fn json_schema_bench() {
     println!("{tally:#?}");
     assert!(tally.compiled * 100 > tally.schemas * 95, "fewer than 95 % of the schemas compile");
     assert!(
-        tally.valid_accepted_reordered * 100 > tally.valid * 99,
-        "more than 1 % of the fitting instances are refused"
+        tally.valid_accepted_reordered * 100 > tally.valid * 98,
+        "more than 2 % of the fitting instances are refused"
     );
     assert_eq!(tally.invalid_rejected, tally.invalid, "an instance that does not fit passes");
 }

@@ -161,6 +161,13 @@ fn branches_that_no_value_shares_are_alternatives() {
             vec![r#"{"kind":"a"}"#, r#"{"kind":"c"}"#],
             vec![r#"{"kind":"d"}"#, "{}"],
         ),
+        // Without a type every string fits both, which leaves objects.
+        (
+            json!({"oneOf": [{"properties": {"kind": {"const": "a"}}, "required": ["kind"]},
+            {"properties": {"kind": {"const": "b"}}, "required": ["kind"]}]}),
+            vec![r#"{"kind":"a"}"#, r#"{"kind":"b"}"#],
+            vec!["1", "\"a\"", "null", "[]", "{}"],
+        ),
         // A reference into a branch that moves.
         (
             json!({"oneOf": [{"type": "object", "required": ["a"], "properties": {"a": {"type": "integer"}}},
