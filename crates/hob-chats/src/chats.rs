@@ -3,7 +3,7 @@
 use crate::pool::Pool;
 use crate::rows::{self, as_json, as_word, chat_columns, message_columns};
 use crate::tree;
-use crate::{Chat, Error, Id, Message, limits};
+use crate::{Chat, Error, Id, Message, Stats, limits};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 use std::fmt;
@@ -56,6 +56,17 @@ impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.updated, self.key)
     }
+}
+
+/// What an answer took.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Taken {
+    /// When it was begun, in milliseconds since 1970.
+    pub created: i64,
+    /// The model, if it is known.
+    pub model: Option<String>,
+    /// Its figures.
+    pub stats: Stats,
 }
 
 impl FromStr for Cursor {
@@ -250,6 +261,25 @@ impl Chats {
             rows.collect::<Result<_, _>>().map_err(self.told())
         })?;
         read.ok_or_else(unknown)
+    }
+
+    /// What each answer since `since` (milliseconds since 1970) took, oldest first: when it was written, by which model, its
+    /// figures.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn taken(&self, since: i64) -> Result<Vec<Taken>, Error> {
+        const SQL: &str = "SELECT created, model, stats FROM messages \
+            WHERE role = 'assistant' AND stats IS NOT NULL AND created >= ?1 ORDER BY created, key";
+        let taken = self.pool.read(|db| {
+            let mut statement = db.prepare(SQL).map_err(self.told())?;
+            let rows = statement.query_map([since], |row| {
+                let stats = rows::optional_json(row, 2)?.unwrap_or_default();
+                Ok(Taken { created: row.get(0)?, model: row.get(1)?, stats })
+            });
+            rows.and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(self.told())
+        })?;
+        Ok(taken.unwrap_or_default())
     }
 
     /// Deletes a conversation with all its messages.

@@ -26,7 +26,7 @@ mod title;
 mod tree;
 
 pub use chat::{Chat, Sampling, Settings};
-pub use chats::{Chats, Cursor, Listed, Listing, Messages};
+pub use chats::{Chats, Cursor, Listed, Listing, Messages, Taken};
 pub use error::Error;
 pub use exchange::{Above, Format, Imported, Skipped};
 pub use id::Id;

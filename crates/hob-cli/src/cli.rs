@@ -2,7 +2,7 @@
 
 use crate::{
     app, bench, chat, chats, desktop, doctor, embed, eval, export, logits, privacy, prompt_template, serve,
-    show, shrink, store, tokenize, train,
+    show, shrink, stats, store, tokenize, train,
 };
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
@@ -112,6 +112,8 @@ pub enum Command {
         #[command(subcommand)]
         what: privacy::Privacy,
     },
+    /// Say what the answers of kept conversations took: tokens, time, energy, and that of others for as many
+    Stats(stats::StatsArgs),
     /// Say what this machine offers, what is used of it and why
     Doctor(doctor::DoctorArgs),
     /// Print a completion script for a shell

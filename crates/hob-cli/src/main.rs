@@ -38,6 +38,7 @@ mod serve;
 mod show;
 mod shrink;
 mod signals;
+mod stats;
 mod store;
 mod terminal;
 mod tokenize;
@@ -92,6 +93,7 @@ fn run(cli: Cli, started: Instant) -> anyhow::Result<()> {
         Command::Du(args) => store::run_du(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Privacy { what } => privacy::run(&what),
+        Command::Stats(args) => stats::run(&args),
         Command::Open(args) => app::run(&args, started),
         Command::Desktop { what } => desktop::run(what),
         Command::Doctor(args) => doctor::run(&args),

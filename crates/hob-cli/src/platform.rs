@@ -133,6 +133,12 @@ pub fn local_text(ms: i64) -> String {
     moment.to_zoned_datetime(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string()
 }
 
+/// The day of a moment in milliseconds since 1970, here.
+pub fn local_day(ms: i64) -> String {
+    let moment = jiff::Timestamp::from_millisecond(ms).unwrap_or_default();
+    moment.to_zoned_datetime(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d").to_string()
+}
+
 /// An id that nothing has yet: the system seeds hashers with random numbers.
 pub fn new_id() -> hob_chats::Id {
     use std::hash::{BuildHasher, RandomState};

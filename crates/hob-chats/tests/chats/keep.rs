@@ -2,7 +2,7 @@
 
 use crate::{Bench, all, chat, files, id, say};
 use hob_chats::{
-    Attachment, Error, Finish, Message, Role, Sampling, Settings, State, Stats, Trouble, limits,
+    Attachment, Error, Finish, Message, Role, Sampling, Settings, State, Stats, Taken, Trouble, limits,
 };
 
 /// A message in which every field says something.
@@ -44,6 +44,31 @@ fn everything_comes_back_as_it_was() {
     assert_eq!(other.put_messages(&kept.id, &[Message { text: "new".into(), ..full() }]).unwrap(), 3);
     assert_eq!(all(&bench.chats, &kept.id)[1].text, "new");
     bench.chats.verify().unwrap();
+}
+
+#[test]
+fn what_answers_took_is_told_from_a_moment_on() {
+    let bench = Bench::new();
+    assert_eq!(bench.chats.taken(0).unwrap(), []);
+    let answer = |id: &str, created: i64, stats: Option<Stats>| Message {
+        role: Role::Assistant,
+        created,
+        model: Some("m".into()),
+        stats,
+        ..say(id, Some("first"), "a")
+    };
+    let stats = Stats { answer_tokens: 3, per_second: 1.5, ..Stats::default() };
+    let messages = [
+        say("first", None, "q"),
+        answer("old", 10, Some(stats.clone())),
+        answer("untold", 30, None),
+        answer("late", 40, Some(stats.clone())),
+        answer("new", 20, Some(Stats::default())),
+    ];
+    bench.chats.put(&chat("one", Some("new")), &messages).unwrap();
+    let taken = |created, stats: &Stats| Taken { created, model: Some("m".into()), stats: stats.clone() };
+    assert_eq!(bench.chats.taken(20).unwrap(), [taken(20, &Stats::default()), taken(40, &stats)]);
+    assert_eq!(bench.chats.taken(0).unwrap().len(), 3);
 }
 
 #[test]

@@ -209,3 +209,28 @@ fn what_is_said_on_a_terminal_is_kept_unless_it_is_temporary() {
     let holds = |bytes: &Vec<u8>| bytes.windows(15).any(|window| window == b"Rumpelstiltskin");
     assert!(!files(home).values().any(holds));
 }
+
+#[test]
+fn what_kept_answers_took_is_told_with_both_bounds() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    assert!(hob(home, &["stats"], "").stdout.starts_with("No answers"));
+    for prompt in ["Say hello", "Name a colour"] {
+        let told = hob(home, &["chat", prompt, "--keep", "--max-tokens", "4", "--temp", "0"], "");
+        assert_eq!(told.code, Some(0), "{}", told.stderr);
+    }
+    let found = hob(home, &["stats", "--json", "--watts", "10-40", "--price", "1/2"], "").json();
+    assert_eq!(found["answers"], 2);
+    let number = |value: &Value| value.as_f64().unwrap();
+    let (low, high) = (number(&found["estimated_wh"]["low"]), number(&found["estimated_wh"]["high"]));
+    assert!(
+        (low - number(&found["seconds"]) * 10.0 / 3600.0).abs() < 1e-12 && (high / low - 4.0).abs() < 1e-9
+    );
+    let tokens = number(&found["prompt_tokens"]) + 2.0 * number(&found["answer_tokens"]);
+    assert!((number(&found["money_elsewhere"]) - tokens / 1e6).abs() < 1e-12);
+    let elsewhere = found["elsewhere"].as_array().unwrap();
+    assert!(elsewhere.iter().all(|one| one["source"].is_string() && number(&one["wh"]["low"]) > 0.0));
+    let text = hob(home, &["stats"], "").stdout;
+    assert!(text.contains("estimated from the time") && text.contains(" here\n"), "{text}");
+    assert_eq!(hob(home, &["stats", "--watts", "none"], "").code, Some(2));
+}
