@@ -33,6 +33,7 @@ mod platform;
 mod privacy;
 mod progress;
 mod prompt_template;
+mod route;
 mod sampling;
 mod serve;
 mod show;
@@ -92,6 +93,7 @@ fn run(cli: Cli, started: Instant) -> anyhow::Result<()> {
         Command::Du(args) => store::run_du(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Privacy { what } => privacy::run(&what),
+        Command::Route { what } => route::run(&what),
         Command::Open(args) => app::run(&args, started),
         Command::Desktop { what } => desktop::run(what),
         Command::Doctor(args) => doctor::run(&args),
