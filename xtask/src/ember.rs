@@ -45,3 +45,12 @@ pub fn run_tagger() -> Result<()> {
     learn.arg(shared.join("data"));
     run(learn.arg("--out").arg(repo_root().join("crates/hob-privacy/src/tagger/tagger.bin")))
 }
+
+/// Makes the router; the file takes the place of the one that is built in.
+pub fn run_router() -> Result<()> {
+    let shared =
+        shared_dir().context("the router learns from outcomes in ../shared/data, which is not there")?;
+    let mut learn = cargo(["run", "--release", "-p", "hob-ember", "--", "router", "--data"]);
+    learn.arg(shared.join("data"));
+    run(learn.arg("--out").arg(repo_root().join("crates/hob-router/src/router.bin")))
+}

@@ -71,6 +71,8 @@ enum Chore {
     Ember,
     /// Make the tagger that finds names in texts, from seed, and measure it
     Tagger,
+    /// Make the router that judges whether the local answer suffices, from seed
+    Router,
     /// Run official clients and others' suites against the server (needs Python; Node for npm's clients)
     Conformance(conformance::Options),
     /// Measure Hob beside llama.cpp and OpenVINO on this machine, and compare with the bars
@@ -88,6 +90,7 @@ fn main() -> ExitCode {
         Chore::Web => web::run_build(),
         Chore::Ember => ember::run_ember(),
         Chore::Tagger => ember::run_tagger(),
+        Chore::Router => ember::run_router(),
         Chore::Conformance(options) => conformance::run_suites(&options),
         Chore::BenchPeers(options) => peers::run_bench(&options),
     };

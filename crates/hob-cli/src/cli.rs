@@ -1,8 +1,8 @@
 //! The command line as a whole: commands, and what every help text says about exit codes.
 
 use crate::{
-    app, bench, chat, chats, desktop, doctor, embed, eval, export, logits, privacy, prompt_template, serve,
-    show, shrink, stats, store, tokenize, train,
+    app, bench, chat, chats, desktop, doctor, embed, eval, export, logits, privacy, prompt_template, route,
+    serve, show, shrink, stats, store, tokenize, train,
 };
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
@@ -114,6 +114,13 @@ pub enum Command {
     },
     /// Say what the answers of kept conversations took: tokens, time, energy, and that of others for as many
     Stats(stats::StatsArgs),
+    /// Say whether the local answer suffices and where a request would go; nothing is sent
+    #[command(disable_help_subcommand = true)]
+    Route {
+        /// What to do.
+        #[command(subcommand)]
+        what: route::Route,
+    },
     /// Say what this machine offers, what is used of it and why
     Doctor(doctor::DoctorArgs),
     /// Print a completion script for a shell

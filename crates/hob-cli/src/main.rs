@@ -33,6 +33,7 @@ mod platform;
 mod privacy;
 mod progress;
 mod prompt_template;
+mod route;
 mod sampling;
 mod serve;
 mod show;
@@ -94,6 +95,7 @@ fn run(cli: Cli, started: Instant) -> anyhow::Result<()> {
         Command::Serve(args) => serve::run(&args),
         Command::Privacy { what } => privacy::run(&what),
         Command::Stats(args) => stats::run(&args),
+        Command::Route { what } => route::run(&what),
         Command::Open(args) => app::run(&args, started),
         Command::Desktop { what } => desktop::run(what),
         Command::Doctor(args) => doctor::run(&args),

@@ -1,13 +1,14 @@
 //! Makes the training data of Ember, Hob's built-in model: published conversations brought into one form, and
-//! conversations that our own generators make; and the tagger of names, from texts that are made too. The same seed gives the
-//! same bytes.
+//! conversations that our own generators make; the tagger of names, from texts that are made too; and the router, from recorded
+//! outcomes. The same seed gives the same bytes.
 //!
-//! Run by `cargo xtask ember` and `cargo xtask tagger`. Read `made/mod.rs` for what Ember is taught, `published.rs` for what is
+//! Run by `cargo xtask ember`, `cargo xtask tagger` and `cargo xtask router`. Read `made/mod.rs` for what Ember is taught, `published.rs` for what is
 //! left out of the published sets, `tagger/made.rs` for what the tagger learns from.
 #![allow(clippy::disallowed_methods, reason = "a chore that reads and writes training data")]
 
 mod made;
 mod published;
+mod router;
 mod tagger;
 
 use anyhow::{Context, Result};
@@ -28,6 +29,8 @@ enum What {
     Data(DataArgs),
     /// The tagger of names in `hob-privacy`, and how good it is
     Tagger(tagger::TaggerArgs),
+    /// The router in `hob-router`, from recorded outcomes
+    Router(router::RouterArgs),
 }
 
 #[derive(clap::Args)]
@@ -51,6 +54,7 @@ fn main() -> Result<()> {
     match Args::parse().what {
         What::Data(args) => make_data(&args),
         What::Tagger(args) => tagger::run_tagger(&args),
+        What::Router(args) => router::run_router(&args),
     }
 }
 

@@ -22,3 +22,4 @@ pub use restore::{Restorer, restore};
 pub use score::Score;
 pub use tagger::{Example, LISTS, Lesson, NoTagger, Tagger};
 pub use vault::Vault;
+pub use words::is_common;

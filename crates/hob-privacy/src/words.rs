@@ -16,7 +16,7 @@ static COMMON: LazyLock<HashSet<&'static str>> = LazyLock::new(|| WORDS.lines().
 const ENDINGS: [&str; 9] = ["s", "es", "ed", "d", "ing", "ly", "er", "r", "n"];
 
 /// Whether a word in small letters is one of them, or a form of one.
-pub(crate) fn is_common(lower: &str) -> bool {
+pub fn is_common(lower: &str) -> bool {
     let known = |word: &str| COMMON.contains(word);
     known(lower)
         || ENDINGS.iter().any(|ending| {

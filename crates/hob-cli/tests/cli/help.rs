@@ -47,6 +47,7 @@ fn every_command_explains_itself() {
         "export",
         "merge-lora",
         "imatrix",
+        "route",
         "doctor",
         "completions",
         "man",
@@ -55,6 +56,9 @@ fn every_command_explains_itself() {
         matches_snapshot(command, &[command, "--help"]);
     }
     matches_snapshot("eval-perplexity", &["eval", "perplexity", "--help"]);
+    for command in ["explain", "eval"] {
+        matches_snapshot(&format!("route-{command}"), &["route", command, "--help"]);
+    }
     matches_snapshot("eval-kl", &["eval", "kl", "--help"]);
     for command in ["list", "show", "search", "export", "import", "rm", "rename"] {
         matches_snapshot(&format!("chats-{command}"), &["chats", command, "--help"]);

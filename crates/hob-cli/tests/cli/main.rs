@@ -15,6 +15,7 @@ mod help;
 mod numbers;
 mod privacy;
 mod repl;
+mod route;
 mod serve;
 mod shrink;
 mod store;

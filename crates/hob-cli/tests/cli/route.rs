@@ -1,0 +1,95 @@
+//! Decisions are explained and routers measured, from files and pipes; mistakes are named.
+
+use crate::hob;
+
+const POLICY: &str = "allow = [\"cloud\"]\nquality = 1.0\n[[rule]]\nname = \"diary\"\ncontains = [\"dear diary\"]\nthen = \"stay\"\n\
+[[target]]\nname = \"big\"\nzone = \"cloud\"\ninput_price = 2.5\noutput_price = 10.0\ncontext = 128000\n";
+
+#[test]
+fn a_decision_is_explained_and_private_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = folder.path().join("policy.toml").display().to_string();
+    std::fs::write(&policy, POLICY).unwrap();
+    let explain = |more: &[&str]| {
+        hob(&[&["route", "explain", "How far is the moon?", "--json"], more].concat(), b"").json()
+    };
+    let nothing = explain(&[]);
+    assert_eq!((&nothing["decision"], &nothing["target"]), (&"local".into(), &serde_json::Value::Null));
+    let signals = nothing["signals"].as_array().unwrap();
+    let sum: f64 = signals.iter().map(|s| s["weight"].as_f64().unwrap()).sum();
+    assert!(signals.len() == 7 && (sum - nothing["score"].as_f64().unwrap()).abs() < 1e-9);
+    let best = explain(&["--policy", &policy]);
+    assert_eq!((&best["decision"], &best["target"]["name"]), (&"escalate".into(), &"big".into()));
+    let private = explain(&["--policy", &policy, "--private", "--tokens", "100000"]);
+    assert_eq!((&private["decision"], &private["why"]), (&"local".into(), &"private".into()));
+    let text = hob(&["route", "explain", "--policy", &policy], b"Dear diary, today I slept.").ok();
+    assert!(text.starts_with("stays on this machine: rule \"diary\" keeps it here\n"), "{text}");
+    let long = hob(&["route", "explain", "Hello", "--policy", &policy, "--tokens", "9000"], b"").ok();
+    assert!(long.starts_with("would go to big (cloud, about $0.0275): prompt and answer need"), "{long}");
+    std::fs::write(&policy, "qualty = 1").unwrap();
+    for (args, code, expected) in [
+        (&["--policy", &policy][..], 1, "unknown field `qualty`"),
+        (&["--policy", "absent.toml"], 1, "cannot open absent.toml"),
+        (&["--spent-today", "-1"], 2, "expected dollars such as 0.25"),
+        (&["--outcomes", "absent.jsonl"], 2, "give --policy FILE with [risk]"),
+    ] {
+        let run = hob(&[&["route", "explain", "Hello"], args].concat(), b"");
+        assert!(run.code == Some(code) && run.stderr.contains(expected), "{expected}: {}", run.stderr);
+    }
+}
+
+/// Easy questions are short, hard ones long; the smaller model fails on the hard ones.
+fn outcomes(rows: usize) -> String {
+    let line = |i: usize| {
+        let hard = i.is_multiple_of(2);
+        let prompt = if hard {
+            "If not all of two hundred are less than 3, how many more times? ".repeat(3)
+        } else {
+            "Hi? ".into()
+        };
+        format!(
+            "{{\"task\": \"made\", \"prompt\": \"{prompt}{i}\", \"weak_correct\": {}, \"strong_correct\": true}}\n",
+            !hard
+        )
+    };
+    (0..rows).map(line).collect()
+}
+
+#[test]
+fn a_router_is_measured_beside_what_is_no_achievement() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let (file, broken, empty) = (at("made.jsonl"), at("broken.jsonl"), at("empty.jsonl"));
+    std::fs::write(&file, outcomes(400)).unwrap();
+    let found = hob(&["route", "eval", &file, "--resamples", "20", "--json"], b"").json();
+    let made = &found["tasks"]["made"];
+    let number = |v: &serde_json::Value| v.as_f64().unwrap();
+    assert!(number(&made["apgr"]) > 0.95 && number(&made["cpt50"]) < 30.0, "{made}");
+    assert!(number(&made["apgr_interval"][0]) <= number(&made["apgr"]));
+    assert!((number(&made["baselines"]["random_apgr"]) - 0.5).abs() < 0.02);
+    assert!(number(&made["with_labels"]["apgr"]["mean"]) > 0.95);
+    assert_eq!(made["curve"].as_array().unwrap().len(), 11);
+    let text = hob(&["route", "eval", &file, "--resamples", "20"], b"").ok();
+    assert!(text.starts_with("made: 400 questions; ") && text.contains("longer prompts first"), "{text}");
+    assert!(text.contains("they say nothing of how good today's models are"), "{text}");
+    // The risk of a policy, kept with these outcomes.
+    let policy = at("policy.toml");
+    std::fs::write(&policy, "[risk]\nepsilon = 0.1\n").unwrap();
+    let args = ["route", "explain", "Hi?", "--policy", &policy, "--outcomes", &file, "--json"];
+    let kept = hob(&args, b"").json();
+    assert_eq!((&kept["needed_from"], &kept["guaranteed"]), (&"calibrated".into(), &true.into()));
+    std::fs::write(&broken, outcomes(1) + "{\"prompt\": \"x\"}\n").unwrap();
+    std::fs::write(&empty, "\n").unwrap();
+    for (file, expected) in [
+        (&broken, "line 2: expected a recorded outcome"),
+        (&empty, "expected lines with recorded outcomes, found none"),
+        (&at("absent.jsonl"), "absent.jsonl"),
+    ] {
+        let run = hob(&["route", "eval", file], b"");
+        assert!(run.code == Some(1) && run.stderr.contains(expected), "{expected}: {}", run.stderr);
+    }
+    let same = at("same.jsonl");
+    std::fs::write(&same, outcomes(10).replace("false", "true")).unwrap();
+    let text = hob(&["route", "eval", &same, "--resamples", "20"], b"").ok();
+    assert!(text.contains("there is no gap to close"), "{text}");
+}
