@@ -139,6 +139,11 @@ pub fn local_day(ms: i64) -> String {
     moment.to_zoned_datetime(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d").to_string()
 }
 
+/// A moment in milliseconds since 1970 as everybody writes it.
+pub fn utc_text(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms).unwrap_or_default().to_string()
+}
+
 /// An id that nothing has yet: the system seeds hashers with random numbers.
 pub fn new_id() -> hob_chats::Id {
     use std::hash::{BuildHasher, RandomState};

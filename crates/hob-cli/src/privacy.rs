@@ -1,4 +1,8 @@
-//! `hob privacy`: what a text gives away, hidden and put back.
+//! `hob privacy`: what a text gives away, hidden and put back; what left this machine.
+
+mod ledger;
+mod preview;
+pub mod seal;
 
 use crate::{fail, input, out};
 use anyhow::Context;
@@ -17,6 +21,17 @@ pub enum Privacy {
     Hide(HideArgs),
     /// Print a text, such as an answer, with its placeholders put back
     Restore(RestoreArgs),
+    /// Print what would leave of a text, to the byte, beside what would stay; nothing is sent
+    Preview(preview::PreviewArgs),
+    /// Say what enforces offline mode on this machine, and prove it
+    Seal(seal::SealArgs),
+    /// Show and check what left this machine: a ledger of every request, written before it is sent
+    #[command(disable_help_subcommand = true)]
+    Ledger {
+        /// What to do.
+        #[command(subcommand)]
+        what: ledger::LedgerCommand,
+    },
 }
 
 /// What is looked for.
@@ -86,14 +101,21 @@ pub fn run(what: &Privacy) -> anyhow::Result<()> {
             let vault = open(&args.vault)?;
             out::text(&restore(&input::text(&args.file)?, &vault))
         }
+        Privacy::Preview(args) => preview::run(args),
+        Privacy::Seal(args) => seal::run(args),
+        Privacy::Ledger { what } => ledger::run(what),
     }
 }
 
 impl WhatArgs {
-    fn find(&self, text: &str) -> anyhow::Result<Vec<Finding>> {
+    fn detector(&self) -> anyhow::Result<Detector> {
         let words = self.words.as_deref().map_or(Ok(String::new()), input::text)?;
         let reach = if self.all_unknown { Reach::Unknown } else { Reach::Known };
-        let mut found = Detector::new(Terms::new(words.lines())).reaching(reach).find(text);
+        Ok(Detector::new(Terms::new(words.lines())?).reaching(reach))
+    }
+
+    fn find(&self, text: &str) -> anyhow::Result<Vec<Finding>> {
+        let mut found = self.detector()?.find(text);
         found.retain(|finding| !self.keep.contains(&finding.label));
         Ok(found)
     }

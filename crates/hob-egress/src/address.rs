@@ -165,6 +165,11 @@ impl Address {
         &self.origin
     }
 
+    /// The path, without the query, which may hold a signature.
+    pub fn path(&self) -> &str {
+        self.path.split('?').next().unwrap_or_default()
+    }
+
     pub(crate) fn uri(&self) -> &Uri {
         &self.uri
     }
@@ -173,7 +178,7 @@ impl Address {
 impl fmt::Display for Address {
     /// Without the query, which may hold a signature.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.origin, self.path.split('?').next().unwrap_or_default())
+        write!(f, "{}{}", self.origin, self.path())
     }
 }
 

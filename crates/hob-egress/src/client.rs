@@ -1,15 +1,18 @@
 //! The client: one request, redirects followed by hand.
 
 use crate::guard::Guard;
-use crate::{Address, Config, Error, Origin, Response};
+use crate::ledger::{Ledger, Purpose, Sending};
+use crate::receipt::Receipt;
+use crate::{Address, Config, Credential, Error, Origin, Post, Response};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use ureq::http::HeaderMap;
+use ureq::http::request::Builder;
+use ureq::http::{HeaderMap, Request};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::DefaultConnector;
-use ureq::{Agent, Body};
+use ureq::{Agent, AsSendBody, Body};
 
 /// Redirects followed; hubs need two.
 const HOPS_MAX: usize = 10;
@@ -45,17 +48,18 @@ impl<'a> Get<'a> {
 #[derive(Clone, Debug)]
 pub struct Egress {
     config: Arc<Config>,
+    ledger: Ledger,
     direct: Agent,
     proxied: Option<Agent>,
     stopped: Arc<AtomicBool>,
 }
 
 impl Egress {
-    /// Sets the client up; opens nothing.
+    /// Sets the client up; opens nothing. Whatever leaves stands in `ledger` before.
     ///
     /// # Errors
     /// [`Error::Roots`] when the certificates to trust cannot be read.
-    pub fn new(config: Config) -> Result<Self, Error> {
+    pub fn new(config: Config, ledger: Ledger) -> Result<Self, Error> {
         let tls = tls_config(&config)?;
         let agent = |proxy: Option<ureq::Proxy>| {
             let settings = Agent::config_builder()
@@ -77,7 +81,7 @@ impl Egress {
         };
         let direct = agent(None);
         let proxied = config.proxy.as_ref().map(|proxy| agent(Some(proxy.client())));
-        Ok(Self { config: Arc::new(config), direct, proxied, stopped: Arc::default() })
+        Ok(Self { config: Arc::new(config), ledger, direct, proxied, stopped: Arc::default() })
     }
 
     /// Whether every request is refused before a socket is opened.
@@ -88,6 +92,11 @@ impl Egress {
     /// Who may be reached when it is not.
     pub fn policy(&self) -> &crate::Policy {
         &self.config.policy
+    }
+
+    /// Where what leaves is written down.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     /// Ends every request in flight, of all clones, and refuses new ones.
@@ -103,19 +112,20 @@ impl Egress {
     /// Any status is an answer; judging it is up to the caller.
     ///
     /// # Errors
-    /// [`Error::Offline`], [`Error::NotAllowed`], [`Error::Plain`] and [`Error::Private`] before anything is sent to the
-    /// place concerned; the other variants when the network fails.
+    /// [`Error::Offline`], [`Error::NotAllowed`], [`Error::Plain`], [`Error::Private`] and [`Error::Ledger`] before anything
+    /// is sent to the place concerned; the other variants when the network fails.
     pub fn get(&self, get: &Get<'_>) -> Result<Response, Error> {
         let host = get.address.origin().host();
-        if self.config.offline {
-            return Err(Error::Offline { host: host.to_owned() });
-        }
+        self.online(host)?;
         let mut headers = Vec::new();
         let mut address = get.address.clone();
         let mut from: Option<Origin> = None;
         while headers.len() <= HOPS_MAX {
-            self.config.policy.check(&address, from.as_ref())?;
-            let (status, head, body) = self.send(get, &address)?;
+            let terms = self.config.policy.check(&address, from.as_ref())?;
+            let sending = Sending::plain(&address, "GET", Purpose::Download, terms);
+            let mut receipt = Receipt::begin(&self.ledger, sending, &[], None)?;
+            let request = self.heading(get, &address);
+            let (status, head, body) = self.call(request, (), &address, &mut receipt)?;
             let location = head.get("location").and_then(|v| v.to_str().ok()).map(str::to_owned);
             headers.push(head);
             if matches!(status, 301 | 302 | 303 | 307 | 308)
@@ -126,26 +136,66 @@ impl Egress {
                 address = next;
                 continue;
             }
-            return Ok(Response {
-                status,
-                origin: address.origin().clone(),
-                headers,
-                body: body.into_with_config().limit(u64::MAX).reader(),
-                bytes_max: get.bytes_max,
-                bytes_read: 0,
-                stopped: Arc::clone(&self.stopped),
-            });
+            return Ok(self.response(status, address.origin(), headers, body, get.bytes_max, receipt));
         }
         Err(Error::Redirects { host: host.to_owned(), hops: HOPS_MAX })
     }
 
-    fn send(&self, get: &Get<'_>, address: &Address) -> Result<(u16, HeaderMap, Body), Error> {
-        let origin = address.origin();
-        let agent = match (&self.proxied, &self.config.proxy) {
-            (Some(agent), Some(proxy)) if proxy.serves(origin) => agent,
-            _ => &self.direct,
+    /// Sends words of the user that were cleared.
+    ///
+    /// # Errors
+    /// As [`Egress::get`]; also [`Error::Redirected`].
+    pub fn post(&self, post: &Post<'_>) -> Result<Response, Error> {
+        let address = post.address;
+        self.online(address.origin().host())?;
+        let terms = self.config.policy.check(address, None)?;
+        let bytes = post.body.bytes();
+        let mut receipt = Receipt::begin(&self.ledger, post.sending(terms), post.caps, Some(bytes))?;
+        let mut request = Request::post(address.uri().clone()).header("content-type", "application/json");
+        for (name, value) in post.headers {
+            request = request.header(*name, *value);
+        }
+        if !post.accept.is_empty() {
+            request = request.header("accept", post.accept);
+        }
+        request = match post.credential {
+            Some(Credential::Bearer(secret)) => request.header("authorization", secret.bearer()),
+            Some(Credential::ApiKey(secret)) => request.header("x-api-key", secret.bare()),
+            None => request,
         };
-        let mut request = agent.get(address.uri().clone());
+        let (status, head, body) = self.call(request, bytes, address, &mut receipt)?;
+        if (300..400).contains(&status) {
+            let error = Error::Redirected { host: address.origin().host().to_owned() };
+            receipt.failed(&error);
+            return Err(error);
+        }
+        Ok(self.response(status, address.origin(), vec![head], body, post.bytes_max, receipt))
+    }
+
+    fn online(&self, host: &str) -> Result<(), Error> {
+        if self.config.offline {
+            return Err(Error::Offline { host: host.to_owned() });
+        }
+        if self.stopped.load(Ordering::Relaxed) { Err(Error::Stopped) } else { Ok(()) }
+    }
+
+    fn response(
+        &self,
+        status: u16,
+        origin: &Origin,
+        headers: Vec<HeaderMap>,
+        body: Body,
+        bytes_max: u64,
+        receipt: Receipt,
+    ) -> Response {
+        let body = body.into_with_config().limit(u64::MAX).reader();
+        let (origin, stopped) = (origin.clone(), Arc::clone(&self.stopped));
+        Response { status, origin, headers, body, bytes_max, bytes_read: 0, stopped, receipt }
+    }
+
+    /// What stands above the body of a request for bytes.
+    fn heading(&self, get: &Get<'_>, address: &Address) -> Builder {
+        let mut request = Request::get(address.uri().clone());
         if !get.accept.is_empty() {
             request = request.header("accept", get.accept);
         }
@@ -153,19 +203,41 @@ impl Egress {
             request = request.header("range", format!("bytes={start}-{}", end.saturating_sub(1)));
         }
         if let Some((place, secret)) = &self.config.credential
-            && place == origin
+            && place == address.origin()
         {
             request = request.header("authorization", secret.bearer());
         }
-        if self.stopped.load(Ordering::Relaxed) {
-            return Err(Error::Stopped);
-        }
-        match request.call() {
+        request
+    }
+
+    /// Sends what stands in the ledger.
+    fn call(
+        &self,
+        request: Builder,
+        body: impl AsSendBody,
+        address: &Address,
+        receipt: &mut Receipt,
+    ) -> Result<(u16, HeaderMap, Body), Error> {
+        let origin = address.origin();
+        let agent = match (&self.proxied, &self.config.proxy) {
+            (Some(agent), Some(proxy)) if proxy.serves(origin) => agent,
+            _ => &self.direct,
+        };
+        let stopped = || self.stopped.load(Ordering::Relaxed);
+        let result = request.body(body).map_err(|e| ureq::Error::Other(Box::new(e))).and_then(|request| {
+            if stopped() { Err(ureq::Error::ConnectionFailed) } else { agent.run(request) }
+        });
+        match result {
             Ok(response) => {
                 let (head, body) = response.into_parts();
+                receipt.outcome.status = Some(head.status.as_u16());
                 Ok((head.status.as_u16(), head.headers, body))
             }
-            Err(error) => Err(Error::from_client(error, origin.host(), self.stopped.load(Ordering::Relaxed))),
+            Err(error) => {
+                let error = Error::from_client(error, origin.host(), stopped());
+                receipt.failed(&error);
+                Err(error)
+            }
         }
     }
 }

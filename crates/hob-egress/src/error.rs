@@ -1,5 +1,6 @@
 //! Why nothing was sent, or nothing came back.
 
+use crate::LedgerError;
 use std::io;
 use std::net::IpAddr;
 
@@ -103,6 +104,17 @@ pub enum Error {
         /// What is wrong.
         found: String,
     },
+    /// What leaves could not be written down, or is more than the user's limits allow; nothing was sent.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// A place that gets words of the user redirects elsewhere; the other place got nothing.
+    #[error(
+        "{host}: redirects elsewhere, which is not followed where words of yours are sent; correct its address"
+    )]
+    Redirected {
+        /// Who was asked.
+        host: String,
+    },
     /// The caller asked to stop.
     #[error("stopped")]
     Stopped,
@@ -112,6 +124,43 @@ impl Error {
     /// Whether the same request may well succeed a little later.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Stalled { .. } | Self::Io { .. } | Self::Protocol { .. })
+    }
+
+    /// One word for what went wrong, without anything that came from outside.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Offline { .. } => "offline",
+            Self::NotAllowed { .. } => "not_allowed",
+            Self::Plain { .. } => "plain_http",
+            Self::Private { .. } => "private_address",
+            Self::Address { .. } => "address",
+            Self::Proxy { .. } => "proxy",
+            Self::Roots { .. } => "certificates",
+            Self::Redirects { .. } | Self::Redirected { .. } => "redirects",
+            Self::Stalled { .. } => "stalled",
+            Self::TooLong { .. } => "too_long",
+            Self::Io { .. } => "connection",
+            Self::Tls { .. } => "tls",
+            Self::Protocol { .. } => "protocol",
+            Self::Ledger(_) => "ledger",
+            Self::Stopped => "stopped",
+        }
+    }
+
+    /// Whether it is certain that nothing of the request left.
+    pub(crate) fn never_left(&self) -> bool {
+        use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable, NotFound};
+        match self {
+            Self::Io { source, .. } => {
+                matches!(source.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable | NotFound)
+            }
+            Self::Offline { .. }
+            | Self::NotAllowed { .. }
+            | Self::Plain { .. }
+            | Self::Private { .. }
+            | Self::Ledger(_) => true,
+            _ => false,
+        }
     }
 
     /// What the client library reports, in our words. `is_stopped` explains errors that stopping causes.

@@ -56,6 +56,16 @@ pub(crate) enum Terms {
     Public,
 }
 
+impl Terms {
+    /// As the ledger has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Named => "named",
+            Self::Public => "public",
+        }
+    }
+}
+
 impl Policy {
     /// Allows a place that the user named.
     ///

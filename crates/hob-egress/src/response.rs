@@ -1,5 +1,6 @@
 //! Answers: status, a few headers, and a body that ends where the caller said.
 
+use crate::receipt::Receipt;
 use crate::{Error, Origin};
 use std::io::Read;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub struct Response {
     pub(crate) bytes_max: u64,
     pub(crate) bytes_read: u64,
     pub(crate) stopped: Arc<AtomicBool>,
+    pub(crate) receipt: Receipt,
 }
 
 impl Response {
@@ -32,6 +34,16 @@ impl Response {
     /// Who answered, after redirects.
     pub fn origin(&self) -> &Origin {
         &self.origin
+    }
+
+    /// The number of the ledger's entry of the request.
+    pub fn entry(&self) -> u64 {
+        self.receipt.number
+    }
+
+    /// Says what the request cost, as its answer tells. Until then it is taken to cost the most that it can.
+    pub fn cost(&mut self, micro: u64) {
+        self.receipt.outcome.cost_micro = micro;
     }
 
     /// A header of the answer.
@@ -50,6 +62,15 @@ impl Response {
     /// [`Error::TooLong`] when the body goes on beyond the caller's limit, [`Error::Stalled`], [`Error::Io`] when the
     /// connection ends before the body, [`Error::Stopped`].
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        let read = self.read_within(buffer);
+        match &read {
+            Ok(read) => self.receipt.outcome.received += *read as u64,
+            Err(error) => self.receipt.failed(error),
+        }
+        read
+    }
+
+    fn read_within(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
         let host = || self.origin.host().to_owned();
         let left = self.bytes_max - self.bytes_read;
         // One byte more than is allowed tells a body that ends from one that goes on.

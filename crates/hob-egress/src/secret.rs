@@ -19,6 +19,11 @@ impl Secret {
     pub(crate) fn bearer(&self) -> String {
         format!("Bearer {}", self.0)
     }
+
+    /// The value of a header that has nothing before it.
+    pub(crate) fn bare(&self) -> &str {
+        &self.0
+    }
 }
 
 impl fmt::Debug for Secret {

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
-use hob_egress::{Address, Config, Egress, Error, Get, Origin, Policy, Proxy, Secret};
+use hob_egress::{
+    Address, Config, Egress, Error, Get, Ledger, LedgerError, Origin, Policy, Proxy, Secret, What,
+};
 use hob_testhub::{Fault, File, Hub, Place, Repo};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -14,6 +16,25 @@ const SHA: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abc
 
 fn origin(text: &str) -> Origin {
     Address::parse(text).unwrap().origin().clone()
+}
+
+/// A gate whose ledger vanishes with it.
+struct Gate {
+    egress: Egress,
+    folder: tempfile::TempDir,
+}
+
+impl std::ops::Deref for Gate {
+    type Target = Egress;
+
+    fn deref(&self) -> &Egress {
+        &self.egress
+    }
+}
+
+fn gate(config: Config) -> Result<Gate, Error> {
+    let folder = tempfile::tempdir().unwrap();
+    Ok(Gate { egress: Egress::new(config, Ledger::at(folder.path(), || 0))?, folder })
 }
 
 fn config(hub: &Hub) -> Config {
@@ -55,7 +76,7 @@ fn bytes(egress: &Egress, get: &Get<'_>) -> Result<Vec<u8>, Error> {
 #[test]
 fn a_token_goes_to_the_hub_and_not_to_its_storage() {
     let hub = hub();
-    let egress = Egress::new(config(&hub)).unwrap();
+    let egress = gate(config(&hub)).unwrap();
     let address = big(&hub);
     let mut response = egress.get(&Get::part(&address, 10..20, 10)).unwrap();
     assert_eq!(response.status(), 206);
@@ -74,10 +95,64 @@ fn a_token_goes_to_the_hub_and_not_to_its_storage() {
     assert!(hub.take_seen().iter().all(|s| s.header("authorization").is_some()));
 }
 
+/// What the ledger says, a line for each entry.
+fn told(gate: &Gate) -> Vec<String> {
+    let mut lines = Vec::new();
+    let line = |what: &What| match what {
+        What::Send(s) => format!("{} {}{} {} {}", s.method, s.to, s.path, s.purpose.name(), s.policy),
+        What::Outcome(o) => format!("{} {:?} {} {:?}", o.of, o.status, o.received, o.failed),
+        What::Repaired(_) => "repaired".into(),
+    };
+    gate.ledger().read(&mut |entry, _| lines.push(line(&entry.what))).unwrap();
+    lines
+}
+
+#[test]
+fn every_hop_stands_in_the_ledger_without_signatures_or_tokens() {
+    let hub = hub();
+    let gate = gate(config(&hub)).unwrap();
+    drop(gate.get(&Get::part(&big(&hub), 10..20, 10)).unwrap().text());
+    let (there, stored) = (hub.endpoint(), hub.storage());
+    assert_eq!(
+        told(&gate),
+        [
+            format!("GET {there}/o/r/resolve/main/big.gguf download named"),
+            "1 Some(302) 0 None".into(),
+            format!("GET {stored}/{SHA} download named"),
+            "3 Some(206) 10 None".into(),
+        ]
+    );
+    let file = std::fs::read_to_string(gate.folder.path().join("ledger.jsonl")).unwrap();
+    assert!(!file.contains("Signature") && !file.contains("planted"), "{file}");
+    hub.script(|_| Some(Fault::Hangup));
+    assert!(gate.get(&Get::whole(&big(&hub), 1)).is_err());
+    assert_eq!(told(&gate)[5].split_once(' ').unwrap().0, "5");
+}
+
+#[test]
+fn without_a_ledger_nothing_is_sent() {
+    let hub = hub();
+    let gate = gate(config(&hub)).unwrap();
+    let nowhere = Egress::new(config(&hub), Ledger::nowhere("no folder is known")).unwrap();
+    let refused = nowhere.get(&Get::whole(&big(&hub), 1)).err().unwrap();
+    assert!(matches!(refused, Error::Ledger(LedgerError::Nowhere { .. })) && !refused.is_transient());
+    gate.get(&Get::whole(&big(&hub), 100_000)).unwrap();
+    hub.take_seen();
+    // A changed ledger, and one that cannot be written.
+    let file = gate.folder.path().join("ledger.jsonl");
+    let whole = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &whole[1..]).unwrap();
+    assert!(matches!(gate.get(&Get::whole(&big(&hub), 1)), Err(Error::Ledger(_))));
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    assert!(matches!(gate.get(&Get::whole(&big(&hub), 1)), Err(Error::Ledger(_))));
+    assert!(hub.take_seen().is_empty());
+}
+
 #[test]
 fn offline_opens_no_socket() {
     let hub = hub();
-    let egress = Egress::new(Config { offline: true, ..config(&hub) }).unwrap();
+    let egress = gate(Config { offline: true, ..config(&hub) }).unwrap();
     assert!(matches!(egress.get(&Get::whole(&big(&hub), 1)), Err(Error::Offline { .. })));
     assert!(hub.take_seen().is_empty());
 }
@@ -85,7 +160,7 @@ fn offline_opens_no_socket() {
 #[test]
 fn redirects_are_checked_like_first_addresses() {
     let hub = hub();
-    let egress = Egress::new(config(&hub)).unwrap();
+    let egress = gate(config(&hub)).unwrap();
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = other.local_addr().unwrap().port();
     for to in [
@@ -110,7 +185,7 @@ fn redirects_are_checked_like_first_addresses() {
 #[test]
 fn answers_end_where_the_caller_said() {
     let hub = hub();
-    let egress = Egress::new(config(&hub)).unwrap();
+    let egress = gate(config(&hub)).unwrap();
     let address = big(&hub);
     let long = bytes(&egress, &Get::whole(&address, 99_999));
     assert!(matches!(long, Err(Error::TooLong { bytes_max: 99_999, .. })), "{long:?}");
@@ -120,7 +195,7 @@ fn answers_end_where_the_caller_said() {
 #[test]
 fn what_breaks_off_or_stalls_is_an_error_and_may_be_tried_again() {
     let hub = hub();
-    let egress = Egress::new(config(&hub)).unwrap();
+    let egress = gate(config(&hub)).unwrap();
     let address = big(&hub);
     for fault in [Fault::Hangup, Fault::Cut(5000), Fault::Stall(5000, Duration::from_secs(2))] {
         let (wanted, stalls) = (fault.clone(), matches!(fault, Fault::Stall(..)));
@@ -136,9 +211,9 @@ fn what_breaks_off_or_stalls_is_an_error_and_may_be_tried_again() {
 #[test]
 fn stopping_ends_a_read_that_waits() {
     let hub = hub();
-    let egress = Egress::new(Config { read_timeout: Duration::from_secs(60), ..config(&hub) }).unwrap();
+    let egress = gate(Config { read_timeout: Duration::from_secs(60), ..config(&hub) }).unwrap();
     hub.script(|seen| (seen.place == Place::Storage).then(|| Fault::Stall(10, Duration::from_secs(60))));
-    let stopper = egress.clone();
+    let stopper = egress.egress.clone();
     let start = Instant::now();
     thread::spawn(move || {
         thread::sleep(Duration::from_millis(200));
@@ -188,14 +263,14 @@ fn tls_config(port: u16) -> (Config, Address) {
 fn certificates_are_checked() {
     let (port, pem) = tls_server();
     let (config, address) = tls_config(port);
-    let strangers = Egress::new(config.clone()).unwrap();
+    let strangers = gate(config.clone()).unwrap();
     let error = strangers.get(&Get::whole(&address, 5)).err().unwrap();
     assert!(matches!(error, Error::Tls { .. }) && !error.is_transient(), "{error:?}");
-    let trusting = Egress::new(Config { roots: Some(pem.into_bytes()), ..config.clone() }).unwrap();
+    let trusting = gate(Config { roots: Some(pem.into_bytes()), ..config.clone() }).unwrap();
     assert_eq!(trusting.get(&Get::whole(&address, 5)).unwrap().text().unwrap(), "hello");
     for roots in ["", "-----BEGIN CERTIFICATE-----\nnot base64\n-----END CERTIFICATE-----"] {
         let config = Config { roots: Some(roots.into()), ..config.clone() };
-        assert!(matches!(Egress::new(config), Err(Error::Roots { .. })), "{roots:?}");
+        assert!(matches!(gate(config), Err(Error::Roots { .. })), "{roots:?}");
     }
 }
 
@@ -231,7 +306,7 @@ fn a_proxy_carries_what_is_encrypted_end_to_end() {
     policy.allow_public("hub.invalid").unwrap();
     let proxy = Some(Proxy::new(&format!("http://me:pw@127.0.0.1:{proxy_port}"), "").unwrap());
     let config = Config { policy, proxy, roots: Some(pem.into_bytes()), ..Config::default() };
-    let error = Egress::new(config).unwrap().get(&Get::whole(&address, 5)).err().unwrap();
+    let error = gate(config).unwrap().get(&Get::whole(&address, 5)).err().unwrap();
     // It got through the proxy to a server whose certificate is for another name.
     assert!(matches!(error, Error::Tls { .. }), "{error:?}");
     let head = asked.recv_timeout(Duration::from_secs(5)).unwrap();

@@ -11,17 +11,25 @@ use std::collections::HashMap;
 #[derive(Clone, Debug, Default)]
 pub struct Terms(Option<Regex>);
 
+/// Words that cannot be looked for.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the words of your own cannot be looked for ({0}); fewer or shorter ones can")]
+pub struct NoTerms(String);
+
 impl Terms {
     /// Whole words, in any case; empty ones are left out.
-    pub fn new<'a>(words: impl IntoIterator<Item = &'a str>) -> Self {
+    ///
+    /// # Errors
+    /// [`NoTerms`] when there are too many of them: leaving them out in silence would let through what they name.
+    pub fn new<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Self, NoTerms> {
         let words: Vec<String> =
             words.into_iter().map(str::trim).filter(|w| !w.is_empty()).map(regex::escape).collect();
         if words.is_empty() {
-            return Self(None);
+            return Ok(Self(None));
         }
         // `\b` beside a character that is no part of a word would never match.
         let pattern = format!(r"(?i)(?:^|[^\w])({})(?:[^\w]|$)", words.join("|"));
-        Self(Regex::new(&pattern).ok())
+        Regex::new(&pattern).map(|pattern| Self(Some(pattern))).map_err(|e| NoTerms(e.to_string()))
     }
 
     fn find(&self, text: &str, found: &mut Vec<Finding>) {

@@ -78,7 +78,7 @@ fn numbers_that_are_none_of_these_stay() {
 
 #[test]
 fn a_users_own_words_are_found_whole_and_in_any_case() {
-    let detector = Detector::rules(Terms::new(["Project Heron", " ", "C++ (new)"]));
+    let detector = Detector::rules(Terms::new(["Project Heron", " ", "C++ (new)"]).unwrap());
     let text = "project heron, C++ (new), and herons";
     let found: Vec<&str> = detector.find(text).iter().map(|f| &text[f.range.clone()]).collect();
     assert_eq!(found, ["project heron", "C++ (new)"]);
@@ -127,4 +127,11 @@ proptest::proptest! {
         let hidden = vault.hide(&text, &findings);
         proptest::prop_assert_eq!(crate::restore(&hidden, &vault), text);
     }
+}
+
+#[test]
+fn words_that_cannot_be_looked_for_are_an_error() {
+    let words: Vec<String> = (0..60_000).map(|i| format!("customer number {i} of the long list")).collect();
+    assert!(Terms::new(words.iter().map(String::as_str)).is_err());
+    assert!(Terms::new([]).is_ok());
 }

@@ -2,9 +2,11 @@
 //!
 //! [`Detector`] finds names, addresses and numbers: by rules with check digits, by a small trained tagger for what has no form
 //! of its own, and by a user's own list. [`Vault`] gives each value of a conversation a placeholder, and [`restore`] puts
-//! the values back, in streams too ([`Restorer`]). Nothing here reads files, clocks or the network.
+//! the values back, in streams too ([`Restorer`]). [`clear`] makes of a request for another machine the one type that the gate
+//! takes, [`Cleared`]. Nothing here reads files, clocks or the network.
 
 mod checksum;
+mod clear;
 mod detect;
 mod finding;
 mod label;
@@ -15,7 +17,8 @@ mod tagger;
 mod vault;
 mod words;
 
-pub use detect::{Detector, Reach, Terms};
+pub use clear::{Answer, Cleared, Draft, Line, Mode, Refusal, Rules, clear};
+pub use detect::{Detector, NoTerms, Reach, Terms};
 pub use finding::{Finding, Sure};
 pub use label::{Label, UnknownLabel};
 pub use restore::{Restorer, restore};

@@ -78,8 +78,27 @@ impl Vault {
         self.values.iter().map(|((label, number), value)| (written(*label, *number), value.as_str()))
     }
 
+    /// All values with their kinds.
+    pub(crate) fn values(&self) -> impl Iterator<Item = (Label, &str)> {
+        self.values.iter().map(|((label, _), value)| (*label, value.as_str()))
+    }
+
     /// `text` with a placeholder in place of every finding. Findings are in the text's order and do not overlap.
     pub fn hide(&mut self, text: &str, findings: &[Finding]) -> String {
+        self.mind(text);
+        let mut hidden = String::with_capacity(text.len());
+        let mut from = 0;
+        for finding in findings {
+            hidden.push_str(&text[from..finding.range.start]);
+            hidden.push_str(&self.placeholder(finding.label, &text[finding.range.clone()]));
+            from = finding.range.end;
+        }
+        hidden.push_str(&text[from..]);
+        hidden
+    }
+
+    /// Placeholders that `text` has already are not given out.
+    pub(crate) fn mind(&mut self, text: &str) {
         for captures in PLACEHOLDER.captures_iter(text) {
             if let Some(place) = crate::restore::place_of(&captures) {
                 // What this conversation gave out itself is no stranger.
@@ -88,16 +107,11 @@ impl Vault {
                 }
             }
         }
-        let mut hidden = String::with_capacity(text.len());
-        let mut from = 0;
-        for finding in findings {
-            hidden.push_str(&text[from..finding.range.start]);
-            let number = self.number(finding.label, &text[finding.range.clone()]);
-            hidden.push_str(&written(finding.label, number));
-            from = finding.range.end;
-        }
-        hidden.push_str(&text[from..]);
-        hidden
+    }
+
+    /// The placeholder of a value.
+    pub(crate) fn placeholder(&mut self, label: Label, value: &str) -> String {
+        written(label, self.number(label, value))
     }
 
     fn number(&mut self, label: Label, value: &str) -> u32 {

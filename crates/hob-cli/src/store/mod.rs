@@ -12,7 +12,7 @@ mod verify;
 
 pub use import::ImportArgs;
 pub use list::{CpArgs, DuArgs, ListArgs, RmArgs};
-pub use network::NetworkArgs;
+pub use network::{NetworkArgs, is_offline, ledger};
 pub use pull::PullArgs;
 pub use search::SearchArgs;
 pub use verify::VerifyArgs;

@@ -1,8 +1,9 @@
 //! What the environment and the arguments say about reaching hubs.
 
+use crate::{offline, platform};
 use anyhow::{Context, anyhow};
 use clap::Args;
-use hob_egress::{Address, Config, Egress, Proxy, Secret};
+use hob_egress::{Address, Config, Egress, Ledger, Proxy, Secret};
 use hob_store::{HUGGING_FACE, Hubs, OLLAMA};
 use std::path::PathBuf;
 
@@ -62,7 +63,7 @@ impl NetworkArgs {
                 .transpose()?,
             ..Config::default()
         };
-        Ok((Egress::new(config)?, hubs))
+        Ok((Egress::new(config, ledger())?, hubs))
     }
 
     fn token(&self) -> anyhow::Result<Option<Secret>> {
@@ -82,9 +83,17 @@ impl NetworkArgs {
     }
 }
 
-/// Whether the environment forbids the network.
+/// Where what leaves this machine is written down.
+pub fn ledger() -> Ledger {
+    match platform::data_dir() {
+        Some(data) => Ledger::at(data.path.join("ledger"), platform::unix_ms),
+        None => Ledger::nowhere("neither HOB_HOME nor the home folder is set"),
+    }
+}
+
+/// Whether the network is forbidden.
 pub fn is_offline() -> bool {
-    variable(&["HOB_OFFLINE"]).is_some_and(|value| value != "0")
+    offline::is_wanted() || variable(&["HOB_OFFLINE"]).is_some_and(|value| value != "0")
 }
 
 fn variable(names: &[&str]) -> Option<String> {

@@ -16,6 +16,8 @@ mod numbers;
 mod privacy;
 mod repl;
 mod route;
+#[cfg(target_os = "linux")]
+mod seal;
 mod serve;
 mod shrink;
 mod store;

@@ -45,3 +45,23 @@ fn what_is_hidden_comes_back_and_the_vault_is_private() {
     let nothing = hob(&["privacy", "find"], b"The meeting is at noon.\n").ok();
     assert!(nothing.starts_with("nothing was found"), "{nothing}");
 }
+
+#[test]
+fn the_preview_is_what_would_be_sent() {
+    let shown = hob(&["privacy", "preview"], TEXT.as_bytes()).ok();
+    assert_eq!(
+        shown,
+        "- \"Hi, I am Adaeze Kowalczyk (adaeze@example.org, +49 30 901820).\\n\n\
+         + \"Hi, I am [PERSON_1] ([EMAIL_1], [PHONE_1]).\\n\n\
+         - My card is 4111 1111 1111 1111, my project Heron.\\n\n\
+         + My card is [CARD_1], my project Heron.\\n\n\
+        \x20 \"\n\
+         92 bytes; hidden: 1 PERSON, 1 EMAIL, 1 PHONE, 1 CARD; found and shown: nothing\n"
+    );
+    let json = hob(&["privacy", "preview", "--keep", "EMAIL", "--json"], TEXT.as_bytes()).json();
+    assert_eq!((&json["hidden"]["CARD"], &json["shown"]["EMAIL"]), (&1.into(), &1.into()));
+    assert!(json["sent"].as_str().unwrap().contains("adaeze@example.org"), "{json}");
+    let blocked = hob(&["privacy", "preview", "--keep", "CARD", "--block", "CARD"], TEXT.as_bytes());
+    assert!(blocked.code == Some(1) && blocked.stderr.contains("1 of kind CARD found"), "{}", blocked.stderr);
+    assert_eq!(blocked.stdout, "");
+}

@@ -214,6 +214,52 @@ fn offline_means_that_nobody_is_asked() {
 }
 
 #[test]
+fn what_left_stands_in_the_ledger_and_a_changed_one_stops_everything() {
+    let place = Bench::new(noise(200_000));
+    let ledger = |args: &[&str]| place.run(&[&["privacy", "ledger"], args].concat());
+    assert!(ledger(&["verify"]).ok().starts_with("the ledger is empty"));
+    assert!(ledger(&["show"]).ok().starts_with("nothing has left"));
+    place.run(&["pull", "hf.co/o/tales"]).ok();
+    let asked = place.hub.take_seen().len();
+    let shown = ledger(&["show", "--last", "1000"]).ok();
+    assert!(shown.contains(&format!("{asked} requests in all")), "{asked}: {shown}");
+    assert!(shown.contains("/api/models/o/tales/") && !shown.contains("Signature"), "{shown}");
+    assert_eq!(ledger(&["show", "--last", "1", "--json"]).ok().lines().count(), 1);
+    let verified = ledger(&["verify", "--json"]).json();
+    assert_eq!((&verified["is_whole"], &verified["entries"]), (&true.into(), &(2 * asked).into()));
+    let head = verified["head"].as_str().unwrap();
+    let lines = ledger(&["export"]).ok();
+    assert_eq!(lines.lines().count(), 2 * asked);
+    let last: serde_json::Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
+    assert_eq!(last["hash"], head);
+    let table = ledger(&["export", "--format", "csv"]).ok();
+    assert!(table.starts_with("n,time,method,") && table.lines().count() == asked + 1, "{table}");
+    // A digest that was kept elsewhere is found, also when more was added; others are not.
+    place.run(&["pull", "hf.co/o/tales", "--dry-run"]).ok();
+    ledger(&["verify", "--head", head]).ok();
+    let other = "0".repeat(64);
+    assert!(ledger(&["verify", "--head", &other]).stderr.contains("no entry of the ledger has the digest"));
+    assert_eq!(ledger(&["verify", "--head", "abc"]).code, Some(2));
+    // One changed byte.
+    let path = place.home.path().join("ledger").join("ledger.jsonl");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let at = bytes.len() / 2;
+    bytes[at] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    place.hub.take_seen();
+    for refused in
+        [ledger(&["verify"]), ledger(&["export"]), place.run(&["pull", "hf.co/o/tales", "--dry-run"])]
+    {
+        assert!(
+            refused.code == Some(1) && refused.stderr.contains("the ledger was changed"),
+            "{}",
+            refused.stderr
+        );
+    }
+    assert!(place.hub.take_seen().is_empty(), "something was sent past a changed ledger");
+}
+
+#[test]
 fn what_goes_wrong_at_the_hub_is_said_with_what_to_do() {
     let place = Bench::new(noise(1000));
     let says = |args: &[&str], words: &[&str]| {

@@ -46,6 +46,7 @@ impl Bench {
 
     fn shelf(&self, is_offline: bool) -> ShelfConfig {
         let (endpoint, storage) = (self.hub.endpoint(), self.hub.storage());
+        let ledger = hob_egress::Ledger::at(self.home.path().join("ledger"), || 0);
         let connect = move || {
             let address = |text: &str| hob_egress::Address::parse(text).map_err(|e| e.to_string());
             let hubs = Hubs { hugging_face: address(&endpoint)?, ollama: address(&endpoint)? };
@@ -64,7 +65,7 @@ impl Bench {
                 failures_max: 4,
                 ..PullOptions::default()
             };
-            let egress = hob_egress::Egress::new(config).map_err(|e| e.to_string())?;
+            let egress = hob_egress::Egress::new(config, ledger.clone()).map_err(|e| e.to_string())?;
             Ok(Puller::new(egress, hubs, options))
         };
         ShelfConfig {

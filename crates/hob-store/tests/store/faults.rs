@@ -281,8 +281,8 @@ fn hostile_listings_write_nothing_outside() {
         let address = hob_egress::Address::parse(&format!("http://{at}")).unwrap();
         let hubs = hob_store::Hubs { hugging_face: address.clone(), ollama: address };
         let config = hob_egress::Config { policy: hubs.policy().unwrap(), ..Default::default() };
-        let puller =
-            hob_store::Puller::new(hob_egress::Egress::new(config).unwrap(), hubs, bench.options.clone());
+        let egress = hob_egress::Egress::new(config, bench.ledger()).unwrap();
+        let puller = hob_store::Puller::new(egress, hubs, bench.options.clone());
         let error =
             puller.plan(&Reference::parse("hf.co/o/r").unwrap(), &AtomicBool::new(false)).unwrap_err();
         assert!(matches!(error, Error::Answer { .. }), "{text}: {error}");

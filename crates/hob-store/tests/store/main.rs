@@ -7,7 +7,7 @@ mod imports;
 mod names;
 mod pulls;
 
-use hob_egress::{Address, Config, Egress, Secret};
+use hob_egress::{Address, Config, Egress, Ledger, Secret};
 use hob_store::{Digest, Error, Hubs, Model, Plan, PullOptions, Puller, Reference, Store};
 use hob_testhub::{File, Hub, Repo};
 use std::fs;
@@ -18,6 +18,7 @@ use std::time::Duration;
 /// A store in a folder of its own and a hub.
 pub(crate) struct Bench {
     pub(crate) dir: tempfile::TempDir,
+    ledger: tempfile::TempDir,
     pub(crate) hub: Hub,
     pub(crate) options: PullOptions,
     pub(crate) token: Option<&'static str>,
@@ -36,6 +37,7 @@ impl Bench {
         };
         Self {
             dir: tempfile::tempdir().unwrap(),
+            ledger: tempfile::tempdir().unwrap(),
             hub: Hub::start(),
             options,
             token: None,
@@ -62,7 +64,12 @@ impl Bench {
         policy.allow_named(Address::parse(&self.hub.storage()).unwrap().origin().clone()).unwrap();
         let credential = self.token.map(|t| (hubs.hugging_face.origin().clone(), Secret::new(t).unwrap()));
         let config = Config { policy, credential, read_timeout: self.read_timeout, ..Config::default() };
-        Puller::new(Egress::new(config).unwrap(), hubs, self.options.clone())
+        Puller::new(Egress::new(config, self.ledger()).unwrap(), hubs, self.options.clone())
+    }
+
+    /// What left, in a folder of its own.
+    pub(crate) fn ledger(&self) -> Ledger {
+        Ledger::at(self.ledger.path(), || 0)
     }
 
     pub(crate) fn plan(&self, reference: &str) -> Result<Plan, Error> {

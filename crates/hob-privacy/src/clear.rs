@@ -1,0 +1,441 @@
+//! Text that may leave: a draft is looked through, what is private is hidden, shown or refused as the user's rules say, and what
+//! comes out is the one type that the gate takes.
+//!
+//! [`Cleared`] has no other way to be made than [`clear`]. A [`Draft`] is built of constants of a protocol, names of models,
+//! numbers, and words: only words may hold what somebody wrote, and every one of them is looked through.
+
+use crate::words::is_common;
+use crate::{Detector, Finding, Label, Sure, Vault};
+use regex::Regex;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::ops::Range;
+
+/// Letters of a hidden value that is looked for elsewhere, at least: shorter ones are parts of anything.
+const AGAIN_CHARS: usize = 4;
+/// Longest name of a model.
+const NAME_CHARS_MAX: usize = 200;
+
+/// What happens to something private.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// A placeholder goes in its place.
+    #[default]
+    Redact,
+    /// It goes as it is.
+    Allow,
+    /// The user is asked.
+    Ask,
+    /// Nothing is sent.
+    Block,
+}
+
+/// What happens to each kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rules {
+    /// Kinds that are not named.
+    #[serde(default)]
+    pub otherwise: Mode,
+    /// Kinds by name.
+    #[serde(default, rename = "labels")]
+    pub by_label: BTreeMap<Label, Mode>,
+}
+
+impl Rules {
+    /// What happens to `label`.
+    pub fn mode(&self, label: Label) -> Mode {
+        self.by_label.get(&label).copied().unwrap_or(self.otherwise)
+    }
+}
+
+/// What the user says when asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// A placeholder goes.
+    Hide,
+    /// It goes as it is.
+    Show,
+    /// Nothing is sent.
+    Refuse,
+}
+
+/// Why nothing may leave.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The conversation is marked as private.
+    #[error("this is marked as private: it never leaves this machine, whatever else is set")]
+    Private,
+    /// Something that the rules block.
+    #[error("{count} of kind {label} found, which the rules block; nothing was sent")]
+    Blocked {
+        /// The kind.
+        label: Label,
+        /// How many values.
+        count: usize,
+    },
+    /// The user refused, or nobody could be asked.
+    #[error("{count} of kind {label} found, and nobody allowed them to leave; nothing was sent")]
+    NotAllowed {
+        /// The kind.
+        label: Label,
+        /// How many values.
+        count: usize,
+    },
+    /// A name of a model with characters that none has.
+    #[error("expected the name of a model (letters, digits and . _ : / @ + -), found something else")]
+    Name,
+    /// The search for private things could not be made.
+    #[error("the text could not be looked through ({found}); nothing was sent")]
+    Unsearched {
+        /// Why.
+        found: String,
+    },
+}
+
+#[derive(Clone)]
+enum Part {
+    Plain(String),
+    Words(String),
+}
+
+/// A request for another machine, before anything was hidden.
+#[derive(Clone, Default)]
+pub struct Draft {
+    parts: Vec<Part>,
+    is_private: bool,
+}
+
+impl Draft {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Marks it as private. Nothing takes that back.
+    pub fn mark_private(&mut self) {
+        self.is_private = true;
+    }
+
+    /// Adds a constant of a protocol.
+    pub fn fixed(&mut self, text: &'static str) {
+        self.parts.push(Part::Plain(text.to_owned()));
+    }
+
+    /// Adds the name of a model, in quotes.
+    ///
+    /// # Errors
+    /// [`Refusal::Name`] for what could hold somebody's words.
+    pub fn name(&mut self, name: &str) -> Result<(), Refusal> {
+        let is_name = |c: char| c.is_ascii_alphanumeric() || "._:/@+-".contains(c);
+        if name.is_empty() || name.len() > NAME_CHARS_MAX || !name.chars().all(is_name) {
+            return Err(Refusal::Name);
+        }
+        self.parts.push(Part::Plain(format!("\"{name}\"")));
+        Ok(())
+    }
+
+    /// Adds a number.
+    pub fn number(&mut self, number: u64) {
+        self.parts.push(Part::Plain(number.to_string()));
+    }
+
+    /// Adds a number with a point, as for temperatures; one that JSON cannot have becomes `null`.
+    pub fn decimal(&mut self, number: f64) {
+        let text = if number.is_finite() { number.to_string() } else { "null".to_owned() };
+        self.parts.push(Part::Plain(text));
+    }
+
+    /// Adds what somebody wrote, as a string of JSON.
+    pub fn words(&mut self, words: &str) {
+        self.parts.push(Part::Words(words.to_owned()));
+    }
+}
+
+impl fmt::Debug for Draft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Draft").field("parts", &self.parts.len()).finish_non_exhaustive()
+    }
+}
+
+/// A body that may leave, to the byte.
+pub struct Cleared {
+    body: String,
+    /// Places of placeholders, and what stood there.
+    hides: Vec<(Range<usize>, String)>,
+    /// Where lines of words end.
+    breaks: Vec<usize>,
+    hidden: BTreeMap<Label, usize>,
+    shown: BTreeMap<Label, usize>,
+}
+
+/// A line of a preview.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line<'a> {
+    /// The bytes that are sent. Those of all lines together are the whole body.
+    pub sent: &'a str,
+    /// What the line would be with nothing hidden, where that is something else.
+    pub was: Option<String>,
+}
+
+impl Cleared {
+    /// What is sent.
+    pub fn bytes(&self) -> &[u8] {
+        self.body.as_bytes()
+    }
+
+    /// How many different values of each kind have placeholders.
+    pub fn hidden(&self) -> &BTreeMap<Label, usize> {
+        &self.hidden
+    }
+
+    /// How many different values of each kind were found and go as they are, because the rules or the user want it.
+    pub fn shown(&self) -> &BTreeMap<Label, usize> {
+        &self.shown
+    }
+
+    /// What is sent, line by line, with what was hidden.
+    pub fn preview(&self) -> Vec<Line<'_>> {
+        let mut lines = Vec::new();
+        let (mut from, mut hides) = (0, self.hides.iter().peekable());
+        for end in self.breaks.iter().copied().chain([self.body.len()]) {
+            let (mut was, mut at) = (String::new(), from);
+            while let Some((place, value)) = hides.next_if(|(place, _)| place.end <= end) {
+                was.push_str(&self.body[at..place.start]);
+                was.push_str(&escaped(value));
+                at = place.end;
+            }
+            let is_same = at == from;
+            was.push_str(&self.body[at..end]);
+            if from < end {
+                lines.push(Line { sent: &self.body[from..end], was: (!is_same).then_some(was) });
+            }
+            from = end;
+        }
+        lines
+    }
+}
+
+impl fmt::Debug for Cleared {
+    /// Says how much it is, never what.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cleared")
+            .field("bytes", &self.body.len())
+            .field("hidden", &self.hidden)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Looks through `draft` and hides what `rules` do not let through; `vault` remembers what placeholders stand for. `ask` hears the
+/// kinds that the user wants to be asked about, with their values.
+///
+/// # Errors
+/// [`Refusal`]: nothing may leave then, and `vault` is as it was.
+pub fn clear(
+    draft: &Draft,
+    detector: &Detector,
+    rules: &Rules,
+    vault: &mut Vault,
+    ask: &mut dyn FnMut(Label, &BTreeSet<&str>) -> Answer,
+) -> Result<Cleared, Refusal> {
+    if draft.is_private {
+        return Err(Refusal::Private);
+    }
+    let words: Vec<&str> = draft.parts.iter().filter_map(Part::words).collect();
+    let mut found: Vec<Vec<Finding>> = words.iter().map(|text| detector.find(text)).collect();
+    let mut values: BTreeMap<Label, BTreeSet<&str>> = BTreeMap::new();
+    for (text, finding) in
+        words.iter().zip(&found).flat_map(|(text, list)| list.iter().map(move |f| (*text, f)))
+    {
+        values.entry(finding.label).or_default().insert(&text[finding.range.clone()]);
+    }
+    let shows = decide(&values, rules, ask)?;
+    found.iter_mut().for_each(|list| list.retain(|finding| !shows.contains(&finding.label)));
+    let mut next = vault.clone();
+    words.iter().for_each(|text| next.mind(text));
+    hide_again(&words, &mut found, &next, &shows)?;
+    let shown = values.iter().filter(|(label, _)| shows.contains(label)).map(|(label, v)| (*label, v.len()));
+    let (hidden, shown) = (hidden(&words, &found), shown.collect());
+    let mut cleared = Cleared { body: String::new(), hides: Vec::new(), breaks: Vec::new(), hidden, shown };
+    let mut found = found.iter();
+    for part in &draft.parts {
+        match part {
+            Part::Plain(text) => cleared.body.push_str(text),
+            Part::Words(text) => cleared.push(text, found.next().map_or(&[][..], Vec::as_slice), &mut next),
+        }
+    }
+    *vault = next;
+    Ok(cleared)
+}
+
+/// How many different values of each kind are hidden.
+fn hidden(words: &[&str], found: &[Vec<Finding>]) -> BTreeMap<Label, usize> {
+    let mut values: BTreeMap<Label, BTreeSet<&str>> = BTreeMap::new();
+    for (text, list) in words.iter().zip(found) {
+        for finding in list {
+            values.entry(finding.label).or_default().insert(&text[finding.range.clone()]);
+        }
+    }
+    values.into_iter().map(|(label, values)| (label, values.len())).collect()
+}
+
+/// The kinds that go as they are.
+fn decide(
+    values: &BTreeMap<Label, BTreeSet<&str>>,
+    rules: &Rules,
+    ask: &mut dyn FnMut(Label, &BTreeSet<&str>) -> Answer,
+) -> Result<BTreeSet<Label>, Refusal> {
+    let mut shows = BTreeSet::new();
+    // First what needs nobody, so that nobody is asked in vain.
+    for (label, found) in values {
+        match rules.mode(*label) {
+            Mode::Block => return Err(Refusal::Blocked { label: *label, count: found.len() }),
+            Mode::Allow => _ = shows.insert(*label),
+            Mode::Redact | Mode::Ask => {}
+        }
+    }
+    for (label, found) in values.iter().filter(|(label, _)| rules.mode(**label) == Mode::Ask) {
+        match ask(*label, found) {
+            Answer::Hide => {}
+            Answer::Show => _ = shows.insert(*label),
+            Answer::Refuse => return Err(Refusal::NotAllowed { label: *label, count: found.len() }),
+        }
+    }
+    Ok(shows)
+}
+
+/// What is hidden in one place, or was earlier in the conversation, is hidden wherever it stands.
+fn hide_again(
+    words: &[&str],
+    found: &mut [Vec<Finding>],
+    vault: &Vault,
+    shows: &BTreeSet<Label>,
+) -> Result<(), Refusal> {
+    let mut labels: BTreeMap<String, Label> = BTreeMap::new();
+    let earlier = vault.values().filter(|(label, _)| !shows.contains(label));
+    let here = words
+        .iter()
+        .zip(&*found)
+        .flat_map(|(text, list)| list.iter().map(|f| (f.label, &text[f.range.clone()])));
+    for (label, value) in earlier.chain(here) {
+        labels.extend(looked_for(label, value).map(|value| (value, label)));
+    }
+    if labels.is_empty() {
+        return Ok(());
+    }
+    let mut values: Vec<&String> = labels.keys().collect();
+    values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+    let pattern = values.iter().map(|value| regex::escape(value)).collect::<Vec<_>>().join("|");
+    let pattern = Regex::new(&format!("(?i){pattern}"));
+    let pattern = pattern.map_err(|e| Refusal::Unsearched { found: e.to_string() })?;
+    for (text, list) in words.iter().zip(found) {
+        let mut from = 0;
+        let mut again = Vec::new();
+        while let Some(place) = pattern.find_at(text, from) {
+            if !stands_alone(text, place.range()) {
+                from = place.start() + text[place.start()..].chars().next().map_or(1, char::len_utf8);
+                continue;
+            }
+            if let Some(label) = labels.get(&place.as_str().to_lowercase()) {
+                let rest = without(place.range(), list);
+                let seen = rest.into_iter().filter(|range| !text[range.clone()].trim().is_empty());
+                again.extend(seen.map(|range| Finding {
+                    range,
+                    label: *label,
+                    sure: Sure::Weak,
+                    by: "hidden before",
+                }));
+            }
+            from = place.end();
+        }
+        list.extend(again);
+        list.sort_by_key(|finding| finding.range.start);
+    }
+    Ok(())
+}
+
+/// In small letters: a hidden value, and of people each of their names that is no common word.
+fn looked_for(label: Label, value: &str) -> impl Iterator<Item = String> {
+    let names = value.split(|c: char| !c.is_alphanumeric()).map(str::to_lowercase);
+    let names = names.filter(move |name| label == Label::Person && !is_common(name));
+    let all = [value.to_lowercase()].into_iter().chain(names);
+    all.filter(|value| value.chars().count() >= AGAIN_CHARS).collect::<Vec<_>>().into_iter()
+}
+
+/// The parts of `place` that are in none of `found`, which are in the text's order.
+fn without(place: Range<usize>, found: &[Finding]) -> Vec<Range<usize>> {
+    let (mut parts, mut from) = (Vec::new(), place.start);
+    for other in found.iter().map(|f| &f.range).filter(|r| r.start < place.end && place.start < r.end) {
+        parts.push(from..other.start.max(from));
+        from = from.max(other.end);
+    }
+    parts.push(from..place.end.max(from));
+    parts.retain(|part| !part.is_empty());
+    parts
+}
+
+/// Digits of a value that is one wherever it stands.
+const SURE_DIGITS: usize = 6;
+
+/// Whether a place is no part of a longer word. Long numbers are no part of anything else.
+fn stands_alone(text: &str, place: Range<usize>) -> bool {
+    if text[place.clone()].chars().filter(char::is_ascii_digit).count() >= SURE_DIGITS {
+        return true;
+    }
+    let joins = |a: Option<char>, b: Option<char>| {
+        a.is_some_and(char::is_alphanumeric) && b.is_some_and(char::is_alphanumeric)
+    };
+    let inside = &text[place.clone()];
+    let before = joins(text[..place.start].chars().next_back(), inside.chars().next());
+    let after = joins(inside.chars().next_back(), text[place.end..].chars().next());
+    !before && !after
+}
+
+impl Part {
+    fn words(&self) -> Option<&str> {
+        match self {
+            Self::Words(text) => Some(text),
+            Self::Plain(_) => None,
+        }
+    }
+}
+
+impl Cleared {
+    /// Adds words as a string of JSON, `found` as placeholders.
+    fn push(&mut self, text: &str, found: &[Finding], vault: &mut Vault) {
+        self.body.push('"');
+        let mut from = 0;
+        for finding in found {
+            self.push_plain(&text[from..finding.range.start]);
+            let value = &text[finding.range.clone()];
+            let start = self.body.len();
+            self.body.push_str(&vault.placeholder(finding.label, value));
+            self.hides.push((start..self.body.len(), value.to_owned()));
+            from = finding.range.end;
+        }
+        self.push_plain(&text[from..]);
+        self.body.push('"');
+    }
+
+    fn push_plain(&mut self, text: &str) {
+        for line in text.split_inclusive('\n') {
+            self.body.push_str(&escaped(line));
+            if line.ends_with('\n') {
+                self.breaks.push(self.body.len());
+            }
+        }
+    }
+}
+
+/// The inside of a string of JSON.
+fn escaped(text: &str) -> String {
+    let quoted = serde_json::Value::from(text).to_string();
+    quoted[1..quoted.len() - 1].to_owned()
+}
+
+#[cfg(test)]
+#[path = "clear_tests.rs"]
+mod tests;

@@ -1,0 +1,146 @@
+use super::*;
+use crate::{Terms, restore};
+use proptest::prelude::*;
+
+const TEXT: &str =
+    "I am Adaeze Kowalczyk (adaeze@example.org).\nCall ADAEZE@EXAMPLE.ORG or pay 4111 1111 1111 1111.";
+
+fn draft(texts: &[&str]) -> Draft {
+    let mut draft = Draft::new();
+    draft.fixed("{\"model\":");
+    draft.name("big-1").unwrap();
+    draft.fixed(",\"messages\":[");
+    for (index, text) in texts.iter().enumerate() {
+        draft.fixed(if index > 0 { ",{\"content\":" } else { "{\"content\":" });
+        draft.words(text);
+        draft.fixed("}");
+    }
+    draft.fixed("],\"max_tokens\":");
+    draft.number(7);
+    draft.fixed(",\"temperature\":");
+    draft.decimal(0.5);
+    draft.fixed("}");
+    draft
+}
+
+fn cleared(texts: &[&str], rules: &Rules, vault: &mut Vault) -> Result<Cleared, Refusal> {
+    clear(&draft(texts), &Detector::new(Terms::default()), rules, vault, &mut |_, _| Answer::Refuse)
+}
+
+fn contents(cleared: &Cleared) -> Vec<String> {
+    let body: serde_json::Value = serde_json::from_slice(cleared.bytes()).unwrap();
+    assert_eq!(
+        (&body["model"], &body["max_tokens"], &body["temperature"]),
+        (&"big-1".into(), &7.into(), &0.5.into())
+    );
+    body["messages"].as_array().unwrap().iter().map(|m| m["content"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn what_is_found_is_hidden_everywhere_and_comes_back() {
+    let mut vault = Vault::new();
+    let made = cleared(&[TEXT, "Who is kowalczyk? \"x\"\\"], &Rules::default(), &mut vault).unwrap();
+    let sent = contents(&made);
+    let bytes = String::from_utf8(made.bytes().to_vec()).unwrap().to_lowercase();
+    for private in ["adaeze", "kowalczyk", "example.org", "4111"] {
+        assert!(!bytes.contains(private), "{private} in {bytes}");
+    }
+    assert_eq!(
+        sent.iter().map(|text| restore(text, &vault)).collect::<Vec<_>>(),
+        [TEXT, "Who is kowalczyk? \"x\"\\"]
+    );
+    assert_eq!(made.hidden().get(&Label::Card), Some(&1));
+    assert!(made.shown().is_empty());
+    // What an earlier message hid is hidden in a later one that says nothing around it.
+    let later = cleared(&["so 4111 1111 1111 1111 then"], &Rules::default(), &mut vault).unwrap();
+    assert_eq!(contents(&later), ["so [CARD_1] then"]);
+}
+
+#[test]
+fn rules_decide_by_kind_and_refusing_leaves_the_vault_alone() {
+    let rules = |label, mode| Rules { otherwise: Mode::Redact, by_label: BTreeMap::from([(label, mode)]) };
+    let mut vault = Vault::new();
+    let blocked = cleared(&[TEXT], &rules(Label::Card, Mode::Block), &mut vault);
+    assert_eq!(blocked.unwrap_err(), Refusal::Blocked { label: Label::Card, count: 1 });
+    let unasked = cleared(&[TEXT], &rules(Label::Email, Mode::Ask), &mut vault);
+    assert!(matches!(unasked.unwrap_err(), Refusal::NotAllowed { label: Label::Email, .. }));
+    assert!(vault.is_empty());
+    let allowed = cleared(&[TEXT], &rules(Label::Card, Mode::Allow), &mut vault).unwrap();
+    assert!(contents(&allowed)[0].contains("4111 1111 1111 1111"));
+    assert_eq!(allowed.shown().get(&Label::Card), Some(&1));
+    for (answer, is_there) in [(Answer::Show, true), (Answer::Hide, false)] {
+        let mut asked = Vec::new();
+        let detector = Detector::new(Terms::default());
+        let made = clear(
+            &draft(&[TEXT]),
+            &detector,
+            &rules(Label::Card, Mode::Ask),
+            &mut Vault::new(),
+            &mut |label, values| {
+                asked.push((label, values.iter().map(|v| (*v).to_owned()).collect::<Vec<_>>()));
+                answer
+            },
+        );
+        assert_eq!(contents(&made.unwrap())[0].contains("4111"), is_there);
+        assert_eq!(asked, [(Label::Card, vec!["4111 1111 1111 1111".to_owned()])]);
+    }
+}
+
+#[test]
+fn private_is_private_whatever_the_rules_say() {
+    let mut draft = draft(&["nothing at all"]);
+    draft.mark_private();
+    let rules = Rules { otherwise: Mode::Allow, ..Rules::default() };
+    let detector = Detector::rules(Terms::default());
+    let made = clear(&draft, &detector, &rules, &mut Vault::new(), &mut |_, _| Answer::Show);
+    assert_eq!(made.unwrap_err(), Refusal::Private);
+}
+
+#[test]
+fn names_hold_no_words() {
+    for name in ["", "two words", "a\"b", "a\nb", "é", &"x".repeat(201)] {
+        assert_eq!(Draft::new().name(name), Err(Refusal::Name), "{name:?}");
+    }
+    assert!(Draft::new().name("meta-llama/Llama-3.1-8B:free@v2").is_ok());
+    let mut draft = Draft::new();
+    draft.decimal(f64::NAN);
+    let made = clear(
+        &draft,
+        &Detector::rules(Terms::default()),
+        &Rules::default(),
+        &mut Vault::new(),
+        &mut |_, _| Answer::Hide,
+    );
+    assert_eq!(made.unwrap().bytes(), b"null");
+}
+
+#[test]
+fn nothing_of_the_text_is_in_debug_output() {
+    let made = cleared(&[TEXT], &Rules::default(), &mut Vault::new()).unwrap();
+    for text in [format!("{made:?}"), format!("{:?}", draft(&[TEXT]))] {
+        assert!(!text.contains("Call") && !text.contains("4111"), "{text}");
+    }
+}
+
+proptest! {
+    /// The preview is the body, to the byte; its other side is what was written; words come back whole.
+    #[test]
+    fn previews_are_what_is_sent(
+        parts in prop::collection::vec(prop::sample::select(vec![
+            "4111 1111 1111 1111", "adaeze@example.org", "\n", "\"", "\\", "\\n", " and ", "é", "[CARD_1]", "10.1.2.3", "\u{7}", "漢",
+        ]), 0..12),
+    ) {
+        let text = parts.concat();
+        let mut vault = Vault::new();
+        let made = cleared(&[&text, "4111 1111 1111 1111"], &Rules::default(), &mut vault).unwrap();
+        let lines = made.preview();
+        let sent: String = lines.iter().map(|line| line.sent).collect();
+        prop_assert_eq!(sent.as_bytes(), made.bytes());
+        let was: String = lines.iter().map(|line| line.was.as_deref().unwrap_or(line.sent)).collect();
+        let was: serde_json::Value = serde_json::from_str(&was).unwrap();
+        prop_assert_eq!(&was["messages"][0]["content"], &text);
+        let contents = contents(&made);
+        prop_assert_eq!(restore(&contents[0], &vault), text);
+        prop_assert!(!sent.contains("4111"));
+    }
+}
