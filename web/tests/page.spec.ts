@@ -287,6 +287,45 @@ test('a rich and hostile answer is shown and runs nothing', async ({ page }) => 
   expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBe(0);
 });
 
+test('formulas are drawn, and nothing of them is a link or a script', async ({ page }) => {
+  const text = 'Euler: $e^{i\\pi} + 1 = 0$ costs $5.\n\n$$\n\\int_0^1 x^2 \\, dx = \\frac{1}{3}\n$$\n\n\\[ \\begin{pmatrix} a & b \\\\ c & d \\end{pmatrix} \\]\n\n$\\href{javascript:alert(1)}{x}$ $\\nosuchcommand{$';
+  await page.route('**/v1/chat/completions', (route) => {
+    const chunk = (delta: object, finish_reason: string | null = null) => `data: ${JSON.stringify({ choices: [{ index: 0, delta, finish_reason }] })}\n\n`;
+    return route.fulfill({ contentType: 'text/event-stream', body: `${chunk({ content: text })}${chunk({}, 'stop')}data: [DONE]\n\n` });
+  });
+  await open(page);
+  await say(page, 'Formulas, please');
+  await expect(page.locator('article math')).toHaveCount(3);
+  await expect(page.locator('article').last()).toContainText('costs $5.');
+  expect(await page.locator('article :is(a, img, script)').count()).toBe(0);
+  await shot(page, 'formulas');
+  await accessible(page);
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await page.setViewportSize({ width: 380, height: 760 });
+  await shot(page, 'formulas-phone-dark');
+  expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBe(0);
+});
+
+test('an answer that was cut goes on', async ({ page }) => {
+  await open(page);
+  await page.getByRole('button', { name: 'Settings', exact: true }).click();
+  await page.getByText('Sampling').click();
+  await page.getByRole('spinbutton', { name: /Longest answer/ }).fill('6');
+  await page.getByRole('button', { name: 'Close settings' }).first().click();
+  await say(page, 'Write a story about the sea.');
+  const answer = answers(page).first().locator('.markdown');
+  const begun = (await answer.innerText()).trim();
+  await expect(page.getByText('The answer was cut off')).toBeVisible();
+  await shot(page, 'cut-off');
+  await page.getByRole('button', { name: 'Continue' }).click();
+  await expect(page.getByRole('button', { name: 'Stop', exact: true })).toHaveCount(0, { timeout: 60_000 });
+  await expect(answers(page)).toHaveCount(1);
+  await expect.poll(async () => (await answer.innerText()).length).toBeGreaterThan(begun.length);
+  expect(await answer.innerText()).toContain(begun.slice(0, -2));
+  await page.reload();
+  await expect(answer).toContainText(begun.slice(0, -2));
+});
+
 test('errors say what to do, and the key is asked for', async ({ page }) => {
   const locked = await HobServer.start('--api-key', 'open sesame');
   try {

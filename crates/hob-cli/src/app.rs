@@ -83,7 +83,7 @@ fn serving(port: u16) -> anyhow::Result<ServeArgs> {
 }
 
 /// Whether Hob answers at `address`.
-fn is_hob(address: SocketAddr) -> bool {
+pub fn is_hob(address: SocketAddr) -> bool {
     let ask = || -> io::Result<String> {
         let mut stream = TcpStream::connect_timeout(&address, ANSWER)?;
         stream.set_read_timeout(Some(ANSWER))?;

@@ -1,8 +1,8 @@
 //! The command line as a whole: commands, and what every help text says about exit codes.
 
 use crate::{
-    app, bench, chat, chats, desktop, doctor, embed, eval, export, logits, privacy, prompt_template, route,
-    serve, show, shrink, stats, store, tokenize, train,
+    app, bench, chat, chats, desktop, doctor, embed, eval, export, key, logits, privacy, prompt_template,
+    route, serve, service, show, shrink, stats, store, tokenize, train,
 };
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
@@ -44,8 +44,22 @@ pub enum Command {
     },
     /// Answer programs over HTTP: the OpenAI, Anthropic, Ollama and llama-server interfaces
     Serve(serve::ServeArgs),
+    /// Make, list and revoke the keys with which programs and other machines use the server
+    #[command(disable_help_subcommand = true)]
+    Key {
+        /// What to do.
+        #[command(subcommand)]
+        what: key::Command,
+    },
     /// Open the page in the browser; starts the server if none runs
     Open(app::OpenArgs),
+    /// Keep the server running: set that up, take it away, say how it stands
+    #[command(disable_help_subcommand = true)]
+    Service {
+        /// What to do.
+        #[command(subcommand)]
+        what: service::What,
+    },
     /// Put Hob into the menu of the desktop, or take it out
     #[command(disable_help_subcommand = true)]
     Desktop {

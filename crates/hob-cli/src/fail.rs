@@ -69,6 +69,12 @@ pub fn note_error(message: &str) {
     let _ = writeln!(io::stderr(), "error: {message}");
 }
 
+/// Writes a line for programs to standard error.
+pub fn line(text: &str) {
+    use io::Write;
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
 /// Writes a notice to standard error: something the user should know although the command goes on.
 pub fn note(message: &str) {
     use io::Write;

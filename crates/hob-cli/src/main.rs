@@ -25,6 +25,7 @@ mod generated;
 mod hardware;
 mod help;
 mod input;
+mod key;
 mod logits;
 mod offline;
 mod open;
@@ -37,6 +38,7 @@ mod prompt_template;
 mod route;
 mod sampling;
 mod serve;
+mod service;
 mod show;
 mod shrink;
 mod signals;
@@ -100,6 +102,8 @@ fn run(cli: Cli, started: Instant) -> anyhow::Result<()> {
         Command::Verify(args) => store::run_verify(&args),
         Command::Du(args) => store::run_du(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Key { what } => key::run(&what),
+        Command::Service { what } => service::run(&what),
         Command::Privacy { what } => privacy::run(&what),
         Command::Stats(args) => stats::run(&args),
         Command::Route { what } => route::run(&what),

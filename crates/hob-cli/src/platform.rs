@@ -1,6 +1,7 @@
 //! What differs between systems: where data lives, how much memory is free, what time it is.
 
 use hob::LocalTime;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// Where Hob keeps its data, and what decided that.
@@ -101,6 +102,27 @@ fn parse_meminfo(text: &str) -> Option<Memory> {
     Some(Memory { total: kilobytes("MemTotal")?, available: kilobytes("MemAvailable")?, is_limited: false })
 }
 
+/// Addresses of this machine in networks, where the system tells (Linux does).
+pub fn addresses() -> Vec<IpAddr> {
+    std::fs::read_to_string("/proc/net/fib_trie").map(|text| parse_addresses(&text)).unwrap_or_default()
+}
+
+/// The routing table names an address on one line and says on the next that it is this machine's own.
+fn parse_addresses(text: &str) -> Vec<IpAddr> {
+    let mut found = Vec::new();
+    let mut last = None;
+    for line in text.lines().map(str::trim) {
+        if let Some(address) = line.strip_prefix("|-- ") {
+            last = address.parse::<IpAddr>().ok();
+        } else if line == "/32 host LOCAL"
+            && let Some(address) = last.filter(|address| !address.is_loopback() && !found.contains(address))
+        {
+            found.push(address);
+        }
+    }
+    found
+}
+
 /// The processor's name, where the system tells.
 pub fn processor() -> Option<String> {
     let info = std::fs::read_to_string("/proc/cpuinfo").ok()?;
@@ -168,6 +190,15 @@ pub fn seed_from_clock() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_are_those_of_this_machine() {
+        let text = "Main:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 0.0.0.0\n        /0 universe UNICAST\n     |-- 127.0.0.1\n        \
+                    /32 host LOCAL\n     |-- 192.168.0.7\n        /32 host LOCAL\n     |-- 192.168.0.255\n        /32 link \
+                    BROADCAST\nLocal:\n     |-- 192.168.0.7\n        /32 host LOCAL\n";
+        assert_eq!(parse_addresses(text), ["192.168.0.7".parse::<IpAddr>().unwrap()]);
+        assert!(parse_addresses("|-- many\n/32 host LOCAL").is_empty());
+    }
 
     #[test]
     fn meminfo_is_read() {

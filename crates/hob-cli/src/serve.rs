@@ -1,5 +1,6 @@
 //! `hob serve`: the server.
 
+mod door;
 mod stored;
 
 use crate::open::RunArgs;
@@ -11,8 +12,8 @@ use hob::Options;
 use hob_base::Bytes;
 use hob_kernels::Isa;
 use hob_server::{
-    ChatsAt, Config, Ended, Hosts, KeepAlive, Keys, Machine, ManagerConfig, Network, Probe, ShelfConfig,
-    parse_keep_alive,
+    ChatsAt, Config, Ended, Hosts, KeepAlive, Level, Log, Machine, ManagerConfig, Network, Probe, Server,
+    ShelfConfig, parse_keep_alive,
 };
 use hob_store::{PullOptions, Puller, Store};
 use std::net::{IpAddr, SocketAddr, TcpListener};
@@ -37,7 +38,10 @@ those that `hob list` shows; each is loaded when it is first asked for.
 
 The page and Ollama's clients can pull, copy and remove models; --offline forbids pulling, and has the system refuse the network
 to everything that runs in the server (`hob privacy seal` says how).
-Only programs of this machine get in. Other addresses than 127.0.0.1 need an API key.
+Only programs of this machine get in. Other addresses than 127.0.0.1 need an API key: `hob key add NAME` makes one that opens
+what you say, --api-key and HOB_API_KEY give one that opens everything.
+For a phone: `hob serve --host 0.0.0.0 --tls --pair phone`, then point its camera at the terminal. A browser that does not know
+the certificate warns; compare the fingerprint it shows with the one printed here.
 Ctrl-C lets running answers come to their end; a second one cuts them off.";
 
 /// Arguments of `hob serve`.
@@ -56,6 +60,24 @@ pub struct ServeArgs {
     /// Key that programs have to send; may be repeated [default: the variable HOB_API_KEY, else none]
     #[arg(long, value_name = "KEY")]
     pub api_key: Vec<String>,
+    /// Want a key also from programs of this machine (`hob key add` makes keys)
+    #[arg(long)]
+    pub require_key: bool,
+    /// Speak HTTPS, with a certificate that is made once and kept; its fingerprint is shown
+    #[arg(long)]
+    pub tls: bool,
+    /// Speak HTTPS with this certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// The key of that certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// Make a key of this name and show its address as a QR code, for a phone
+    #[arg(long, value_name = "NAME")]
+    pub pair: Option<String>,
+    /// What is told of requests on standard error, as lines of JSON: off, error, warn, info or debug; never what was said
+    #[arg(long, value_name = "LEVEL", default_value = "off", value_parser = log_level)]
+    pub log_level: Level,
     /// Name under which this machine is known to others; may be repeated
     #[arg(long, value_name = "NAME")]
     pub allow_host: Vec<String>,
@@ -89,6 +111,11 @@ fn keep_alive(text: &str) -> Result<KeepAlive, String> {
     parse_keep_alive(text).ok_or_else(|| format!("expected a time such as 90s, 5m or -1, found {text:?}"))
 }
 
+fn log_level(text: &str) -> Result<Level, String> {
+    let found = Level::ALL.into_iter().find(|level| level.name() == text);
+    found.ok_or_else(|| format!("expected off, error, warn, info or debug, found {text:?}"))
+}
+
 fn memory_size(text: &str) -> Result<u64, String> {
     match text.parse() {
         Ok(Size::Bytes(bytes)) if bytes > 0 => Ok(bytes),
@@ -111,10 +138,18 @@ pub fn run_with(args: &ServeArgs, ready: impl FnOnce(&str)) -> anyhow::Result<()
         }
     })?;
     let (config, catalogue) = set_up(args, listener)?;
-    let ready = |address| {
-        let url = url(address);
+    let paired = door::pair(args)?;
+    let fingerprint = config.tls.as_ref().map(|tls| tls.fingerprint().to_owned());
+    let ready = |server: &Server| {
+        let url = url_of(server.address(), fingerprint.is_some());
         // Whoever started it waits for this line; that nobody reads it is no reason to stop.
         let _ = out::text(&format!("hob listens on {url}\n"));
+        if let Some(fingerprint) = &fingerprint {
+            let _ = out::text(&format!("certificate (SHA-256): {fingerprint}\n"));
+        }
+        if let Some(text) = &paired {
+            let _ = door::show(&server.pairings(text));
+        }
         if let Some(ready) = ready {
             ready(&url);
         }
@@ -160,8 +195,9 @@ fn set_up(args: &ServeArgs, listener: Option<TcpListener>) -> anyhow::Result<(Co
     // What is wrong with an address or a token is said now, not when somebody wants a model.
     let (egress, _) = args.hubs.connect()?;
     let network = Network { is_offline: egress.is_offline(), places: egress.policy().places() };
+    let tls = door::tls(args)?;
     let catalogue = Box::new(Stored::new(&args.models, store::open().ok()));
-    Ok((Config { listener, ..config(args, network) }, catalogue))
+    Ok((Config { listener, tls, ..config(args, network) }, catalogue))
 }
 
 fn config(args: &ServeArgs, network: Network) -> Config {
@@ -172,7 +208,10 @@ fn config(args: &ServeArgs, network: Network) -> Config {
     Config {
         host: args.host,
         port: args.port,
-        keys: keys(args),
+        keys: door::keys(args),
+        tls: None,
+        reach: platform::addresses,
+        log: Log { level: args.log_level, write: fail::line },
         hosts: Hosts {
             names: args.allow_host.clone(),
             origins: args.allow_origin.clone(),
@@ -254,12 +293,11 @@ fn memory() -> u64 {
     }
 }
 
-fn keys(args: &ServeArgs) -> Keys {
-    let from_environment = std::env::var("HOB_API_KEY").ok().filter(|_| args.api_key.is_empty());
-    Keys::new(args.api_key.iter().chain(&from_environment))
-}
-
 /// Where programs of this machine reach it.
 pub fn url(address: SocketAddr) -> String {
-    format!("http://{address}")
+    url_of(address, false)
+}
+
+fn url_of(address: SocketAddr, is_tls: bool) -> String {
+    format!("{}://{address}", if is_tls { "https" } else { "http" })
 }

@@ -13,6 +13,7 @@ use hob_engine::sampling::TokenLogprob;
 use hob_store::Settings;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
+use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// A request for answers.
@@ -269,7 +270,8 @@ impl Heard {
 /// What is wrong with the request, or why it cannot be answered now.
 pub async fn begin(app: &App, mut ask: Ask) -> Result<Running, Problem> {
     let began = clock::now();
-    let lease = app.manager.lease(&ask.model, ask.keep_alive).await?;
+    app.visit.check_budget()?;
+    let lease = app.lease(&ask.model, ask.keep_alive).await?;
     ask.follow(&lease.listed.settings);
     if ask.context.is_none() {
         // Nobody asked for this length; where memory does not suffice for it, the usual one has to do.
@@ -287,7 +289,8 @@ pub async fn begin(app: &App, mut ask: Ask) -> Result<Running, Problem> {
     let prompt_tokens = prepared.first().map_or(0, Prepared::prompt_tokens);
     let (listener, mut told) = mpsc::unbounded_channel();
     for (choice, prepared) in prepared.into_iter().enumerate() {
-        lease.runner.order(Order { prepared, session, choice, listener: listener.clone() })?;
+        let (listener, visit) = (listener.clone(), Arc::clone(&app.visit));
+        lease.runner.order(Order { prepared, session, choice, listener, visit })?;
     }
     drop(listener);
     // The first word about each is whether it has a place.

@@ -40,6 +40,11 @@ pub fn rfc3339_of(second: i64) -> String {
     jiff::Timestamp::from_second(second).unwrap_or_default().to_string()
 }
 
+/// Milliseconds since 1970 in RFC 3339.
+pub fn rfc3339_of_ms(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms).unwrap_or_default().to_string()
+}
+
 /// A number that differs from call to call.
 pub fn seed() -> u64 {
     use std::sync::atomic::{AtomicU64, Ordering};

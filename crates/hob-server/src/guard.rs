@@ -3,15 +3,18 @@
 
 use crate::App;
 use crate::ids;
+use crate::keys::KeyEntry;
 use crate::problem::{Dialect, Kind, Problem};
 use crate::routes;
+use crate::visit::Visit;
 use crate::wire;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{MatchedPath, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Names under which the server may be spoken to.
 #[derive(Clone, Debug, Default)]
@@ -102,19 +105,25 @@ fn without_port(host: &str) -> &str {
 }
 
 /// Checks every request before any handler sees it, whether there is a route for it or not.
-pub async fn check(State(app): State<App>, request: Request<Body>, next: Next) -> Response {
+pub async fn check(State(app): State<App>, mut request: Request<Body>, next: Next) -> Response {
     let id = ids::new("req_");
     let origin = text(request.headers(), &header::ORIGIN)
         .filter(|origin| app.hosts.allows(origin))
         .and_then(|origin| HeaderValue::from_str(origin).ok());
     let dialect = Dialect::of(request.uri().path());
+    let mut noted = app.requests.begin(&id, &request);
     let mut response = match admit(&app, &request) {
         Err(problem) => {
             wire::discard(request).await;
             problem.respond(dialect)
         }
-        Ok(()) if request.method() == Method::OPTIONS && origin.is_some() => preflight(),
-        Ok(()) => next.run(request).await,
+        Ok(_) if request.method() == Method::OPTIONS && origin.is_some() => preflight(),
+        Ok(key) => {
+            let visit = Arc::new(Visit::new(key, app.keys.clone()));
+            noted.visited(Arc::clone(&visit));
+            request.extensions_mut().insert(visit);
+            next.run(request).await
+        }
     };
     app.metrics.request(response.status().as_u16());
     let headers = response.headers_mut();
@@ -127,17 +136,26 @@ pub async fn check(State(app): State<App>, request: Request<Body>, next: Next) -
         headers.insert("request-id", id.clone());
         headers.insert("x-request-id", id);
     }
-    response
+    noted.answered(response)
 }
 
-fn admit(app: &App, request: &Request<Body>) -> Result<(), Problem> {
+/// Whether a request may come in, and with which key of the file.
+fn admit(app: &App, request: &Request<Body>) -> Result<Option<Arc<KeyEntry>>, Problem> {
     app.hosts.check(request)?;
     let is_asking = request.method() == Method::OPTIONS && request.headers().contains_key(header::ORIGIN);
-    if is_asking || routes::is_public(request.uri().path()) || app.keys.admit(request.headers()) {
-        return Ok(());
+    if is_asking || routes::is_public(request.uri().path()) {
+        return Ok(None);
     }
-    let message = "this server wants an API key: Authorization: Bearer KEY, or x-api-key: KEY";
-    Err(Problem::new(Kind::Unauthorized, message).code("invalid_api_key"))
+    let Some(key) = app.keys.admit(request.headers())? else { return Ok(None) };
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    match route.and_then(|route| routes::scope(route, request.method())) {
+        Some(scope) if !key.opens(scope) => {
+            let opens: Vec<&str> = key.scopes.iter().map(|scope| scope.name()).collect();
+            let message = format!("this key is not for {}; it opens {}", scope.name(), opens.join(", "));
+            Err(Problem::new(Kind::Forbidden, message).code("out_of_scope"))
+        }
+        _ => Ok(Some(key)),
+    }
 }
 
 /// Tells a page of an allowed origin what it may send.

@@ -24,6 +24,7 @@ mod ids;
 mod keys;
 mod limits;
 mod llama;
+mod log;
 mod machine;
 mod metrics;
 mod native;
@@ -31,12 +32,16 @@ mod ollama;
 mod openai;
 mod openapi;
 mod page;
+mod pairing;
 mod problem;
 mod reading;
+mod requests;
 mod routes;
 mod run;
 mod server;
 mod shelf;
+mod tls;
+mod visit;
 mod wire;
 
 use std::sync::Arc;
@@ -44,14 +49,17 @@ use std::sync::Arc;
 pub use chats::ChatsAt;
 pub use engine::{Catalogue, Folder, KeepAlive, Listed, ManagerConfig, Source};
 pub use guard::Hosts;
-pub use keys::Keys;
+pub use keys::{KeyBook, KeyEntry, KeyError, KeyWish, Keys, Scope};
+pub use log::{Level, Log};
 pub use machine::{Machine, Network};
 pub use page::has_page;
+pub use pairing::{Pairing, qr};
 pub use reading::parse_keep_alive;
 pub use routes::{Route, table};
 pub use run::{Ended, serve, serve_beside};
 pub use server::{Config, Error, Server};
 pub use shelf::{Connect, Probe, ShelfConfig};
+pub use tls::{Tls, TlsError};
 
 /// What handlers share.
 #[derive(Clone)]
@@ -59,6 +67,10 @@ pub struct App {
     manager: Arc<engine::Manager>,
     metrics: Arc<metrics::Metrics>,
     keys: Keys,
+    /// The request that a clone of this belongs to.
+    visit: Arc<visit::Visit>,
+    requests: Arc<requests::Requests>,
+    door: Arc<pairing::Door>,
     hosts: Arc<Hosts>,
     machine: Arc<Machine>,
     stored: Arc<openai::responses::Store>,

@@ -23,6 +23,7 @@ pub struct Metrics {
     predicted_micros: AtomicU64,
     queue_micros: AtomicU64,
     steps: AtomicU64,
+    drawn: AtomicU64,
     first_token: [AtomicU64; BOUNDS.len() + 1],
     first_token_micros: AtomicU64,
 }
@@ -59,6 +60,16 @@ impl Metrics {
         let bucket = BOUNDS.iter().position(|bound| time.as_secs_f64() <= *bound).unwrap_or(BOUNDS.len());
         self.first_token[bucket].fetch_add(1, Relaxed);
         self.first_token_micros.fetch_add(micros(time), Relaxed);
+    }
+
+    /// A token was drawn.
+    pub fn drew(&self) {
+        self.drawn.fetch_add(1, Relaxed);
+    }
+
+    /// Tokens that were drawn, those of running answers included.
+    pub fn tokens_drawn(&self) -> u64 {
+        self.drawn.load(Relaxed)
     }
 
     /// An answer was completed.

@@ -6,7 +6,6 @@ use crate::described::described;
 use crate::engine::Source;
 use crate::metrics::Gauges;
 use crate::wire;
-use axum::extract::State;
 use axum::response::Response;
 
 described! {
@@ -56,6 +55,32 @@ described! {
         unloaded: Vec<UnloadedModel>,
     }
 
+    /// The server as a place, and what it is doing.
+    pub struct ServerReport {
+        /// Of the program.
+        version: &'static str,
+        /// Where it listens.
+        address: String,
+        /// Whether other machines can reach it.
+        is_public: bool,
+        /// Where other machines reach it.
+        urls: Vec<String>,
+        /// SHA-256 of its certificate, where it speaks TLS.
+        fingerprint: Option<String>,
+        /// Whether requests need a key.
+        needs_key: bool,
+        /// Seconds since it began.
+        seconds: u64,
+        /// Requests that are being answered.
+        requests_live: usize,
+        /// Answers that run.
+        answers_running: usize,
+        /// Answers that wait.
+        answers_waiting: usize,
+        /// Tokens of answers since it began, those of running answers included.
+        answer_tokens: u64,
+    }
+
     /// A model that can be asked for; what it can do is known once it was opened.
     pub struct KnownModel {
         /// As requests name it.
@@ -97,8 +122,8 @@ pub async fn health() -> Response {
 }
 
 /// `GET /hob/v1/status`.
-pub async fn status(State(app): State<App>) -> Response {
-    let loaded = app.manager.loaded();
+pub async fn status(app: App) -> Response {
+    let loaded = app.loaded();
     let loaded = loaded.iter().map(|loaded| {
         let doing = loaded.runner.doing();
         LoadedModel {
@@ -124,16 +149,34 @@ pub async fn status(State(app): State<App>) -> Response {
     })
 }
 
+/// `GET /hob/v1/server`: what changes from second to second; whoever asks twice knows how many tokens came between.
+pub async fn server(app: App) -> Response {
+    let gauges = gauges(&app);
+    wire::answer(&ServerReport {
+        version: env!("CARGO_PKG_VERSION"),
+        address: app.door.address.to_string(),
+        is_public: app.hosts.is_public,
+        urls: app.door.urls(),
+        fingerprint: app.door.fingerprint.clone(),
+        needs_key: app.keys.is_needed(),
+        seconds: clock::now().as_secs(),
+        requests_live: app.requests.live(),
+        answers_running: gauges.running,
+        answers_waiting: gauges.waiting,
+        answer_tokens: app.metrics.tokens_drawn(),
+    })
+}
+
 /// `GET /hob/v1/machine`: what people want to know of their machine before they choose a model.
-pub async fn machine(State(app): State<App>) -> Response {
+pub async fn machine(app: App) -> Response {
     wire::answer(&app.machine.report())
 }
 
 /// `GET /hob/v1/models`.
-pub async fn models(State(app): State<App>) -> Response {
-    let loaded = app.manager.loaded();
-    let default = app.manager.default_name();
-    let list = app.manager.catalogue().list();
+pub async fn models(app: App) -> Response {
+    let loaded = app.loaded();
+    let default = app.default_name();
+    let list = app.models();
     let models = list.iter().map(|listed| {
         let held = loaded.iter().find(|loaded| loaded.listed.name == listed.name);
         let about = app.manager.known(listed);
@@ -155,7 +198,11 @@ pub async fn models(State(app): State<App>) -> Response {
 }
 
 /// `GET /metrics`.
-pub async fn metrics(State(app): State<App>) -> Response {
+pub async fn metrics(app: App) -> Response {
+    wire::text(app.metrics.render(gauges(&app)), "text/plain; version=0.0.4; charset=utf-8")
+}
+
+fn gauges(app: &App) -> Gauges {
     let mut gauges = Gauges { model_bytes: app.manager.config().memory_max, ..Gauges::default() };
     for loaded in app.manager.loaded() {
         let doing = loaded.runner.doing();
@@ -164,5 +211,5 @@ pub async fn metrics(State(app): State<App>) -> Response {
         gauges.waiting += doing.waiting;
         gauges.kv_bytes += doing.kv_bytes;
     }
-    wire::text(app.metrics.render(gauges), "text/plain; version=0.0.4; charset=utf-8")
+    gauges
 }

@@ -5,9 +5,11 @@
 //! described, and nothing else.
 
 use crate::described::Shape;
+use crate::keys::{KeyMade, KeyRemoved, KeyWanted, KeysReport};
 use crate::machine::MachineReport;
-use crate::native::{Health, KnownModels, Status};
+use crate::native::{Health, KnownModels, ServerReport, Status};
 use crate::problem::ErrorBody;
+use crate::requests::RequestsReport;
 use crate::wire;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
@@ -21,8 +23,8 @@ struct Operation {
     answer: fn(&mut Map<String, Value>) -> Value,
     /// What the answer is sent as.
     media: &'static str,
-    /// Whether a document comes with the question.
-    takes_document: bool,
+    /// The document that comes with the question.
+    takes: Option<fn(&mut Map<String, Value>) -> Value>,
     needs_key: bool,
 }
 
@@ -40,9 +42,22 @@ fn operations() -> Vec<Operation> {
         answers::<Status>("get", "/hob/v1/status", "What is in memory, what it is doing, what went and why."),
     ]
     .into_iter()
+    .chain(admin())
     .chain(shelf())
     .chain(chats())
     .collect()
+}
+
+/// The server itself, and who may use it.
+fn admin() -> Vec<Operation> {
+    vec![
+        answers::<ServerReport>("get", "/hob/v1/server", "Where the server is, and what it is doing."),
+        answers::<RequestsReport>("get", "/hob/v1/requests", "The last requests, without what was said."),
+        answers::<KeysReport>("get", "/hob/v1/keys", "The keys that are kept."),
+        answers::<KeyMade>("post", "/hob/v1/keys", "Makes a key; its text is told this once.")
+            .takes::<KeyWanted>(),
+        answers::<KeyRemoved>("delete", "/hob/v1/keys/{id}", "Revokes a key."),
+    ]
 }
 
 /// Models that are kept, fetched and removed. What they answer is told by `shelf/`, as documents that grow with it.
@@ -87,7 +102,7 @@ fn chats() -> Vec<Operation> {
 /// A way in that is answered with a `T`.
 fn answers<T: Shape>(method: &'static str, path: &'static str, about: &'static str) -> Operation {
     let media = "application/json";
-    Operation { method, path, about, answer: T::schema, media, takes_document: false, needs_key: true }
+    Operation { method, path, about, answer: T::schema, media, takes: None, needs_key: true }
 }
 
 impl Operation {
@@ -96,7 +111,11 @@ impl Operation {
     }
 
     fn with_document(self) -> Self {
-        Self { takes_document: true, ..self }
+        self.takes::<AnyObject>()
+    }
+
+    fn takes<T: Shape>(self) -> Self {
+        Self { takes: Some(T::schema), ..self }
     }
 
     fn with_events(self) -> Self {
@@ -120,13 +139,24 @@ impl Operation {
             "responses": responses,
             "security": security,
         });
-        if self.takes_document {
-            described["requestBody"] =
-                body("What is asked for.", "application/json", json!({"type": "object"}));
+        if let Some(takes) = self.takes {
+            let asked = takes(named);
+            let_absent(named, &asked);
+            described["requestBody"] = body("What is asked for.", "application/json", asked);
             described["requestBody"]["required"] = true.into();
         }
         described
     }
+}
+
+/// What may be null in an answer may also be absent in a question.
+fn let_absent(named: &mut Map<String, Value>, asked: &Value) {
+    let name = asked["$ref"].as_str().and_then(|reference| reference.rsplit('/').next());
+    let Some(schema) = name.and_then(|name| named.get_mut(name)) else { return };
+    let is_needed = |key: &Value| schema["properties"][key.as_str().unwrap_or_default()]["anyOf"].is_null();
+    let needed =
+        schema["required"].as_array().map(|all| all.iter().filter(|key| is_needed(key)).cloned().collect());
+    schema["required"] = Value::Array(needed.unwrap_or_default());
 }
 
 /// What stands in braces in a path.

@@ -17,6 +17,8 @@ pub struct Problem {
     pub param: Option<String>,
     /// For programs.
     pub code: Option<&'static str>,
+    /// Seconds after which it is worth trying again.
+    pub retry_after: Option<u64>,
 }
 
 /// Kinds of trouble.
@@ -44,6 +46,8 @@ pub enum Kind {
     NotImplemented,
     /// Too much is going on.
     Overloaded,
+    /// As much was asked for as this key may.
+    Spent,
     /// It is our fault.
     Internal,
 }
@@ -73,7 +77,7 @@ impl Dialect {
 impl Problem {
     /// A problem of this kind.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), param: None, code: None }
+        Self { kind, message: message.into(), param: None, code: None, retry_after: None }
     }
 
     /// A field is not as it should be.
@@ -84,6 +88,11 @@ impl Problem {
     /// The same with a code.
     pub fn code(self, code: &'static str) -> Self {
         Self { code: Some(code), ..self }
+    }
+
+    /// The same; it is worth trying again after so many seconds.
+    pub fn after(self, seconds: u64) -> Self {
+        Self { retry_after: Some(seconds), ..self }
     }
 
     /// The HTTP status.
@@ -100,6 +109,7 @@ impl Problem {
             Kind::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Kind::NotImplemented => StatusCode::NOT_IMPLEMENTED,
             Kind::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            Kind::Spent => StatusCode::TOO_MANY_REQUESTS,
             Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -107,8 +117,9 @@ impl Problem {
     /// The whole answer.
     pub fn respond(&self, dialect: Dialect) -> Response {
         let mut response = wire::json(self.status(), &self.body(dialect));
-        if self.kind == Kind::Overloaded {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        let retry_after = self.retry_after.or_else(|| (self.kind == Kind::Overloaded).then_some(1));
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if self.kind == Kind::Unauthorized {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -144,6 +155,7 @@ impl Problem {
             Kind::NotFound => "not_found_error",
             Kind::NotImplemented => "not_implemented",
             Kind::Overloaded => "overloaded_error",
+            Kind::Spent => "insufficient_quota",
             Kind::Internal => "server_error",
             Kind::Upstream => "upstream_error",
             Kind::Invalid | Kind::Method | Kind::Conflict | Kind::TooLarge | Kind::TooSlow => {
@@ -159,6 +171,7 @@ impl Problem {
             Kind::NotFound => "not_found_error",
             Kind::TooLarge => "request_too_large",
             Kind::Overloaded => "overloaded_error",
+            Kind::Spent => "rate_limit_error",
             Kind::Internal | Kind::NotImplemented | Kind::Upstream => "api_error",
             Kind::Invalid | Kind::Method | Kind::Conflict | Kind::TooSlow => "invalid_request_error",
         }

@@ -1,8 +1,9 @@
 //! Every way into the server, in one table: the router is built from it and tests walk it.
 
+use crate::keys::{self, Scope};
 use crate::problem::{Dialect, Kind, Problem};
 use crate::shelf::native as shelf;
-use crate::{App, anthropic, chats, guard, llama, native, ollama, openai, openapi, page, wire};
+use crate::{App, anthropic, chats, guard, llama, native, ollama, openai, openapi, page, requests, wire};
 use axum::Router;
 use axum::body::Body;
 use axum::handler::Handler;
@@ -11,7 +12,9 @@ use axum::middleware;
 use axum::response::Response;
 use axum::routing::{MethodRouter, delete, get, head, post, put};
 use serde_json::Value;
+use std::collections::HashMap;
 use std::future::Future;
+use std::sync::LazyLock;
 
 /// A way in.
 pub struct Route {
@@ -19,7 +22,30 @@ pub struct Route {
     pub method: Method,
     /// Where; `{name}` stands for a part of the path.
     pub path: &'static str,
+    /// What a key of the file has to open for it; nothing where any will do.
+    pub scope: Option<Scope>,
     handler: MethodRouter<App>,
+}
+
+impl Route {
+    fn scope(self, scope: Scope) -> Self {
+        Self { scope: Some(scope), ..self }
+    }
+}
+
+/// The same scope for some routes.
+fn all(scope: Scope, routes: Vec<Route>) -> Vec<Route> {
+    routes.into_iter().map(|route| route.scope(scope)).collect()
+}
+
+/// What a key of the file has to open for a request.
+pub fn scope(path: &str, method: &Method) -> Option<Scope> {
+    static SCOPES: LazyLock<HashMap<(&str, Method), Option<Scope>>> = LazyLock::new(|| {
+        table().into_iter().map(|route| ((route.path, route.method), route.scope)).collect()
+    });
+    // What answers GET answers HEAD.
+    let of = |method: &Method| SCOPES.get(&(path, method.clone())).copied();
+    of(method).or_else(|| of(&Method::GET).filter(|_| method == Method::HEAD)).flatten()
 }
 
 /// Paths that need no key: they say that the server lives, and nothing else. The page is among them because it is where
@@ -35,12 +61,15 @@ pub fn is_public(path: &str) -> bool {
 pub fn table() -> Vec<Route> {
     [
         native_routes(),
+        admin_routes(),
         shelf_routes(),
-        chat_routes(),
+        all(Scope::Models, keeper_routes()),
+        all(Scope::History, chat_routes()),
         openai_routes(),
-        responses_routes(),
-        anthropic_routes(),
+        all(Scope::Chat, responses_routes()),
+        all(Scope::Chat, anthropic_routes()),
         ollama_routes(),
+        all(Scope::Models, ollama_keeper_routes()),
         llama_routes(),
     ]
     .into_iter()
@@ -58,25 +87,41 @@ fn native_routes() -> Vec<Route> {
         on_get("/hob/v1/machine", native::machine),
         on_get("/hob/v1/models", native::models),
         on_get("/hob/v1/status", native::status),
-        on_get("/metrics", native::metrics),
+        on_get("/metrics", native::metrics).scope(Scope::Metrics),
     ]
 }
 
+fn admin_routes() -> Vec<Route> {
+    vec![
+        on_get("/hob/v1/server", native::server).scope(Scope::Metrics),
+        on_get("/hob/v1/requests", requests::list).scope(Scope::Admin),
+        on_get("/hob/v1/keys", keys::list).scope(Scope::Admin),
+        on_json("/hob/v1/keys", keys::create).scope(Scope::Admin),
+        on_delete("/hob/v1/keys/{id}", keys::remove).scope(Scope::Admin),
+    ]
+}
+
+/// Seeing which models there are is for every key; the page shows them.
 fn shelf_routes() -> Vec<Route> {
     vec![
         on_get("/hob/v1/shelf", shelf::list),
         on_get("/hob/v1/shelf/models/{*id}", shelf::one),
+        on_get("/hob/v1/shelf/catalogue", shelf::catalogue),
+        on_get("/hob/v1/shelf/pulls", shelf::pulls),
+        on_get("/hob/v1/shelf/pulls/{id}", shelf::one_pull),
+        on_get("/hob/v1/shelf/events", shelf::events),
+    ]
+}
+
+fn keeper_routes() -> Vec<Route> {
+    vec![
         on_delete("/hob/v1/shelf/models/{*id}", shelf::remove),
         on_json("/hob/v1/shelf/copy", shelf::copy),
-        on_get("/hob/v1/shelf/catalogue", shelf::catalogue),
         on_json("/hob/v1/shelf/plan", shelf::plan),
-        on_get("/hob/v1/shelf/pulls", shelf::pulls),
         on_json("/hob/v1/shelf/pulls", shelf::pull),
-        on_get("/hob/v1/shelf/pulls/{id}", shelf::one_pull),
         on_delete("/hob/v1/shelf/pulls/{id}", shelf::cancel),
         on_post("/hob/v1/shelf/pulls/{id}/pause", shelf::pause),
         on_post("/hob/v1/shelf/pulls/{id}/resume", shelf::resume),
-        on_get("/hob/v1/shelf/events", shelf::events),
         on_get("/hob/v1/shelf/found", shelf::found),
         on_json("/hob/v1/shelf/found", shelf::adopt),
     ]
@@ -84,7 +129,7 @@ fn shelf_routes() -> Vec<Route> {
 
 /// An id has at least 8 letters, so that none is one of the words.
 fn chat_routes() -> Vec<Route> {
-    let on = |method, path, handler| Route { method, path, handler };
+    let on = |method, path, handler| Route { method, path, scope: None, handler };
     vec![
         on_get("/hob/v1/chats", chats::list),
         on_get("/hob/v1/chats/search", chats::search),
@@ -103,11 +148,11 @@ fn openai_routes() -> Vec<Route> {
     vec![
         on_get("/v1/models", openai::models::list),
         on_get("/v1/models/{*id}", openai::models::one),
-        on_json("/v1/chat/completions", openai::chat::create),
-        on_json("/v1/completions", openai::completions::create),
-        on_json("/v1/embeddings", openai::embeddings::create),
-        on_json("/v1/rerank", openai::rerank::create),
-        on_json("/v1/reranking", openai::rerank::create),
+        on_json("/v1/chat/completions", openai::chat::create).scope(Scope::Chat),
+        on_json("/v1/completions", openai::completions::create).scope(Scope::Chat),
+        on_json("/v1/embeddings", openai::embeddings::create).scope(Scope::Embeddings),
+        on_json("/v1/rerank", openai::rerank::create).scope(Scope::Embeddings),
+        on_json("/v1/reranking", openai::rerank::create).scope(Scope::Embeddings),
     ]
 }
 
@@ -127,16 +172,16 @@ fn llama_routes() -> Vec<Route> {
     vec![
         on_get("/props", llama::props),
         on_get("/slots", llama::slots),
-        on_json("/tokenize", llama::tokens::tokenize),
-        on_json("/detokenize", llama::tokens::detokenize),
-        on_json("/apply-template", llama::tokens::apply_template),
-        on_json("/completion", llama::completion::create),
-        on_json("/infill", llama::completion::fill),
+        on_json("/tokenize", llama::tokens::tokenize).scope(Scope::Chat),
+        on_json("/detokenize", llama::tokens::detokenize).scope(Scope::Chat),
+        on_json("/apply-template", llama::tokens::apply_template).scope(Scope::Chat),
+        on_json("/completion", llama::completion::create).scope(Scope::Chat),
+        on_json("/infill", llama::completion::fill).scope(Scope::Chat),
         on_get("/models", openai::models::list),
-        on_json("/chat/completions", openai::chat::create),
-        on_json("/embeddings", openai::embeddings::create),
-        on_json("/rerank", openai::rerank::create),
-        on_json("/reranking", openai::rerank::create),
+        on_json("/chat/completions", openai::chat::create).scope(Scope::Chat),
+        on_json("/embeddings", openai::embeddings::create).scope(Scope::Embeddings),
+        on_json("/rerank", openai::rerank::create).scope(Scope::Embeddings),
+        on_json("/reranking", openai::rerank::create).scope(Scope::Embeddings),
     ]
 }
 
@@ -148,45 +193,55 @@ fn anthropic_routes() -> Vec<Route> {
 }
 
 fn ollama_routes() -> Vec<Route> {
-    let delete = Route {
-        method: Method::DELETE,
-        path: "/api/delete",
-        handler: delete(json_handler("/api/delete", ollama::pull::delete)),
-    };
-    let has_blob =
-        Route { method: Method::HEAD, path: "/api/blobs/{id}", handler: head(ollama::create::has_blob) };
     vec![
         on_get("/api/version", ollama::models::version),
         on_get("/api/tags", ollama::models::tags),
         on_get("/api/ps", ollama::models::ps),
         on_json("/api/show", ollama::models::show),
-        on_json("/api/chat", ollama::chat::create),
-        on_json("/api/generate", ollama::generate::create),
-        on_json("/api/embed", ollama::embed::many),
-        on_json("/api/embeddings", ollama::embed::one),
-        on_json("/api/pull", ollama::pull::pull),
-        on_json("/api/create", ollama::create::create),
-        on_json("/api/copy", ollama::pull::copy),
-        delete,
-        has_blob,
-        on_post("/api/blobs/{id}", ollama::create::take_blob),
+        on_json("/api/chat", ollama::chat::create).scope(Scope::Chat),
+        on_json("/api/generate", ollama::generate::create).scope(Scope::Chat),
+        on_json("/api/embed", ollama::embed::many).scope(Scope::Embeddings),
+        on_json("/api/embeddings", ollama::embed::one).scope(Scope::Embeddings),
         on_json("/api/push", ollama::without_account),
         on_json("/api/me", ollama::without_account),
         on_json("/api/signout", ollama::without_account),
     ]
 }
 
+fn ollama_keeper_routes() -> Vec<Route> {
+    let delete = Route {
+        method: Method::DELETE,
+        path: "/api/delete",
+        scope: None,
+        handler: delete(json_handler("/api/delete", ollama::pull::delete)),
+    };
+    let has_blob = Route {
+        method: Method::HEAD,
+        path: "/api/blobs/{id}",
+        scope: None,
+        handler: head(ollama::create::has_blob),
+    };
+    vec![
+        on_json("/api/pull", ollama::pull::pull),
+        on_json("/api/create", ollama::create::create),
+        on_json("/api/copy", ollama::pull::copy),
+        delete,
+        has_blob,
+        on_post("/api/blobs/{id}", ollama::create::take_blob),
+    ]
+}
+
 fn on_get<H: Handler<T, App>, T: 'static>(path: &'static str, handler: H) -> Route {
-    Route { method: Method::GET, path, handler: get(handler) }
+    Route { method: Method::GET, path, scope: None, handler: get(handler) }
 }
 
 fn on_delete<H: Handler<T, App>, T: 'static>(path: &'static str, handler: H) -> Route {
-    Route { method: Method::DELETE, path, handler: delete(handler) }
+    Route { method: Method::DELETE, path, scope: None, handler: delete(handler) }
 }
 
 /// A call without a body.
 fn on_post<H: Handler<T, App>, T: 'static>(path: &'static str, handler: H) -> Route {
-    Route { method: Method::POST, path, handler: post(handler) }
+    Route { method: Method::POST, path, scope: None, handler: post(handler) }
 }
 
 /// A call with a body of JSON.
@@ -195,7 +250,7 @@ where
     F: Fn(App, Value) -> A + Clone + Send + Sync + 'static,
     A: Future<Output = Result<Response, Problem>> + Send + 'static,
 {
-    Route { method: Method::POST, path, handler: post(json_handler(path, answer)) }
+    Route { method: Method::POST, path, scope: None, handler: post(json_handler(path, answer)) }
 }
 
 /// What reads the body and tells problems in the words of the interface.
@@ -221,6 +276,7 @@ where
     type Future = std::pin::Pin<Box<dyn Future<Output = Response> + Send>>;
 
     fn call(self, request: Request<Body>, app: App) -> Self::Future {
+        let app = app.visited(request.extensions().get());
         Box::pin(async move {
             let answered = match wire::read_json(request).await {
                 Ok(body) => (self.answer)(app, body).await,

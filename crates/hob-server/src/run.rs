@@ -12,20 +12,20 @@ pub enum Ended {
     CutOff,
 }
 
-/// Serves until Ctrl-C or, on Unix, SIGTERM; a second one cuts running answers off. `ready` is told the address.
+/// Serves until Ctrl-C or, on Unix, SIGTERM; a second one cuts running answers off. `ready` is told of the server once it listens.
 ///
 /// # Errors
 /// The address cannot be taken, or the system gives no threads.
 pub fn serve(
     config: Config,
     catalogue: Box<dyn Catalogue>,
-    ready: impl FnOnce(SocketAddr),
+    ready: impl FnOnce(&Server),
     stopping: impl FnOnce(),
 ) -> Result<Ended, Error> {
     let runtime = runtime()?;
     let ended = runtime.block_on(async {
         let server = Server::bind(config, catalogue).await?;
-        ready(server.address());
+        ready(&server);
         let stop = async {
             signal().await;
             stopping();

@@ -28,6 +28,8 @@ fn every_command_explains_itself() {
         "verify",
         "du",
         "serve",
+        "key",
+        "service",
         "open",
         "desktop",
         "show",
@@ -60,6 +62,12 @@ fn every_command_explains_itself() {
         matches_snapshot(&format!("route-{command}"), &["route", command, "--help"]);
     }
     matches_snapshot("eval-kl", &["eval", "kl", "--help"]);
+    for command in ["add", "list", "rm"] {
+        matches_snapshot(&format!("key-{command}"), &["key", command, "--help"]);
+    }
+    for command in ["install", "uninstall", "status"] {
+        matches_snapshot(&format!("service-{command}"), &["service", command, "--help"]);
+    }
     for command in ["list", "show", "search", "export", "import", "rm", "rename"] {
         matches_snapshot(&format!("chats-{command}"), &["chats", command, "--help"]);
     }

@@ -12,6 +12,7 @@ mod chat;
 mod chats;
 mod errors;
 mod help;
+mod keys;
 mod numbers;
 mod privacy;
 mod repl;

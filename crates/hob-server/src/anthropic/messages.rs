@@ -43,7 +43,7 @@ pub async fn create(app: App, body: Value) -> Result<Response, Problem> {
 /// What is wrong with the request.
 pub async fn count(app: App, body: Value) -> Result<Response, Problem> {
     let mut ask = request::read(&body, true)?;
-    let lease = app.manager.lease(&ask.model, ask.keep_alive).await?;
+    let lease = app.lease(&ask.model, ask.keep_alive).await?;
     ask.follow(&lease.listed.settings);
     let model = lease.model.clone();
     let counted =

@@ -5,7 +5,6 @@ use super::{answer, work};
 use crate::problem::{Dialect, Kind, Problem};
 use crate::{App, clock, ids, limits, wire};
 use axum::body::{Body, Bytes};
-use axum::extract::State;
 use axum::http::{HeaderValue, Request, Uri, header};
 use axum::response::Response;
 use futures_util::StreamExt;
@@ -20,7 +19,7 @@ use tokio::sync::mpsc;
 const FRAME_BYTES: usize = 32 << 10;
 
 /// `GET /hob/v1/chats/export?format=json|markdown&id=ID`: the conversations of these ids, or all.
-pub async fn export(State(app): State<App>, uri: Uri) -> Response {
+pub async fn export(app: App, uri: Uri) -> Response {
     match begin_export(&app, &uri).await {
         Ok(response) => response,
         Err(problem) => problem.respond(Dialect::OpenAi),
@@ -87,7 +86,7 @@ impl Write for Frames {
 }
 
 /// `POST /hob/v1/chats/import`: takes conversations out of a file that Hob or ChatGPT wrote, which is the body.
-pub async fn import(State(app): State<App>, request: Request<Body>) -> Response {
+pub async fn import(app: App, request: Request<Body>) -> Response {
     answer(take(&app, request).await)
 }
 

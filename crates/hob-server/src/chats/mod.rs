@@ -10,7 +10,7 @@ use crate::limits;
 use crate::problem::{Dialect, Kind, Problem};
 use crate::wire;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::{Request, Uri};
 use axum::response::Response;
 use hob_chats::{Chat, Chats, Cursor, Error, Id, Message};
@@ -74,7 +74,7 @@ async fn work<T: Send + 'static>(
 }
 
 /// `GET /hob/v1/chats`: conversations, those first in which something was said last.
-pub async fn list(State(app): State<App>, uri: Uri) -> Response {
+pub async fn list(app: App, uri: Uri) -> Response {
     let list = async {
         let query = Query::of(&uri)?;
         let after = query.get("after").map(|after| after.parse::<Cursor>()).transpose()?;
@@ -87,7 +87,7 @@ pub async fn list(State(app): State<App>, uri: Uri) -> Response {
 }
 
 /// `GET /hob/v1/chats/{id}`: a conversation without its messages.
-pub async fn get(State(app): State<App>, Path(id): Path<String>) -> Response {
+pub async fn get(app: App, Path(id): Path<String>) -> Response {
     let get = async {
         let id = Id::parse(&id)?;
         let listed = work(&app, move |chats| chats.get(&id)).await?;
@@ -97,7 +97,7 @@ pub async fn get(State(app): State<App>, Path(id): Path<String>) -> Response {
 }
 
 /// `PUT /hob/v1/chats/{id}`: keeps a conversation and some of its messages, all or nothing.
-pub async fn put(State(app): State<App>, Path(id): Path<String>, request: Request<Body>) -> Response {
+pub async fn put(app: App, Path(id): Path<String>, request: Request<Body>) -> Response {
     let put = async {
         let mut body = wire::read_json(request).await?;
         let id = Id::parse(&id)?;
@@ -116,7 +116,7 @@ pub async fn put(State(app): State<App>, Path(id): Path<String>, request: Reques
 }
 
 /// `DELETE /hob/v1/chats/{id}`.
-pub async fn delete(State(app): State<App>, Path(id): Path<String>) -> Response {
+pub async fn delete(app: App, Path(id): Path<String>) -> Response {
     let delete = async {
         let id = Id::parse(&id)?;
         work(&app, move |chats| chats.delete(&id)).await?;
@@ -126,7 +126,7 @@ pub async fn delete(State(app): State<App>, Path(id): Path<String>) -> Response 
 }
 
 /// `GET /hob/v1/chats/{id}/messages`: messages of all branches, in the order in which they were kept first.
-pub async fn messages(State(app): State<App>, Path(id): Path<String>, uri: Uri) -> Response {
+pub async fn messages(app: App, Path(id): Path<String>, uri: Uri) -> Response {
     let messages = async {
         let query = Query::of(&uri)?;
         let (id, after, limit) = (Id::parse(&id)?, query.number("after")?, query.limit()?);
@@ -137,11 +137,7 @@ pub async fn messages(State(app): State<App>, Path(id): Path<String>, uri: Uri) 
 }
 
 /// `PUT /hob/v1/chats/{id}/messages`: keeps messages of a conversation that is there, all or nothing.
-pub async fn put_messages(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    request: Request<Body>,
-) -> Response {
+pub async fn put_messages(app: App, Path(id): Path<String>, request: Request<Body>) -> Response {
     let put = async {
         let mut body = wire::read_json(request).await?;
         let id = Id::parse(&id)?;
@@ -153,7 +149,7 @@ pub async fn put_messages(
 }
 
 /// `DELETE /hob/v1/chats/{id}/messages/{message}`: a message and everything below it.
-pub async fn delete_message(State(app): State<App>, Path((id, message)): Path<(String, String)>) -> Response {
+pub async fn delete_message(app: App, Path((id, message)): Path<(String, String)>) -> Response {
     let delete = async {
         let (id, message) = (Id::parse(&id)?, Id::parse(&message)?);
         let count = work(&app, move |chats| chats.delete_message(&id, &message)).await?;
@@ -163,7 +159,7 @@ pub async fn delete_message(State(app): State<App>, Path((id, message)): Path<(S
 }
 
 /// `GET /hob/v1/chats/search?q=`: messages that hold all words, newest first.
-pub async fn search(State(app): State<App>, uri: Uri) -> Response {
+pub async fn search(app: App, uri: Uri) -> Response {
     let search = async {
         let query = Query::of(&uri)?;
         let (text, limit) = (query.get("q").unwrap_or_default().to_owned(), query.limit()?);

@@ -4,6 +4,7 @@ use crate::clock;
 use crate::limits;
 use crate::metrics::Metrics;
 use crate::problem::{Kind, Problem};
+use crate::visit::Visit;
 use hob::Pooling;
 use hob::{
     AnswerEvent, Answers, JobId, LanguageModel, Piece, Prepared, Reply, SchedulerConfig, SessionConfig, Usage,
@@ -25,6 +26,8 @@ pub struct Order {
     pub choice: usize,
     /// Who listens. What waits here is bounded by the length of the answer.
     pub listener: mpsc::UnboundedSender<(usize, Told)>,
+    /// The request that it belongs to, which is told what it takes.
+    pub visit: Arc<Visit>,
 }
 
 /// What a listener hears.
@@ -148,6 +151,9 @@ struct Thread {
 
 struct Listener {
     choice: usize,
+    visit: Arc<Visit>,
+    /// Tokens that the visit was told of.
+    wrote: usize,
     to: mpsc::UnboundedSender<(usize, Told)>,
     ordered: Duration,
     begun: Option<Duration>,
@@ -200,11 +206,14 @@ impl Thread {
     }
 
     fn begin(&mut self, order: Order) {
-        let Order { prepared, session, choice, listener: to } = order;
+        let Order { prepared, session, choice, listener: to, visit } = order;
+        let prompt = prepared.prompt_tokens();
         match self.answers.submit(prepared, session) {
             Ok(id) => {
                 let _ = to.send((choice, Told::Accepted));
-                let listener = Listener { choice, to, ordered: clock::now(), begun: None, first: None };
+                visit.read(prompt);
+                let ordered = clock::now();
+                let listener = Listener { choice, visit, wrote: 0, to, ordered, begun: None, first: None };
                 self.listeners.insert(id, listener);
             }
             Err(error) => {
@@ -240,11 +249,15 @@ impl Listener {
                     self.first = Some(now);
                     metrics.first_token(now.saturating_sub(self.ordered));
                 }
+                self.wrote(1);
+                metrics.drew();
                 (Told::Token { logprob, pieces }, false)
             }
             AnswerEvent::Ended { pieces, reply, usage } => {
                 let times = self.times(now);
                 metrics.answered(&usage, times);
+                // The token that ends an answer is told of by no event.
+                self.wrote(usage.produced.saturating_sub(self.wrote));
                 (Told::Ended { pieces, reply, usage, times }, true)
             }
             AnswerEvent::Failed(error) => {
@@ -254,6 +267,11 @@ impl Listener {
         };
         let _ = self.to.send((self.choice, told));
         is_last
+    }
+
+    fn wrote(&mut self, tokens: usize) {
+        self.wrote += tokens;
+        self.visit.wrote(tokens);
     }
 
     fn times(&self, now: Duration) -> Times {

@@ -10,15 +10,14 @@ use crate::engine::Lease;
 use crate::fields::Fields;
 use crate::problem::{Dialect, Kind, Problem};
 use crate::wire;
-use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Response;
 use serde_json::{Value, json};
 
 /// The model that a request means.
 async fn lease(app: &App, name: Option<&str>) -> Result<Lease, Problem> {
-    let name = name.map_or_else(|| app.manager.default_name(), str::to_owned);
-    app.manager.lease(&name, None).await
+    let name = name.map_or_else(|| app.default_name(), str::to_owned);
+    app.lease(&name, None).await
 }
 
 /// The model that a body names.
@@ -33,7 +32,7 @@ fn queried<'u>(uri: &'u Uri, key: &str) -> Option<&'u str> {
 }
 
 /// `GET /props`: how the server answers when a request does not say.
-pub async fn props(State(app): State<App>, uri: Uri) -> Response {
+pub async fn props(app: App, uri: Uri) -> Response {
     let lease = match lease(&app, queried(&uri, "model")).await {
         Ok(lease) => lease,
         Err(problem) => return problem.respond(Dialect::OpenAi),
@@ -63,9 +62,9 @@ fn special(lease: &Lease, role: fn(&hob::SpecialTokens) -> Option<u32>) -> Strin
 }
 
 /// `GET /slots`: places for answers, and which of them are taken.
-pub async fn slots(State(app): State<App>, uri: Uri) -> Response {
+pub async fn slots(app: App, uri: Uri) -> Response {
     let mut slots: Vec<Value> = Vec::new();
-    for loaded in app.manager.loaded() {
+    for loaded in app.loaded() {
         let running = loaded.runner.doing().running;
         for place in 0..loaded.fit.parallel {
             slots.push(json!({

@@ -10,7 +10,7 @@ use crate::shelf::native::{refuse_foreign, shelf};
 use crate::shelf::problem;
 use crate::wire;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::{Request, StatusCode};
 use axum::response::Response;
 use futures_util::StreamExt;
@@ -122,7 +122,7 @@ fn name_of(text: &str) -> Result<ModelName, Problem> {
 }
 
 async fn origin(app: &App, from: &str) -> Result<Origin, Problem> {
-    let listed = app.manager.find(from)?;
+    let listed = app.find(from)?;
     if listed.source == Source::Builtin {
         return Ok(Origin::Builtin);
     }
@@ -218,7 +218,7 @@ fn parameters_of(parameters: &Fields<'_>) -> Result<Vec<(String, String)>, Probl
 }
 
 /// `HEAD /api/blobs/{digest}`: whether a file was handed over.
-pub async fn has_blob(State(app): State<App>, Path(digest): Path<String>) -> Response {
+pub async fn has_blob(app: App, Path(digest): Path<String>) -> Response {
     let found = async {
         let digest = Digest::parse(&digest).map_err(|error| problem(&error))?;
         shelf(&app)?.with_store(move |store| Ok(store.has_blob(&digest))).await
@@ -237,11 +237,7 @@ fn status(status: StatusCode) -> Response {
 }
 
 /// `POST /api/blobs/{digest}`: hands a file over.
-pub async fn take_blob(
-    State(app): State<App>,
-    Path(digest): Path<String>,
-    request: Request<Body>,
-) -> Response {
+pub async fn take_blob(app: App, Path(digest): Path<String>, request: Request<Body>) -> Response {
     match taken(&app, &digest, request).await {
         Ok(code) => status(code),
         Err(problem) => problem.respond(Dialect::Ollama),

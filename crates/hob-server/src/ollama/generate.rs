@@ -36,7 +36,7 @@ pub async fn create(app: App, body: Value) -> Result<Response, Problem> {
     if prompt.is_empty() {
         return load_only(&app, &ask, false).await;
     }
-    let lease = app.manager.lease(name, None).await?;
+    let lease = app.lease(name, None).await?;
     check_thinking(&lease.model, name, think)?;
     // A model without a template continues texts; there is nothing else it could do with one.
     if is_raw || lease.model.template().is_none() {

@@ -88,14 +88,14 @@ fn refuse_images(fields: &Fields<'_>) -> Result<(), Problem> {
 async fn load_only(app: &App, ask: &Ask, is_chat: bool) -> Result<Response, Problem> {
     let is_unload = ask.keep_alive == Some(KeepAlive::For(Duration::ZERO));
     let load_time = if is_unload {
-        let listed = app.manager.find(&ask.model)?;
+        let listed = app.find(&ask.model)?;
         let loaded = app.manager.loaded().into_iter().find(|loaded| loaded.listed.name == listed.name);
         if let Some(loaded) = loaded {
             app.manager.part(&loaded, "a request asked for it");
         }
         Duration::ZERO
     } else {
-        app.manager.lease(&ask.model, ask.keep_alive).await?.load_time()
+        app.lease(&ask.model, ask.keep_alive).await?.load_time()
     };
     let reason = if is_unload { "unload" } else { "load" };
     let mut answer = json!({

@@ -7,7 +7,6 @@ use crate::engine::{Listed, Source};
 use crate::fields::Fields;
 use crate::problem::Problem;
 use crate::wire;
-use axum::extract::State;
 use axum::response::Response;
 use hob::{Description, LanguageModel};
 use hob_store::Settings;
@@ -23,15 +22,14 @@ pub async fn version() -> Response {
 }
 
 /// The models that can be asked for.
-pub async fn tags(State(app): State<App>) -> Response {
-    let models: Vec<Value> =
-        app.manager.catalogue().list().iter().map(|listed| entry(&app, listed)).collect();
+pub async fn tags(app: App) -> Response {
+    let models: Vec<Value> = app.models().iter().map(|listed| entry(&app, listed)).collect();
     wire::ok(&json!({"models": models}))
 }
 
 /// The models in memory.
-pub async fn ps(State(app): State<App>) -> Response {
-    let models = app.manager.loaded().into_iter().map(|loaded| {
+pub async fn ps(app: App) -> Response {
+    let models = app.loaded().into_iter().map(|loaded| {
         let mut entry = entry(&app, &loaded.listed);
         let expires = loaded.expires().unwrap_or_else(|| clock::now() + NEVER);
         entry["expires_at"] = clock::rfc3339_at(expires).into();
@@ -88,7 +86,7 @@ fn main_type(about: &Description) -> String {
 /// There is none of that name, or it is damaged.
 pub async fn show(app: App, body: Value) -> Result<Response, Problem> {
     let fields = Fields::of(&body, "")?;
-    let (listed, model) = app.manager.look(model_name(&fields)?).await?;
+    let (listed, model) = app.look(model_name(&fields)?).await?;
     let about = model.describe();
     let settings = &listed.settings;
     let mut answer = json!({

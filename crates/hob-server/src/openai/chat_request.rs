@@ -98,7 +98,20 @@ fn talk(fields: &Fields<'_>) -> Result<Talk, Problem> {
     };
     let is_old = fields.get("functions").is_some();
     let parallel = !is_old && fields.flag("parallel_tool_calls")?.unwrap_or(true);
-    Ok(Talk { conversation, choice, parallel, is_continued: false })
+    let is_continued = is_continued(fields, &conversation.messages)?;
+    Ok(Talk { conversation, choice, parallel, is_continued })
+}
+
+/// Whether the last message is gone on with instead of answered, as vLLM's clients ask for it.
+fn is_continued(fields: &Fields<'_>, messages: &[Value]) -> Result<bool, Problem> {
+    let key = "continue_final_message";
+    if !fields.flag(key)?.unwrap_or(false) {
+        return Ok(false);
+    }
+    match messages.last() {
+        Some(last) if last["role"] == "assistant" && last.get("tool_calls").is_none() => Ok(true),
+        _ => Err(fields.wrong(key, "true only where the last message is an assistant's text")),
+    }
 }
 
 /// The messages; what may stand in them is the template's to judge.

@@ -5,7 +5,7 @@ use crate::ask::{Ask, Input};
 use crate::fields::Fields;
 use crate::problem::Problem;
 use crate::wire;
-use crate::{limits, reading};
+use crate::{ids, limits, reading};
 use axum::response::Response;
 use hob::{EncodeOptions, LanguageModel};
 use serde_json::{Value, json};
@@ -81,7 +81,8 @@ pub async fn embed(
     dimensions: Option<usize>,
     may_cut: bool,
 ) -> Result<Embedded, Problem> {
-    let lease = app.manager.lease(&ask.model, ask.keep_alive).await?;
+    app.visit.check_budget()?;
+    let lease = app.lease(&ask.model, ask.keep_alive).await?;
     let context = ask.context.unwrap_or(lease.fit.context);
     let texts = inputs.into_iter().enumerate().map(|(index, input)| {
         let mut ids = encode(&lease.model, input)?;
@@ -95,6 +96,7 @@ pub async fn embed(
     });
     let texts: Vec<Vec<u32>> = texts.collect::<Result<_, Problem>>()?;
     let tokens = texts.iter().map(Vec::len).sum();
+    app.visit.read(tokens);
     let mut vectors = lease.runner.embed(texts).await?;
     if let Some(count) = dimensions {
         let width = vectors.first().map_or(0, Vec::len);
@@ -130,17 +132,8 @@ fn shorten(vector: &mut Vec<f32>, count: usize) {
 
 /// Numbers of 32 bits, lowest byte first, in base 64.
 fn encode_base64(vector: &[f32]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let bytes: Vec<u8> = vector.iter().flat_map(|x| x.to_le_bytes()).collect();
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for three in bytes.chunks(3) {
-        let word = (0..3).fold(0u32, |word, at| word << 8 | u32::from(three.get(at).copied().unwrap_or(0)));
-        for at in 0..4 {
-            let digit = DIGITS[(word >> (18 - 6 * at)) as usize & 63];
-            text.push(if at <= three.len() { char::from(digit) } else { '=' });
-        }
-    }
-    text
+    ids::base64(&bytes)
 }
 
 #[cfg(test)]

@@ -4,19 +4,19 @@ use crate::App;
 use crate::engine::Listed;
 use crate::problem::{Dialect, Problem};
 use crate::wire;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::response::Response;
 use serde_json::{Value, json};
 
 /// All models that can be asked for.
-pub async fn list(State(app): State<App>) -> Response {
-    let data: Vec<Value> = app.manager.catalogue().list().iter().map(|listed| model(&app, listed)).collect();
+pub async fn list(app: App) -> Response {
+    let data: Vec<Value> = app.models().iter().map(|listed| model(&app, listed)).collect();
     wire::ok(&json!({"object": "list", "data": data}))
 }
 
 /// One of them. Names may contain slashes.
-pub async fn one(State(app): State<App>, Path(id): Path<String>) -> Response {
-    let found: Result<Listed, Problem> = app.manager.find(&id);
+pub async fn one(app: App, Path(id): Path<String>) -> Response {
+    let found: Result<Listed, Problem> = app.find(&id);
     match found {
         Ok(listed) => wire::ok(&model(&app, &listed)),
         Err(problem) => problem.respond(Dialect::OpenAi),

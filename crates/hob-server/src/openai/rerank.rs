@@ -21,7 +21,7 @@ pub async fn create(app: App, body: Value) -> Result<Response, Problem> {
     if documents.is_none_or(<[Value]>::is_empty) {
         return Err(fields.wrong("documents", "a list of texts"));
     }
-    let listed = app.manager.find(name)?;
+    let listed = app.find(name)?;
     let message = format!("{} does not score pairs of texts, so it cannot rank documents", listed.name);
     Err(Problem {
         param: Some("model".into()),

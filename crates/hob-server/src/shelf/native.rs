@@ -6,7 +6,7 @@ use crate::fields::Fields;
 use crate::limits;
 use crate::problem::{Dialect, Kind, Problem};
 use crate::wire::{self, Gone, Out};
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::response::Response;
 use hob_store::import::{self, Candidate};
 use hob_store::{ModelName, Reference, Source};
@@ -37,7 +37,7 @@ pub fn shelf(app: &App) -> Result<&Shelf, Problem> {
 }
 
 /// `GET /hob/v1/shelf`: the models that are kept, and the room they take.
-pub async fn list(State(app): State<App>) -> Response {
+pub async fn list(app: App) -> Response {
     answer(listed(&app).await)
 }
 
@@ -64,23 +64,24 @@ async fn bandwidth(shelf: &Shelf) -> Option<f64> {
 }
 
 /// `GET /hob/v1/shelf/models/{name}`: one of them. It is opened, so that what it can do is told.
-pub async fn one(State(app): State<App>, Path(name): Path<String>) -> Response {
+pub async fn one(app: App, Path(name): Path<String>) -> Response {
     answer(details(&app, name).await)
 }
 
 async fn details(app: &App, name: String) -> Result<Value, Problem> {
     let shelf = shelf(app)?;
     let found = shelf.with_store(move |store| store.find(&name)).await?;
+    app.check_name(&found.name.to_string())?;
     let gb_s = bandwidth(shelf).await;
     // One that cannot be opened is told all the same, with the reason.
-    let opened = app.manager.look(&found.name.to_string()).await;
+    let opened = app.look(&found.name.to_string()).await;
     let mut told = models::model(app, &found, None, gb_s);
     told["error"] = opened.err().map(|problem| problem.message).into();
     Ok(told)
 }
 
 /// `DELETE /hob/v1/shelf/models/{name}`: removes it. One in memory is let go first; one that answers stays.
-pub async fn remove(State(app): State<App>, Path(name): Path<String>) -> Response {
+pub async fn remove(app: App, Path(name): Path<String>) -> Response {
     answer(removed(&app, &name).await)
 }
 
@@ -99,6 +100,7 @@ pub async fn removed(app: &App, name: &str) -> Result<Value, Problem> {
         other => other?,
     };
     let exact = found.name.to_string();
+    app.check_name(&exact)?;
     shelf.release(&exact, "it is being removed")?;
     let gone = shelf.with_store(move |store| store.remove(&exact)).await?;
     shelf.touch();
@@ -120,6 +122,7 @@ pub async fn copied(app: &App, from: &str, to: &str) -> Result<(), Problem> {
     let shelf = shelf(app)?;
     let name = ModelName::parse(to).map_err(|error| Problem::invalid("to", error.to_string()))?;
     refuse_foreign(app, shelf, &name).await?;
+    app.check_name(from)?;
     let from = from.to_owned();
     shelf.with_store(move |store| store.copy(&from, &name)).await?;
     shelf.touch();
@@ -142,7 +145,7 @@ pub async fn refuse_foreign(app: &App, shelf: &Shelf, name: &ModelName) -> Resul
 }
 
 /// `GET /hob/v1/shelf/catalogue`: well-known models, which fit, and how fast they would answer.
-pub async fn catalogue(State(app): State<App>) -> Response {
+pub async fn catalogue(app: App) -> Response {
     let found = async {
         let shelf = shelf(&app)?;
         let gb_s = bandwidth(shelf).await;
@@ -200,7 +203,7 @@ fn reference(body: &Value) -> Result<Reference, Problem> {
 }
 
 /// `GET /hob/v1/shelf/pulls`: pulls and adoptions, newest first.
-pub async fn pulls(State(app): State<App>) -> Response {
+pub async fn pulls(app: App) -> Response {
     answer(shelf(&app).map(snapshots))
 }
 
@@ -217,22 +220,22 @@ pub async fn pull(app: App, body: Value) -> Result<Response, Problem> {
 }
 
 /// `GET /hob/v1/shelf/pulls/{id}`.
-pub async fn one_pull(State(app): State<App>, Path(id): Path<String>) -> Response {
+pub async fn one_pull(app: App, Path(id): Path<String>) -> Response {
     answer(shelf(&app).and_then(|shelf| shelf.snapshot(&id)).map(|snapshot| snapshot.json))
 }
 
 /// `POST /hob/v1/shelf/pulls/{id}/pause`.
-pub async fn pause(State(app): State<App>, Path(id): Path<String>) -> Response {
+pub async fn pause(app: App, Path(id): Path<String>) -> Response {
     answer(shelf(&app).and_then(|shelf| shelf.pause(&id)).map(|snapshot| snapshot.json))
 }
 
 /// `POST /hob/v1/shelf/pulls/{id}/resume`.
-pub async fn resume(State(app): State<App>, Path(id): Path<String>) -> Response {
+pub async fn resume(app: App, Path(id): Path<String>) -> Response {
     answer(shelf(&app).and_then(|shelf| shelf.resume(&id)).map(|snapshot| snapshot.json))
 }
 
 /// `DELETE /hob/v1/shelf/pulls/{id}`: ends a pull and removes what it brought; forgets one that is done.
-pub async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Response {
+pub async fn cancel(app: App, Path(id): Path<String>) -> Response {
     let gone = async {
         shelf(&app)?.cancel(&id).await?;
         Ok(json!({"id": id, "deleted": true}))
@@ -241,7 +244,7 @@ pub async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Response 
 }
 
 /// `GET /hob/v1/shelf/events`: the same list as `pulls`, now and whenever something happens.
-pub async fn events(State(app): State<App>) -> Response {
+pub async fn events(app: App) -> Response {
     match shelf(&app) {
         Ok(shelf) => {
             let shelf = shelf.clone();
@@ -267,7 +270,7 @@ async fn follow(shelf: Shelf, out: Out) -> Result<(), Gone> {
 }
 
 /// `GET /hob/v1/shelf/found`: models that other programs of this machine hold.
-pub async fn found(State(app): State<App>) -> Response {
+pub async fn found(app: App) -> Response {
     let found = async {
         let (candidates, here) = scan(shelf(&app)?).await?;
         let row = |candidate: &Candidate| {

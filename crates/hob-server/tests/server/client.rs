@@ -1,7 +1,7 @@
 //! A real server on a free port, and a client that speaks plain HTTP to it.
 
 use hob_server::{
-    Catalogue, ChatsAt, Config, Folder, Hosts, KeepAlive, Keys, Listed, Machine, ManagerConfig, Server,
+    Catalogue, ChatsAt, Config, Folder, Hosts, KeepAlive, Keys, Listed, Log, Machine, ManagerConfig, Server,
     ShelfConfig, Source,
 };
 use hob_store::{Model, Store};
@@ -28,6 +28,9 @@ pub fn config() -> Config {
         host: IpAddr::V4(Ipv4Addr::LOCALHOST),
         port: 0,
         keys: Keys::default(),
+        tls: None,
+        reach: Vec::new,
+        log: Log::default(),
         hosts: Hosts::default(),
         machine: Machine::unknown(),
         models: ManagerConfig {

@@ -453,3 +453,22 @@ fn objects_get_the_members_that_their_schema_names() {
     let answer = server.post(CHAT, &ask("When?", more)).ok();
     assert_eq!(answer["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"], "{}", "{answer}");
 }
+
+#[test]
+fn an_answer_that_was_cut_is_gone_on_with() {
+    let server = start();
+    let talk = |extra: &[Value], cut: bool| {
+        let mut messages = vec![json!({"role": "user", "content": "Tell me about the sea."})];
+        messages.extend_from_slice(extra);
+        json!({"model": "ember", "temperature": 0, "max_tokens": if cut { 6 } else { 12 }, "messages": messages,
+            "continue_final_message": !extra.is_empty()})
+    };
+    let text = |answer: &Value| answer["choices"][0]["message"]["content"].as_str().unwrap().to_owned();
+    let whole = text(&server.post("/v1/chat/completions", &talk(&[], false)).ok());
+    let begun = text(&server.post("/v1/chat/completions", &talk(&[], true)).ok());
+    let said = json!({"role": "assistant", "content": begun});
+    let rest = text(&server.post("/v1/chat/completions", &talk(&[said], true)).ok());
+    assert_eq!(begun + &rest, whole);
+    let wrong = json!({"model": "ember", "continue_final_message": true, "messages": [{"role": "user", "content": "x"}]});
+    assert_eq!(server.post("/v1/chat/completions", &wrong).refused(400)["param"], "continue_final_message");
+}

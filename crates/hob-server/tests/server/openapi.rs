@@ -2,7 +2,7 @@
 
 use crate::client::{config, start, start_with};
 use hob_chats::Chats;
-use hob_server::{ChatsAt, Folder, Probe, ShelfConfig, table};
+use hob_server::{ChatsAt, Folder, KeyBook, Keys, Probe, ShelfConfig, table};
 use hob_store::Store;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -47,7 +47,9 @@ fn fits(document: &Value, schema: &Value, value: &Value) -> bool {
     match schema["type"].as_str().unwrap() {
         "null" => value.is_null(),
         "boolean" => value.is_boolean(),
-        "integer" => value.is_u64(),
+        "integer" => value.is_u64() || value.is_i64(),
+        "number" => value.is_number(),
+        "string" if schema["enum"].is_array() => schema["enum"].as_array().unwrap().contains(value),
         "string" => value.is_string(),
         "array" => {
             value.as_array().is_some_and(|all| all.iter().all(|one| fits(document, &schema["items"], one)))
@@ -66,6 +68,8 @@ fn fits(document: &Value, schema: &Value, value: &Value) -> bool {
 fn answers_are_as_described() {
     let data = tempfile::tempdir().unwrap();
     let mut config = config();
+    let book = KeyBook::in_data(data.path());
+    config.keys = Keys::default().with_book(book, |_| {});
     config.chats = ChatsAt::File(Arc::new(Chats::in_data(data.path())));
     config.shelf = Some(ShelfConfig {
         store: Store::in_data(data.path()),
@@ -76,6 +80,10 @@ fn answers_are_as_described() {
     let server = start_with(config, Folder::new(&[], None));
     server.post("/api/generate", &serde_json::json!({"model": "ember", "keep_alive": "5m"})).ok();
     let document = server.get("/hob/v1/openapi.json").ok();
+    let made = server.post("/hob/v1/keys", &serde_json::json!({"name": "a"})).ok();
+    assert!(fits(&document, &document["components"]["schemas"]["KeyMade"], &made), "{made}");
+    let wanted = &document["components"]["schemas"]["KeyWanted"];
+    assert_eq!(wanted["required"], serde_json::json!(["name"]));
     let mut checked = 0;
     for (path, item) in document["paths"].as_object().unwrap() {
         if item["get"].is_null() || path.contains('{') {

@@ -138,3 +138,31 @@ describe('colours of code', () => {
     expect(highlight('x', 'no-such-language')).toBeNull();
   });
 });
+
+describe('formulas', () => {
+  const formulas = (text: string) =>
+    blocks(text)
+      .flatMap((token) => [token, ...('tokens' in token && token.tokens ? token.tokens : [])])
+      .filter(({ type }) => type === 'math')
+      .map((token) => [(token as { text: string }).text, (token as { isDisplay?: boolean }).isDisplay]);
+
+  it('are told from money and from code', () => {
+    expect(formulas('It is $x^2$, or \\(y\\).')).toEqual([['x^2', false], ['y', false]]);
+    expect(formulas('$$\n\\frac{a}{b}\n$$\n\nand\n\n\\[ c \\]')).toEqual([['\\frac{a}{b}', true], ['c', true]]);
+    for (const text of ['It costs $5 and $6.', '`$x$`', '```\n$$x$$\n```', '$ x $', 'a $x', '$$x', '\\(x', '$$ $$', `$${'x'.repeat(3000)}$`]) {
+      expect(formulas(text), text).toEqual([]);
+    }
+  });
+
+  it('are letters until they are drawn', () => {
+    expect(check('a $\\href{javascript:alert(1)}{<img src=x onerror=alert(1)>}$ b')).toContain('&lt;img');
+  });
+
+  it('of any length are read in time', () => {
+    for (const text of ['$', '\\(', '$x', '\\[', '$$a', '$a ']) {
+      const began = performance.now();
+      blocks(text.repeat(2000));
+      expect(performance.now() - began, text).toBeLessThan(4000);
+    }
+  });
+});

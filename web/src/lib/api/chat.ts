@@ -27,6 +27,8 @@ export interface ChatRequest {
   think: boolean | null;
   /** Whether the oldest messages may be dropped when the context is full. */
   may_drop: boolean;
+  /** Whether the last message is an answer that is gone on with. */
+  goes_on?: boolean;
 }
 
 /** What an answer took. */
@@ -61,6 +63,7 @@ export function bodyOf(request: ChatRequest): Record<string, unknown> {
   }
   if (request.think !== null) body.reasoning_effort = request.think ? 'medium' : 'none';
   if (request.may_drop) body.truncate = true;
+  if (request.goes_on) body.continue_final_message = true;
   return body;
 }
 

@@ -5,11 +5,12 @@ const KEY = 'hob.key';
 /** Browsers take 64 kB of such requests at a time, and a letter is up to three bytes. */
 const KEEPALIVE_LETTERS_MAX = 20_000;
 
-/** The server's key is kept for this tab only: nothing of it stays on the disk. */
+/** The server's key. One that is typed is kept for this tab only: nothing of it stays on the disk. One that came with a QR
+ *  code stays on the phone that was paired by it, and can be revoked by itself. */
 export const key = {
   get(): string | null {
     try {
-      return sessionStorage.getItem(KEY);
+      return sessionStorage.getItem(KEY) ?? localStorage.getItem(KEY);
     } catch {
       return null;
     }
@@ -17,9 +18,25 @@ export const key = {
   set(value: string | null): void {
     try {
       if (value) sessionStorage.setItem(KEY, value);
-      else sessionStorage.removeItem(KEY);
+      else {
+        sessionStorage.removeItem(KEY);
+        localStorage.removeItem(KEY);
+      }
     } catch {
       // Without storage the key has to be entered again; nothing else changes.
+    }
+  },
+  /** Takes the key behind `#` in the address, where a QR code put it, and takes it out of there: neither the history nor a
+   *  picture of the screen has to know it. */
+  pair(): void {
+    const found = /^#key=([\w-]+)$/.exec(location.hash)?.[1];
+    if (!found) return;
+    history.replaceState(null, '', `${location.pathname}${location.search}`);
+    try {
+      localStorage.setItem(KEY, found);
+      sessionStorage.removeItem(KEY);
+    } catch {
+      key.set(found);
     }
   },
 };

@@ -22,7 +22,7 @@ export function problemOf(status: number, body: unknown): Problem {
   const told = typeof error === 'string' ? error : typeof error?.message === 'string' ? error.message : null;
   const code = typeof error === 'object' ? error.code : null;
   const message = told ?? `The server answered with status ${status}.`;
-  if (status === 401) return new Problem(message, 'unauthorized', 'Enter the key that the server was started with.');
+  if (status === 401) return new Problem(message, 'unauthorized', 'Enter a key of this server.');
   if (code === 'context_length_exceeded') {
     return new Problem(
       'This conversation is longer than the model can hold in mind.',
@@ -41,6 +41,12 @@ export function problemOf(status: number, body: unknown): Problem {
   }
   if (status === 404 && code === 'chat_not_found') {
     return new Problem('This conversation was deleted elsewhere.', 'refused', null, code);
+  }
+  if (code === 'insufficient_quota') {
+    return new Problem(message, 'refused', 'Whoever made this key can make one with a larger budget.', 'insufficient_quota');
+  }
+  if (code === 'out_of_scope' || code === 'model_not_allowed') {
+    return new Problem(message, 'refused', 'Whoever made this key can make one that opens more.', code);
   }
   if (status === 503 || status === 429) {
     return new Problem(message, 'busy', 'Many answers are running at the moment. Try again in a little while.');

@@ -3,12 +3,13 @@
  * markup: HTML in it is shown as the letters it is made of, so that there is nothing to sanitise.
  */
 import { Marked, type Token } from 'marked';
+import { blockMath, inlineMath } from './math';
 import { closeFence } from './unfinished';
 
 /** Text beyond this is shown as it is: reading it again with every token would take too long. */
 const LETTERS_MAX = 200_000;
 
-const marked = new Marked({ gfm: true, breaks: true });
+const marked = new Marked({ gfm: true, breaks: true }, { extensions: [blockMath, inlineMath] });
 
 /** The blocks of a text. A text that cannot be read as Markdown is one block of plain text. */
 export function blocks(text: string, isGrowing = false): Token[] {

@@ -109,6 +109,12 @@ export class Conversation {
     if (before && !this.isRunning) await this.answer(before);
   }
 
+  /** Goes on with an answer that was cut off or stopped; what is said is added to it. */
+  async goOn(message: Message): Promise<void> {
+    const to = this.tree.get(message.parent);
+    if (to && !this.isRunning && message.text !== '') await this.answer(to, message);
+  }
+
   /** Ends the answer that grows; what there is of it stays. */
   stop(): void {
     this.stopper?.abort();
@@ -144,17 +150,22 @@ export class Conversation {
     return this.saving;
   }
 
-  private async answer(to: Message): Promise<void> {
+  private async answer(to: Message, before?: Message): Promise<void> {
     const { settings } = this.chat;
     const model = server.model(settings.model)?.name ?? settings.model ?? 'ember';
-    const messages = promptOf(settings.system, this.tree.path(to.id));
-    const message: Message = { ...newMessage(to.id, 'assistant', ''), model, state: 'running' };
-    this.append(message);
+    const messages = promptOf(settings.system, this.tree.path(before?.id ?? to.id));
+    const message: Message = before
+      ? { ...before, model, state: 'running', error: null, finish: null }
+      : { ...newMessage(to.id, 'assistant', ''), model, state: 'running' };
+    if (before) {
+      this.tree.replace(message);
+      this.save([message]);
+    } else this.append(message);
     const growing = new Growing(message, (live) => (this.live = live), (partial) => this.save([partial]));
     this.growing = growing;
     this.stopper = new AbortController();
     try {
-      const request = { model, messages, sampling: settings.sampling, think: settings.think, may_drop: settings.may_drop };
+      const request = { model, messages, sampling: settings.sampling, think: settings.think, may_drop: settings.may_drop, goes_on: before !== undefined };
       for await (const part of ask(request, this.stopper.signal)) growing.take(part);
     } catch (thrown) {
       if (this.stopper.signal.aborted) growing.stop();
@@ -244,8 +255,8 @@ const treeOf = (messages: Message[]): Tree =>
 
 /** A message while its answer comes in: collects parts, shows them once a frame, has them saved now and then. */
 class Growing {
-  private text = '';
-  private thought = '';
+  private text: string;
+  private thought: string;
   private frame = 0;
   private saved = Date.now();
   private readonly began = Date.now();
@@ -256,7 +267,9 @@ class Growing {
     private readonly show: (live: Live) => void,
     private readonly save: (message: Message) => void,
   ) {
-    show({ id: message.id, text: '', thought: '' });
+    // One that is gone on with has said something already.
+    ({ text: this.text, thought: this.thought } = message);
+    show({ id: message.id, text: this.text, thought: this.thought });
     notices.say('Answering');
   }
 

@@ -1,6 +1,6 @@
 /** What keys do, in one table: the sheet shows it and the page acts on it. */
 
-export type Action = 'new' | 'temporary' | 'search' | 'sidebar' | 'settings' | 'model' | 'shelf' | 'copy' | 'focus' | 'stop' | 'sheet';
+export type Action = 'new' | 'temporary' | 'search' | 'sidebar' | 'settings' | 'model' | 'shelf' | 'server' | 'copy' | 'focus' | 'stop' | 'sheet';
 
 interface Shortcut {
   action: Action;
@@ -21,6 +21,7 @@ export const SHORTCUTS: Shortcut[] = [
   { action: 'settings', keys: ['Ctrl', ','], does: 'Settings of this chat', is: (e) => command(e) && e.key === ',' },
   { action: 'model', keys: ['Alt', 'M'], does: 'Choose a model', is: (e) => e.altKey && !e.shiftKey && e.code === 'KeyM' },
   { action: 'shelf', keys: ['Alt', 'Shift', 'M'], does: 'Get, adopt and delete models', is: (e) => e.altKey && e.shiftKey && e.code === 'KeyM' },
+  { action: 'server', keys: ['Alt', 'Shift', 'S'], does: 'The server: keys and requests', is: (e) => e.altKey && e.shiftKey && e.code === 'KeyS' },
   { action: 'copy', keys: ['Ctrl', 'Shift', ';'], does: 'Copy the last answer', is: (e) => command(e) && e.shiftKey && e.code === 'Semicolon' },
   { action: 'focus', keys: ['/'], does: 'Write a message', is: (e, isTyping) => !isTyping && !command(e) && e.key === '/' },
   { action: 'stop', keys: ['Esc'], does: 'Stop the answer', is: (e) => e.key === 'Escape' },

@@ -13,7 +13,7 @@ use crate::App;
 use crate::ask::{self, Input};
 use crate::problem::{Dialect, Kind, Problem};
 use crate::wire;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::response::Response;
 use serde_json::{Value, json};
 
@@ -47,7 +47,7 @@ pub async fn create(app: App, body: Value) -> Result<Response, Problem> {
 /// What is wrong with the request.
 pub async fn input_tokens(app: App, body: Value) -> Result<Response, Problem> {
     let mut request = request::read(&body, &app.stored)?;
-    let lease = app.manager.lease(&request.ask.model, request.ask.keep_alive).await?;
+    let lease = app.lease(&request.ask.model, request.ask.keep_alive).await?;
     request.ask.follow(&lease.listed.settings);
     let (model, input): (_, Input) = (lease.model.clone(), request.ask.input);
     let counted = tokio::task::spawn_blocking(move || Ok(ask::prompt(&model, &input)?.tokens().len())).await;
@@ -65,18 +65,18 @@ pub async fn compact(_app: App, _body: Value) -> Result<Response, Problem> {
 }
 
 /// A kept answer.
-pub async fn get(State(app): State<App>, Path(id): Path<String>) -> Response {
+pub async fn get(app: App, Path(id): Path<String>) -> Response {
     found(app.stored.get(&id), &id)
 }
 
 /// Forgets a kept answer.
-pub async fn remove(State(app): State<App>, Path(id): Path<String>) -> Response {
+pub async fn remove(app: App, Path(id): Path<String>) -> Response {
     let gone = app.stored.remove(&id).then(|| json!({"id": id, "object": "response", "deleted": true}));
     found(gone, &id)
 }
 
 /// What a kept answer was an answer to.
-pub async fn input_items(State(app): State<App>, Path(id): Path<String>) -> Response {
+pub async fn input_items(app: App, Path(id): Path<String>) -> Response {
     let list = app.stored.items(&id).map(|items| {
         let (first, last) = (items.first().map(|i| i["id"].clone()), items.last().map(|i| i["id"].clone()));
         json!({"object": "list", "data": items, "first_id": first, "last_id": last, "has_more": false})
@@ -85,7 +85,7 @@ pub async fn input_items(State(app): State<App>, Path(id): Path<String>) -> Resp
 }
 
 /// Nothing here runs in the background, so there is nothing to cancel.
-pub async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Response {
+pub async fn cancel(app: App, Path(id): Path<String>) -> Response {
     match app.stored.get(&id) {
         None => found(None, &id),
         Some(_) => {

@@ -1,0 +1,155 @@
+//! One request: who asks, what that allows, and what it comes to.
+
+use crate::App;
+use crate::engine::{KeepAlive, Lease, Listed, Loaded};
+use crate::keys::{KeyEntry, Keys};
+use crate::problem::{Kind, Problem};
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use hob::LanguageModel;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// A request that is being answered.
+#[derive(Default)]
+pub struct Visit {
+    /// The key of the file that it came with. Without one, whoever was let in may do everything.
+    key: Option<Arc<KeyEntry>>,
+    keys: Keys,
+    prompt: AtomicU64,
+    answer: AtomicU64,
+}
+
+impl Visit {
+    /// A request that came with this key.
+    pub fn new(key: Option<Arc<KeyEntry>>, keys: Keys) -> Self {
+        Self { key, keys, prompt: AtomicU64::new(0), answer: AtomicU64::new(0) }
+    }
+
+    /// The key's name for people.
+    pub fn key(&self) -> Option<&KeyEntry> {
+        self.key.as_deref()
+    }
+
+    /// A prompt was taken on.
+    pub fn read(&self, tokens: usize) {
+        self.count(&self.prompt, tokens);
+    }
+
+    /// Tokens of an answer were drawn. They count as they come: a client that hangs up has used them.
+    pub fn wrote(&self, tokens: usize) {
+        self.count(&self.answer, tokens);
+    }
+
+    fn count(&self, counter: &AtomicU64, tokens: usize) {
+        counter.fetch_add(tokens as u64, Relaxed);
+        if let Some(key) = &self.key {
+            self.keys.spend(key, tokens as u64);
+        }
+    }
+
+    /// Tokens of prompts and of answers so far.
+    pub fn tokens(&self) -> (u64, u64) {
+        (self.prompt.load(Relaxed), self.answer.load(Relaxed))
+    }
+
+    /// # Errors
+    /// The key has used what it may in a day. An answer that has begun is completed.
+    pub fn check_budget(&self) -> Result<(), Problem> {
+        self.key.as_ref().map_or(Ok(()), |key| self.keys.check_budget(key))
+    }
+}
+
+/// What handlers share, with the request that they answer.
+impl FromRequestParts<App> for App {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
+        Ok(app.visited(parts.extensions.get()))
+    }
+}
+
+impl App {
+    /// The same for one request.
+    pub fn visited(&self, visit: Option<&Arc<Visit>>) -> Self {
+        Self { visit: visit.cloned().unwrap_or_default(), ..self.clone() }
+    }
+
+    /// Whether who asks may use a model.
+    pub fn may_use(&self, listed: &Listed) -> bool {
+        let models = self.visit.key().map(|key| key.models.as_slice()).unwrap_or_default();
+        let is_meant = |name: &String| {
+            *name == listed.name
+                || self.manager.catalogue().find(name).is_some_and(|found| found.name == listed.name)
+        };
+        models.is_empty() || models.iter().any(is_meant)
+    }
+
+    /// # Errors
+    /// Who asks may not use the model.
+    pub fn check_model(&self, listed: &Listed) -> Result<(), Problem> {
+        if self.may_use(listed) {
+            return Ok(());
+        }
+        let models = self.visit.key().map(|key| key.models.join(", ")).unwrap_or_default();
+        let message = format!("this key may not use {}; it may use {models}", listed.name);
+        Err(Problem::new(Kind::Forbidden, message).code("model_not_allowed"))
+    }
+
+    /// # Errors
+    /// Who asks may not use the model of this name.
+    pub fn check_name(&self, name: &str) -> Result<(), Problem> {
+        match self.manager.find(name) {
+            Ok(listed) => self.check_model(&listed),
+            Err(_) if self.visit.key().is_none_or(|key| key.models.is_empty()) => Ok(()),
+            Err(problem) => Err(problem),
+        }
+    }
+
+    /// The models in memory that who asks may use.
+    pub fn loaded(&self) -> Vec<Arc<Loaded>> {
+        self.manager.loaded().into_iter().filter(|loaded| self.may_use(&loaded.listed)).collect()
+    }
+
+    /// The models that who asks may use.
+    pub fn models(&self) -> Vec<Listed> {
+        self.manager.catalogue().list().into_iter().filter(|listed| self.may_use(listed)).collect()
+    }
+
+    /// The model that is meant where a request names none.
+    pub fn default_name(&self) -> String {
+        let usual = self.manager.default_name();
+        let may_use = self.manager.find(&usual).is_ok_and(|listed| self.may_use(&listed));
+        let other = || self.models().into_iter().next().map(|listed| listed.name);
+        if may_use { usual } else { other().unwrap_or(usual) }
+    }
+
+    /// The listed model that a request means.
+    ///
+    /// # Errors
+    /// There is none, or who asks may not use it.
+    pub fn find(&self, name: &str) -> Result<Listed, Problem> {
+        let listed = self.manager.find(name)?;
+        self.check_model(&listed)?;
+        Ok(listed)
+    }
+
+    /// The right to use a model, which is loaded if it has to be.
+    ///
+    /// # Errors
+    /// Those of [`App::find`], and why it cannot be loaded.
+    pub async fn lease(&self, name: &str, keep: Option<KeepAlive>) -> Result<Lease, Problem> {
+        self.find(name)?;
+        self.manager.lease(name, keep).await
+    }
+
+    /// A model to be looked at, not run.
+    ///
+    /// # Errors
+    /// Those of [`App::find`], and damaged files.
+    pub async fn look(&self, name: &str) -> Result<(Listed, LanguageModel), Problem> {
+        self.find(name)?;
+        self.manager.look(name).await
+    }
+}
