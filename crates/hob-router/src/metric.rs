@@ -114,35 +114,46 @@ fn reached(curve: &[Point], quality: f64) -> f64 {
     100.0
 }
 
-/// Questions drawn again and again with replacement: how often each is there in each draw.
-pub struct Resamples(Vec<Vec<u16>>);
+/// Questions drawn again and again with replacement. Draws are made when they are needed, so that many take no memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Resamples {
+    rows: usize,
+    count: usize,
+    seed: u64,
+}
+
+/// The first stream of random numbers that draws take.
+const STREAMS: u64 = 1 << 20;
 
 impl Resamples {
     /// `count` draws of `rows` questions.
     pub fn new(rows: usize, count: usize, seed: u64) -> Self {
-        let mut random = Random::new(seed, 1);
-        let draw = |_| {
-            let mut times = vec![0u16; rows];
-            (0..rows).for_each(|_| {
-                let at = random.index(rows);
-                times[at] = times[at].saturating_add(1);
-            });
-            times
-        };
-        Self((0..count).map(draw).collect())
+        Self { rows, count, seed }
+    }
+
+    /// How often each question is there in a draw.
+    fn draw(&self, number: usize) -> Vec<u16> {
+        let mut random = Random::new(self.seed, STREAMS + number as u64);
+        let mut times = vec![0u16; self.rows];
+        for _ in 0..self.rows {
+            let at = random.index(self.rows);
+            times[at] = times[at].saturating_add(1);
+        }
+        times
     }
 
     /// Figures of each draw, where there are any.
     fn figures(&self, order: &[usize], outcomes: &[Outcome]) -> Vec<Option<Figures>> {
         let mut drawn = Vec::with_capacity(order.len());
-        let of = |times: &Vec<u16>| {
+        let of = |number| {
+            let times = self.draw(number);
             drawn.clear();
             for i in order {
                 drawn.extend(std::iter::repeat_n(outcomes[*i], usize::from(times[*i])));
             }
             figures(&drawn)
         };
-        self.0.iter().map(of).collect()
+        (0..self.count).map(of).collect()
     }
 }
 

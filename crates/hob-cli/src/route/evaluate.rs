@@ -59,6 +59,9 @@ pub fn run(args: &EvalArgs) -> anyhow::Result<()> {
     out::text(&text)
 }
 
+/// Times that each decision is timed; the fastest counts, since others only tell what else the machine did.
+const TRIES: usize = 5;
+
 /// How long decisions on the prompts of a file take: the median, and what 99 in 100 stay below.
 fn microseconds(path: &Path) -> anyhow::Result<[f64; 2]> {
     let router = Router::new(Scorer::built_in(), Policy::default(), None);
@@ -67,9 +70,12 @@ fn microseconds(path: &Path) -> anyhow::Result<[f64; 2]> {
         let value: Value = serde_json::from_str(line).unwrap_or_default();
         if let Some(prompt) = value["prompt"].as_str().or(value["turns"][0].as_str()) {
             let request = Request::new(prompt, Label::Open);
-            let start = Instant::now();
-            std::hint::black_box(router.decide(&request, Spent::default()));
-            times.push(start.elapsed().as_secs_f64() * 1e6);
+            let decide = |_| {
+                let start = Instant::now();
+                std::hint::black_box(router.decide(&request, Spent::default()));
+                start.elapsed().as_secs_f64() * 1e6
+            };
+            times.push((0..TRIES).map(decide).fold(f64::INFINITY, f64::min));
         }
         Ok(true)
     })?;

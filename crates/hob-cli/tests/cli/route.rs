@@ -30,7 +30,7 @@ fn a_decision_is_explained_and_private_stays() {
     for (args, code, expected) in [
         (&["--policy", &policy][..], 1, "unknown field `qualty`"),
         (&["--policy", "absent.toml"], 1, "cannot open absent.toml"),
-        (&["--spent-today", "-1"], 2, "expected dollars such as 0.25"),
+        (&["--spent-today=-1"], 2, "expected dollars such as 0.25"),
         (&["--outcomes", "absent.jsonl"], 2, "give --policy FILE with [risk]"),
     ] {
         let run = hob(&[&["route", "explain", "Hello"], args].concat(), b"");
@@ -60,17 +60,21 @@ fn a_router_is_measured_beside_what_is_no_achievement() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).display().to_string();
     let (file, broken, empty) = (at("made.jsonl"), at("broken.jsonl"), at("empty.jsonl"));
-    std::fs::write(&file, outcomes(400)).unwrap();
+    std::fs::write(&file, outcomes(300)).unwrap();
     let found = hob(&["route", "eval", &file, "--resamples", "20", "--json"], b"").json();
     let made = &found["tasks"]["made"];
     let number = |v: &serde_json::Value| v.as_f64().unwrap();
-    assert!(number(&made["apgr"]) > 0.95 && number(&made["cpt50"]) < 30.0, "{made}");
+    // Half of the questions gain, and come first: the curve rises to the middle and stays there.
+    assert!(
+        (number(&made["apgr"]) - 0.75).abs() < 1e-9 && (number(&made["cpt50"]) - 25.0).abs() < 1e-9,
+        "{made}"
+    );
     assert!(number(&made["apgr_interval"][0]) <= number(&made["apgr"]));
     assert!((number(&made["baselines"]["random_apgr"]) - 0.5).abs() < 0.02);
-    assert!(number(&made["with_labels"]["apgr"]["mean"]) > 0.95);
+    assert!(number(&made["with_labels"]["apgr"]["mean"]) > 0.7);
     assert_eq!(made["curve"].as_array().unwrap().len(), 11);
     let text = hob(&["route", "eval", &file, "--resamples", "20"], b"").ok();
-    assert!(text.starts_with("made: 400 questions; ") && text.contains("longer prompts first"), "{text}");
+    assert!(text.starts_with("made: 300 questions; ") && text.contains("longer prompts first"), "{text}");
     assert!(text.contains("they say nothing of how good today's models are"), "{text}");
     // The risk of a policy, kept with these outcomes.
     let policy = at("policy.toml");

@@ -89,11 +89,11 @@ mod tests {
 
     fn figures(rows: &[Row]) -> BTreeMap<String, Report> {
         // Few draws and splits: this is about figures, not their intervals.
-        let options = Options { resamples: 40, splits: 4, ..Options::default() };
+        let options = Options { resamples: 40, splits: 3, ..Options::default() };
         evaluate(rows, &Scorer::built_in(), &options)
     }
 
-    /// A few seconds: 24 forests learn.
+    /// Some seconds: forests learn, and a risk is watched a thousand times.
     #[test]
     fn the_router_is_as_good_as_the_documentation_says() {
         let Some(tasks) = tasks() else { return };
