@@ -208,17 +208,20 @@ fn data_folder() -> Finding {
 
 /// What would enforce offline mode here.
 fn seal() -> Finding {
-    let turned = if offline::is_wanted() { "on" } else { "off; --offline turns it on" };
     match privacy::seal::possible() {
         Ok(level) => {
             let by = level["text"].as_str().unwrap_or_default().to_owned();
-            let finding = Finding::ok("offline", format!("{turned}; {by}")).with(level.clone());
+            let text = match offline::is_wanted() {
+                true => format!("on; {by}"),
+                false => format!("off; --offline turns it on, and then {by}"),
+            };
+            let finding = Finding::ok("offline", text).with(level.clone());
             if level["enforced_by"] == "kernel" {
                 return finding;
             }
             finding.but(Status::Note, "run it where the system allows no network, if that has to be certain")
         }
-        Err(error) => Finding::ok("offline", format!("{turned}; what enforces it is unknown: {error:#}"))
+        Err(error) => Finding::ok("offline", format!("what would enforce it is unknown: {error:#}"))
             .but(Status::Note, "`hob privacy seal` says more"),
     }
 }
