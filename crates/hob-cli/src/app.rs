@@ -2,7 +2,7 @@
 
 use crate::cli::{Cli, Command};
 use crate::serve::{self, ServeArgs};
-use crate::{browser, chat, fail, out};
+use crate::{browser, chat, fail, offline, out};
 use clap::{Args, Parser};
 use std::io::{self, IsTerminal, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -30,7 +30,8 @@ pub struct OpenArgs {
 pub fn run(args: &OpenArgs, started: Instant) -> anyhow::Result<()> {
     let is_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
     let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
-    if args.port != 0 && is_hob(usual) {
+    // A server that runs already may have been started without it.
+    if args.port != 0 && !offline::is_wanted() && is_hob(usual) {
         let url = serve::url(usual);
         if browser::open(&url) {
             return out::text(&format!("opened {url} in your browser\n"));

@@ -22,6 +22,9 @@ Environment: HOB_HOME (folder for data), HOB_OFFLINE (1 forbids the network), HF
 #[derive(Debug, Parser)]
 #[command(name = "hob", version, after_help = AFTER_HELP, max_term_width = 100, disable_help_subcommand = true)]
 pub struct Cli {
+    /// Let nothing leave: the system refuses the network to this command and what it starts [also: HOB_OFFLINE=1]
+    #[arg(long)]
+    pub offline: bool,
     /// What to do.
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -131,6 +134,28 @@ pub enum Command {
         #[arg(value_name = "COMMAND")]
         command: Vec<String>,
     },
+}
+
+impl Command {
+    /// Whether its own arguments say that nothing may leave.
+    pub fn is_offline(&self) -> bool {
+        match self {
+            Self::Serve(args) => args.hubs.offline,
+            Self::Pull(args) => args.network.offline,
+            _ => false,
+        }
+    }
+
+    /// Whether something has to be opened before the network is gone: a socket that listens, or what a proof tries to reach.
+    pub fn seals_itself(&self) -> bool {
+        matches!(
+            self,
+            Self::Serve(_)
+                | Self::Open(_)
+                | Self::Doctor(_)
+                | Self::Privacy { what: privacy::Privacy::Seal(_) }
+        )
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `hob doctor`: what the machine offers, what is used of it, why, and what to do about what is not.
 
-use crate::{hardware, open, out, platform};
+use crate::{hardware, offline, open, out, platform, privacy};
 use anyhow::bail;
 use clap::Args;
 use hob_base::{Bytes, Count};
@@ -63,12 +63,16 @@ impl Finding {
 
 /// Runs the command.
 pub fn run(args: &DoctorArgs) -> anyhow::Result<()> {
+    // Before threads are started, and while another process can be.
+    let seal = seal();
+    offline::seal_if_wanted()?;
     let mut findings = vec![program(), builtin(), processor(), instructions(), cores(), memory()];
     let enough = platform::memory().is_none_or(|m| m.available > LITTLE_MEMORY);
     if !args.quick && enough {
         findings.push(speed());
     }
     findings.push(data_folder());
+    findings.push(seal);
     if args.json {
         out::json(&findings)?;
         return verdict(&findings);
@@ -199,6 +203,26 @@ fn data_folder() -> Finding {
         Ok(()) => finding,
         Err(error) => finding
             .but(Status::Problem, format!("cannot write there: {error}; set HOB_HOME to another folder")),
+    }
+}
+
+/// What would enforce offline mode here.
+fn seal() -> Finding {
+    match privacy::seal::possible() {
+        Ok(level) => {
+            let by = level["text"].as_str().unwrap_or_default().to_owned();
+            let text = match offline::is_wanted() {
+                true => format!("on; {by}"),
+                false => format!("off; --offline turns it on, and then {by}"),
+            };
+            let finding = Finding::ok("offline", text).with(level.clone());
+            if level["enforced_by"] == "kernel" {
+                return finding;
+            }
+            finding.but(Status::Note, "run it where the system allows no network, if that has to be certain")
+        }
+        Err(error) => Finding::ok("offline", format!("what would enforce it is unknown: {error:#}"))
+            .but(Status::Note, "`hob privacy seal` says more"),
     }
 }
 

@@ -26,6 +26,7 @@ mod hardware;
 mod help;
 mod input;
 mod logits;
+mod offline;
 mod open;
 mod out;
 mod parent;
@@ -62,6 +63,12 @@ fn run(cli: Cli, started: Instant) -> anyhow::Result<()> {
     let Some(command) = cli.command.or_else(app::at_once) else {
         return help::of(&[]);
     };
+    if cli.offline || command.is_offline() || store::is_offline() {
+        offline::want();
+        if !command.seals_itself() {
+            offline::seal_if_wanted()?;
+        }
+    }
     match command {
         Command::Chat(args) => chat::run(*args, started),
         Command::Chats { what } => chats::run(&what),

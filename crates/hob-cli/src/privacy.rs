@@ -2,6 +2,7 @@
 
 mod ledger;
 mod preview;
+pub mod seal;
 
 use crate::{fail, input, out};
 use anyhow::Context;
@@ -22,6 +23,8 @@ pub enum Privacy {
     Restore(RestoreArgs),
     /// Print what would leave of a text, to the byte, beside what would stay; nothing is sent
     Preview(preview::PreviewArgs),
+    /// Say what enforces offline mode on this machine, and prove it
+    Seal(seal::SealArgs),
     /// Show and check what left this machine: a ledger of every request, written before it is sent
     #[command(disable_help_subcommand = true)]
     Ledger {
@@ -99,6 +102,7 @@ pub fn run(what: &Privacy) -> anyhow::Result<()> {
             out::text(&restore(&input::text(&args.file)?, &vault))
         }
         Privacy::Preview(args) => preview::run(args),
+        Privacy::Seal(args) => seal::run(args),
         Privacy::Ledger { what } => ledger::run(what),
     }
 }

@@ -4,7 +4,7 @@ mod stored;
 
 use crate::open::RunArgs;
 use crate::shrink::Size;
-use crate::{chats, fail, hardware, open, out, platform, store, which};
+use crate::{chats, fail, hardware, offline, open, out, platform, store, which};
 use anyhow::bail;
 use clap::Args;
 use hob::Options;
@@ -15,7 +15,7 @@ use hob_server::{
     parse_keep_alive,
 };
 use hob_store::{PullOptions, Puller, Store};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +35,8 @@ Programs that speak to OpenAI, Anthropic, Ollama or llama-server work with the a
 http://127.0.0.1:4242/v1 for OpenAI and http://127.0.0.1:4242 for the others. Models are `ember`, those named here, and
 those that `hob list` shows; each is loaded when it is first asked for.
 
-The page and Ollama's clients can pull, copy and remove models; --offline forbids pulling.
+The page and Ollama's clients can pull, copy and remove models; --offline forbids pulling, and has the system refuse the network
+to everything that runs in the server (`hob privacy seal` says how).
 Only programs of this machine get in. Other addresses than 127.0.0.1 need an API key.
 Ctrl-C lets running answers come to their end; a second one cuts them off.";
 
@@ -102,12 +103,21 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
 
 /// The same; `ready` is told the address once there is one.
 pub fn run_with(args: &ServeArgs, ready: impl FnOnce(&str)) -> anyhow::Result<()> {
-    let (config, catalogue) = set_up(args)?;
+    let mut ready = Some(ready);
+    let listener = listen_and_seal(args, |url| {
+        // A browser that were started later would be sealed too, and could not come here.
+        if let Some(ready) = ready.take() {
+            ready(url);
+        }
+    })?;
+    let (config, catalogue) = set_up(args, listener)?;
     let ready = |address| {
         let url = url(address);
         // Whoever started it waits for this line; that nobody reads it is no reason to stop.
         let _ = out::text(&format!("hob listens on {url}\n"));
-        ready(&url);
+        if let Some(ready) = ready {
+            ready(&url);
+        }
     };
     let stopping = || fail::note("stopping; answers that run come to their end (Ctrl-C cuts them off)");
     match hob_server::serve(config, catalogue, ready, stopping) {
@@ -120,20 +130,38 @@ pub fn run_with(args: &ServeArgs, ready: impl FnOnce(&str)) -> anyhow::Result<()
 
 /// Serves on threads of its own until the process ends, and gives the address.
 pub fn beside(args: &ServeArgs) -> anyhow::Result<SocketAddr> {
-    let (mut config, catalogue) = set_up(args)?;
+    let listener = listen_and_seal(args, |_| {})?;
+    let (mut config, catalogue) = set_up(args, listener)?;
     // Somebody is typing in the terminal.
     config.models.notice = |_| {};
     Ok(hob_server::serve_beside(config, catalogue)?)
 }
 
-fn set_up(args: &ServeArgs) -> anyhow::Result<(Config, Box<Stored>)> {
+/// Where nothing may leave: takes the address, tells `listening`, and seals the process. What waits at the socket meanwhile is
+/// answered once the server runs.
+fn listen_and_seal(args: &ServeArgs, listening: impl FnOnce(&str)) -> anyhow::Result<Option<TcpListener>> {
+    if !offline::is_wanted() {
+        return Ok(None);
+    }
+    let address = SocketAddr::new(args.host, args.port);
+    let bind = || {
+        let listener = TcpListener::bind(address)?;
+        Ok((url(listener.local_addr()?), listener))
+    };
+    let (url, listener) = bind().map_err(|source| hob_server::Error::Bind { address, source })?;
+    listening(&url);
+    offline::seal_if_wanted()?;
+    Ok(Some(listener))
+}
+
+fn set_up(args: &ServeArgs, listener: Option<TcpListener>) -> anyhow::Result<(Config, Box<Stored>)> {
     args.models.iter().try_for_each(|name| which::exists(name))?;
     open::note_pin();
     // What is wrong with an address or a token is said now, not when somebody wants a model.
     let (egress, _) = args.hubs.connect()?;
     let network = Network { is_offline: egress.is_offline(), places: egress.policy().places() };
     let catalogue = Box::new(Stored::new(&args.models, store::open().ok()));
-    Ok((config(args, network), catalogue))
+    Ok((Config { listener, ..config(args, network) }, catalogue))
 }
 
 fn config(args: &ServeArgs, network: Network) -> Config {
@@ -161,6 +189,7 @@ fn config(args: &ServeArgs, network: Network) -> Config {
         },
         shelf: store::open().ok().map(|store| shelf(store, args.hubs.clone())),
         chats: chats_at(args),
+        listener: None,
         drain: DRAIN,
     }
 }

@@ -25,6 +25,8 @@ pub struct Config {
     pub host: IpAddr,
     /// The port; 0 takes a free one.
     pub port: u16,
+    /// A socket that listens already, for a process that cannot make one any more; it goes before `host` and `port`.
+    pub listener: Option<std::net::TcpListener>,
     /// Keys that open it.
     pub keys: Keys,
     /// Further names and origins.
@@ -85,14 +87,24 @@ impl Server {
     /// # Errors
     /// [`Error::Open`] and [`Error::Bind`].
     pub async fn bind(config: Config, catalogue: Box<dyn Catalogue>) -> Result<Self, Error> {
-        let Config { host, port, keys, mut hosts, machine, models, shelf, chats, drain } = config;
+        let Config { host, port, listener, keys, mut hosts, machine, models, shelf, chats, drain } = config;
         if !host.is_loopback() && keys.is_empty() {
             return Err(Error::Open { host });
         }
         hosts.is_public = !host.is_loopback();
         let address = SocketAddr::new(host, port);
-        let bind = async { TcpListener::bind(address).await.and_then(|l| Ok((l.local_addr()?, l))) };
-        let (address, listener) = bind.await.map_err(|source| Error::Bind { address, source })?;
+        let bind = async {
+            let listener = match listener {
+                Some(listener) => {
+                    listener.set_nonblocking(true)?;
+                    TcpListener::from_std(listener)?
+                }
+                None => TcpListener::bind(address).await?,
+            };
+            Ok((listener.local_addr()?, listener))
+        };
+        let (address, listener) =
+            bind.await.map_err(|source: std::io::Error| Error::Bind { address, source })?;
         let metrics = Arc::<Metrics>::default();
         let manager = Manager::new(catalogue, models, Arc::clone(&metrics));
         let shelf = shelf.map(|config| Shelf::new(config, Arc::clone(&manager)));

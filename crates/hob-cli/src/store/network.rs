@@ -1,6 +1,6 @@
 //! What the environment and the arguments say about reaching hubs.
 
-use crate::platform;
+use crate::{offline, platform};
 use anyhow::{Context, anyhow};
 use clap::Args;
 use hob_egress::{Address, Config, Egress, Ledger, Proxy, Secret};
@@ -93,7 +93,7 @@ pub fn ledger() -> Ledger {
 
 /// Whether the network is forbidden.
 pub fn is_offline() -> bool {
-    variable(&["HOB_OFFLINE"]).is_some_and(|value| value != "0")
+    offline::is_wanted() || variable(&["HOB_OFFLINE"]).is_some_and(|value| value != "0")
 }
 
 fn variable(names: &[&str]) -> Option<String> {

@@ -60,6 +60,12 @@ fn every_command_explains_itself() {
         matches_snapshot(&format!("chats-{command}"), &["chats", command, "--help"]);
     }
     matches_snapshot("eval-tasks", &["eval", "tasks", "--help"]);
+    for command in ["find", "hide", "restore", "preview", "seal"] {
+        matches_snapshot(&format!("privacy-{command}"), &["privacy", command, "--help"]);
+    }
+    for command in ["show", "verify", "export"] {
+        matches_snapshot(&format!("privacy-ledger-{command}"), &["privacy", "ledger", command, "--help"]);
+    }
 }
 
 #[test]

@@ -15,6 +15,8 @@ mod help;
 mod numbers;
 mod privacy;
 mod repl;
+#[cfg(target_os = "linux")]
+mod seal;
 mod serve;
 mod shrink;
 mod store;

@@ -54,9 +54,9 @@ fn the_preview_is_what_would_be_sent() {
         "- \"Hi, I am Adaeze Kowalczyk (adaeze@example.org, +49 30 901820).\\n\n\
          + \"Hi, I am [PERSON_1] ([EMAIL_1], [PHONE_1]).\\n\n\
          - My card is 4111 1111 1111 1111, my project Heron.\\n\n\
-         + My card is [CARD_1], my project Heron.\\n\n\
+         + My card is [CARD_1], my project [PERSON_2].\\n\n\
         \x20 \"\n\
-         92 bytes; hidden: 1 PERSON, 1 EMAIL, 1 PHONE, 1 CARD; found and shown: nothing\n"
+         92 bytes; hidden: 2 PERSON, 1 EMAIL, 1 PHONE, 1 CARD; found and shown: nothing\n"
     );
     let json = hob(&["privacy", "preview", "--keep", "EMAIL", "--json"], TEXT.as_bytes()).json();
     assert_eq!((&json["hidden"]["CARD"], &json["shown"]["EMAIL"]), (&1.into(), &1.into()));

@@ -40,6 +40,7 @@ pub fn config() -> Config {
         },
         shelf: None,
         chats: ChatsAt::Nowhere("a test wants none".into()),
+        listener: None,
         drain: Duration::from_secs(20),
     }
 }
