@@ -165,7 +165,7 @@ fn install(args: &InstallArgs) -> anyhow::Result<()> {
 fn check(serve: &[String]) -> anyhow::Result<()> {
     let words = ["hob", "serve"].into_iter().chain(serve.iter().map(String::as_str));
     match Cli::try_parse_from(words) {
-        Ok(Cli { command: Some(Typed::Serve(args)) }) if args.api_key.is_empty() => Ok(()),
+        Ok(Cli { command: Some(Typed::Serve(args)), .. }) if args.api_key.is_empty() => Ok(()),
         Ok(_) => Err(fail::usage(
             "a key on the command line of a service could be read by others: make one with `hob key add NAME`",
         )),
