@@ -15,16 +15,19 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 use std::sync::OnceLock;
 
+/// Puts the schemas of a type among those that are named, and gives a reference to it.
+type Declare = fn(&mut Map<String, Value>) -> Value;
+
 /// What is asked and answered in one way into the server.
 struct Operation {
     method: &'static str,
     path: &'static str,
     about: &'static str,
-    answer: fn(&mut Map<String, Value>) -> Value,
+    answer: Declare,
     /// What the answer is sent as.
     media: &'static str,
     /// The document that comes with the question.
-    takes: Option<fn(&mut Map<String, Value>) -> Value>,
+    takes: Option<Declare>,
     needs_key: bool,
 }
 

@@ -196,7 +196,11 @@ fn is_same(one: &[u8; 32], other: &[u8; 32]) -> bool {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests may panic")]
+#[allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests may panic, and write what is damaged"
+)]
 mod tests {
     use super::*;
 

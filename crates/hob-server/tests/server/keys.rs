@@ -211,7 +211,7 @@ fn requests_are_noted_without_what_was_said() {
     assert_eq!((&all[2]["route"], &all[1]["method"]), (&json!("none"), &json!("other")));
     let (_, place, _) = ask(&server, "planted-master", "GET", "/hob/v1/server", &json!({}));
     assert_eq!((&place["requests_live"], &place["needs_key"]), (&json!(0), &json!(true)), "{place}");
-    assert_eq!(place["answer_tokens"].as_u64() >= Some(1), true);
+    assert!(place["answer_tokens"].as_u64() >= Some(1));
     server.end();
     let lines = LINES.lock().unwrap().join("\n");
     for event in ["listening", "request_begun", "request", "stopped"] {
