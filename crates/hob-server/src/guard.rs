@@ -112,15 +112,19 @@ pub async fn check(State(app): State<App>, mut request: Request<Body>, next: Nex
         .and_then(|origin| HeaderValue::from_str(origin).ok());
     let dialect = Dialect::of(request.uri().path());
     let mut noted = app.requests.begin(&id, &request);
-    let mut response = match admit(&app, &request) {
+    let admitted = admit(&app, &request).and_then(|key| {
+        // Who it was is noted also of what is refused.
+        let visit = Arc::new(Visit::new(key, app.keys.clone()));
+        noted.visited(Arc::clone(&visit));
+        check_scope(visit.key(), &request).map(|()| visit)
+    });
+    let mut response = match admitted {
         Err(problem) => {
             wire::discard(request).await;
             problem.respond(dialect)
         }
         Ok(_) if request.method() == Method::OPTIONS && origin.is_some() => preflight(),
-        Ok(key) => {
-            let visit = Arc::new(Visit::new(key, app.keys.clone()));
-            noted.visited(Arc::clone(&visit));
+        Ok(visit) => {
             request.extensions_mut().insert(visit);
             next.run(request).await
         }
@@ -146,15 +150,20 @@ fn admit(app: &App, request: &Request<Body>) -> Result<Option<Arc<KeyEntry>>, Pr
     if is_asking || routes::is_public(request.uri().path()) {
         return Ok(None);
     }
-    let Some(key) = app.keys.admit(request.headers())? else { return Ok(None) };
+    app.keys.admit(request.headers())
+}
+
+/// # Errors
+/// The key is for other parts of the server.
+fn check_scope(key: Option<&KeyEntry>, request: &Request<Body>) -> Result<(), Problem> {
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    match route.and_then(|route| routes::scope(route, request.method())) {
-        Some(scope) if !key.opens(scope) => {
+    match (key, route.and_then(|route| routes::scope(route, request.method()))) {
+        (Some(key), Some(scope)) if !key.opens(scope) => {
             let opens: Vec<&str> = key.scopes.iter().map(|scope| scope.name()).collect();
             let message = format!("this key is not for {}; it opens {}", scope.name(), opens.join(", "));
             Err(Problem::new(Kind::Forbidden, message).code("out_of_scope"))
         }
-        _ => Ok(Some(key)),
+        _ => Ok(()),
     }
 }
 
