@@ -55,7 +55,10 @@ fn a_synthetic_model_replaces_no_file() {
 fn the_doctor_names_what_is_used_and_why() {
     let findings = hob(&["doctor", "--quick", "--json"], b"").json();
     let names: Vec<&str> = findings.as_array().unwrap().iter().map(|f| f["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["program", "model", "processor", "instructions", "cores", "memory", "data"]);
+    assert_eq!(
+        names,
+        ["program", "model", "processor", "instructions", "cores", "memory", "data", "offline"]
+    );
     let text = hob(&["doctor", "--quick"], b"").ok();
     assert!(text.contains("is used: it is the best of them") || text.contains("HOB_ISA pins it"), "{text}");
 }

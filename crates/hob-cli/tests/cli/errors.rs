@@ -65,7 +65,7 @@ fn flags_out_of_range() {
     chat(&["--stop", ""], 2, &["--stop", "a text that ends the answer"]);
     chat(&["--regex", "("], 2, &["regex at"]);
     chat(&["--json-schema", "{oops"], 2, &["--json-schema: expected JSON"]);
-    chat(&["--json-schema", "{\"not\": {}}"], 2, &["JSON schema at #/not"]);
+    chat(&["--json-schema", "{\"contains\": {}}"], 2, &["JSON schema at #/contains"]);
     chat(&["--json-schema", "5"], 2, &["expected a schema such as", "or the path of a file", "\"5\""]);
     chat(&["--json-whitespace", "compact"], 2, &["--json-schema"]);
     chat(&["--grammar", "a.txt"], 2, &[".gbnf or .lark"]);
