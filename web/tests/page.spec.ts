@@ -338,6 +338,8 @@ test('errors say what to do, and the key is asked for', async ({ page }) => {
     await accessible(page);
     await page.getByRole('textbox', { name: 'Key', exact: true }).fill('open sesame');
     await page.keyboard.press('Enter');
+    // Behind the question nothing can be typed.
+    await expect(page.getByRole('heading', { name: 'This server wants a key' })).toHaveCount(0);
     await say(page, 'Hello');
     await page.reload();
     await expect(page.getByRole('heading', { name: 'This server wants a key' })).toHaveCount(0);
