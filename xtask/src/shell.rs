@@ -30,6 +30,16 @@ pub fn target_dir() -> PathBuf {
 pub fn cargo<const N: usize>(args: [&str; N]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(repo_root()).args(args);
+    // What cargo told xtask about itself: build scripts that look at it would run again, and what depends on them be compiled
+    // again, each time a call from here follows one from a shell.
+    let told = std::env::vars_os().map(|(name, _)| name);
+    let about_us = |name: &std::ffi::OsString| {
+        let name = name.to_string_lossy();
+        name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+    };
+    for name in told.filter(about_us) {
+        command.env_remove(name);
+    }
     command
 }
 
