@@ -85,7 +85,7 @@ pub fn run(args: &ExplainArgs) -> anyhow::Result<()> {
     let label = if args.private { Label::Private } else { Label::Open };
     let mut request = Request::new(&prompt, label);
     let (tools, images, task) = (args.tools, args.images, args.task.clone());
-    request.needs = Needs { tokens: args.tokens, tools, images, task };
+    request.needs = Needs { tokens: args.tokens, tools, images, task, local: None };
     let router = Router::new(scorer, policy, kept);
     let decision = router.decide(&request, Spent { day: args.spent_today, month: args.spent_month });
     if args.json {
