@@ -1,8 +1,8 @@
 //! The command line as a whole: commands, and what every help text says about exit codes.
 
 use crate::{
-    app, bench, chat, chats, desktop, doctor, embed, eval, export, key, logits, privacy, prompt_template,
-    route, serve, service, show, shrink, stats, store, tokenize, train,
+    app, bench, chat, chats, cloud, desktop, doctor, embed, eval, export, key, logits, privacy,
+    prompt_template, route, serve, service, show, shrink, stats, store, tokenize, train,
 };
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
@@ -131,6 +131,13 @@ pub enum Command {
     },
     /// Say what the answers of kept conversations took: tokens, time, energy, and that of others for as many
     Stats(stats::StatsArgs),
+    /// Name bigger models elsewhere, and say whether anything may be sent to them
+    #[command(disable_help_subcommand = true)]
+    Cloud {
+        /// What to do.
+        #[command(subcommand)]
+        what: cloud::Command,
+    },
     /// Say whether the local answer suffices and where a request would go; nothing is sent
     #[command(disable_help_subcommand = true)]
     Route {

@@ -4,6 +4,8 @@ mod ledger;
 mod preview;
 pub mod seal;
 
+pub use preview::text as preview_text;
+
 use crate::{fail, input, out};
 use anyhow::Context;
 use clap::{Args, Subcommand};
