@@ -12,7 +12,8 @@ const AFTER_HELP: &str = "\
 Start with `hob chat`: Ember, a very small model, is built in. `hob chat MODEL` takes another; `hob help COMMAND` says more.
 MODEL is a GGUF file (any part of a split one), a Hugging Face directory, a directory with one GGUF file in it, or a name
 that `hob list` shows (`hob search` lists what can be pulled); `ember` is the built-in model. On a terminal, `hob` alone opens
-the page in the browser, or chats where there is none. Only `hob pull`, and the page when asked for a model, use the network.
+the page in the browser, or chats where there is none. Only `hob pull`, the page when asked for a model, and targets that you named
+with `hob cloud`, once you let anything leave, use the network.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 Environment: HOB_HOME (folder for data), HOB_OFFLINE (1 forbids the network), HF_TOKEN, HF_ENDPOINT, HTTPS_PROXY and NO_PROXY

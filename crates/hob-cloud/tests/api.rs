@@ -148,20 +148,21 @@ fn what_is_private_never_arrives_and_comes_back_in_any_pieces() {
     }
 }
 
-#[test]
-fn each_interface_gets_what_it_knows() {
+/// A question with all that a conversation with tools has.
+fn with_tools() -> (Question, Value) {
     let tools =
         vec![json!({"type": "function", "function": {"name": "look", "description": "It looks there.",
         "parameters": {"type": "object", "properties": {"at": {"type": "integer", "minimum": -3}}}}})];
     let call =
         json!({"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{\"at\":1}"}});
+    let messages = vec![
+        json!({"role": "developer", "content": "Be short."}),
+        json!({"role": "user", "content": "Please look at it."}),
+        json!({"role": "assistant", "content": null, "tool_calls": [call]}),
+        json!({"role": "tool", "tool_call_id": "c1", "content": "a tree"}),
+    ];
     let question = Question {
-        messages: vec![
-            json!({"role": "developer", "content": "Be short."}),
-            json!({"role": "user", "content": "Please look at it."}),
-            json!({"role": "assistant", "content": null, "tool_calls": [call]}),
-            json!({"role": "tool", "tool_call_id": "c1", "content": "a tree"}),
-        ],
+        messages,
         tools,
         choice: Some(Choice::Required),
         max_tokens: Some(50),
@@ -169,29 +170,30 @@ fn each_interface_gets_what_it_knows() {
         stop: vec!["END".into()],
         ..Question::default()
     };
-    let calls = || Said {
-        calls: vec![("look".into(), json!({"at": 2, "of": "[PERSON_4]"}))],
-        usage: Some((1, 1)),
-        ..Said::default()
-    };
-    let asked = |protocol| {
-        let set = set_with(
-            protocol,
-            |t| t.key = Some("env:PLANTED".parse().unwrap()),
-            move |_| Reply::said(calls()),
-        );
-        let whole = set.ask(&question).unwrap();
-        assert_eq!(whole.calls, [("look".to_owned(), json!({"at": 2, "of": "[PERSON_4]"}))]);
-        assert_eq!(whole.ended.finish, Finish::Stop);
-        set.api.asked().remove(0)
-    };
-    let openai = asked(Protocol::OpenAi);
+    (question, call)
+}
+
+/// What arrives of it.
+fn arrived(protocol: Protocol, question: &Question) -> Asked {
+    let arguments = json!({"at": 2, "of": "[PERSON_4]"});
+    let said =
+        Said { calls: vec![("look".into(), arguments.clone())], usage: Some((1, 1)), ..Said::default() };
+    let planted = |target: &mut Target| target.key = Some("env:PLANTED".parse().unwrap());
+    let set = set_with(protocol, planted, move |_| Reply::said(said.clone()));
+    let whole = set.ask(question).unwrap();
+    assert_eq!(whole.calls, [("look".to_owned(), arguments)]);
+    assert_eq!(whole.ended.finish, Finish::Stop);
+    set.api.asked().remove(0)
+}
+
+#[test]
+fn chat_completions_get_what_they_know() {
+    let (question, call) = with_tools();
+    let asked = arrived(Protocol::OpenAi, &question);
+    assert_eq!(asked.path, "/v1/chat/completions");
+    assert_eq!(asked.header("authorization"), Some("Bearer sk-planted"));
     assert_eq!(
-        (openai.path.as_str(), openai.header("authorization")),
-        ("/v1/chat/completions", Some("Bearer sk-planted"))
-    );
-    assert_eq!(
-        openai.json(),
+        asked.json(),
         json!({
             "model": "big-1", "stream": true, "stream_options": {"include_usage": true}, "max_tokens": 50, "temperature": 1.5,
             "messages": [
@@ -203,17 +205,18 @@ fn each_interface_gets_what_it_knows() {
             "tools": question.tools, "tool_choice": "required",
         })
     );
-    let anthropic = asked(Protocol::Anthropic);
+}
+
+#[test]
+fn messages_get_what_they_know() {
+    let (question, _) = with_tools();
+    let asked = arrived(Protocol::Anthropic, &question);
+    assert_eq!(asked.path, "/v1/messages");
+    assert_eq!((asked.header("x-api-key"), asked.header("authorization")), (Some("sk-planted"), None));
+    assert_eq!(asked.header("anthropic-version"), Some("2023-06-01"));
+    let schema = &question.tools[0]["function"]["parameters"];
     assert_eq!(
-        (anthropic.path.as_str(), anthropic.header("x-api-key")),
-        ("/v1/messages", Some("sk-planted"))
-    );
-    assert_eq!(
-        (anthropic.header("anthropic-version"), anthropic.header("authorization")),
-        (Some("2023-06-01"), None)
-    );
-    assert_eq!(
-        anthropic.json(),
+        asked.json(),
         json!({
             "model": "big-1", "stream": true, "max_tokens": 50, "temperature": 1, "system": "Be short.",
             "messages": [
@@ -221,7 +224,7 @@ fn each_interface_gets_what_it_knows() {
                 {"role": "assistant", "content": [{"type": "tool_use", "id": "c1", "name": "look", "input": {"at": 1}}]},
                 {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1", "content": "a tree"}]},
             ],
-            "tools": [{"name": "look", "description": "It looks there.", "input_schema": question.tools[0]["function"]["parameters"]}],
+            "tools": [{"name": "look", "description": "It looks there.", "input_schema": schema}],
             "tool_choice": {"type": "any"},
         })
     );
