@@ -220,6 +220,11 @@ impl Api {
         format!("http://{}", self.address)
     }
 
+    /// What was asked since the last time.
+    pub fn take_asked(&self) -> Vec<Asked> {
+        std::mem::take(&mut *self.state.asked.lock().unwrap())
+    }
+
     /// What was asked so far.
     pub fn asked(&self) -> Vec<Asked> {
         self.state.asked.lock().unwrap().clone()
