@@ -2,9 +2,11 @@
 
 use crate::progress::span;
 use crate::store::table;
-use crate::{chats, out, platform};
+use crate::{chats, out, platform, store};
 use clap::Args;
+use hob_base::Bytes;
 use hob_chats::Taken;
+use hob_egress::What;
 use hob_energy::{CORE_WATTS, PUBLISHED, Range, Served, estimated_wh, request_wh};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -105,10 +107,11 @@ pub fn run(args: &StatsArgs) -> anyhow::Result<()> {
     }
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
     let watts = args.watts.map_or(CORE_WATTS.times(cores as f64), |watts| watts.0);
+    let sent = Sent::since(since)?;
     if args.json {
-        return out::json(&as_json(&days, &all, watts, args));
+        return out::json(&as_json(&days, &all, watts, &sent, args));
     }
-    if all.answers == 0 {
+    if all.answers == 0 && sent.questions == 0 {
         return out::text("No answers of kept conversations in that time.\n");
     }
     let how = match args.watts {
@@ -118,7 +121,7 @@ pub fn run(args: &StatsArgs) -> anyhow::Result<()> {
             CORE_WATTS.low, CORE_WATTS.high
         ),
     };
-    out::text(&(table_of(&days, &all) + &energy(&all, watts, &how) + &money(&all, args.price)))
+    out::text(&(table_of(&days, &all) + &energy(&all, watts, &how) + &money(&all, &sent, args.price)))
 }
 
 fn table_of(days: &BTreeMap<String, Sum>, all: &Sum) -> String {
@@ -159,18 +162,52 @@ fn energy(all: &Sum, watts: Range, how: &str) -> String {
     text
 }
 
-fn money(all: &Sum, price: Option<Price>) -> String {
-    match price {
+/// What was asked of models elsewhere, by the ledger.
+#[derive(Default)]
+struct Sent {
+    questions: u64,
+    bytes: u64,
+    cost_micro: u64,
+}
+
+impl Sent {
+    fn since(since_ms: i64) -> anyhow::Result<Self> {
+        let (mut sent, mut open) = (Self::default(), BTreeMap::new());
+        store::ledger().read(&mut |entry, _| match &entry.what {
+            What::Send(sending) if sending.target.is_some() && entry.time_ms >= since_ms => {
+                sent.questions += 1;
+                sent.bytes += sending.bytes;
+                // As long as it is not known what one cost, it cost the most that it could.
+                sent.cost_micro += sending.cost_max_micro;
+                open.insert(entry.n, sending.cost_max_micro);
+            }
+            What::Outcome(outcome) => {
+                if let Some(most) = open.remove(&outcome.of) {
+                    sent.cost_micro = sent.cost_micro - most + outcome.cost_micro;
+                }
+            }
+            What::Send(_) | What::Repaired(_) => {}
+        })?;
+        Ok(sent)
+    }
+
+    fn dollars(&self) -> f64 {
+        self.cost_micro as f64 / 1e6
+    }
+}
+
+fn money(all: &Sum, sent: &Sent, price: Option<Price>) -> String {
+    let would = match price {
         Some(price) => format!(
-            "money        0 paid for tokens; {:.4} elsewhere at {} and {} a million\n",
+            "answers here would have cost {:.4} at {} and {} a million tokens",
             all.money(price),
             price.prompt,
             price.answer
         ),
-        None => {
-            "money        0 paid for tokens; --price says what they would have cost elsewhere\n".to_owned()
-        }
-    }
+        None => "--price says what answers here would have cost elsewhere".to_owned(),
+    };
+    let (questions, bytes, paid) = (sent.questions, Bytes(sent.bytes), sent.dollars());
+    format!("money        {paid:.4} paid for {questions} questions elsewhere ({bytes} sent); {would}\n")
 }
 
 /// Watt-hours with two digits that count.
@@ -186,7 +223,7 @@ fn wh(range: Range) -> String {
     }
 }
 
-fn as_json(days: &BTreeMap<String, Sum>, all: &Sum, watts: Range, args: &StatsArgs) -> Value {
+fn as_json(days: &BTreeMap<String, Sum>, all: &Sum, watts: Range, sent: &Sent, args: &StatsArgs) -> Value {
     let range = |range: Range| json!({"low": range.low, "high": range.high});
     let sum = |sum: &Sum| {
         json!({"answers": sum.answers, "prompt_tokens": sum.prompt_tokens, "answer_tokens": sum.answer_tokens,
@@ -208,6 +245,7 @@ fn as_json(days: &BTreeMap<String, Sum>, all: &Sum, watts: Range, args: &StatsAr
     found["watts"] = range(watts);
     found["is_measured"] = false.into();
     found["elsewhere"] = elsewhere.into();
+    found["sent"] = json!({"questions": sent.questions, "bytes": sent.bytes, "dollars": sent.dollars()});
     found["money_elsewhere"] = args.price.map(|price| all.money(price)).into();
     found
 }

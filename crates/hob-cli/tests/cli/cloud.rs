@@ -61,6 +61,9 @@ fn nothing_is_sent_until_the_user_says_so() {
     let list = hob(&["cloud", "list", "--json"]).json();
     assert!(list["targets"][0]["dollars_today"].as_f64().unwrap() > 0.0);
     assert!(!list.to_string().contains("sk-variable"));
+    let stats = hob(&["stats", "--json"]).json();
+    assert_eq!(stats["sent"]["questions"], 3);
+    assert!(hob(&["stats"]).ok().contains("paid for 3 questions elsewhere"));
     assert!(hob(&["privacy", "ledger", "verify"]).ok().contains("6 entries"));
     // What the system was told to refuse is refused, whatever the mode.
     assert_eq!(hob(&["--offline", "cloud", "ask", "big", "Hello"]).code, Some(1));
