@@ -18,6 +18,7 @@ mod conversation;
 mod desktop;
 mod doctor;
 mod embed;
+mod energy;
 mod eval;
 mod export;
 mod fail;

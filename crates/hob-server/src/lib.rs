@@ -17,6 +17,7 @@ mod ask;
 mod chats;
 mod clock;
 mod described;
+mod energy;
 mod engine;
 mod fields;
 mod guard;
@@ -47,6 +48,7 @@ mod wire;
 use std::sync::Arc;
 
 pub use chats::ChatsAt;
+pub use energy::EnergyCounter;
 pub use engine::{Catalogue, Folder, KeepAlive, Listed, ManagerConfig, Source};
 pub use guard::Hosts;
 pub use keys::{KeyBook, KeyEntry, KeyError, KeyWish, Keys, Scope};
