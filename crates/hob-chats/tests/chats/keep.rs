@@ -37,8 +37,12 @@ fn everything_comes_back_as_it_was() {
     (kept.is_named, kept.is_private, kept.folder) = (true, true, Some("Work".into()));
     let sampling = Sampling { temperature: Some(0.1), seed: Some(u64::MAX), ..Sampling::default() };
     let object = |text| serde_json::from_str(text).unwrap();
-    let tool =
-        Tool { name: "add".into(), description: "Adds".into(), parameters: object("{\"type\":\"object\"}"), strict: true };
+    let tool = Tool {
+        name: "add".into(),
+        description: "Adds".into(),
+        parameters: object("{\"type\":\"object\"}"),
+        strict: true,
+    };
     kept.settings = Settings {
         model: Some("m".into()),
         think: Some(false),
@@ -228,7 +232,12 @@ fn what_is_too_large_or_makes_no_sense_is_refused() {
     wrong[4].updated = -1;
     wrong[5].settings.sampling.temperature = Some(f64::NAN);
     wrong[6].created = limits::TIME_MAX + 1;
-    let tool = |name: String| Tool { name, description: String::new(), parameters: serde_json::Map::new(), strict: false };
+    let tool = |name: String| Tool {
+        name,
+        description: String::new(),
+        parameters: serde_json::Map::new(),
+        strict: false,
+    };
     let large = serde_json::Map::from_iter([("title".to_owned(), long(limits::SCHEMA_BYTES_MAX).into())]);
     wrong[7].settings.schema = Some(large);
     wrong[8].settings.tools = vec![tool("a".into()); limits::TOOLS_MAX + 1];
