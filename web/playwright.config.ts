@@ -19,6 +19,8 @@ export default defineConfig({
     launchOptions: { executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'] },
     // Colours are measured when they have come to rest.
     contextOptions: { reducedMotion: 'reduce' },
+    // Tests that stand in for the server have to see every request; what is kept for later has a test of its own.
+    serviceWorkers: 'block',
     viewport: { width: 1280, height: 800 },
   },
 });

@@ -1,6 +1,7 @@
 import { mount } from 'svelte';
 import App from './components/App.svelte';
 import { key } from './lib/api/client';
+import { keepPage } from './lib/worker';
 import './app.css';
 import './highlight.css';
 
@@ -8,3 +9,4 @@ import './highlight.css';
 key.pair();
 const target = document.getElementById('app');
 if (target) mount(App, { target });
+keepPage();

@@ -1,8 +1,9 @@
 //! A conversation without its messages.
 
 use crate::error::{Error, bytes, finite, time};
-use crate::{Id, limits};
+use crate::{Id, Tool, ToolChoice, limits, tools};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// A conversation without its messages. Times are milliseconds since 1970.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,6 +48,12 @@ pub struct Settings {
     pub may_drop: bool,
     /// How tokens are drawn.
     pub sampling: Sampling,
+    /// A JSON schema that answers follow, with its members in the order in which they are to be written.
+    pub schema: Option<Map<String, Value>>,
+    /// Functions that the model may call.
+    pub tools: Vec<Tool>,
+    /// Whether it calls them.
+    pub tool_choice: ToolChoice,
 }
 
 /// How tokens are drawn; what is `None` is left to the model's publisher.
@@ -79,6 +86,7 @@ impl Chat {
         let Sampling { temperature, top_p, min_p, repeat_penalty, .. } = &self.settings.sampling;
         let drawn = [temperature, top_p, min_p, repeat_penalty].map(|value| value.unwrap_or(0.0));
         finite("settings.sampling", &drawn)?;
+        tools::check_settings(self.settings.schema.as_ref(), &self.settings.tools)?;
         time("created", self.created)?;
         time("updated", self.updated)
     }

@@ -3,7 +3,7 @@
 use crate::pool::Pool;
 use crate::rows::{self, as_json, as_word, chat_columns, message_columns};
 use crate::tree;
-use crate::{Chat, Error, Id, Message, Stats, limits};
+use crate::{Call, Chat, Error, Id, Message, Stats, limits};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 use std::fmt;
@@ -237,6 +237,7 @@ impl Chats {
                 let (message, key) = row;
                 bytes += message.text.len() + message.thought.len();
                 bytes += message.attachments.iter().map(|file| file.text.len()).sum::<usize>();
+                bytes += message.calls.iter().map(Call::bytes).sum::<usize>();
                 last = Some(key);
                 messages.push(message);
             }
@@ -274,10 +275,12 @@ impl Chats {
         let taken = self.pool.read(|db| {
             let mut statement = db.prepare(SQL).map_err(self.told())?;
             let rows = statement.query_map([since], |row| {
-                let stats = rows::optional_json(row, 2)?.unwrap_or_default();
-                Ok(Taken { created: row.get(0)?, model: row.get(1)?, stats })
+                let (created, model) = (row.get(0)?, row.get(1)?);
+                Ok(rows::stats(row, 2)?.0.map(|stats| Taken { created, model, stats }))
             });
-            rows.and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(self.told())
+            let told =
+                rows.and_then(|rows| rows.filter_map(Result::transpose).collect::<Result<Vec<_>, _>>());
+            told.map_err(self.told())
         })?;
         Ok(taken.unwrap_or_default())
     }
@@ -441,7 +444,7 @@ impl Chats {
         let mut statement = db.prepare(sql).map_err(self.told())?;
         let error = message.error.as_ref().map(as_json);
         let finish = message.finish.as_ref().map(as_word);
-        let stats = message.stats.as_ref().map(as_json);
+        let stats = rows::stats_column(message.stats.as_ref(), &message.calls);
         let (attachments, state) = (as_json(&message.attachments), as_word(&message.state));
         let id = message.id.as_str();
         let mut values: Vec<&dyn rusqlite::ToSql> = vec![

@@ -23,6 +23,7 @@ mod rows;
 mod schema;
 mod search;
 mod title;
+mod tools;
 mod tree;
 
 pub use chat::{Chat, Sampling, Settings};
@@ -33,3 +34,4 @@ pub use id::Id;
 pub use message::{Attachment, Finish, Message, Role, State, Stats, Trouble};
 pub use search::Hit;
 pub use title::title_of;
+pub use tools::{Call, Tool, ToolChoice};

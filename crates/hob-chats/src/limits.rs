@@ -22,6 +22,14 @@ pub const ATTACHMENTS_BYTES_MAX: usize = 16 << 20;
 pub const NAME_BYTES_MAX: usize = 1000;
 /// Bytes of what is said about an answer that failed.
 pub const TROUBLE_BYTES_MAX: usize = 16 << 10;
+/// Bytes of a schema of answers, and of what is said about a function.
+pub const SCHEMA_BYTES_MAX: usize = 256 << 10;
+/// Functions of a conversation, and calls of an answer.
+pub const TOOLS_MAX: usize = 128;
+/// Bytes of a function's name.
+pub const TOOL_NAME_BYTES_MAX: usize = 256;
+/// Bytes of a call's arguments, and of its result.
+pub const CALL_BYTES_MAX: usize = 1 << 20;
 /// Messages of a conversation, all branches together.
 pub const MESSAGES_MAX: usize = 100_000;
 /// The last moment that every reader of JSON can name, in milliseconds since 1970.

@@ -1,7 +1,7 @@
 //! A message of a conversation.
 
 use crate::error::{Error, bytes, finite, time};
-use crate::{Id, limits};
+use crate::{Call, Id, limits, tools};
 use serde::{Deserialize, Serialize};
 
 /// A message; those of a conversation form a tree, as editing and answering anew keep what was there.
@@ -45,6 +45,9 @@ pub struct Message {
     /// How long the model thought, in milliseconds.
     #[serde(default)]
     pub thought_ms: Option<i64>,
+    /// The functions that the answer called.
+    #[serde(default)]
+    pub calls: Vec<Call>,
 }
 
 /// Who speaks.
@@ -139,6 +142,7 @@ impl Message {
             bytes("error.advice", advice.as_deref().unwrap_or_default(), limits::TROUBLE_BYTES_MAX)?;
         }
         self.check_attachments()?;
+        tools::check_calls(&self.calls)?;
         time("created", self.created)?;
         time("thought_ms", self.thought_ms.unwrap_or(0))?;
         let stats = self.stats.as_ref();

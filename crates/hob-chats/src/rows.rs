@@ -1,10 +1,11 @@
 //! Rows of the tables as conversations and messages, and back.
 
-use crate::{Chat, Id, Message};
+use crate::{Call, Chat, Id, Message, Stats};
 use rusqlite::Row;
 use rusqlite::types::Type;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 /// The columns of a conversation, in the order in which [`chat`] reads them.
 macro_rules! chat_columns {
@@ -40,6 +41,7 @@ pub(crate) fn chat(row: &Row<'_>) -> rusqlite::Result<(Chat, i64, i64)> {
 
 /// A message and its key.
 pub(crate) fn message(row: &Row<'_>) -> rusqlite::Result<(Message, i64)> {
+    let (stats, calls) = stats(row, 11)?;
     let message = Message {
         id: id(row, 0)?,
         parent: optional_id(row, 1)?,
@@ -52,8 +54,9 @@ pub(crate) fn message(row: &Row<'_>) -> rusqlite::Result<(Message, i64)> {
         error: optional_json(row, 8)?,
         model: row.get(9)?,
         finish: row.get::<_, Option<String>>(10)?.map(|_| word(row, 10)).transpose()?,
-        stats: optional_json(row, 11)?,
+        stats,
         thought_ms: row.get(12)?,
+        calls,
     };
     Ok((message, row.get(13)?))
 }
@@ -72,10 +75,34 @@ fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T
     serde_json::from_str(&row.get::<_, String>(column)?).map_err(|error| unreadable(column, error))
 }
 
-pub(crate) fn optional_json<T: DeserializeOwned>(
-    row: &Row<'_>,
-    column: usize,
-) -> rusqlite::Result<Option<T>> {
+/// The member of the column `stats` in which the calls of an answer are.
+const CALLS: &str = "calls";
+
+/// What the column `stats` holds: the figures of an answer and, beside them, the calls it made. The form of the file has no
+/// column of their own for the few answers that have any, and a row without them is as it always was.
+pub(crate) fn stats(row: &Row<'_>, column: usize) -> rusqlite::Result<(Option<Stats>, Vec<Call>)> {
+    let told: Option<Map<String, Value>> = optional_json(row, column)?;
+    let mut told = told.unwrap_or_default();
+    let wrong = |error: serde_json::Error| unreadable(column, error);
+    let calls = told.remove(CALLS).map(serde_json::from_value).transpose().map_err(wrong)?;
+    let stats = (!told.is_empty()).then(|| serde_json::from_value(told.into())).transpose().map_err(wrong)?;
+    Ok((stats, calls.unwrap_or_default()))
+}
+
+/// The same as it is written.
+pub(crate) fn stats_column(stats: Option<&Stats>, calls: &[Call]) -> Option<String> {
+    if calls.is_empty() {
+        return stats.map(as_json);
+    }
+    let mut told = match stats.map(serde_json::to_value) {
+        Some(Ok(Value::Object(told))) => told,
+        _ => Map::new(),
+    };
+    told.insert(CALLS.into(), serde_json::to_value(calls).expect("calls are texts"));
+    Some(as_json(&told))
+}
+
+fn optional_json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>> {
     let text: Option<String> = row.get(column)?;
     text.map(|text| serde_json::from_str(&text).map_err(|error| unreadable(column, error))).transpose()
 }

@@ -1,5 +1,5 @@
-//! What this machine has beside memory and time: extensions of the processor, graphics processors, counters of energy, and
-//! how fast it reads memory.
+//! What this machine has beside memory and time: extensions of the processor, graphics processors, and how fast it
+//! reads memory.
 
 use crate::platform;
 use serde_json::{Value, json};
@@ -65,14 +65,6 @@ pub fn gpus() -> Vec<String> {
         found.push(format!("{maker} graphics ({})", id("device").trim()));
     }
     found
-}
-
-/// The counter of energy that can be read, if there is one (Linux, RAPL).
-pub fn energy_counter() -> Option<String> {
-    let zones = entries(Path::new("/sys/class/powercap"));
-    let readable = zones.into_iter().find(|zone| fs::read_to_string(zone.join("energy_uj")).is_ok())?;
-    let name = fs::read_to_string(readable.join("name")).unwrap_or_default();
-    Some(format!("RAPL, {}", name.trim()))
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {

@@ -19,6 +19,7 @@ mod conversation;
 mod desktop;
 mod doctor;
 mod embed;
+mod energy;
 mod eval;
 mod export;
 mod fail;

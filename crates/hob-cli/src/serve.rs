@@ -5,7 +5,7 @@ mod stored;
 
 use crate::open::RunArgs;
 use crate::shrink::Size;
-use crate::{chats, cloud, fail, hardware, offline, open, out, platform, store, which};
+use crate::{chats, cloud, energy, fail, hardware, offline, open, out, platform, store, which};
 use anyhow::bail;
 use clap::Args;
 use hob::Options;
@@ -273,7 +273,7 @@ fn machine(network: Network) -> Machine {
         instructions: Isa::detect().name().to_owned(),
         extensions: hardware::extensions(),
         gpus: hardware::gpus(),
-        energy: hardware::energy_counter(),
+        energy: energy::counter(),
         disk: || hob_store::free_bytes(&platform::data_dir()?.path),
         network,
         threads: std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),

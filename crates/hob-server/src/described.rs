@@ -22,11 +22,13 @@ macro_rules! plain {
 
 plain! {
     bool: {"type": "boolean"}
+    i64: {"type": "integer"}
     u64: {"type": "integer", "minimum": 0}
     usize: {"type": "integer", "minimum": 0}
     f64: {"type": "number"}
     String: {"type": "string"}
     &'static str: {"type": "string"}
+    (String, String): {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2}
 }
 
 impl<T: Shape> Shape for Option<T> {
@@ -55,7 +57,7 @@ macro_rules! described {
         }
     )+) => { $(
         $(#[doc = $about])+
-        #[derive(serde::Serialize)]
+        #[derive(Clone, Debug, serde::Serialize)]
         $sight struct $name {
             $( $(#[doc = $what])+ pub $field: $kind, )+
         }

@@ -18,6 +18,7 @@ mod chats;
 mod clock;
 mod described;
 mod elsewhere;
+mod energy;
 mod engine;
 mod fields;
 mod guard;
@@ -48,6 +49,7 @@ mod wire;
 use std::sync::Arc;
 
 pub use chats::ChatsAt;
+pub use energy::EnergyCounter;
 pub use engine::{Catalogue, Folder, KeepAlive, Listed, ManagerConfig, Source};
 pub use guard::Hosts;
 pub use keys::{KeyBook, KeyEntry, KeyError, KeyWish, Keys, Scope};

@@ -1,6 +1,7 @@
 //! What the page tells people about their machine. The program finds it out: this crate does not read the system's files.
 
 use crate::described::described;
+use crate::energy::EnergyCounter;
 
 /// The machine.
 #[derive(Clone, Debug)]
@@ -18,7 +19,7 @@ pub struct Machine {
     /// Graphics processors that are there, whether or not they are used.
     pub gpus: Vec<String>,
     /// The counter of energy that can be read, if there is one.
-    pub energy: Option<String>,
+    pub energy: Option<EnergyCounter>,
     /// Bytes that are free where data is kept, where the system tells.
     pub disk: fn() -> Option<u64>,
     /// What may leave it.
@@ -71,7 +72,7 @@ impl Machine {
             memory_free_bytes: memory.map(|(_, free)| free),
             disk_free_bytes: (self.disk)(),
             gpus: self.gpus.clone(),
-            energy_counter: self.energy.clone(),
+            energy_counter: self.energy.as_ref().map(|counter| counter.name.clone()),
             privacy: if self.network.is_offline { "offline" } else { "downloads" },
             reaches: if self.network.is_offline { Vec::new() } else { self.network.places.clone() },
         }

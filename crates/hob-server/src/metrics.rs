@@ -1,5 +1,7 @@
 //! What the server counts, in the form that Prometheus reads. Numbers only: nothing of what anybody said.
 
+use crate::clock;
+use crate::energy::{Busy, Energy, Working};
 use crate::engine::runner::Times;
 use hob::{Stepped, Usage};
 use std::fmt::Write;
@@ -23,6 +25,7 @@ pub struct Metrics {
     predicted_micros: AtomicU64,
     queue_micros: AtomicU64,
     steps: AtomicU64,
+    busy: Busy,
     drawn: AtomicU64,
     first_token: [AtomicU64; BOUNDS.len() + 1],
     first_token_micros: AtomicU64,
@@ -48,6 +51,16 @@ impl Metrics {
     pub fn request(&self, status: u16) {
         let class = usize::from(status / 100).clamp(1, 5) - 1;
         self.requests[class].fetch_add(1, Relaxed);
+    }
+
+    /// Something computes until what is given goes.
+    pub fn work(&self) -> Working<'_> {
+        self.busy.work()
+    }
+
+    /// The time in which anything computed.
+    pub fn at_work(&self) -> Duration {
+        self.busy.total(clock::now())
     }
 
     /// A step was made.
@@ -95,7 +108,7 @@ impl Metrics {
     }
 
     /// All of it as text. The names that llama-server has are the same here.
-    pub fn render(&self, gauges: Gauges) -> String {
+    pub fn render(&self, gauges: Gauges, energy: Option<Energy>) -> String {
         let mut page = Page(String::new());
         let seconds = |counter: &AtomicU64| counter.load(Relaxed) as f64 / 1e6;
         let count = |counter: &AtomicU64| counter.load(Relaxed) as f64;
@@ -113,6 +126,7 @@ impl Metrics {
                 count(&self.cached_tokens),
             ),
             ("hob_queue_seconds_total", "Time that answers waited", seconds(&self.queue_micros)),
+            ("hob_busy_seconds_total", "Time in which anything computed", self.at_work().as_secs_f64()),
             ("llamacpp:prompt_tokens_total", "Prompt tokens computed", count(&self.prompt_tokens)),
             ("llamacpp:prompt_seconds_total", "Time spent on prompts", seconds(&self.prompt_micros)),
             ("llamacpp:tokens_predicted_total", "Tokens of answers", count(&self.predicted_tokens)),
@@ -136,6 +150,7 @@ impl Metrics {
             page.family(name, "gauge", help);
             page.line(name, "", value);
         }
+        page.energy(energy);
         self.histogram(&mut page);
         page.0
     }
@@ -161,6 +176,28 @@ impl Page {
         writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}").expect("strings take everything");
     }
 
+    /// One number only where one was measured: what is estimated are two, and no query can take them for more.
+    fn energy(&mut self, energy: Option<Energy>) {
+        let name = "hob_energy_joules_total";
+        match energy {
+            None => {}
+            Some(Energy::Measured(joules)) => {
+                self.family(
+                    name,
+                    "counter",
+                    "Energy of the processors since the server began, whatever used them",
+                );
+                self.line(name, "{method=\"measured\"}", joules);
+            }
+            Some(Energy::Estimated(range)) => {
+                let help = "Energy of computing since the server began, at least and at most, by time and makers' watts";
+                self.family(name, "counter", help);
+                self.line(name, "{method=\"estimated\",bound=\"low\"}", range.low);
+                self.line(name, "{method=\"estimated\",bound=\"high\"}", range.high);
+            }
+        }
+    }
+
     fn line(&mut self, name: &str, labels: &str, value: f64) {
         writeln!(self.0, "{name}{labels} {value}").expect("strings take everything");
     }
@@ -180,7 +217,7 @@ mod tests {
         [5, 90, 120_000].iter().for_each(|ms| metrics.first_token(Duration::from_millis(*ms)));
         metrics.request(200);
         metrics.request(404);
-        let page = metrics.render(Gauges::default());
+        let page = metrics.render(Gauges::default(), None);
         for line in [
             "hob_first_token_seconds_bucket{le=\"0.01\"} 1",
             "hob_first_token_seconds_bucket{le=\"0.1\"} 2",
@@ -192,5 +229,22 @@ mod tests {
         ] {
             assert!(page.lines().any(|found| found == line), "{line} is not in\n{page}");
         }
+    }
+
+    #[test]
+    fn an_estimate_is_never_one_number() {
+        let lines = |energy| {
+            let page = Metrics::default().render(Gauges::default(), energy);
+            let found = page.lines().filter(|line| line.starts_with("hob_energy"));
+            found.map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(lines(Some(Energy::Measured(2.5))), ["hob_energy_joules_total{method=\"measured\"} 2.5"]);
+        let range = hob_energy::Range { low: 1.0, high: 4.5 };
+        let expected = [
+            "hob_energy_joules_total{method=\"estimated\",bound=\"low\"} 1",
+            "hob_energy_joules_total{method=\"estimated\",bound=\"high\"} 4.5",
+        ];
+        assert_eq!(lines(Some(Energy::Estimated(range))), expected);
+        assert!(lines(None).is_empty());
     }
 }

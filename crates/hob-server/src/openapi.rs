@@ -4,6 +4,9 @@
 //! for all of them (keys, strangers) is added here. A test walks the table of routes: every native one has to be
 //! described, and nothing else.
 
+use crate::chats::shapes::{
+    ChatGiven, ChatKept, ChatsFile, ChatsPage, Deleted, HitsReport, ImportReport, MessagesGiven, MessagesPage,
+};
 use crate::described::Shape;
 use crate::elsewhere::native as cloud;
 use crate::keys::{KeyMade, KeyRemoved, KeyWanted, KeysReport};
@@ -11,13 +14,21 @@ use crate::machine::MachineReport;
 use crate::native::{Health, KnownModels, ServerReport, Status};
 use crate::problem::ErrorBody;
 use crate::requests::RequestsReport;
+use crate::shelf::report::{
+    AdoptionWanted, CatalogueReport, CopyWanted, FoundReport, KeptModel, ModelNamed, ModelRemoved,
+    ModelWanted, PlanReport, PullGone, PullReport, PullsReport, ShelfReport,
+};
 use crate::wire;
 use axum::response::Response;
+use hob_chats::Listed;
 use serde_json::{Map, Value, json};
 use std::sync::OnceLock;
 
 /// Puts the schemas of a type among those that are named, and gives a reference to it.
 type Declare = fn(&mut Map<String, Value>) -> Value;
+
+/// A part of an address behind the question mark: its name, its type, what it is.
+type Asked = (&'static str, &'static str, &'static str);
 
 /// What is asked and answered in one way into the server.
 struct Operation {
@@ -29,6 +40,8 @@ struct Operation {
     media: &'static str,
     /// The document that comes with the question.
     takes: Option<Declare>,
+    /// What may stand behind the question mark.
+    query: &'static [Asked],
     needs_key: bool,
 }
 
@@ -68,17 +81,17 @@ fn admin() -> Vec<Operation> {
 /// Models elsewhere, and what may leave.
 fn elsewhere() -> Vec<Operation> {
     use cloud::{
-        CloudReport, LedgerReport, ModeReport, PlanReport, PlanWanted, TargetChanged, TargetTested,
+        AskPlan, AskPlanWanted, CloudReport, LedgerReport, ModeReport, TargetChanged, TargetTested,
         TargetWanted,
     };
     vec![
         answers::<CloudReport>("get", "/hob/v1/cloud", "Whether anything may leave, and to whom."),
-        answers::<PlanReport>(
+        answers::<AskPlan>(
             "post",
             "/hob/v1/cloud/plan",
             "Whether a question would leave, and what of it; sends nothing.",
         )
-        .takes::<PlanWanted>(),
+        .takes::<AskPlanWanted>(),
         answers::<LedgerReport>("get", "/hob/v1/cloud/ledger", "What left this machine."),
         answers::<ModeReport>("post", "/hob/v1/cloud/mode", "Says whether anything may leave.")
             .takes::<ModeReport>(),
@@ -89,49 +102,86 @@ fn elsewhere() -> Vec<Operation> {
     ]
 }
 
-/// Models that are kept, fetched and removed. What they answer is told by `shelf/`, as documents that grow with it.
+/// Models that are kept, fetched and removed.
 fn shelf() -> Vec<Operation> {
-    let any = answers::<AnyObject>;
     vec![
-        any("get", "/hob/v1/shelf", "The models that are kept, and the room they take."),
-        any("get", "/hob/v1/shelf/models/{id}", "One of them."),
-        any("delete", "/hob/v1/shelf/models/{id}", "Removes it."),
-        any("post", "/hob/v1/shelf/copy", "Gives a model a second name.").with_document(),
-        any("get", "/hob/v1/shelf/catalogue", "Well-known models, and whether they fit."),
-        any("post", "/hob/v1/shelf/plan", "What fetching a model would bring.").with_document(),
-        any("get", "/hob/v1/shelf/pulls", "What is being fetched."),
-        any("post", "/hob/v1/shelf/pulls", "Fetches a model.").with_document(),
-        any("get", "/hob/v1/shelf/pulls/{id}", "How far it is."),
-        any("delete", "/hob/v1/shelf/pulls/{id}", "Gives it up."),
-        any("post", "/hob/v1/shelf/pulls/{id}/pause", "Lets it rest."),
-        any("post", "/hob/v1/shelf/pulls/{id}/resume", "Goes on with it."),
-        any("get", "/hob/v1/shelf/events", "Progress, as events of the server.").with_events(),
-        any("get", "/hob/v1/shelf/found", "Models that other programs hold."),
-        any("post", "/hob/v1/shelf/found", "Adopts some of them.").with_document(),
+        answers::<ShelfReport>("get", "/hob/v1/shelf", "The models that are kept, and the room they take."),
+        answers::<KeptModel>("get", "/hob/v1/shelf/models/{id}", "One of them."),
+        answers::<ModelRemoved>("delete", "/hob/v1/shelf/models/{id}", "Removes it."),
+        answers::<ModelNamed>("post", "/hob/v1/shelf/copy", "Gives a model a second name.")
+            .takes::<CopyWanted>(),
+        answers::<CatalogueReport>(
+            "get",
+            "/hob/v1/shelf/catalogue",
+            "Well-known models, and whether they fit.",
+        ),
+        answers::<PlanReport>("post", "/hob/v1/shelf/plan", "What fetching a model would bring.")
+            .takes::<ModelWanted>(),
+        answers::<PullsReport>("get", "/hob/v1/shelf/pulls", "What is being fetched."),
+        answers::<PullReport>("post", "/hob/v1/shelf/pulls", "Fetches a model.").takes::<ModelWanted>(),
+        answers::<PullReport>("get", "/hob/v1/shelf/pulls/{id}", "How far it is."),
+        answers::<PullGone>("delete", "/hob/v1/shelf/pulls/{id}", "Gives it up."),
+        answers::<PullReport>("post", "/hob/v1/shelf/pulls/{id}/pause", "Lets it rest."),
+        answers::<PullReport>("post", "/hob/v1/shelf/pulls/{id}/resume", "Goes on with it."),
+        answers::<PullsReport>(
+            "get",
+            "/hob/v1/shelf/events",
+            "The same list as `pulls`, as events of the server.",
+        )
+        .with_events(),
+        answers::<FoundReport>("get", "/hob/v1/shelf/found", "Models that other programs hold."),
+        answers::<PullReport>("post", "/hob/v1/shelf/found", "Adopts one of them.").takes::<AdoptionWanted>(),
     ]
 }
 
-/// Conversations that are kept; what they are made of is told by `hob-chats`.
+/// What pages of a list are asked for with.
+const PAGES: &[Asked] =
+    &[("after", "string", "What the page before gave as `next`."), ("limit", "integer", "How many.")];
+
+/// Conversations that are kept.
 fn chats() -> Vec<Operation> {
-    let any = answers::<AnyObject>;
+    const SEARCH: &[Asked] =
+        &[("q", "string", "Words; between double quotes as they stand."), ("limit", "integer", "How many.")];
+    const EXPORT: &[Asked] = &[
+        ("format", "string", "`json` or `markdown`; this describes the first."),
+        ("id", "string", "A conversation; may come several times. All without."),
+    ];
     vec![
-        any("get", "/hob/v1/chats", "Conversations that are kept, page by page."),
-        any("get", "/hob/v1/chats/search", "Messages that hold all words of `q`."),
-        any("get", "/hob/v1/chats/export", "Conversations as a file."),
-        any("post", "/hob/v1/chats/import", "Takes conversations out of a file.").with_document(),
-        any("get", "/hob/v1/chats/{id}", "A conversation without its messages."),
-        any("put", "/hob/v1/chats/{id}", "Keeps a conversation and some of its messages.").with_document(),
-        any("delete", "/hob/v1/chats/{id}", "Deletes a conversation."),
-        any("get", "/hob/v1/chats/{id}/messages", "Messages of a conversation, page by page."),
-        any("put", "/hob/v1/chats/{id}/messages", "Keeps messages of a conversation.").with_document(),
-        any("delete", "/hob/v1/chats/{id}/messages/{message}", "Deletes a message and everything below it."),
+        answers::<ChatsPage>("get", "/hob/v1/chats", "Conversations that are kept, page by page.")
+            .asked(PAGES),
+        answers::<HitsReport>("get", "/hob/v1/chats/search", "Messages that hold all words of `q`.")
+            .asked(SEARCH),
+        answers::<ChatsFile>("get", "/hob/v1/chats/export", "Conversations as a file.").asked(EXPORT),
+        answers::<ImportReport>(
+            "post",
+            "/hob/v1/chats/import",
+            "Takes conversations out of a file of Hob or ChatGPT.",
+        )
+        .takes::<AnyDocument>(),
+        answers::<Listed>("get", "/hob/v1/chats/{id}", "A conversation without its messages."),
+        answers::<ChatKept>("put", "/hob/v1/chats/{id}", "Keeps a conversation and some of its messages.")
+            .takes::<ChatGiven>(),
+        answers::<Deleted>("delete", "/hob/v1/chats/{id}", "Deletes a conversation."),
+        answers::<MessagesPage>(
+            "get",
+            "/hob/v1/chats/{id}/messages",
+            "Messages of a conversation, page by page.",
+        )
+        .asked(PAGES),
+        answers::<ChatKept>("put", "/hob/v1/chats/{id}/messages", "Keeps messages of a conversation.")
+            .takes::<MessagesGiven>(),
+        answers::<Deleted>(
+            "delete",
+            "/hob/v1/chats/{id}/messages/{message}",
+            "Deletes a message and everything below it.",
+        ),
     ]
 }
 
 /// A way in that is answered with a `T`.
 fn answers<T: Shape>(method: &'static str, path: &'static str, about: &'static str) -> Operation {
     let media = "application/json";
-    Operation { method, path, about, answer: T::schema, media, takes: None, needs_key: true }
+    Operation { method, path, about, answer: T::schema, media, takes: None, query: &[], needs_key: true }
 }
 
 impl Operation {
@@ -139,8 +189,8 @@ impl Operation {
         Self { needs_key: false, ..self }
     }
 
-    fn with_document(self) -> Self {
-        self.takes::<AnyObject>()
+    fn asked(self, query: &'static [Asked]) -> Self {
+        Self { query, ..self }
     }
 
     fn takes<T: Shape>(self) -> Self {
@@ -164,7 +214,7 @@ impl Operation {
         let mut described = json!({
             "operationId": format!("{}_{}", self.method, self.path.trim_start_matches('/').replace(['/', '.'], "_")),
             "summary": self.about,
-            "parameters": parameters(self.path),
+            "parameters": parameters(self.path, self.query),
             "responses": responses,
             "security": security,
         });
@@ -188,11 +238,14 @@ fn let_absent(named: &mut Map<String, Value>, asked: &Value) {
     schema["required"] = Value::Array(needed.unwrap_or_default());
 }
 
-/// What stands in braces in a path.
-fn parameters(path: &str) -> Vec<Value> {
+/// What stands in braces in a path, and what may follow it.
+fn parameters(path: &str, query: &[Asked]) -> Vec<Value> {
     let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let one = |name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}});
-    names.map(one).collect()
+    let behind = query.iter().map(
+        |(name, kind, about)| json!({"name": name, "in": "query", "description": about, "schema": {"type": kind}}),
+    );
+    names.map(one).chain(behind).collect()
 }
 
 fn body(what: &str, media: &str, schema: Value) -> Value {
@@ -205,6 +258,15 @@ struct AnyObject;
 impl Shape for AnyObject {
     fn schema(_named: &mut Map<String, Value>) -> Value {
         json!({"type": "object"})
+    }
+}
+
+/// A document of another program: an object or a list.
+struct AnyDocument;
+
+impl Shape for AnyDocument {
+    fn schema(_named: &mut Map<String, Value>) -> Value {
+        json!({"type": ["object", "array"]})
     }
 }
 

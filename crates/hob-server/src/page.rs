@@ -14,10 +14,14 @@ pub const FOLDER: &str = "/page/";
 
 /// What the page may do: load its own files and speak to its own server. Text of models and titles of chats become text
 /// nodes; should one slip into markup all the same, no script of it runs, nothing is fetched and no form is sent. Svelte
-/// makes its own templates through the one policy that is named.
+/// makes its own templates through the first policy that is named; the second makes one address, that of [`WORKER`].
 const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
     font-src 'self'; connect-src 'self'; object-src 'none'; frame-src 'none'; base-uri 'none'; form-action 'none'; \
-    frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types svelte-trusted-html";
+    frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types svelte-trusted-html hob-worker";
+
+/// The script that keeps the page's files in the browser. It lies in the folder of the page and answers for `/`, which browsers
+/// allow only where the server does.
+const WORKER: &str = "sw.js";
 
 /// What `/` says to programs. Ollama's clients look for its words.
 const GREETING: &str = "Hob is running. Ollama is running, as far as its clients are concerned.\n";
@@ -85,6 +89,9 @@ fn answer(name: &str, bytes: &'static [u8]) -> Response {
     // Vite puts a digest of their content into the names of files in `assets`; the others are asked for anew.
     let kept = if name.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(kept));
+    if name == WORKER {
+        headers.insert(HeaderName::from_static("service-worker-allowed"), HeaderValue::from_static("/"));
+    }
     protect(response)
 }
 
@@ -142,6 +149,15 @@ mod tests {
         for program in [None, Some("*/*"), Some("application/json"), Some("text/plain")] {
             assert!(!wants(program), "{program:?}");
         }
+    }
+
+    #[test]
+    fn the_script_that_keeps_files_answers_for_all_of_the_page() {
+        let of = |name: &str| answer(name, b"").headers().get("service-worker-allowed").cloned();
+        assert_eq!(of(WORKER), Some(HeaderValue::from_static("/")));
+        assert_eq!(of("assets/index.js"), None);
+        // It has to be looked for anew, or an old one would stay.
+        assert_eq!(answer(WORKER, b"").headers()[header::CACHE_CONTROL], "no-cache");
     }
 
     #[test]

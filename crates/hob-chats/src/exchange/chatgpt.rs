@@ -193,6 +193,7 @@ impl Tree {
             finish: None,
             stats: None,
             thought_ms: None,
+            calls: Vec::new(),
         });
     }
 }

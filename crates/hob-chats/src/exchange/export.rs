@@ -111,9 +111,16 @@ fn write_message(message: &Message, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "\n*Attached: {}*\n\n{}", file.name, fenced(&file.text))?;
     }
     match message.text.trim_end() {
-        "" => Ok(()),
-        text => writeln!(out, "\n{text}"),
+        "" => {}
+        text => writeln!(out, "\n{text}")?,
     }
+    for call in &message.calls {
+        writeln!(out, "\n*Called: {}*\n\n{}", call.name, fenced(&call.arguments))?;
+        if let Some(result) = &call.result {
+            writeln!(out, "\n*Result*\n\n{}", fenced(result))?;
+        }
+    }
+    Ok(())
 }
 
 /// A block of text with a fence that is longer than any inside.

@@ -2,7 +2,7 @@
 
 use crate::{Bench, all, chat, id, say};
 use hob_chats::{
-    Above, Attachment, Error, Format, Id, Imported, Message, Role, Settings, State, Stats, Trouble,
+    Above, Attachment, Call, Error, Format, Id, Imported, Message, Role, Settings, State, Stats, Trouble,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -111,6 +111,8 @@ fn markdown_shows_one_branch() {
         attachments: vec![Attachment { name: "a.txt".into(), text: "x ``` y\n".into() }],
         ..say("question", None, "What is it?")
     };
+    let call =
+        Call { id: "c".into(), name: "look".into(), arguments: "{}".into(), result: Some("A box".into()) };
     let answer = |name: &str, text: &str| Message {
         role: Role::Assistant,
         model: Some("ember".into()),
@@ -119,10 +121,20 @@ fn markdown_shows_one_branch() {
     let mut one = chat("one", Some("second"));
     one.title = "A\ntitle".into();
     one.settings.system = "Be brief.\nBe kind.".into();
-    bench.chats.put(&one, &[question, answer("first", "No."), answer("second", "A text.\n")]).unwrap();
+    bench
+        .chats
+        .put(
+            &one,
+            &[
+                question,
+                answer("first", "No."),
+                Message { calls: vec![call], ..answer("second", "A text.\n") },
+            ],
+        )
+        .unwrap();
     bench.chats.put(&chat("two", None), &[]).unwrap();
     let expected = "# A title\n\n> System: Be brief.\n> Be kind.\n\n## You\n\n*Attached: a.txt*\n\n````\nx ``` y\n````\n\n\
-        What is it?\n\n## ember\n\nA text.\n";
+        What is it?\n\n## ember\n\nA text.\n\n*Called: look*\n\n```\n{}\n```\n\n*Result*\n\n```\nA box\n```\n";
     assert_eq!(export(&bench, Some(&[id("one")]), Format::Markdown), expected);
     let both = export(&bench, None, Format::Markdown);
     assert!(both.contains("# Chat two\n\n---\n\n# A title"), "{both}");

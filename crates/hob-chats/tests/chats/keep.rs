@@ -2,8 +2,14 @@
 
 use crate::{Bench, all, chat, files, id, say};
 use hob_chats::{
-    Attachment, Error, Finish, Message, Role, Sampling, Settings, State, Stats, Taken, Trouble, limits,
+    Attachment, Call, Error, Finish, Message, Role, Sampling, Settings, State, Stats, Taken, Tool,
+    ToolChoice, Trouble, limits,
 };
+
+fn call(result: Option<&str>) -> Call {
+    let arguments = "{\"b\": 1, \"a\": 1}".to_owned();
+    Call { id: "call_1".into(), name: "add".into(), arguments, result: result.map(str::to_owned) }
+}
 
 /// A message in which every field says something.
 fn full() -> Message {
@@ -18,6 +24,7 @@ fn full() -> Message {
         finish: Some(Finish::ToolCalls),
         stats: Some(Stats { prompt_tokens: 7, per_second: 0.1 + 0.2, ..Stats::default() }),
         thought_ms: Some(1234),
+        calls: vec![call(Some("2")), call(None)],
         ..say("answer", Some("first"), "Grüße 漢字 \u{1f525}\0 '); DROP TABLE chats; --")
     }
 }
@@ -29,13 +36,31 @@ fn everything_comes_back_as_it_was() {
     kept.title = "'\";--\0 Title 漢".into();
     (kept.is_named, kept.is_private, kept.folder) = (true, true, Some("Work".into()));
     let sampling = Sampling { temperature: Some(0.1), seed: Some(u64::MAX), ..Sampling::default() };
-    kept.settings = Settings { model: Some("m".into()), think: Some(false), sampling, ..Settings::default() };
+    let object = |text| serde_json::from_str(text).unwrap();
+    let tool = Tool {
+        name: "add".into(),
+        description: "Adds".into(),
+        parameters: object("{\"type\":\"object\"}"),
+        strict: true,
+    };
+    kept.settings = Settings {
+        model: Some("m".into()),
+        think: Some(false),
+        sampling,
+        // Not in the order of the alphabet: answers are written in this one.
+        schema: Some(object("{\"type\":\"object\",\"properties\":{\"b\":{},\"a\":{}}}")),
+        tools: vec![tool],
+        tool_choice: ToolChoice::Required,
+        ..Settings::default()
+    };
     let messages = vec![say("first", None, ""), full()];
     assert_eq!(bench.chats.put(&kept, &messages).unwrap(), 1);
     let other = bench.again();
     assert_eq!(other.get(&kept.id).unwrap().chat, kept);
     assert_eq!(all(&other, &kept.id), messages);
     assert_eq!(other.branch(&kept.id).unwrap(), messages);
+    let schema = serde_json::to_string(&other.get(&kept.id).unwrap().chat.settings.schema).unwrap();
+    assert_eq!(schema, "{\"type\":\"object\",\"properties\":{\"b\":{},\"a\":{}}}");
     kept.title = "Other".into();
     kept.created = 9;
     assert_eq!(other.put(&kept, &[]).unwrap(), 2);
@@ -44,6 +69,40 @@ fn everything_comes_back_as_it_was() {
     assert_eq!(other.put_messages(&kept.id, &[Message { text: "new".into(), ..full() }]).unwrap(), 3);
     assert_eq!(all(&bench.chats, &kept.id)[1].text, "new");
     bench.chats.verify().unwrap();
+}
+
+/// Calls are kept beside the figures, which stay what they are, and a row without calls is as it was before there were any.
+#[test]
+fn calls_and_figures_do_not_mix() {
+    let bench = Bench::new();
+    let stats = Stats { answer_tokens: 3, ..Stats::default() };
+    let answer = |name: &str, stats: Option<Stats>, calls: Vec<Call>| Message {
+        role: Role::Assistant,
+        stats,
+        calls,
+        ..say(name, None, "")
+    };
+    let messages = [
+        answer("both", Some(stats.clone()), vec![call(Some("2"))]),
+        answer("figures", Some(stats.clone()), Vec::new()),
+        answer("calls", None, vec![call(None)]),
+        answer("none", None, Vec::new()),
+    ];
+    bench.chats.put(&chat("one", None), &messages).unwrap();
+    assert_eq!(all(&bench.chats, &id("one")), messages);
+    let taken: Vec<Stats> = bench.chats.taken(0).unwrap().into_iter().map(|taken| taken.stats).collect();
+    assert_eq!(taken, [stats.clone(), stats.clone()]);
+    let file = rusqlite::Connection::open(bench.file()).unwrap();
+    let column = |name: &str| {
+        let sql = "SELECT stats FROM messages WHERE id = ?1";
+        file.query_row(sql, [id(name).as_str()], |row| row.get::<_, Option<String>>(0)).unwrap()
+    };
+    assert_eq!(column("figures"), Some(serde_json::to_string(&stats).unwrap()));
+    assert_eq!(column("none"), None);
+    // What comes of a call is told later.
+    let told = answer("calls", None, vec![call(Some("late"))]);
+    bench.chats.put_messages(&id("one"), std::slice::from_ref(&told)).unwrap();
+    assert_eq!(all(&bench.chats, &id("one"))[2], told);
 }
 
 #[test]
@@ -165,7 +224,7 @@ fn what_is_too_large_or_makes_no_sense_is_refused() {
     }
     let base = || chat("one", None);
     let long = |max: usize| "x".repeat(max + 1);
-    let mut wrong = vec![base(); 7];
+    let mut wrong = vec![base(); 10];
     wrong[0].title = long(limits::TITLE_BYTES_MAX);
     wrong[1].title = " ".into();
     wrong[2].folder = Some(long(limits::FOLDER_BYTES_MAX));
@@ -173,18 +232,30 @@ fn what_is_too_large_or_makes_no_sense_is_refused() {
     wrong[4].updated = -1;
     wrong[5].settings.sampling.temperature = Some(f64::NAN);
     wrong[6].created = limits::TIME_MAX + 1;
+    let tool = |name: String| Tool {
+        name,
+        description: String::new(),
+        parameters: serde_json::Map::new(),
+        strict: false,
+    };
+    let large = serde_json::Map::from_iter([("title".to_owned(), long(limits::SCHEMA_BYTES_MAX).into())]);
+    wrong[7].settings.schema = Some(large);
+    wrong[8].settings.tools = vec![tool("a".into()); limits::TOOLS_MAX + 1];
+    wrong[9].settings.tools = vec![tool(String::new())];
     for chat in wrong {
         assert!(matches!(bench.chats.put(&chat, &[]), Err(Error::Field { .. })));
     }
     let base = || say("m", None, "");
     let file = |text: String| Attachment { name: "n".into(), text };
-    let mut wrong = vec![base(); 6];
+    let mut wrong = vec![base(); 8];
     wrong[0].text = long(limits::TEXT_BYTES_MAX);
     wrong[1].thought = long(limits::TEXT_BYTES_MAX);
     wrong[2].attachments = vec![file(String::new()); limits::ATTACHMENTS_MAX + 1];
     wrong[3].attachments = vec![file(long(limits::ATTACHMENTS_BYTES_MAX))];
     wrong[4].thought_ms = Some(-1);
     wrong[5].stats = Some(Stats { per_second: f64::INFINITY, ..Stats::default() });
+    wrong[6].calls = vec![Call { result: Some(long(limits::CALL_BYTES_MAX)), ..call(None) }];
+    wrong[7].calls = vec![Call { name: String::new(), ..call(None) }];
     for message in wrong {
         assert!(matches!(bench.chats.put(&chat("one", None), &[message]), Err(Error::Field { .. })));
     }

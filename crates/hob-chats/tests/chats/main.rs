@@ -75,6 +75,7 @@ pub fn say(name: &str, parent: Option<&str>, text: &str) -> Message {
         finish: None,
         stats: None,
         thought_ms: None,
+        calls: Vec::new(),
     }
 }
 

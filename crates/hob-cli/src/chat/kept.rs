@@ -1,14 +1,14 @@
 //! The conversation in the store, where the page and `hob chats` see it.
 
-use super::ChatArgs;
 use super::prompt::Prompt;
 use super::turn::Turn;
+use super::{ChatArgs, history};
 use crate::fail::{note, usage};
 use crate::which::{self, Which};
 use crate::{chats, platform};
 use hob::FinishReason;
 use hob_chats::{Attachment, Chat, Chats, Finish, Id, Message, Role, Settings, State, Stats, title_of};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::path::Path;
 
 /// A conversation that was kept before and is gone on with.
@@ -34,6 +34,10 @@ impl Resumed {
         if branch.last().is_some_and(|message| message.role == Role::User) {
             note("the last message of this conversation got no answer; it stays in a branch of its own");
             branch.pop();
+        }
+        let Settings { schema, tools, .. } = &listed.chat.settings;
+        if schema.is_some() || !tools.is_empty() {
+            note("answers here follow no schema and call no tools of this conversation; the page does that");
         }
         Ok(Some(Self { chat: listed.chat, branch }))
     }
@@ -71,22 +75,9 @@ impl Resumed {
         self.chat.settings.think
     }
 
-    /// What was said, as a model takes it. Answers that came to nothing are left out, and what was said around them is put
-    /// together: most models were taught that both sides take turns.
+    /// What was said, as a model takes it.
     pub fn messages(&self) -> Vec<Value> {
-        let mut messages: Vec<(Role, String)> = Vec::new();
-        for message in &self.branch {
-            let files = message.attachments.iter().map(|file| (file.name.clone(), file.text.clone()));
-            let text = Some(message.text.clone()).filter(|text| !text.is_empty());
-            let content = Prompt { text, files: files.collect(), piped: None }.message();
-            match messages.last_mut() {
-                _ if content.trim().is_empty() => {}
-                Some((role, before)) if *role == message.role => *before += &format!("\n\n{content}"),
-                _ => messages.push((message.role, content)),
-            }
-        }
-        let role = |role| if role == Role::User { "user" } else { "assistant" };
-        messages.into_iter().map(|(who, content)| json!({"role": role(who), "content": content})).collect()
+        history::messages(&self.branch)
     }
 
     /// What people see of it before they go on.
@@ -313,5 +304,6 @@ fn message(role: Role, parent: Option<Id>) -> Message {
         finish: None,
         stats: None,
         thought_ms: None,
+        calls: Vec::new(),
     }
 }

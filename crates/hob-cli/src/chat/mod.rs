@@ -4,6 +4,7 @@ mod args;
 mod builtin;
 mod commands;
 mod editor;
+mod history;
 mod kept;
 mod print;
 mod prompt;

@@ -1,6 +1,7 @@
 //! Conversations as files, out and in: streams in both directions, so that their size does not matter.
 
 use super::query::Query;
+use super::shapes::{ChatSkipped, ImportReport};
 use super::{answer, work};
 use crate::problem::{Dialect, Kind, Problem};
 use crate::{App, clock, ids, limits, wire};
@@ -8,8 +9,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, Request, Uri, header};
 use axum::response::Response;
 use futures_util::StreamExt;
-use hob_chats::{Above, Format, Id, Imported};
-use serde_json::{Value, json};
+use hob_chats::{Above, Format, Id, Imported, Skipped};
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 use tokio::runtime::Handle;
@@ -90,7 +90,7 @@ pub async fn import(app: App, request: Request<Body>) -> Response {
     answer(take(&app, request).await)
 }
 
-async fn take(app: &App, request: Request<Body>) -> Result<Value, Problem> {
+async fn take(app: &App, request: Request<Body>) -> Result<ImportReport, Problem> {
     let (parts, body) = request.into_parts();
     wire::check_type(&parts.headers)?;
     let chats = app.chats.chats()?;
@@ -105,7 +105,7 @@ async fn take(app: &App, request: Request<Body>) -> Result<Value, Problem> {
     pass_on(body, frames).await;
     let taken =
         taking.await.map_err(|_| Problem::new(Kind::Internal, "the conversations could not be imported"))?;
-    Ok(told(&taken?))
+    Ok(told(taken?))
 }
 
 /// Passes a body on to the thread that reads it, until it ends or nobody reads any more.
@@ -166,12 +166,12 @@ impl Read for Incoming {
     }
 }
 
-fn told(imported: &Imported) -> Value {
-    let reasons = imported.reasons.iter().map(|skipped| json!({"title": skipped.title, "why": skipped.why}));
-    json!({
-        "imported": imported.taken,
-        "known": imported.known,
-        "skipped": imported.skipped,
-        "reasons": reasons.collect::<Vec<_>>(),
-    })
+fn told(imported: Imported) -> ImportReport {
+    let reason = |skipped: Skipped| ChatSkipped { title: skipped.title, why: skipped.why };
+    ImportReport {
+        imported: imported.taken,
+        known: imported.known,
+        skipped: imported.skipped,
+        reasons: imported.reasons.into_iter().map(reason).collect(),
+    }
 }

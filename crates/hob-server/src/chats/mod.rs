@@ -2,6 +2,7 @@
 
 mod carry;
 mod query;
+pub mod shapes;
 
 pub use carry::{export, import};
 
@@ -15,7 +16,9 @@ use axum::http::{Request, Uri};
 use axum::response::Response;
 use hob_chats::{Chat, Chats, Cursor, Error, Id, Message};
 pub use query::Query;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
+use shapes::{ChatKept, ChatsPage, Deleted, HitsReport, MessagesPage};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
@@ -81,7 +84,7 @@ pub async fn list(app: App, uri: Uri) -> Response {
         let limit = query.limit()?;
         let listing = work(&app, move |chats| chats.list(after, limit)).await?;
         let next = listing.next.map(|next| next.to_string());
-        Ok(json!({"chats": values(&listing.chats), "next": next}))
+        Ok(ChatsPage { chats: listing.chats, next })
     };
     answer(list.await)
 }
@@ -90,8 +93,7 @@ pub async fn list(app: App, uri: Uri) -> Response {
 pub async fn get(app: App, Path(id): Path<String>) -> Response {
     let get = async {
         let id = Id::parse(&id)?;
-        let listed = work(&app, move |chats| chats.get(&id)).await?;
-        Ok(value(&listed))
+        work(&app, move |chats| chats.get(&id)).await
     };
     answer(get.await)
 }
@@ -110,7 +112,7 @@ pub async fn put(app: App, Path(id): Path<String>, request: Request<Body>) -> Re
         }
         let messages = messages_of(&mut body)?;
         let version = work(&app, move |chats| chats.put(&chat, &messages)).await?;
-        Ok(json!({"version": version}))
+        Ok(ChatKept { version })
     };
     answer(put.await)
 }
@@ -120,7 +122,7 @@ pub async fn delete(app: App, Path(id): Path<String>) -> Response {
     let delete = async {
         let id = Id::parse(&id)?;
         work(&app, move |chats| chats.delete(&id)).await?;
-        Ok(json!({"deleted": 1}))
+        Ok(Deleted { deleted: 1 })
     };
     answer(delete.await)
 }
@@ -131,7 +133,7 @@ pub async fn messages(app: App, Path(id): Path<String>, uri: Uri) -> Response {
         let query = Query::of(&uri)?;
         let (id, after, limit) = (Id::parse(&id)?, query.number("after")?, query.limit()?);
         let page = work(&app, move |chats| chats.messages(&id, after, limit)).await?;
-        Ok(json!({"messages": values(&page.messages), "next": page.next}))
+        Ok(MessagesPage { messages: page.messages, next: page.next })
     };
     answer(messages.await)
 }
@@ -143,7 +145,7 @@ pub async fn put_messages(app: App, Path(id): Path<String>, request: Request<Bod
         let id = Id::parse(&id)?;
         let messages = messages_of(&mut body)?;
         let version = work(&app, move |chats| chats.put_messages(&id, &messages)).await?;
-        Ok(json!({"version": version}))
+        Ok(ChatKept { version })
     };
     answer(put.await)
 }
@@ -152,8 +154,8 @@ pub async fn put_messages(app: App, Path(id): Path<String>, request: Request<Bod
 pub async fn delete_message(app: App, Path((id, message)): Path<(String, String)>) -> Response {
     let delete = async {
         let (id, message) = (Id::parse(&id)?, Id::parse(&message)?);
-        let count = work(&app, move |chats| chats.delete_message(&id, &message)).await?;
-        Ok(json!({"deleted": count}))
+        let deleted = work(&app, move |chats| chats.delete_message(&id, &message)).await?;
+        Ok(Deleted { deleted })
     };
     answer(delete.await)
 }
@@ -164,24 +166,16 @@ pub async fn search(app: App, uri: Uri) -> Response {
         let query = Query::of(&uri)?;
         let (text, limit) = (query.get("q").unwrap_or_default().to_owned(), query.limit()?);
         let hits = work(&app, move |chats| chats.search(&text, limit)).await?;
-        Ok(json!({"hits": values(&hits)}))
+        Ok(HitsReport { hits })
     };
     answer(search.await)
 }
 
-fn answer(result: Result<Value, Problem>) -> Response {
+fn answer(result: Result<impl Serialize, Problem>) -> Response {
     match result {
-        Ok(value) => wire::ok(&value),
+        Ok(value) => wire::answer(&value),
         Err(problem) => problem.respond(Dialect::OpenAi),
     }
-}
-
-fn value(value: &impl serde::Serialize) -> Value {
-    serde_json::to_value(value).expect("our own types have texts as keys")
-}
-
-fn values(list: &[impl serde::Serialize]) -> Vec<Value> {
-    list.iter().map(value).collect()
 }
 
 /// A part of a body as what it should be.

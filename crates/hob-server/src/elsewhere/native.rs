@@ -135,7 +135,7 @@ described! {
     }
 
     /// A question about a question: would it leave, and what would?
-    pub struct PlanWanted {
+    pub struct AskPlanWanted {
         /// The conversation, as for an answer.
         messages: Vec<AnyMessage>,
         /// The target, by its name; the router chooses unless it is said.
@@ -147,7 +147,7 @@ described! {
     }
 
     /// What would happen to a question. Nothing was sent.
-    pub struct PlanReport {
+    pub struct AskPlan {
         /// Whether it stays on this machine.
         stays: bool,
         /// Whether sending it needs the user to name the target, as the mode is not hybrid.
@@ -214,6 +214,7 @@ described! {
 }
 
 /// A message, in any form that the chat interface takes.
+#[derive(Clone, Debug)]
 pub struct AnyMessage;
 
 impl serde::Serialize for AnyMessage {
@@ -407,9 +408,9 @@ fn counts(found: &BTreeMap<Label, usize>) -> Vec<KindCount> {
     found.iter().map(|(label, count)| KindCount { kind: label.to_string(), count: *count as u64 }).collect()
 }
 
-fn plan_of(plan: &Plan, is_advice: bool) -> PlanReport {
+fn plan_of(plan: &Plan, is_advice: bool) -> AskPlan {
     let (told, cleared) = (&plan.told, plan.cleared());
-    PlanReport {
+    AskPlan {
         stays: cleared.is_none(),
         is_advice,
         target: told.target.clone(),

@@ -173,12 +173,14 @@ impl Thread {
             self.let_go();
             let metrics = &self.metrics;
             let listeners = &mut self.listeners;
+            let work = metrics.work();
             let stepped = self.answers.step(clock::now(), &mut |id, event| {
                 let Some(listener) = listeners.get_mut(&id) else { return };
                 if listener.hear(event, metrics) {
                     listeners.remove(&id);
                 }
             });
+            drop(work);
             self.metrics.steps(stepped);
             self.tell_doing();
         }
@@ -198,7 +200,9 @@ impl Thread {
                 let engine = self.answers.model().engine();
                 // Models that generate have no pooling of their own; the mean is what others take of them.
                 let pooling = engine.model().pooling().unwrap_or(Pooling::Mean);
+                let work = self.metrics.work();
                 let vectors = engine.embed_many(&texts, Some(pooling));
+                drop(work);
                 let _ = reply.send(vectors.map_err(|error| hob::Error::from(error).into()));
             }
             Command::Embed { .. } => {}

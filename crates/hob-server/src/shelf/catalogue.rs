@@ -1,8 +1,8 @@
 //! Well-known models beside what this machine can hold and how fast it reads: what fits, and how fast it would answer.
 
 use super::Shelf;
+use super::report::{EntryReport, MemoryReport, VariantReport};
 use hob_store::{Catalogue, Entry, Fit, ModelName, Need, Variant};
-use serde_json::{Value, json};
 use std::sync::OnceLock;
 
 /// Tokens that memory is estimated for.
@@ -45,16 +45,16 @@ pub fn expected_speed(bytes: u64, gb_s: Option<f64>) -> Option<f64> {
 }
 
 /// What a model needs of memory, and whether it is there.
-pub fn memory(entry: Option<&Entry>, bytes: u64, free: Option<u64>) -> Value {
+pub fn memory(entry: Option<&Entry>, bytes: u64, free: Option<u64>) -> MemoryReport {
     let context = entry.map_or(CONTEXT, |entry| CONTEXT.min(entry.context));
     let need = Need::of(entry, bytes, context);
-    json!({
-        "needed_bytes": need.total(),
-        "context": context,
-        "free_bytes": free,
-        "fit": free.map(|free| fit_name(need.fit(free))),
-        "method": "estimated",
-    })
+    MemoryReport {
+        needed_bytes: need.total(),
+        context,
+        free_bytes: free,
+        fit: free.map(|free| fit_name(need.fit(free))),
+        method: "estimated",
+    }
 }
 
 fn fit_name(fit: Fit) -> &'static str {
@@ -83,40 +83,46 @@ impl Shelf {
 }
 
 /// The whole catalogue. `here` are the models of the store, `free` bytes of memory can be had.
-pub fn list(here: &[ModelName], free: Option<u64>, gb_s: Option<f64>) -> Value {
+pub fn list(here: &[ModelName], free: Option<u64>, gb_s: Option<f64>) -> Vec<EntryReport> {
     let entries = &Catalogue::built_in().entries;
     entries
         .iter()
         .map(|entry| {
             let variants = entry.variants.iter().map(|variant| row(entry, variant, here, free, gb_s));
-            json!({
-                "name": entry.name,
-                "title": entry.title,
-                "architecture": entry.architecture,
-                "parameters": (entry.billions * 1e9).round(),
-                "context": entry.context,
-                "license": entry.license,
-                "capabilities": entry.capabilities,
-                "variants": variants.collect::<Vec<_>>(),
-            })
+            EntryReport {
+                name: entry.name.clone(),
+                title: entry.title.clone(),
+                architecture: entry.architecture.clone(),
+                parameters: (entry.billions * 1e9).round(),
+                context: entry.context,
+                license: entry.license.clone(),
+                capabilities: entry.capabilities.clone(),
+                variants: variants.collect(),
+            }
         })
         .collect()
 }
 
-fn row(entry: &Entry, variant: &Variant, here: &[ModelName], free: Option<u64>, gb_s: Option<f64>) -> Value {
+fn row(
+    entry: &Entry,
+    variant: &Variant,
+    here: &[ModelName],
+    free: Option<u64>,
+    gb_s: Option<f64>,
+) -> VariantReport {
     let name = format!("{}:{}", entry.name, variant.quant);
     let is_here = ModelName::parse(&name).is_ok_and(|name| here.contains(&name));
     // Models that keep a table of their layers' own inputs on disk read about their published "effective" part of it.
     let read = variant.bytes().map(|bytes| (bytes as f64 * entry.read_share()) as u64);
-    json!({
-        "name": name,
-        "quantization": variant.quant,
-        "repo": variant.repo,
-        "bytes_about": variant.bytes(),
-        "is_here": is_here,
-        "memory": variant.bytes().map(|bytes| memory(Some(entry), bytes, free)),
-        "tokens_per_second_about": read.and_then(|bytes| expected_speed(bytes, gb_s)),
-    })
+    VariantReport {
+        name,
+        quantization: variant.quant.clone(),
+        repo: variant.repo.clone(),
+        bytes_about: variant.bytes(),
+        is_here,
+        memory: variant.bytes().map(|bytes| memory(Some(entry), bytes, free)),
+        tokens_per_second_about: read.and_then(|bytes| expected_speed(bytes, gb_s)),
+    }
 }
 
 #[cfg(test)]
@@ -136,19 +142,15 @@ mod tests {
     fn what_fits_is_told_for_every_entry() {
         let here = [ModelName::parse("qwen3-0.6b:Q8_0").unwrap()];
         let all = list(&here, Some(3_000_000_000), Some(10.0));
-        let all = all.as_array().unwrap();
         assert_eq!(all.len(), Catalogue::built_in().entries.len());
-        let variants: Vec<&Value> =
-            all.iter().flat_map(|entry| entry["variants"].as_array().unwrap()).collect();
-        assert_eq!(variants.iter().filter(|v| v["is_here"] == true).count(), 1);
+        let variants: Vec<&VariantReport> = all.iter().flat_map(|entry| &entry.variants).collect();
+        assert_eq!(variants.iter().filter(|v| v.is_here).count(), 1);
         for fit in ["fits", "too_large"] {
-            assert!(variants.iter().any(|v| v["memory"]["fit"] == fit), "{fit}");
+            let is_meant =
+                |v: &&VariantReport| v.memory.as_ref().is_some_and(|memory| memory.fit == Some(fit));
+            assert!(variants.iter().any(is_meant), "{fit}");
         }
-        assert!(
-            variants
-                .iter()
-                .filter(|v| v["bytes_about"].is_u64())
-                .all(|v| v["tokens_per_second_about"].is_f64())
-        );
+        let known = variants.iter().filter(|v| v.bytes_about.is_some());
+        assert!(known.clone().count() > 0 && known.clone().all(|v| v.tokens_per_second_about.is_some()));
     }
 }

@@ -1,12 +1,12 @@
 //! One pull or adoption: what is known of it, and how it is told.
 
 use super::rate::Rate;
+use super::report::{PullReport, PullTrouble};
 use super::trouble;
 use crate::ids;
 use crate::problem::{Kind, Problem};
 use hob_store::import::Candidate;
 use hob_store::{Error, ModelName, Phase, Plan, PullProgress, Puller, Reference, Unfinished};
-use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -36,6 +36,9 @@ pub enum State {
 }
 
 impl State {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Queued, Self::Running, Self::Paused, Self::Failed, Self::Done];
+
     /// One word for programs.
     pub fn name(self) -> &'static str {
         match self {
@@ -250,11 +253,11 @@ impl Job {
             phase: self.phase,
             part,
             error: self.error.clone(),
-            json: self.to_json(),
+            report: self.report(),
         }
     }
 
-    fn to_json(&self) -> Value {
+    fn report(&self) -> PullReport {
         let is_loading = self.state == State::Running && self.phase == Some(Phase::Downloading);
         let rate = self.rate.per_second().filter(|_| is_loading);
         let left = rate.filter(|rate| *rate >= 1.0);
@@ -263,23 +266,27 @@ impl Job {
             Task::Pull(reference) => ("pull", reference.to_string()),
             Task::Adopt(candidate) => ("adopt", candidate.place.display().to_string()),
         };
-        json!({
-            "id": self.id,
-            "kind": kind,
-            "name": self.title(),
-            "reference": reference,
-            "state": self.state.name(),
-            "phase": self.phase.filter(|_| self.state == State::Running).map(Phase::name),
-            "done_bytes": self.done,
-            "total_bytes": self.total,
-            "bytes_per_second": rate,
-            "seconds_left": left,
-            "license": self.license,
-            "retry": self.retry.as_ref().filter(|_| self.state == State::Running).map(|(failure, _)| failure),
-            "error": self.error.as_ref().map(|told| json!({
-                "message": told.message, "advice": told.advice, "code": told.problem.code,
-            })),
-        })
+        let error = self.error.as_ref().map(|told| PullTrouble {
+            message: told.message.clone(),
+            advice: told.advice,
+            code: told.problem.code,
+        });
+        let is_running = self.state == State::Running;
+        PullReport {
+            id: self.id.clone(),
+            kind,
+            name: self.title(),
+            reference,
+            state: self.state,
+            phase: self.phase.filter(|_| is_running).map(Phase::name),
+            done_bytes: self.done,
+            total_bytes: self.total,
+            bytes_per_second: rate,
+            seconds_left: left,
+            license: self.license.clone(),
+            retry: self.retry.as_ref().filter(|_| is_running).map(|(failure, _)| failure.clone()),
+            error,
+        }
     }
 }
 
@@ -295,5 +302,5 @@ pub struct Snapshot {
     /// Why it could not go on.
     pub error: Option<Told>,
     /// All of it, for programs.
-    pub json: Value,
+    pub report: PullReport,
 }

@@ -9,6 +9,7 @@ mod jobs;
 mod models;
 pub mod native;
 mod rate;
+pub mod report;
 mod trouble;
 mod work;
 

@@ -1,5 +1,9 @@
 //! `/hob/v1/shelf`: models that are kept and models on their way, for the page and for programs.
 
+use super::report::{
+    CatalogueReport, FoundModel, FoundReport, KeptModel, ModelNamed, ModelRemoved, PlanReport, PlannedFile,
+    PullGone, PullsReport, ShelfReport,
+};
 use super::{Shelf, catalogue, models, problem};
 use crate::App;
 use crate::fields::Fields;
@@ -9,8 +13,9 @@ use crate::wire::{self, Gone, Out};
 use axum::extract::Path;
 use axum::response::Response;
 use hob_store::import::{self, Candidate};
-use hob_store::{ModelName, Reference, Source};
-use serde_json::{Value, json};
+use hob_store::{ModelName, Reference, RemoteFile, Source};
+use serde::Serialize;
+use serde_json::Value;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
@@ -18,9 +23,9 @@ use std::time::Duration;
 const EVENT_TIME: Duration = Duration::from_millis(250);
 
 /// The answer, or what is wrong.
-fn answer(result: Result<Value, Problem>) -> Response {
+fn answer(result: Result<impl Serialize, Problem>) -> Response {
     match result {
-        Ok(value) => wire::ok(&value),
+        Ok(value) => wire::answer(&value),
         Err(problem) => problem.respond(Dialect::OpenAi),
     }
 }
@@ -41,7 +46,7 @@ pub async fn list(app: App) -> Response {
     answer(listed(&app).await)
 }
 
-async fn listed(app: &App) -> Result<Value, Problem> {
+async fn listed(app: &App) -> Result<ShelfReport, Problem> {
     let shelf = shelf(app)?;
     let gb_s = bandwidth(shelf).await;
     let found = shelf.with_store(|store| {
@@ -49,9 +54,12 @@ async fn listed(app: &App) -> Result<Value, Problem> {
         Ok((listing, usage, hob_store::free_bytes(store.root())))
     });
     let (listing, usage, free) = found.await?;
-    let mut answer = models::list(app, &listing.models, &usage, free, gb_s);
-    answer["problems"] = listing.problems.iter().map(ToString::to_string).collect();
-    Ok(answer)
+    Ok(ShelfReport {
+        models: models::list(app, &listing.models, &usage, gb_s),
+        disk: models::disk(&usage, free),
+        read_gb_per_second: gb_s,
+        problems: listing.problems.iter().map(ToString::to_string).collect(),
+    })
 }
 
 /// The first request waits until this machine is measured.
@@ -68,7 +76,7 @@ pub async fn one(app: App, Path(name): Path<String>) -> Response {
     answer(details(&app, name).await)
 }
 
-async fn details(app: &App, name: String) -> Result<Value, Problem> {
+async fn details(app: &App, name: String) -> Result<KeptModel, Problem> {
     let shelf = shelf(app)?;
     let found = shelf.with_store(move |store| store.find(&name)).await?;
     app.check_name(&found.name.to_string())?;
@@ -76,7 +84,7 @@ async fn details(app: &App, name: String) -> Result<Value, Problem> {
     // One that cannot be opened is told all the same, with the reason.
     let opened = app.look(&found.name.to_string()).await;
     let mut told = models::model(app, &found, None, gb_s);
-    told["error"] = opened.err().map(|problem| problem.message).into();
+    told.error = opened.err().map(|problem| problem.message);
     Ok(told)
 }
 
@@ -89,7 +97,7 @@ pub async fn remove(app: App, Path(name): Path<String>) -> Response {
 ///
 /// # Errors
 /// There is none, it is not of the store, or it is in use.
-pub async fn removed(app: &App, name: &str) -> Result<Value, Problem> {
+pub async fn removed(app: &App, name: &str) -> Result<ModelRemoved, Problem> {
     let shelf = shelf(app)?;
     let wanted = name.to_owned();
     let found = match shelf.with_store(move |store| store.find(&wanted)).await {
@@ -104,14 +112,14 @@ pub async fn removed(app: &App, name: &str) -> Result<Value, Problem> {
     shelf.release(&exact, "it is being removed")?;
     let gone = shelf.with_store(move |store| store.remove(&exact)).await?;
     shelf.touch();
-    Ok(json!({"name": gone.name.to_string(), "bytes": gone.bytes, "files_stay": gone.is_outside()}))
+    Ok(ModelRemoved { name: gone.name.to_string(), bytes: gone.bytes, files_stay: gone.is_outside() })
 }
 
 /// `POST /hob/v1/shelf/copy`: a second name for a model.
 pub async fn copy(app: App, body: Value) -> Result<Response, Problem> {
     let fields = Fields::of(&body, "")?;
     copied(&app, fields.need_text("from")?, fields.need_text("to")?).await?;
-    Ok(wire::ok(&json!({"name": fields.need_text("to")?})))
+    Ok(wire::answer(&ModelNamed { name: fields.need_text("to")?.to_owned() }))
 }
 
 /// Gives a model a second name.
@@ -151,10 +159,8 @@ pub async fn catalogue(app: App) -> Response {
         let gb_s = bandwidth(shelf).await;
         let here = shelf.with_store(|store| store.list()).await?;
         let here: Vec<ModelName> = here.models.into_iter().map(|model| model.name).collect();
-        Ok(json!({
-            "models": catalogue::list(&here, app.machine.free_memory(), gb_s),
-            "read_gb_per_second": gb_s,
-        }))
+        let models = catalogue::list(&here, app.machine.free_memory(), gb_s);
+        Ok(CatalogueReport { models, read_gb_per_second: gb_s })
     };
     answer(found.await)
 }
@@ -177,16 +183,17 @@ pub async fn plan(app: App, body: Value) -> Result<Response, Problem> {
         _ => None,
     };
     let gb_s = bandwidth(&shelf).await;
-    Ok(wire::ok(&json!({
-        "name": plan.name.to_string(),
-        "license": plan.license.clone().or_else(|| entry.map(|entry| entry.license.clone())),
-        "is_gated": plan.is_gated,
-        "bytes": plan.bytes(),
-        "files": plan.files.iter().map(|file| json!({"path": file.path.as_str(), "bytes": file.bytes})).collect::<Vec<_>>(),
-        "disk_free_bytes": free,
-        "memory": catalogue::memory(entry, plan.bytes(), app.machine.free_memory()),
-        "tokens_per_second_about": catalogue::expected_speed(plan.bytes(), gb_s),
-    })))
+    let file = |file: &RemoteFile| PlannedFile { path: file.path.as_str().to_owned(), bytes: file.bytes };
+    Ok(wire::answer(&PlanReport {
+        name: plan.name.to_string(),
+        license: plan.license.clone().or_else(|| entry.map(|entry| entry.license.clone())),
+        is_gated: plan.is_gated,
+        bytes: plan.bytes(),
+        files: plan.files.iter().map(file).collect(),
+        disk_free_bytes: free,
+        memory: catalogue::memory(entry, plan.bytes(), app.machine.free_memory()),
+        tokens_per_second_about: catalogue::expected_speed(plan.bytes(), gb_s),
+    }))
 }
 
 fn closed() -> Problem {
@@ -207,38 +214,37 @@ pub async fn pulls(app: App) -> Response {
     answer(shelf(&app).map(snapshots))
 }
 
-fn snapshots(shelf: &Shelf) -> Value {
-    let all: Vec<Value> = shelf.snapshots().into_iter().map(|snapshot| snapshot.json).collect();
-    json!({"pulls": all})
+fn snapshots(shelf: &Shelf) -> PullsReport {
+    PullsReport { pulls: shelf.snapshots().into_iter().map(|snapshot| snapshot.report).collect() }
 }
 
 /// `POST /hob/v1/shelf/pulls`: begins one, or goes on with the one that there is.
 pub async fn pull(app: App, body: Value) -> Result<Response, Problem> {
     let shelf = shelf(&app)?;
     let (id, _) = shelf.pull(reference(&body)?)?;
-    Ok(wire::ok(&shelf.snapshot(&id)?.json))
+    Ok(wire::answer(&shelf.snapshot(&id)?.report))
 }
 
 /// `GET /hob/v1/shelf/pulls/{id}`.
 pub async fn one_pull(app: App, Path(id): Path<String>) -> Response {
-    answer(shelf(&app).and_then(|shelf| shelf.snapshot(&id)).map(|snapshot| snapshot.json))
+    answer(shelf(&app).and_then(|shelf| shelf.snapshot(&id)).map(|snapshot| snapshot.report))
 }
 
 /// `POST /hob/v1/shelf/pulls/{id}/pause`.
 pub async fn pause(app: App, Path(id): Path<String>) -> Response {
-    answer(shelf(&app).and_then(|shelf| shelf.pause(&id)).map(|snapshot| snapshot.json))
+    answer(shelf(&app).and_then(|shelf| shelf.pause(&id)).map(|snapshot| snapshot.report))
 }
 
 /// `POST /hob/v1/shelf/pulls/{id}/resume`.
 pub async fn resume(app: App, Path(id): Path<String>) -> Response {
-    answer(shelf(&app).and_then(|shelf| shelf.resume(&id)).map(|snapshot| snapshot.json))
+    answer(shelf(&app).and_then(|shelf| shelf.resume(&id)).map(|snapshot| snapshot.report))
 }
 
 /// `DELETE /hob/v1/shelf/pulls/{id}`: ends a pull and removes what it brought; forgets one that is done.
 pub async fn cancel(app: App, Path(id): Path<String>) -> Response {
     let gone = async {
         shelf(&app)?.cancel(&id).await?;
-        Ok(json!({"id": id, "deleted": true}))
+        Ok(PullGone { id, deleted: true })
     };
     answer(gone.await)
 }
@@ -261,7 +267,7 @@ async fn follow(shelf: Shelf, out: Out) -> Result<(), Gone> {
         if shelf.is_closed() {
             return Ok(());
         }
-        out.data(&snapshots(&shelf)).await?;
+        out.data(&serde_json::to_value(snapshots(&shelf)).unwrap_or_default()).await?;
         tokio::time::sleep(EVENT_TIME).await;
         if out.wait(changes.changed(), wire::SSE_IDLE).await?.is_err() {
             return Ok(());
@@ -273,16 +279,14 @@ async fn follow(shelf: Shelf, out: Out) -> Result<(), Gone> {
 pub async fn found(app: App) -> Response {
     let found = async {
         let (candidates, here) = scan(shelf(&app)?).await?;
-        let row = |candidate: &Candidate| {
-            json!({
-                "name": candidate.name.to_string(),
-                "program": candidate.program,
-                "place": candidate.place,
-                "bytes": candidate.bytes(),
-                "is_here": here.contains(&candidate.name),
-            })
+        let row = |candidate: &Candidate| FoundModel {
+            name: candidate.name.to_string(),
+            program: candidate.program,
+            place: candidate.place.to_string_lossy().into_owned(),
+            bytes: candidate.bytes(),
+            is_here: here.contains(&candidate.name),
         };
-        Ok(json!({"models": candidates.iter().map(row).collect::<Vec<_>>()}))
+        Ok(FoundReport { models: candidates.iter().map(row).collect() })
     };
     answer(found.await)
 }
@@ -316,7 +320,7 @@ pub async fn adopt(app: App, body: Value) -> Result<Response, Problem> {
         return Err(Problem::new(Kind::Conflict, message).code("model_exists"));
     }
     let id = shelf.adopt(candidate)?;
-    Ok(wire::ok(&shelf.snapshot(&id)?.json))
+    Ok(wire::answer(&shelf.snapshot(&id)?.report))
 }
 
 /// Waits until something happens to jobs.

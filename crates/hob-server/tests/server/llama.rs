@@ -25,6 +25,11 @@ fn properties_places_and_counts() {
         line.unwrap_or_else(|| panic!("{name}\n{}", page.body)).parse().unwrap()
     };
     assert_eq!(value("llamacpp:tokens_predicted_total"), 4.0);
+    // No counter of this machine is known to the server of a test.
+    let bound =
+        |bound: &str| value(&format!("hob_energy_joules_total{{method=\"estimated\",bound=\"{bound}\"}}"));
+    assert!(bound("low") > 0.0 && bound("low") < bound("high"));
+    assert!(!page.body.contains("measured"), "{}", page.body);
     assert!(value("llamacpp:prompt_tokens_total") >= 1.0 && value("hob_first_token_seconds_count") == 1.0);
 }
 

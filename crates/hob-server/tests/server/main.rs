@@ -18,5 +18,6 @@ mod openai;
 mod openapi;
 mod page;
 mod responses;
+mod shape;
 mod shelf;
 mod tls;

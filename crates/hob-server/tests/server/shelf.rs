@@ -1,6 +1,7 @@
 //! The shelf over HTTP: pulled from a stand-in hub with faults, paused, found again after a kill, adopted, removed.
 
 use crate::client::{Running, config, start_shelf};
+use crate::shape::Document;
 use hob_server::{Probe, ShelfConfig};
 use hob_store::import::Home;
 use hob_store::{Digest, Hubs, PullOptions, Puller, Store};
@@ -130,17 +131,24 @@ fn a_model_is_planned_pulled_chatted_with_copied_and_removed() {
     let plan = server.post("/hob/v1/shelf/plan", &json!({"model": "hf.co/o/small"})).ok();
     assert_eq!((&plan["name"], &plan["license"]), (&json!("hf.co/o/small:Q8_0"), &json!("mit")));
     assert_eq!(plan["bytes"], hob::builtin_bytes());
+    let document = Document::of(&server);
+    document.check("post", "/hob/v1/shelf/plan", &plan);
     let id = pull(&server, "hf.co/o/small");
     let job = wait(&server, &id, state("done"));
     assert_eq!((&job["done_bytes"], &job["license"]), (&plan["bytes"], &json!("mit")));
     assert_eq!(names(&server), ["hf.co/o/small:Q8_0"]);
+    document.check("get", "/hob/v1/shelf/pulls/{id}", &job);
+    document.check("get", "/hob/v1/shelf/pulls", &server.get("/hob/v1/shelf/pulls").ok());
+    document.check("get", "/hob/v1/shelf", &server.get("/hob/v1/shelf").ok());
     let body = json!({"model": "small", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 2});
     server.post("/v1/chat/completions", &body).ok();
     let one = server.get("/hob/v1/shelf/models/hf.co/o/small:Q8_0").ok();
     assert!(one["capabilities"].as_array().unwrap().contains(&json!("chat")), "{one}");
     assert!(one["is_loaded"] == true && one["quantization"].is_string(), "{one}");
     assert!(one["tokens_per_second_about"].as_f64().unwrap() > 1.0, "{one}");
-    server.post("/hob/v1/shelf/copy", &json!({"from": "small", "to": "second"})).ok();
+    document.check("get", "/hob/v1/shelf/models/{id}", &one);
+    let named = server.post("/hob/v1/shelf/copy", &json!({"from": "small", "to": "second"})).ok();
+    document.check("post", "/hob/v1/shelf/copy", &named);
     assert_eq!(names(&server), ["hf.co/o/small:Q8_0", "second"]);
     assert_eq!(
         server.post("/hob/v1/shelf/copy", &json!({"from": "small", "to": "second"})).refused(409)["code"],
@@ -152,6 +160,12 @@ fn a_model_is_planned_pulled_chatted_with_copied_and_removed() {
     );
     let gone = delete(&server, "/hob/v1/shelf/models/hf.co/o/small:Q8_0").ok();
     assert_eq!(gone["name"], "hf.co/o/small:Q8_0");
+    document.check("delete", "/hob/v1/shelf/models/{id}", &gone);
+    document.check(
+        "delete",
+        "/hob/v1/shelf/pulls/{id}",
+        &delete(&server, &format!("/hob/v1/shelf/pulls/{id}")).ok(),
+    );
     assert!(server.get("/hob/v1/status").ok()["loaded"].as_array().unwrap().is_empty());
     assert_eq!(delete(&server, "/hob/v1/shelf/models/hf.co/o/small").refused(404)["code"], "model_not_found");
     assert_eq!(delete(&server, "/hob/v1/shelf/models/ember").refused(409)["code"], "not_of_the_store");
@@ -319,7 +333,10 @@ fn models_of_other_programs_are_found_and_adopted() {
     let place = Bench::new();
     let shelf = ShelfConfig { places: other_programs, ..place.shelf(true) };
     let server = start_shelf(config(), shelf);
-    let found = server.get("/hob/v1/shelf/found").ok()["models"][0].clone();
+    let document = Document::of(&server);
+    let found = server.get("/hob/v1/shelf/found").ok();
+    document.check("get", "/hob/v1/shelf/found", &found);
+    let found = found["models"][0].clone();
     assert_eq!((&found["program"], &found["is_here"]), (&json!("LM Studio"), &json!(false)));
     let name = found["name"].as_str().unwrap();
     // Only what was found can be adopted.
@@ -327,6 +344,7 @@ fn models_of_other_programs_are_found_and_adopted() {
         server.post("/hob/v1/shelf/found", &json!({"name": name, "place": place})).refused(404);
     }
     let job = server.post("/hob/v1/shelf/found", &json!({"name": name, "place": found["place"]})).ok();
+    document.check("post", "/hob/v1/shelf/found", &job);
     wait(&server, job["id"].as_str().unwrap(), state("done"));
     assert_eq!(names(&server), [name]);
     assert_eq!(server.get("/hob/v1/shelf/found").ok()["models"][0]["is_here"], true);

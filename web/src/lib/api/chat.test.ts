@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_SETTINGS } from '../store/types';
 import { bodyOf, Reading, type Part } from './chat';
-import { Problem } from './problem';
+import { Problem, problemOf } from './problem';
 
 const chunk = (delta: unknown, more: object = {}, finish: string | null = null) =>
   JSON.stringify({ choices: [{ index: 0, delta, finish_reason: finish }], ...more });
@@ -39,6 +39,19 @@ describe('an answer', () => {
     });
   });
 
+  it('may call functions, whose arguments come in pieces', () => {
+    const reading = new Reading(0, () => 0);
+    const read = (calls: unknown) => [...reading.event(chunk({ tool_calls: calls }))][0];
+    const [one, two] = [{ id: 'c1', name: 'add', result: null }, { id: 'c2', name: 'now', result: null }];
+    read([{ index: 0, id: 'c1', type: 'function', function: { name: 'add', arguments: '' } }]);
+    const first = read([{ index: 0, function: { arguments: '{"a":' } }]);
+    read([{ index: 0, function: { arguments: '1}' } }]);
+    const all = read([{ index: 1, id: 'c2', function: { name: 'now', arguments: '{}' } }]);
+    expect(all).toEqual({ kind: 'calls', calls: [{ ...one, arguments: '{"a":1}' }, { ...two, arguments: '{}' }] });
+    // What was handed out before does not change.
+    expect(first).toEqual({ kind: 'calls', calls: [{ ...one, arguments: '{"a":' }] });
+  });
+
   it('that breaks off is a problem, not an answer', () => {
     const reading = new Reading(0, () => 0);
     expect([...reading.event(chunk({ content: 'half' }))]).toHaveLength(1);
@@ -70,5 +83,36 @@ describe('a request', () => {
     });
     const other = bodyOf({ model: 'm', messages: [], sampling: DEFAULT_SETTINGS.sampling, think: false, may_drop: true });
     expect(other).toMatchObject({ reasoning_effort: 'none', truncate: true });
+  });
+
+  it('asks for a schema and offers tools', () => {
+    const base = { model: 'm', messages: [], sampling: DEFAULT_SETTINGS.sampling, think: null, may_drop: false };
+    const schema = { type: 'object' };
+    const tool = { name: 'add', description: 'Adds', parameters: schema, strict: false };
+    const body = bodyOf({ ...base, schema, tools: [tool], tool_choice: 'required' });
+    expect(body).toMatchObject({
+      response_format: { type: 'json_schema', json_schema: { name: 'answer', strict: true, schema } },
+      tools: [{ type: 'function', function: tool }],
+      tool_choice: 'required',
+    });
+    for (const nothing of [{ schema: null, tools: [] }, { tools: [tool], tool_choice: 'none' as const }]) {
+      expect(Object.keys(bodyOf({ ...base, ...nothing }))).toEqual(['model', 'messages', 'stream', 'stream_options']);
+    }
+  });
+});
+
+describe('a refusal', () => {
+  const refused = (message: string, param: string) => problemOf(400, { error: { message, param, code: 'unsupported_grammar' } });
+
+  it('of a schema says where in words', () => {
+    const problem = refused('JSON schema at #/properties/a~1b/contains: `contains` cannot be enforced', 'response_format');
+    expect(problem).toMatchObject({ param: 'response_format', code: 'unsupported_grammar', kind: 'refused' });
+    expect(problem.message).toBe('JSON schema at “properties › a/b › contains”: `contains` cannot be enforced');
+    expect(problem.advice).toContain('Answers as JSON');
+    expect(refused('JSON schema at #: allows nothing', 'response_format').message).toBe('JSON schema at the top: allows nothing');
+  });
+
+  it('of something else has no place in the settings', () => {
+    expect(refused('temperature: expected a number', 'temperature').param).toBeNull();
   });
 });

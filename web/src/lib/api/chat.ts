@@ -4,8 +4,33 @@ import { events } from './sse';
 
 /** A message as the server takes it. */
 export interface ChatMessage {
-  role: 'system' | 'user' | 'assistant';
+  role: 'system' | 'user' | 'assistant' | 'tool';
   content: string;
+  tool_calls?: { id: string; type: 'function'; function: { name: string; arguments: string } }[];
+  /** The call whose result it is. */
+  tool_call_id?: string;
+}
+
+/** A function that the model may call. */
+export interface Tool {
+  name: string;
+  description: string;
+  /** A JSON schema of its arguments. */
+  parameters: Record<string, unknown>;
+  strict: boolean;
+}
+
+/** Whether functions are called: they are not offered; as the model likes; an answer calls at least one. */
+export type ToolChoice = 'none' | 'auto' | 'required';
+
+/** A call that an answer made. */
+export interface Call {
+  id: string;
+  name: string;
+  /** JSON, as the model wrote it. */
+  arguments: string;
+  /** What came of it; null where nobody has said so yet. */
+  result: string | null;
 }
 
 /** How tokens are drawn; what is null is left to the model's publisher. */
@@ -29,6 +54,10 @@ export interface ChatRequest {
   may_drop: boolean;
   /** Whether the last message is an answer that is gone on with. */
   goes_on?: boolean;
+  /** A JSON schema that the answer follows. */
+  schema?: Record<string, unknown> | null;
+  tools?: Tool[];
+  tool_choice?: ToolChoice;
 }
 
 /** What an answer took. */
@@ -48,6 +77,7 @@ export type Finish = 'stop' | 'length' | 'tool_calls';
 export type Part =
   | { kind: 'text'; text: string }
   | { kind: 'thought'; text: string }
+  | { kind: 'calls'; calls: Call[] }
   | { kind: 'end'; finish: Finish; stats: Stats | null };
 
 /** The request's body in OpenAI's words. */
@@ -64,6 +94,13 @@ export function bodyOf(request: ChatRequest): Record<string, unknown> {
   if (request.think !== null) body.reasoning_effort = request.think ? 'medium' : 'none';
   if (request.may_drop) body.truncate = true;
   if (request.goes_on) body.continue_final_message = true;
+  if (request.schema) {
+    body.response_format = { type: 'json_schema', json_schema: { name: 'answer', strict: true, schema: request.schema } };
+  }
+  if (request.tools?.length && request.tool_choice !== 'none') {
+    body.tools = request.tools.map((tool) => ({ type: 'function', function: tool }));
+    body.tool_choice = request.tool_choice ?? 'auto';
+  }
   return body;
 }
 
@@ -82,12 +119,20 @@ export async function* chat(request: ChatRequest, signal: AbortSignal): AsyncGen
   yield reading.end();
 }
 
+/** A piece of a call, as a stream brings it. */
+interface CallPiece {
+  index?: number;
+  id?: string;
+  function?: { name?: string; arguments?: string };
+}
+
 /** What has been read of an answer. */
 export class Reading {
   private first: number | null = null;
   private finish: Finish | null = null;
   private timings: Record<string, number> = {};
   private usage: { dropped_tokens?: number } | null = null;
+  private calls: Call[] = [];
 
   constructor(
     private readonly began: number,
@@ -105,12 +150,25 @@ export class Reading {
     }
     if (chunk?.error) throw problemOf(0, chunk);
     const choice = chunk?.choices?.[0];
-    const { reasoning_content: thought, content: text } = choice?.delta ?? {};
+    const { reasoning_content: thought, content: text, tool_calls: calls } = choice?.delta ?? {};
     if (typeof thought === 'string' && thought) yield* this.spoken({ kind: 'thought', text: thought });
     if (typeof text === 'string' && text) yield* this.spoken({ kind: 'text', text });
+    if (Array.isArray(calls) && calls.length > 0) yield* this.spoken({ kind: 'calls', calls: this.called(calls) });
     if (choice?.finish_reason) this.finish = choice.finish_reason;
     if (chunk?.timings) this.timings = chunk.timings;
     if (chunk?.usage) this.usage = chunk.usage;
+  }
+
+  /** All calls so far. A call comes with its name first, and its arguments in pieces. */
+  private called(pieces: CallPiece[]): Call[] {
+    const calls = this.calls.map((call) => ({ ...call }));
+    for (const { index, id, function: piece } of pieces) {
+      const call = (calls[index ?? 0] ??= { id: '', name: '', arguments: '', result: null });
+      call.id += id ?? '';
+      call.name += piece?.name ?? '';
+      call.arguments += piece?.arguments ?? '';
+    }
+    return (this.calls = calls);
   }
 
   private *spoken(part: Part): Generator<Part> {

@@ -5,6 +5,8 @@ export class Problem extends Error {
     readonly kind: 'unauthorized' | 'unreachable' | 'busy' | 'context' | 'refused',
     readonly advice: string | null = null,
     readonly code: string | null = null,
+    /** The part of the request that it is about. */
+    readonly param: string | null = null,
   ) {
     super(message);
     this.name = 'Problem';
@@ -13,7 +15,7 @@ export class Problem extends Error {
 
 /** What the server says when it refuses, in OpenAI's form. */
 interface Refusal {
-  error?: { message?: unknown; code?: unknown } | string;
+  error?: { message?: unknown; code?: unknown; param?: unknown } | string;
 }
 
 /** The problem that a refusal tells of. `status` is 0 where it came inside of a stream. */
@@ -48,6 +50,11 @@ export function problemOf(status: number, body: unknown): Problem {
   if (code === 'out_of_scope' || code === 'model_not_allowed') {
     return new Problem(message, 'refused', 'Whoever made this key can make one that opens more.', code);
   }
+  const param = typeof error === 'object' && typeof error.param === 'string' ? error.param : null;
+  if (param?.startsWith('response_format') || param?.startsWith('tool')) {
+    const advice = 'Change it in the settings of this chat, under “Answers as JSON” or “Tools”.';
+    return new Problem(placed(message), 'refused', advice, typeof code === 'string' ? code : null, param);
+  }
   if (status === 503 || status === 429) {
     return new Problem(message, 'busy', 'Many answers are running at the moment. Try again in a little while.');
   }
@@ -56,6 +63,13 @@ export function problemOf(status: number, body: unknown): Problem {
   }
   return new Problem(message, 'refused', null);
 }
+
+/** A message with the place in a schema as people read it: `#/properties/a/contains` is “properties › a › contains”. */
+export const placed = (message: string): string =>
+  message.replace(/#((?:\/[^\s/:]+)*)(?=:)/, (_, pointer: string) => {
+    const steps = pointer.split('/').slice(1).map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'));
+    return steps.length > 0 ? `“${steps.join(' › ')}”` : 'the top';
+  });
 
 /** The problem behind anything that was thrown. */
 export function problemFrom(thrown: unknown): Problem {

@@ -1,4 +1,4 @@
-import { chat as ask, type Part } from '../api/chat';
+import { chat as ask, type Call, type Part } from '../api/chat';
 import { problemFrom } from '../api/problem';
 import { promptOf } from '../store/prompt';
 import type { Storage } from '../store/storage';
@@ -17,12 +17,20 @@ export interface Live {
   id: string;
   text: string;
   thought: string;
+  calls: Call[];
+}
+
+/** What the server said of the schema or the tools when it refused them. */
+export interface Refusal {
+  param: string;
+  message: string;
 }
 
 /** A conversation that is open: its tree, the branch that is shown, the answer that grows. */
 export class Conversation {
   chat = $state.raw<Chat>() as Chat;
   live = $state.raw<Live | null>(null);
+  refusal = $state.raw<Refusal | null>(null);
   readonly isTemporary: boolean;
   /** What the server had counted of its changes when it was last asked. */
   version: number;
@@ -115,6 +123,15 @@ export class Conversation {
     if (to && !this.isRunning && message.text !== '') await this.answer(to, message);
   }
 
+  /** Says what came of the calls of an answer, in their order, and has that answered. */
+  async answerCalls(message: Message, results: string[]): Promise<void> {
+    if (this.isRunning) return;
+    const told = { ...message, calls: message.calls.map((call, index) => ({ ...call, result: results[index] ?? '' })) };
+    this.tree.replace(told);
+    this.save([told]);
+    await this.answer(told);
+  }
+
   /** Ends the answer that grows; what there is of it stays. */
   stop(): void {
     this.stopper?.abort();
@@ -127,6 +144,7 @@ export class Conversation {
   }
 
   configure(settings: ChatSettings): void {
+    this.refusal = null;
     this.update({ settings }, false);
   }
 
@@ -164,8 +182,12 @@ export class Conversation {
     const growing = new Growing(message, (live) => (this.live = live), (partial) => this.save([partial]));
     this.growing = growing;
     this.stopper = new AbortController();
+    this.refusal = null;
     try {
-      const request = { model, messages, sampling: settings.sampling, think: settings.think, may_drop: settings.may_drop, goes_on: before !== undefined };
+      const { sampling, think, may_drop, schema, tools } = settings;
+      // Results were asked for; an answer to them that had to call again would never come to an end.
+      const tool_choice = settings.tool_choice === 'required' && to.role === 'assistant' ? 'auto' : settings.tool_choice;
+      const request = { model, messages, sampling, think, may_drop, schema, tools, tool_choice, goes_on: before !== undefined };
       for await (const part of ask(request, this.stopper.signal)) growing.take(part);
     } catch (thrown) {
       if (this.stopper.signal.aborted) growing.stop();
@@ -184,6 +206,7 @@ export class Conversation {
   private failed(growing: Growing, thrown: unknown): void {
     const problem = problemFrom(thrown);
     if (problem.kind === 'unauthorized') server.failed(problem);
+    if (problem.param !== null) this.refusal = { param: problem.param, message: problem.message };
     growing.fail({ message: problem.message, advice: problem.advice });
   }
 
@@ -257,6 +280,7 @@ const treeOf = (messages: Message[]): Tree =>
 class Growing {
   private text: string;
   private thought: string;
+  private calls: Call[];
   private frame = 0;
   private saved = Date.now();
   private readonly began = Date.now();
@@ -268,8 +292,8 @@ class Growing {
     private readonly save: (message: Message) => void,
   ) {
     // One that is gone on with has said something already.
-    ({ text: this.text, thought: this.thought } = message);
-    show({ id: message.id, text: this.text, thought: this.thought });
+    ({ text: this.text, thought: this.thought, calls: this.calls } = message);
+    show(this.live());
     notices.say('Answering');
   }
 
@@ -278,7 +302,8 @@ class Growing {
       this.message = { ...this.message, state: 'done', finish: part.finish, stats: part.stats };
       return;
     }
-    if (part.kind === 'thought') this.thought += part.text;
+    if (part.kind === 'calls') this.calls = part.calls;
+    else if (part.kind === 'thought') this.thought += part.text;
     else {
       if (this.text === '' && this.thought !== '') {
         this.message = { ...this.message, thought_ms: Date.now() - this.began };
@@ -287,13 +312,17 @@ class Growing {
     }
     this.frame ||= requestAnimationFrame(() => {
       this.frame = 0;
-      this.show({ id: this.message.id, text: this.text, thought: this.thought });
+      this.show(this.live());
       this.announcer.grow(this.text);
     });
     if (Date.now() - this.saved > SAVE_MS) {
       this.saved = Date.now();
       this.save(this.current());
     }
+  }
+
+  private live(): Live {
+    return { id: this.message.id, text: this.text, thought: this.thought, calls: this.calls };
   }
 
   stop(): void {
@@ -310,11 +339,12 @@ class Growing {
     this.message = this.current();
     this.announcer.end(this.text);
     if (this.message.error) notices.say(this.message.error.message);
+    else if (this.calls.length > 0) notices.say(`Calls ${this.calls.map(({ name }) => name).join(', ')}`);
     return this.message;
   }
 
   /** The message as far as it has come. */
   current(): Message {
-    return { ...this.message, text: this.text, thought: this.thought };
+    return { ...this.message, text: this.text, thought: this.thought, calls: this.calls };
   }
 }

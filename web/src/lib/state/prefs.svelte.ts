@@ -8,7 +8,7 @@ class Prefs {
   isWelcomed = $state(false);
   isSidebarOpen = $state(true);
   /** Settings that new chats begin with. */
-  defaults = $state<ChatSettings>(copySettings(DEFAULT_SETTINGS));
+  defaults = $state.raw<ChatSettings>(copySettings(DEFAULT_SETTINGS));
 
   constructor() {
     const theme = read('hob.theme');

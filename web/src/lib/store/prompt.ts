@@ -16,17 +16,22 @@ export function contentOf(message: Message): string {
 
 /**
  * The conversation as the server takes it. Answers that came to nothing are left out, and what was said around them is
- * put together: most models were taught that both sides take turns.
+ * put together: most models were taught that both sides take turns. Calls of tools go with their results; one without a
+ * result is left out as well, as templates want both.
  */
 export function promptOf(system: string, path: Message[]): ChatMessage[] {
   const messages: ChatMessage[] = [];
   if (system.trim()) messages.push({ role: 'system', content: system });
   for (const message of path) {
     const content = contentOf(message);
-    if (content.trim() === '') continue;
-    const last = messages.at(-1);
+    const answered = message.calls.filter(({ result }) => result !== null);
+    if (content.trim() === '' && answered.length === 0) continue;
+    let last = messages.at(-1);
     if (last?.role === message.role) last.content += `\n\n${content}`;
-    else messages.push({ role: message.role, content });
+    else messages.push((last = { role: message.role, content }));
+    if (answered.length === 0) continue;
+    last.tool_calls = answered.map(({ id, name, arguments: args }) => ({ id, type: 'function', function: { name, arguments: args } }));
+    messages.push(...answered.map(({ id, result }): ChatMessage => ({ role: 'tool', tool_call_id: id, content: result ?? '' })));
   }
   return messages;
 }

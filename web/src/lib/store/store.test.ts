@@ -126,4 +126,19 @@ describe('a prompt', () => {
     expect(promptOf(' ', [asked, nothing, again])).toEqual([{ role: 'user', content: 'File n:\n```\nt\n```\n\nQ\n\nQ2' }]);
     expect(promptOf('S', [again])[0]).toEqual({ role: 'system', content: 'S' });
   });
+
+  it('tells calls with their results, and leaves out those without', () => {
+    const asked = say(null, 'user', 'Q');
+    const call = (id: string, result: string | null) => ({ id, name: 'add', arguments: '{}', result });
+    const called = { ...say(asked, 'assistant', ''), calls: [call('c1', '7'), call('c2', null)] };
+    const answer = say(called, 'assistant', 'It is 7.');
+    const again = { ...say(answer, 'assistant', ''), calls: [call('c3', null)] };
+    const told = { id: 'c1', type: 'function', function: { name: 'add', arguments: '{}' } };
+    expect(promptOf('', [asked, called, answer, again])).toEqual([
+      { role: 'user', content: 'Q' },
+      { role: 'assistant', content: '', tool_calls: [told] },
+      { role: 'tool', tool_call_id: 'c1', content: '7' },
+      { role: 'assistant', content: 'It is 7.' },
+    ]);
+  });
 });

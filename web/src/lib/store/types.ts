@@ -1,4 +1,4 @@
-import type { Finish, Sampling, Stats } from '../api/chat';
+import type { Call, Finish, Sampling, Stats, Tool, ToolChoice } from '../api/chat';
 
 /** A text file that goes with a message. */
 export interface Attachment {
@@ -26,6 +26,8 @@ export interface Message {
   finish: Finish | null;
   stats: Stats | null;
   thought_ms: number | null;
+  /** The functions that the answer called; what came of each is kept with it, and the answer to that follows this message. */
+  calls: Call[];
 }
 
 /** What a conversation asks of models. */
@@ -35,6 +37,11 @@ export interface ChatSettings {
   think: boolean | null;
   may_drop: boolean;
   sampling: Sampling;
+  /** A JSON schema that answers follow. */
+  schema: Record<string, unknown> | null;
+  /** Functions that the model may call. */
+  tools: Tool[];
+  tool_choice: ToolChoice;
 }
 
 /** A conversation without its messages. */
@@ -67,6 +74,9 @@ export const DEFAULT_SETTINGS: ChatSettings = {
     max_tokens: null,
     seed: null,
   },
+  schema: null,
+  tools: [],
+  tool_choice: 'auto',
 };
 
 /** A conversation in a list. */
@@ -76,7 +86,7 @@ export interface Listed {
   version: number;
 }
 
-/** A copy that shares nothing. */
+/** A copy that shares nothing that anybody changes: schemas and tools are only ever replaced. */
 export const copySettings = (settings: ChatSettings): ChatSettings => ({
   ...settings,
   sampling: { ...settings.sampling },
@@ -120,4 +130,5 @@ export const newMessage = (
   finish: null,
   stats: null,
   thought_ms: null,
+  calls: [],
 });
