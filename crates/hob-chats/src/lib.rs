@@ -31,7 +31,7 @@ pub use chats::{Chats, Cursor, Listed, Listing, Messages, Taken};
 pub use error::Error;
 pub use exchange::{Above, Format, Imported, Skipped};
 pub use id::Id;
-pub use message::{Attachment, Finish, Message, Role, State, Stats, Trouble};
+pub use message::{Attachment, Elsewhere, Finish, Message, Role, State, Stats, Trouble};
 pub use search::Hit;
 pub use title::title_of;
 pub use tools::{Call, Tool, ToolChoice};

@@ -126,6 +126,27 @@ pub struct Stats {
     pub first_token_ms: f64,
     /// Milliseconds of waiting for others.
     pub queue_ms: f64,
+    /// What left this machine for it; nothing where a model here answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<Elsewhere>,
+}
+
+/// An answer of a model elsewhere.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Elsewhere {
+    /// The user's name of it.
+    pub target: String,
+    /// Bytes that were sent.
+    pub sent_bytes: u64,
+    /// Values that were hidden in them.
+    pub hidden: u64,
+    /// What it cost.
+    pub dollars: f64,
+    /// The entry of the ledger.
+    pub ledger_entry: Option<u64>,
+    /// What happened on the way.
+    pub note: Option<String>,
 }
 
 impl Message {
@@ -148,7 +169,12 @@ impl Message {
         let stats = self.stats.as_ref();
         let figures =
             stats.map_or([0.0; 3], |stats| [stats.per_second, stats.first_token_ms, stats.queue_ms]);
-        finite("stats", &figures)
+        finite("stats", &figures)?;
+        let Some(elsewhere) = stats.and_then(|stats| stats.elsewhere.as_ref()) else { return Ok(()) };
+        bytes("stats.elsewhere.target", &elsewhere.target, limits::MODEL_BYTES_MAX)?;
+        let note = elsewhere.note.as_deref().unwrap_or_default();
+        bytes("stats.elsewhere.note", note, limits::TROUBLE_BYTES_MAX)?;
+        finite("stats.elsewhere", &[elsewhere.dollars])
     }
 
     fn check_attachments(&self) -> Result<(), Error> {

@@ -86,6 +86,10 @@ impl Sum {
         self.answers += 1;
         self.prompt_tokens += stats.prompt_tokens;
         self.answer_tokens += stats.answer_tokens;
+        if stats.elsewhere.is_some() {
+            // Waiting for another machine is no work of this one.
+            return;
+        }
         let written =
             if stats.per_second > 0.0 { stats.answer_tokens as f64 / stats.per_second } else { 0.0 };
         self.seconds += written + (stats.first_token_ms - stats.queue_ms).max(0.0) / 1000.0;

@@ -3,7 +3,7 @@
 
 use crate::described::{Shape, described, sentence};
 use hob_chats::{
-    Attachment, Call, Chat, Finish, Hit, Id, Message, Role, Sampling, Settings, State, Stats, Tool,
+    Attachment, Call, Chat, Elsewhere, Finish, Hit, Id, Message, Role, Sampling, Settings, State, Stats, Tool,
 };
 use hob_chats::{Listed, ToolChoice, Trouble};
 use serde_json::{Map, Value, json};
@@ -191,6 +191,24 @@ mirrored! {
         first_token_ms: f64,
         /// Milliseconds of waiting for others.
         queue_ms: f64,
+        /// What left this machine for it; nothing where a model here answered.
+        elsewhere: Option<Elsewhere>,
+    }
+
+    /// An answer of a model elsewhere.
+    Elsewhere needs [] {
+        /// The user's name of it.
+        target: String,
+        /// Bytes that were sent.
+        sent_bytes: u64,
+        /// Values that were hidden in them.
+        hidden: u64,
+        /// What it cost.
+        dollars: f64,
+        /// The entry of the ledger.
+        ledger_entry: Option<u64>,
+        /// What happened on the way.
+        note: Option<String>,
     }
 
     /// A call that an answer made.

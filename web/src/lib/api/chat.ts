@@ -58,6 +58,20 @@ export interface ChatRequest {
   schema?: Record<string, unknown> | null;
   tools?: Tool[];
   tool_choice?: ToolChoice;
+  /** Whether it must stay on this machine. */
+  is_private?: boolean;
+  /** Whether another answer is wanted than the one that was given a moment ago. */
+  is_fresh?: boolean;
+}
+
+/** An answer of a model elsewhere: what left for it. */
+export interface Elsewhere {
+  target: string;
+  sent_bytes: number;
+  hidden: number;
+  dollars: number;
+  ledger_entry: number | null;
+  note: string | null;
 }
 
 /** What an answer took. */
@@ -69,6 +83,7 @@ export interface Stats {
   per_second: number;
   first_token_ms: number;
   queue_ms: number;
+  elsewhere?: Elsewhere;
 }
 
 export type Finish = 'stop' | 'length' | 'tool_calls';
@@ -101,6 +116,8 @@ export function bodyOf(request: ChatRequest): Record<string, unknown> {
     body.tools = request.tools.map((tool) => ({ type: 'function', function: tool }));
     body.tool_choice = request.tool_choice ?? 'auto';
   }
+  const leave = { ...(request.is_private ? { private: true } : {}), ...(request.is_fresh ? { fresh: true } : {}) };
+  if (Object.keys(leave).length > 0) body.hob = leave;
   return body;
 }
 
@@ -126,6 +143,20 @@ interface CallPiece {
   function?: { name?: string; arguments?: string };
 }
 
+/** What the server says of an answer that came from elsewhere. */
+function elsewhereOf(told: Record<string, unknown>): Elsewhere {
+  const number = (value: unknown) => (Number.isFinite(value) ? (value as number) : 0);
+  const hidden = Object.values((told.hidden ?? {}) as Record<string, unknown>).reduce<number>((sum, count) => sum + number(count), 0);
+  return {
+    target: String(told.route),
+    sent_bytes: number(told.sent_bytes),
+    hidden,
+    dollars: number(told.dollars),
+    ledger_entry: typeof told.ledger_entry === 'number' ? told.ledger_entry : null,
+    note: typeof told.note === 'string' ? told.note : null,
+  };
+}
+
 /** What has been read of an answer. */
 export class Reading {
   private first: number | null = null;
@@ -133,6 +164,7 @@ export class Reading {
   private timings: Record<string, number> = {};
   private usage: { dropped_tokens?: number } | null = null;
   private calls: Call[] = [];
+  private elsewhere: Elsewhere | null = null;
 
   constructor(
     private readonly began: number,
@@ -157,6 +189,7 @@ export class Reading {
     if (choice?.finish_reason) this.finish = choice.finish_reason;
     if (chunk?.timings) this.timings = chunk.timings;
     if (chunk?.usage) this.usage = chunk.usage;
+    if (chunk?.hob && chunk.hob.route !== 'local') this.elsewhere = elsewhereOf(chunk.hob);
   }
 
   /** All calls so far. A call comes with its name first, and its arguments in pieces. */
@@ -189,6 +222,7 @@ export class Reading {
       per_second: count('predicted_per_second'),
       first_token_ms: this.first ?? 0,
       queue_ms: count('queue_ms'),
+      ...(this.elsewhere ? { elsewhere: this.elsewhere } : {}),
     };
     return { kind: 'end', finish: this.finish, stats: t.predicted_n === undefined ? null : stats };
   }

@@ -155,6 +155,10 @@ class Chats {
     await this.change(id, (conversation) => conversation.move(folder));
   }
 
+  async keepPrivate(id: string, isPrivate: boolean): Promise<void> {
+    await this.change(id, (conversation) => conversation.keepPrivate(isPrivate));
+  }
+
   private async change(id: string, change: (conversation: Conversation) => void): Promise<void> {
     try {
       const conversation = await this.conversationOf(id);

@@ -1,4 +1,5 @@
 import { chat as ask, type Call, type Part } from '../api/chat';
+import { ELSEWHERE } from '../api/cloud';
 import { problemFrom } from '../api/problem';
 import { promptOf } from '../store/prompt';
 import type { Storage } from '../store/storage';
@@ -114,7 +115,7 @@ export class Conversation {
   /** Has the message before an answer answered anew; the answer stays in its own branch. */
   async regenerate(message: Message): Promise<void> {
     const before = this.tree.get(message.role === 'assistant' ? message.parent : message.id);
-    if (before && !this.isRunning) await this.answer(before);
+    if (before && !this.isRunning) await this.answer(before, undefined, true);
   }
 
   /** Goes on with an answer that was cut off or stopped; what is said is added to it. */
@@ -168,9 +169,27 @@ export class Conversation {
     return this.saving;
   }
 
-  private async answer(to: Message, before?: Message): Promise<void> {
+  /** Who is asked: a model here, or one elsewhere that was chosen by its name. */
+  get model(): string {
+    const { model } = this.chat.settings;
+    if (model?.startsWith(ELSEWHERE)) return model;
+    return server.model(model)?.name ?? model ?? 'ember';
+  }
+
+  /** Whether what is said in it must be answered on this machine. */
+  keepPrivate(is_private: boolean): void {
+    this.update({ is_private }, false);
+  }
+
+  /** The conversation with something said next, as a model would get it. */
+  messagesWith(text: string) {
+    const next = newMessage(this.chat.leaf, 'user', text);
+    return promptOf(this.chat.settings.system, [...this.path, next]);
+  }
+
+  private async answer(to: Message, before?: Message, is_fresh = false): Promise<void> {
     const { settings } = this.chat;
-    const model = server.model(settings.model)?.name ?? settings.model ?? 'ember';
+    const model = this.model;
     const messages = promptOf(settings.system, this.tree.path(before?.id ?? to.id));
     const message: Message = before
       ? { ...before, model, state: 'running', error: null, finish: null }
@@ -187,7 +206,7 @@ export class Conversation {
       const { sampling, think, may_drop, schema, tools } = settings;
       // Results were asked for; an answer to them that had to call again would never come to an end.
       const tool_choice = settings.tool_choice === 'required' && to.role === 'assistant' ? 'auto' : settings.tool_choice;
-      const request = { model, messages, sampling, think, may_drop, schema, tools, tool_choice, goes_on: before !== undefined };
+      const request = { model, messages, sampling, think, may_drop, schema, tools, tool_choice, goes_on: before !== undefined, is_private: this.chat.is_private, is_fresh };
       for await (const part of ask(request, this.stopper.signal)) growing.take(part);
     } catch (thrown) {
       if (this.stopper.signal.aborted) growing.stop();
