@@ -19,8 +19,9 @@ pub fn messages(branch: &[Message]) -> Vec<Value> {
         }
         match messages.last_mut() {
             Some(last) if last["role"] == role => {
-                let before = last["content"].as_str().unwrap_or_default();
-                last["content"] = [before, &content].join("\n\n").into();
+                let parts = [last["content"].as_str().unwrap_or_default(), &content];
+                let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+                last["content"] = parts.join("\n\n").into();
             }
             _ => messages.push(json!({"role": role, "content": content})),
         }
@@ -64,13 +65,14 @@ mod tests {
             said("user", "Q", &none),
             said("assistant", "", &json!([{"id": "c", "name": "unanswered"}])),
             said("user", "Q2", &none),
+            said("assistant", "Let me see.", &none),
             said("assistant", "", &calls),
             said("assistant", "It is 2.", &none),
         ];
         let function = json!({"name": "add", "arguments": "{\"x\":1}"});
         let expected = [
             json!({"role": "user", "content": "Q\n\nQ2"}),
-            json!({"role": "assistant", "content": "", "tool_calls": [{"id": "a", "type": "function", "function": function}]}),
+            json!({"role": "assistant", "content": "Let me see.", "tool_calls": [{"id": "a", "type": "function", "function": function}]}),
             json!({"role": "tool", "tool_call_id": "a", "content": "2"}),
             json!({"role": "assistant", "content": "It is 2."}),
         ];

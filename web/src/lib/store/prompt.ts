@@ -27,7 +27,7 @@ export function promptOf(system: string, path: Message[]): ChatMessage[] {
     const answered = message.calls.filter(({ result }) => result !== null);
     if (content.trim() === '' && answered.length === 0) continue;
     let last = messages.at(-1);
-    if (last?.role === message.role) last.content += `\n\n${content}`;
+    if (last?.role === message.role) last.content = [last.content, content].filter((part) => part !== '').join('\n\n');
     else messages.push((last = { role: message.role, content }));
     if (answered.length === 0) continue;
     last.tool_calls = answered.map(({ id, name, arguments: args }) => ({ id, type: 'function', function: { name, arguments: args } }));
