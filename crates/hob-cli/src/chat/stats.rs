@@ -82,6 +82,7 @@ pub fn kept(turn: &Turn, since: Instant) -> hob_chats::Stats {
         per_second: decode_rate(turn).unwrap_or(0.0),
         first_token_ms: turn.first.map_or(0.0, |at| (at - since).as_secs_f64() * 1e3),
         queue_ms: 0.0,
+        elsewhere: None,
     }
 }
 
