@@ -190,7 +190,12 @@ impl Cloud {
         }
         let ready = self.ready()?;
         let told = match &wish.way {
-            Way::Named(name) => Told::named(name, ready.target(name)?),
+            Way::Named(name) => {
+                let target = ready.target(name)?;
+                let written = ready.policy().answer_tokens.min(target.answer_tokens);
+                let micro = target.cost_micro(read_tokens(wish.question), written);
+                Told { dollars: micro as f64 / 1e6, ..Told::named(name, target) }
+            }
             Way::Router | Way::Advice => routed(&ready, wish)?,
         };
         let Some(name) = told.target.clone() else { return Ok(Plan::stays(told)) };
