@@ -211,11 +211,11 @@ impl Cloud {
     pub fn begin(&self, plan: Plan) -> Result<Option<Answering>, Error> {
         let Some(outgoing) = plan.outgoing else { return Ok(None) };
         let mode = self.mode()?;
-        match mode {
-            Mode::Offline => return Err(Error::Offline),
-            Mode::Ask if plan.told.why != "named" => return Err(Error::NotHybrid { mode }),
-            _ if !outgoing.is_meant => return Err(Error::NotHybrid { mode }),
-            _ => {}
+        // The mode may have changed since it was planned, and advice is not to be followed by itself.
+        match (mode, &outgoing.way) {
+            (Mode::Offline, _) => return Err(Error::Offline),
+            (_, Way::Named(_)) | (Mode::Hybrid, Way::Router) => {}
+            _ => return Err(Error::NotHybrid { mode }),
         }
         let ready = self.ready()?;
         let key = (outgoing.name.clone(), Hash::of(outgoing.cleared.bytes()));
@@ -390,7 +390,7 @@ fn outgoing(
         has_schema: question.schema.is_some(),
         stops: Stops::new(&question.stop),
         is_fresh: wish.is_fresh,
-        is_meant: wish.way != Way::Advice,
+        way: wish.way.clone(),
     })
 }
 
