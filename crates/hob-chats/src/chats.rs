@@ -7,7 +7,7 @@ use crate::{Chat, Error, Id, Message, Stats, limits};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// The conversations of one data folder. Nothing is opened before it is needed, and nothing is made before something is
@@ -86,11 +86,11 @@ impl FromStr for Cursor {
 impl Chats {
     /// The conversations in the folder `chats` of the data folder. Nothing needs to exist yet.
     pub fn in_data(data: &Path) -> Self {
-        Self { pool: Pool::new(data.join("chats").join("chats.db")) }
+        Self { pool: Pool::new(data.join("chats")) }
     }
 
-    /// The file.
-    pub fn path(&self) -> &Path {
+    /// The file in which they are, as far as that is known: another process may encrypt them into another file.
+    pub fn path(&self) -> PathBuf {
         self.pool.path()
     }
 
@@ -99,7 +99,7 @@ impl Chats {
     }
 
     pub(crate) fn told(&self) -> impl Fn(rusqlite::Error) -> Error {
-        |error| Error::sqlite(self.path(), error)
+        |error| Error::sqlite(&self.path(), error)
     }
 
     /// Conversations after `after`, at most `limit` of them.
@@ -322,7 +322,7 @@ impl Chats {
     /// # Errors
     /// [`Error::Damaged`] says what is not.
     pub fn verify(&self) -> Result<(), Error> {
-        let damaged = |found: String| Error::Damaged { path: self.path().to_path_buf(), found };
+        let damaged = |found: String| Error::Damaged { path: self.path(), found };
         self.pool.bare(|db| {
             let told = db.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0));
             match told.map_err(self.told())? {

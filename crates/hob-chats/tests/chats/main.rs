@@ -13,6 +13,7 @@ mod exchange;
 mod keep;
 mod kill;
 mod model;
+mod sealed;
 mod search;
 
 use hob_chats::{Chat, Chats, Id, Message, Role, Settings, State};
@@ -38,7 +39,7 @@ impl Bench {
     }
 
     pub fn file(&self) -> PathBuf {
-        self.chats.path().to_path_buf()
+        self.chats.path()
     }
 }
 
