@@ -1,8 +1,8 @@
 //! What can go wrong with conversations on their way to the disk and back.
 
 use crate::Id;
-use crate::sealed::state::LockedBy;
 use crate::limits::{ID_MAX, ID_MIN, TIME_MAX};
+use crate::sealed::state::LockedBy;
 use std::io;
 use std::path::{Path, PathBuf};
 

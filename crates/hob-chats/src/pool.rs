@@ -75,6 +75,9 @@ impl Pool {
 
     /// From now on this opens them, or nothing does. Connections that were opened with what was there before are closed.
     pub(crate) fn set_vault(&self, vault: Option<Vault>) {
+        if let Ok(state) = State::read(&self.folder) {
+            *guard(&self.path) = self.folder.join(state.file);
+        }
         *guard(&self.vault) = vault.map(Arc::new);
         guard(&self.idle).clear();
     }
@@ -92,7 +95,7 @@ impl Pool {
         let Some(mut open) = self.take(false)? else { return Ok(None) };
         let told = |error| Error::sqlite(&self.path(), error);
         let state = Transaction::new(&mut open.connection, TransactionBehavior::Deferred).map_err(told)?;
-        let result = work(&state);
+        let result = work(&state).map_err(|error| self.judged(&open.path, open.file, error));
         drop(state);
         self.give_back(open, result.as_ref().err());
         result.map(Some)
@@ -106,13 +109,14 @@ impl Pool {
                 return Err(Error::io(&self.path(), "make", std::io::ErrorKind::NotFound.into()));
             };
             let told = |error| Error::sqlite(&self.path(), error);
+            let (path, file) = (open.path.clone(), open.file);
             // Taking the right to write at the start: a reader that turns into a writer later could not wait.
-            let change =
-                Transaction::new(&mut open.connection, TransactionBehavior::Immediate).map_err(told)?;
+            let change = Transaction::new(&mut open.connection, TransactionBehavior::Immediate).map_err(told);
             // While this waited for the right, another process may have encrypted what is here into another file.
-            if self.folder.join(State::read(&self.folder)?.file) != open.path {
+            if self.has_moved(&path, file)? {
                 continue;
             }
+            let change = change?;
             let result = work(&change).and_then(|value| change.commit().map(|()| value).map_err(told));
             self.give_back(open, result.as_ref().err());
             return result;
@@ -137,6 +141,34 @@ impl Pool {
     }
 
     fn take(&self, may_be_made: bool) -> Result<Option<Open>, Error> {
+        for _ in 1..MOVES_MAX {
+            match self.take_once(may_be_made) {
+                // Between looking for the file and opening it, another process may have put it elsewhere.
+                Err(Error::Damaged { path, .. } | Error::ReadOnly { path } | Error::Foreign { path })
+                    if self.has_moved(&path, None)? => {}
+                taken => return taken,
+            }
+        }
+        self.take_once(may_be_made)
+    }
+
+    /// Whether the conversations are no longer in this file; which one of that name is said where it is known.
+    fn has_moved(&self, path: &Path, file: Option<(u64, u64)>) -> Result<bool, Error> {
+        let is_other = file.is_some() && file != identity(path);
+        Ok(is_other || self.folder.join(State::read(&self.folder)?.file) != path)
+    }
+
+    /// What broke while another process put the conversations elsewhere is not damaged.
+    fn judged(&self, path: &Path, file: Option<(u64, u64)>, error: Error) -> Error {
+        match error {
+            Error::Damaged { .. } if self.has_moved(path, file).unwrap_or(false) => {
+                Error::Busy { path: path.to_path_buf() }
+            }
+            error => error,
+        }
+    }
+
+    fn take_once(&self, may_be_made: bool) -> Result<Option<Open>, Error> {
         let state = leftovers::finish(&self.folder, State::read(&self.folder)?)?;
         let path = self.folder.join(&state.file);
         guard(&self.path).clone_from(&path);

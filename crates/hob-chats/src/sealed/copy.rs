@@ -80,12 +80,12 @@ fn is_same(old: &Connection, new: &Connection, sql: &str) -> rusqlite::Result<bo
 
 /// A path with the VFS to use and the bytes of each page that SQLite leaves to it.
 fn uri(path: &Path, vfs: &CStr, reserved: usize) -> String {
-    let path = path.to_string_lossy().replace('\\', if cfg!(windows) { "/" } else { "\\" });
-    let start = if path.starts_with('/') { "" } else { "/" };
-    let mut uri = if cfg!(windows) { format!("file:{start}") } else { "file:".to_owned() };
-    for byte in path.bytes() {
+    let mut uri = "file:".to_owned();
+    for byte in bytes_of(path) {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b':' => uri.push(byte.into()),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b':' => {
+                uri.push(byte.into())
+            }
             byte => {
                 let _ = write!(uri, "%{byte:02X}");
             }
@@ -94,12 +94,26 @@ fn uri(path: &Path, vfs: &CStr, reserved: usize) -> String {
     format!("{uri}?vfs={}&reserve={reserved}", vfs.to_string_lossy())
 }
 
+#[cfg(unix)]
+fn bytes_of(path: &Path) -> Vec<u8> {
+    std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()).to_vec()
+}
+
+/// SQLite wants `/C:/folder/file`.
+#[cfg(not(unix))]
+fn bytes_of(path: &Path) -> Vec<u8> {
+    format!("/{}", path.to_string_lossy().replace('\\', "/")).into_bytes()
+}
+
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
 
     #[test]
     fn paths_mean_nothing_else_in_addresses() {
-        assert_eq!(uri(Path::new("/a b/ü?x#y%.db"), c"v", 9), "file:/a%20b/%C3%BC%3Fx%23y%25.db?vfs=v&reserve=9");
+        assert_eq!(
+            uri(Path::new("/a b/ü?x#y%.db"), c"v", 9),
+            "file:/a%20b/%C3%BC%3Fx%23y%25.db?vfs=v&reserve=9"
+        );
     }
 }

@@ -142,7 +142,11 @@ impl Seal {
         bytes.extend_from_slice(key.bytes());
         let outer = seal.outer_key(secret).map_err(|_| Error::NoRandom)?;
         outer
-            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(seal.bound()), &mut *bytes)
+            .seal_in_place_append_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(seal.bound()),
+                &mut *bytes,
+            )
             .map_err(|_| Error::NoRandom)?;
         seal.wrapped = hex::text(&nonce) + &hex::text(&bytes);
         Ok(seal)
@@ -197,7 +201,8 @@ mod tests {
     #[test]
     fn only_the_secret_it_was_wrapped_by_takes_the_key_out() {
         let key = DataKey::new().unwrap();
-        let (right, wrong) = (Secret::passphrase("a long one").unwrap(), Secret::passphrase("a wrong one").unwrap());
+        let (right, wrong) =
+            (Secret::passphrase("a long one").unwrap(), Secret::passphrase("a wrong one").unwrap());
         let seal = Seal::wrap(ID, &key, &right, Wrapping::Passphrase).unwrap();
         assert_eq!(seal.unwrap(&right).ok().unwrap().bytes(), key.bytes());
         assert!(matches!(seal.unwrap(&wrong), Err(Refused::Wrong)));

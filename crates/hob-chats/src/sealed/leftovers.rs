@@ -41,7 +41,7 @@ pub(crate) fn clear(folder: &Path, mut state: State) -> Result<State, Error> {
     }
     state::sync_folder(folder)?;
     if state == State::open() {
-        State::destroy(folder)?;
+        State::remove(folder)?;
     } else {
         state.write(folder)?;
     }

@@ -65,3 +65,6 @@ impl Vault {
         Self::new(id, key)
     }
 }
+
+#[cfg(test)]
+mod trace_tests;

@@ -264,10 +264,7 @@ fn place(at: u64) -> Option<(u64, usize)> {
 
 fn parts(frame: &mut [u8; FRAME]) -> (&mut [u8; HEADER], &mut [u8; PAGE]) {
     let (header, page) = frame.split_at_mut(HEADER);
-    (
-        header.try_into().expect("it was split there"),
-        page.try_into().expect("a frame is a header and a page"),
-    )
+    (header.try_into().expect("it was split there"), page.try_into().expect("a frame is a header and a page"))
 }
 
 fn page_of(frame: &mut [u8; FRAME]) -> &mut [u8; PAGE] {

@@ -155,7 +155,11 @@ impl State {
             found: error.to_string(),
         })?;
         if state.form > FORM {
-            return Err(Error::Newer { path: path.to_path_buf(), found: state.form.into(), known: FORM.into() });
+            return Err(Error::Newer {
+                path: path.to_path_buf(),
+                found: state.form.into(),
+                known: FORM.into(),
+            });
         }
         if !std::iter::once(&state.file).chain(&state.leftovers).all(|name| is_ours(name)) {
             return Err(Error::key_file(path, "names of files of conversations"));
@@ -167,7 +171,8 @@ impl State {
     fn without(folder: &Path) -> Result<Self, Error> {
         if !folder.join(OPEN_FILE).exists()
             && let Ok(entries) = fs::read_dir(folder)
-            && let Some(sealed) = entries.flatten().find(|entry| is_sealed(&entry.file_name().to_string_lossy()))
+            && let Some(sealed) =
+                entries.flatten().find(|entry| is_sealed(&entry.file_name().to_string_lossy()))
         {
             return Err(Error::NoKeyFile { path: Self::path(folder), sealed: sealed.path() });
         }
@@ -191,16 +196,13 @@ impl State {
         before.map_or(Ok(()), |file| blot(file).map_err(|e| Error::io(&path, "overwrite", e)))
     }
 
-    /// Takes it away, with whatever it wraps.
-    pub(crate) fn destroy(folder: &Path) -> Result<(), Error> {
+    /// Takes it away, where it says nothing that its absence doesn't.
+    pub(crate) fn remove(folder: &Path) -> Result<(), Error> {
         let path = Self::path(folder);
-        let told = |e| Error::io(&path, "remove", e);
-        match OpenOptions::new().write(true).open(&path) {
-            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
-            found => found.and_then(blot).map_err(told)?,
+        match fs::remove_file(&path) {
+            Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::io(&path, "remove", e)),
+            _ => sync_folder(folder),
         }
-        fs::remove_file(&path).map_err(told)?;
-        sync_folder(folder)
     }
 }
 
@@ -251,7 +253,12 @@ mod tests {
             rounds: 0,
             wrapped: "00".into(),
         };
-        let state = State { file: name.clone(), seal: Some(seal), leftovers: vec![OPEN_FILE.into()], ..State::open() };
+        let state = State {
+            file: name.clone(),
+            seal: Some(seal),
+            leftovers: vec![OPEN_FILE.into()],
+            ..State::open()
+        };
         state.write(folder.path()).unwrap();
         state.write(folder.path()).unwrap();
         assert_eq!(State::read(folder.path()).unwrap(), state);
@@ -269,7 +276,7 @@ mod tests {
         }
         fs::write(&path, text.replace("\"form\": 1", "\"form\": 2")).unwrap();
         assert!(matches!(State::read(folder.path()), Err(Error::Newer { .. })));
-        State::destroy(folder.path()).unwrap();
+        State::remove(folder.path()).unwrap();
         fs::write(folder.path().join(&name), "").unwrap();
         assert!(matches!(State::read(folder.path()), Err(Error::NoKeyFile { .. })));
     }

@@ -175,7 +175,9 @@ unsafe extern "C" fn open(
     let kind = match flags {
         flags if flags & ffi::SQLITE_OPEN_MAIN_DB != 0 => Kind::Database,
         flags if flags & ffi::SQLITE_OPEN_WAL != 0 => Kind::Journal,
-        flags if flags & ffi::SQLITE_OPEN_MAIN_JOURNAL != 0 => return open_in_memory(vfs, file, flags, out_flags),
+        flags if flags & ffi::SQLITE_OPEN_MAIN_JOURNAL != 0 => {
+            return open_in_memory(vfs, file, flags, out_flags);
+        }
         _ => return ffi::SQLITE_CANTOPEN,
     };
     let context = context(vfs);

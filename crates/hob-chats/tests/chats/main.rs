@@ -8,6 +8,7 @@
     reason = "tests"
 )]
 
+mod canaries;
 mod damage;
 mod exchange;
 mod keep;

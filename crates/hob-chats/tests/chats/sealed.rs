@@ -44,8 +44,10 @@ fn names(bench: &Bench) -> Vec<String> {
 
 fn fill(chats: &Chats) {
     for n in 0..40 {
-        let messages =
-            [say("a", None, &format!("some text {n} ").repeat(n * 12)), say("b", Some("a"), "straßen & 漢字漢字")];
+        let messages = [
+            say("a", None, &format!("some text {n} ").repeat(n * 12)),
+            say("b", Some("a"), "straßen & 漢字漢字"),
+        ];
         chats.put(&chat(&format!("c{n}"), Some("b")), &messages).unwrap();
     }
 }
@@ -146,7 +148,10 @@ fn a_file_in_the_way_is_not_overwritten() {
     fs::write(&open, "a backup of mine").unwrap();
     assert!(matches!(bench.chats.decrypt(), Err(Error::InTheWay { .. })));
     assert_eq!(fs::read(&open).unwrap(), b"a backup of mine");
-    assert_eq!(bench.again().protection().unwrap(), Protection::Sealed { by: LockedBy::File, is_unlocked: false });
+    assert_eq!(
+        bench.again().protection().unwrap(),
+        Protection::Sealed { by: LockedBy::File, is_unlocked: false }
+    );
     assert_eq!(bench.chats.list(None, 1000).unwrap().chats.len(), 40);
 }
 
