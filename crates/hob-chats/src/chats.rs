@@ -291,12 +291,16 @@ impl Chats {
         self.get(chat)?;
         self.pool.write(|db| {
             let (key, _) = self.touch(db, chat)?;
-            let run = |sql| db.prepare(sql)?.execute([key]);
-            run("UPDATE chats SET leaf = NULL WHERE key = ?1").map_err(self.told())?;
-            run("DELETE FROM messages WHERE chat = ?1").map_err(self.told())?;
-            run("DELETE FROM chats WHERE key = ?1").map_err(self.told()).map(drop)
+            self.drop_chat(db, key)
         })?;
         self.forget()
+    }
+
+    pub(crate) fn drop_chat(&self, db: &Connection, key: i64) -> Result<(), Error> {
+        let run = |sql| db.prepare(sql)?.execute([key]);
+        run("UPDATE chats SET leaf = NULL WHERE key = ?1").map_err(self.told())?;
+        run("DELETE FROM messages WHERE chat = ?1").map_err(self.told())?;
+        run("DELETE FROM chats WHERE key = ?1").map_err(self.told()).map(drop)
     }
 
     /// Deletes a message and everything below it, and returns how many messages that were. If the shown branch went through
@@ -341,7 +345,7 @@ impl Chats {
     }
 
     /// What was deleted leaves the journal as well. Where readers keep it from being emptied, a later writer does it.
-    fn forget(&self) -> Result<(), Error> {
+    pub(crate) fn forget(&self) -> Result<(), Error> {
         let emptied = self
             .pool
             .bare(|db| db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(self.told()));

@@ -44,3 +44,5 @@ pub const PASSPHRASE_BYTES_MAX: usize = 1000;
 pub const PASSPHRASE_ROUNDS: u32 = 600_000;
 /// Rounds after which a file that says so is not believed: nobody should wait for an hour.
 pub const PASSPHRASE_ROUNDS_MAX: u32 = 60_000_000;
+/// Days that a rule may say: a hundred years.
+pub const DAYS_MAX: u32 = 36_525;

@@ -93,6 +93,8 @@ fn chats() -> Vec<Operation> {
         any("get", "/hob/v1/chats/search", "Messages that hold all words of `q`."),
         any("get", "/hob/v1/chats/export", "Conversations as a file."),
         any("post", "/hob/v1/chats/import", "Takes conversations out of a file.").with_document(),
+        any("post", "/hob/v1/chats/unlock", "Opens encrypted conversations with a passphrase.")
+            .with_document(),
         any("get", "/hob/v1/chats/{id}", "A conversation without its messages."),
         any("put", "/hob/v1/chats/{id}", "Keeps a conversation and some of its messages.").with_document(),
         any("delete", "/hob/v1/chats/{id}", "Deletes a conversation."),

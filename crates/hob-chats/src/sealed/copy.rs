@@ -10,7 +10,11 @@ use std::fmt::Write;
 use std::path::Path;
 
 /// All of what people wrote, in an order that both files have.
-const TABLES: [&str; 2] = ["SELECT * FROM chats ORDER BY key", "SELECT * FROM messages ORDER BY key"];
+const TABLES: [&str; 3] = [
+    "SELECT * FROM chats ORDER BY key",
+    "SELECT * FROM messages ORDER BY key",
+    "SELECT * FROM rules ORDER BY key",
+];
 
 /// Writes what `old` holds into a new file.
 pub(crate) fn write(old: &Path, from: Option<&CStr>, new: &Path, to: Option<&CStr>) -> Result<(), Error> {

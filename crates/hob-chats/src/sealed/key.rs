@@ -30,11 +30,16 @@ pub enum Secret {
 }
 
 impl Secret {
-    /// A passphrase that was typed.
+    /// A passphrase that opens what is encrypted, or doesn't.
+    pub fn passphrase(text: &str) -> Self {
+        Self::Passphrase(Zeroizing::new(text.to_owned()))
+    }
+
+    /// A passphrase that is set.
     ///
     /// # Errors
     /// [`Error::Field`] for one that is too short to be one, or too long.
-    pub fn passphrase(text: &str) -> Result<Self, Error> {
+    pub fn new_passphrase(text: &str) -> Result<Self, Error> {
         let letters = text.chars().count();
         if letters < limits::PASSPHRASE_LETTERS_MIN || text.len() > limits::PASSPHRASE_BYTES_MAX {
             return Err(Error::Field {
@@ -47,7 +52,7 @@ impl Secret {
                 found: format!("{letters} letters"),
             });
         }
-        Ok(Self::Passphrase(Zeroizing::new(text.to_owned())))
+        Ok(Self::passphrase(text))
     }
 
     /// A new key.
@@ -201,8 +206,7 @@ mod tests {
     #[test]
     fn only_the_secret_it_was_wrapped_by_takes_the_key_out() {
         let key = DataKey::new().unwrap();
-        let (right, wrong) =
-            (Secret::passphrase("a long one").unwrap(), Secret::passphrase("a wrong one").unwrap());
+        let (right, wrong) = (Secret::passphrase("a long one"), Secret::passphrase("a wrong one"));
         let seal = Seal::wrap(ID, &key, &right, Wrapping::Passphrase).unwrap();
         assert_eq!(seal.unwrap(&right).ok().unwrap().bytes(), key.bytes());
         assert!(matches!(seal.unwrap(&wrong), Err(Refused::Wrong)));
@@ -235,6 +239,6 @@ mod tests {
         let again = Secret::from_digits(&format!("{}\n", &*digits)).unwrap();
         assert_eq!(seal.unwrap(&again).ok().unwrap().bytes(), data.bytes());
         assert!(Secret::from_digits("no key").is_err());
-        assert!(Secret::passphrase("short").is_err());
+        assert!(Secret::new_passphrase("short").is_err() && Secret::new_passphrase("long enough").is_ok());
     }
 }

@@ -14,6 +14,7 @@ mod exchange;
 mod keep;
 mod kill;
 mod model;
+mod rules;
 mod sealed;
 mod search;
 

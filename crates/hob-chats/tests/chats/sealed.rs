@@ -80,19 +80,19 @@ fn what_was_open_is_sealed_opened_and_sealed_anew() {
     assert!(matches!(other.put(&chat("new", None), &[]), Err(Error::Locked { .. })));
     let wrong = Secret::from_digits(&"5b".repeat(32)).unwrap();
     assert!(matches!(other.unlock(&wrong), Err(Error::WrongSecret { by: LockedBy::File, .. })));
-    let wrong = Secret::passphrase("no such passphrase").unwrap();
+    let wrong = Secret::passphrase("no such passphrase");
     assert!(matches!(other.unlock(&wrong), Err(Error::WrongSecret { .. })));
     assert!(matches!(other.decrypt(), Err(Error::Locked { .. })));
     other.unlock(&key()).unwrap();
     assert_eq!(told(&other), before);
 
     // Another key of the pages, and another passphrase for it.
-    let passphrase = Secret::passphrase("correct horse battery").unwrap();
+    let passphrase = Secret::passphrase("correct horse battery");
     other.rekey(&passphrase, Wrapping::Passphrase).unwrap();
     assert_ne!(names(&bench), sealed);
     assert!(matches!(bench.chats.list(None, 1), Err(Error::Locked { by: LockedBy::Passphrase, .. })));
     bench.chats.unlock(&passphrase).unwrap();
-    let newer = Secret::passphrase("another horse").unwrap();
+    let newer = Secret::passphrase("another horse");
     let file = names(&bench);
     bench.chats.rewrap(&newer, Wrapping::Passphrase).unwrap();
     assert_eq!(names(&bench), file);
@@ -210,6 +210,6 @@ fn a_changed_byte_never_gives_another_text() {
 #[test]
 fn keys_and_texts_are_in_no_debug_output() {
     let bench = sealed();
-    let text = format!("{:?} {:?} {:?}", bench.chats, key(), Secret::passphrase("correct horse").unwrap());
+    let text = format!("{:?} {:?} {:?}", bench.chats, key(), Secret::passphrase("correct horse"));
     assert!(!text.contains("5a5a") && !text.contains("90, 90") && !text.contains("horse"), "{text}");
 }

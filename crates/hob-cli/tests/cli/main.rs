@@ -10,6 +10,7 @@ mod bench;
 mod builtin;
 mod chat;
 mod chats;
+mod encrypted;
 mod errors;
 mod help;
 mod keys;
