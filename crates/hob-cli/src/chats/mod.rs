@@ -148,24 +148,20 @@ pub struct RenameArgs {
 /// Runs the command.
 pub fn run(command: &Command) -> anyhow::Result<()> {
     match command {
-        Command::Encrypt(args) => return encrypt::encrypt(&folder()?, args),
-        Command::Decrypt => return encrypt::decrypt(&folder()?),
-        Command::Passphrase(args) => return encrypt::passphrase(&folder()?, args),
-        Command::Rekey => return encrypt::rekey(&folder()?),
-        Command::Shred(args) => return encrypt::shred(&folder()?, args),
-        _ => {}
-    }
-    let chats = open()?;
-    match command {
-        Command::List(args) => list::run(&chats, args),
-        Command::Show(args) => carry::show(&chats, args),
-        Command::Search(args) => list::search(&chats, args),
-        Command::Export(args) => carry::export(&chats, args),
-        Command::Import(args) => carry::import(&chats, args),
-        Command::Rm(args) => list::remove(&chats, args),
-        Command::Rename(args) => list::rename(&chats, args),
-        Command::Keep(args) => keep::run(&chats, args),
-        _ => unreachable!("these were run above"),
+        Command::List(args) => list::run(&open()?, args),
+        Command::Show(args) => carry::show(&open()?, args),
+        Command::Search(args) => list::search(&open()?, args),
+        Command::Export(args) => carry::export(&open()?, args),
+        Command::Import(args) => carry::import(&open()?, args),
+        Command::Rm(args) => list::remove(&open()?, args),
+        Command::Rename(args) => list::rename(&open()?, args),
+        Command::Keep(args) => keep::run(&open()?, args),
+        // These find out themselves what opens them.
+        Command::Encrypt(args) => encrypt::encrypt(&folder()?, args),
+        Command::Decrypt => encrypt::decrypt(&folder()?),
+        Command::Passphrase(args) => encrypt::passphrase(&folder()?, args),
+        Command::Rekey => encrypt::rekey(&folder()?),
+        Command::Shred(args) => encrypt::shred(&folder()?, args),
     }
 }
 
