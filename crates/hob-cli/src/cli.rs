@@ -1,8 +1,8 @@
 //! The command line as a whole: commands, and what every help text says about exit codes.
 
 use crate::{
-    app, bench, chat, chats, desktop, doctor, embed, eval, export, key, logits, privacy, prompt_template,
-    route, serve, service, show, shrink, stats, store, tokenize, train,
+    app, bench, chat, chats, cloud, desktop, doctor, embed, eval, export, key, logits, privacy,
+    prompt_template, route, serve, service, show, shrink, stats, store, tokenize, train,
 };
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
@@ -12,7 +12,8 @@ const AFTER_HELP: &str = "\
 Start with `hob chat`: Ember, a very small model, is built in. `hob chat MODEL` takes another; `hob help COMMAND` says more.
 MODEL is a GGUF file (any part of a split one), a Hugging Face directory, a directory with one GGUF file in it, or a name
 that `hob list` shows (`hob search` lists what can be pulled); `ember` is the built-in model. On a terminal, `hob` alone opens
-the page in the browser, or chats where there is none. Only `hob pull`, and the page when asked for a model, use the network.
+the page in the browser, or chats where there is none. Only `hob pull`, the page when asked for a model, and targets that you named
+with `hob cloud`, once you let anything leave, use the network.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 Environment: HOB_HOME (folder for data), HOB_OFFLINE (1 forbids the network), HF_TOKEN, HF_ENDPOINT, HTTPS_PROXY and NO_PROXY
@@ -131,6 +132,13 @@ pub enum Command {
     },
     /// Say what the answers of kept conversations took: tokens, time, energy, and that of others for as many
     Stats(stats::StatsArgs),
+    /// Name bigger models elsewhere, and say whether anything may be sent to them
+    #[command(disable_help_subcommand = true)]
+    Cloud {
+        /// What to do.
+        #[command(subcommand)]
+        what: cloud::Command,
+    },
     /// Say whether the local answer suffices and where a request would go; nothing is sent
     #[command(disable_help_subcommand = true)]
     Route {

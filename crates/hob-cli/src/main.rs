@@ -13,6 +13,7 @@ mod browser;
 mod chat;
 mod chats;
 mod cli;
+mod cloud;
 mod context;
 mod conversation;
 mod desktop;
@@ -26,6 +27,7 @@ mod hardware;
 mod help;
 mod input;
 mod key;
+mod keyring;
 mod logits;
 mod offline;
 mod open;
@@ -106,6 +108,7 @@ fn run(cli: Cli, started: Instant) -> anyhow::Result<()> {
         Command::Service { what } => service::run(&what),
         Command::Privacy { what } => privacy::run(&what),
         Command::Stats(args) => stats::run(&args),
+        Command::Cloud { what } => cloud::run(&what),
         Command::Route { what } => route::run(&what),
         Command::Open(args) => app::run(&args, started),
         Command::Desktop { what } => desktop::run(what),

@@ -149,6 +149,12 @@ pub fn unix_ms() -> i64 {
     jiff::Timestamp::now().as_millisecond()
 }
 
+/// Time since the program began to ask for it; it never goes back.
+pub fn since_start() -> std::time::Duration {
+    static START: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);
+    START.elapsed()
+}
+
 /// A moment in milliseconds since 1970 as people here write it.
 pub fn local_text(ms: i64) -> String {
     let moment = jiff::Timestamp::from_millisecond(ms).unwrap_or_default();

@@ -5,6 +5,8 @@ mod preview;
 mod records;
 pub mod seal;
 
+pub use preview::text as preview_text;
+
 use crate::{fail, input, out};
 use anyhow::Context;
 use clap::{Args, Subcommand};

@@ -5,7 +5,7 @@ mod stored;
 
 use crate::open::RunArgs;
 use crate::shrink::Size;
-use crate::{chats, fail, hardware, offline, open, out, platform, store, which};
+use crate::{chats, cloud, fail, hardware, offline, open, out, platform, store, which};
 use anyhow::bail;
 use clap::Args;
 use hob::Options;
@@ -232,6 +232,7 @@ fn config(args: &ServeArgs, network: Network) -> Config {
         },
         shelf: store::open().ok().map(|store| shelf(store, args.hubs.clone())),
         chats: chats_at(args),
+        cloud: cloud::open().ok(),
         listener: None,
         drain: DRAIN,
     }

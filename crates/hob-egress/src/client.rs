@@ -158,6 +158,9 @@ impl Egress {
         if !post.accept.is_empty() {
             request = request.header("accept", post.accept);
         }
+        if let Some(once) = post.once {
+            request = request.header("idempotency-key", once.to_string());
+        }
         request = match post.credential {
             Some(Credential::Bearer(secret)) => request.header("authorization", secret.bearer()),
             Some(Credential::ApiKey(secret)) => request.header("x-api-key", secret.bare()),

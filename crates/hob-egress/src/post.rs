@@ -38,6 +38,8 @@ pub struct Post<'a> {
     pub caps: &'a [Cap],
     /// Whether the body is kept beside the ledger.
     pub keep: bool,
+    /// Names the question, so that a place that knows such names answers and bills it once however often it is sent.
+    pub once: Option<Hash>,
     /// Most bytes that the answer may have.
     pub bytes_max: u64,
 }

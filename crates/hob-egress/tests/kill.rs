@@ -49,6 +49,7 @@ fn sends_until_killed() {
             cost_max_micro: 0,
             caps: &[],
             keep: false,
+            once: None,
             bytes_max: 100,
         };
         let _ = egress.post(&post).and_then(|mut response| response.text());

@@ -2,8 +2,10 @@
 //! comes out is the one type that the gate takes.
 //!
 //! [`Cleared`] has no other way to be made than [`clear`]. A [`Draft`] is built of constants of a protocol, names of models,
-//! numbers, and words: only words may hold what somebody wrote, and every one of them is looked through.
+//! numbers, names that programs use of tools and fields, and words: only words may hold what somebody wrote, and every one of them is
+//! looked through. Names go as they are, or nothing goes.
 
+use crate::draft::{Draft, Part};
 use crate::words::is_common;
 use crate::{Detector, Finding, Label, Sure, Vault};
 use regex::Regex;
@@ -14,8 +16,6 @@ use std::ops::Range;
 
 /// Letters of a hidden value that is looked for elsewhere, at least: shorter ones are parts of anything.
 const AGAIN_CHARS: usize = 4;
-/// Longest name of a model.
-const NAME_CHARS_MAX: usize = 200;
 
 /// What happens to something private.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,77 +88,22 @@ pub enum Refusal {
     /// A name of a model with characters that none has.
     #[error("expected the name of a model (letters, digits and . _ : / @ + -), found something else")]
     Name,
+    /// The name of a tool or of a field says something private. It cannot be hidden: whoever answers would use another name.
+    #[error(
+        "the name {name:?} of a tool or field holds something of kind {label}; give it another name; nothing was sent"
+    )]
+    Identifier {
+        /// The name.
+        name: String,
+        /// The kind.
+        label: Label,
+    },
     /// The search for private things could not be made.
     #[error("the text could not be looked through ({found}); nothing was sent")]
     Unsearched {
         /// Why.
         found: String,
     },
-}
-
-#[derive(Clone)]
-enum Part {
-    Plain(String),
-    Words(String),
-}
-
-/// A request for another machine, before anything was hidden.
-#[derive(Clone, Default)]
-pub struct Draft {
-    parts: Vec<Part>,
-    is_private: bool,
-}
-
-impl Draft {
-    /// An empty one.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Marks it as private. Nothing takes that back.
-    pub fn mark_private(&mut self) {
-        self.is_private = true;
-    }
-
-    /// Adds a constant of a protocol.
-    pub fn fixed(&mut self, text: &'static str) {
-        self.parts.push(Part::Plain(text.to_owned()));
-    }
-
-    /// Adds the name of a model, in quotes.
-    ///
-    /// # Errors
-    /// [`Refusal::Name`] for what could hold somebody's words.
-    pub fn name(&mut self, name: &str) -> Result<(), Refusal> {
-        let is_name = |c: char| c.is_ascii_alphanumeric() || "._:/@+-".contains(c);
-        if name.is_empty() || name.len() > NAME_CHARS_MAX || !name.chars().all(is_name) {
-            return Err(Refusal::Name);
-        }
-        self.parts.push(Part::Plain(format!("\"{name}\"")));
-        Ok(())
-    }
-
-    /// Adds a number.
-    pub fn number(&mut self, number: u64) {
-        self.parts.push(Part::Plain(number.to_string()));
-    }
-
-    /// Adds a number with a point, as for temperatures; one that JSON cannot have becomes `null`.
-    pub fn decimal(&mut self, number: f64) {
-        let text = if number.is_finite() { number.to_string() } else { "null".to_owned() };
-        self.parts.push(Part::Plain(text));
-    }
-
-    /// Adds what somebody wrote, as a string of JSON.
-    pub fn words(&mut self, words: &str) {
-        self.parts.push(Part::Words(words.to_owned()));
-    }
-}
-
-impl fmt::Debug for Draft {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Draft").field("parts", &self.parts.len()).finish_non_exhaustive()
-    }
 }
 
 /// A body that may leave, to the byte.
@@ -256,14 +201,16 @@ pub fn clear(
     found.iter_mut().for_each(|list| list.retain(|finding| !shows.contains(&finding.label)));
     let mut next = vault.clone();
     words.iter().for_each(|text| next.mind(text));
-    hide_again(&words, &mut found, &next, &shows)?;
+    let labels = hidden_values(&words, &found, &next, &shows);
+    draft.parts.iter().filter_map(Part::identifier).try_for_each(|name| check(name, &labels, detector))?;
+    hide_again(&words, &mut found, &labels)?;
     let shown = values.iter().filter(|(label, _)| shows.contains(label)).map(|(label, v)| (*label, v.len()));
     let (hidden, shown) = (hidden(&words, &found), shown.collect());
     let mut cleared = Cleared { body: String::new(), hides: Vec::new(), breaks: Vec::new(), hidden, shown };
     let mut found = found.iter();
     for part in &draft.parts {
         match part {
-            Part::Plain(text) => cleared.body.push_str(text),
+            Part::Plain(text) | Part::Identifier(text) => cleared.body.push_str(text),
             Part::Words(text) => cleared.push(text, found.next().map_or(&[][..], Vec::as_slice), &mut next),
         }
     }
@@ -307,22 +254,57 @@ fn decide(
     Ok(shows)
 }
 
+/// In small letters: what is hidden here, or was earlier in the conversation.
+fn hidden_values(
+    words: &[&str],
+    found: &[Vec<Finding>],
+    vault: &Vault,
+    shows: &BTreeSet<Label>,
+) -> BTreeMap<String, Label> {
+    let earlier = vault.values().filter(|(label, _)| !shows.contains(label));
+    let here = words
+        .iter()
+        .zip(found)
+        .flat_map(|(text, list)| list.iter().map(|f| (f.label, &text[f.range.clone()])));
+    let values =
+        earlier.chain(here).flat_map(|(label, value)| looked_for(label, value).map(move |v| (v, label)));
+    values.collect()
+}
+
+/// A name of a program's own goes as it is or not at all.
+fn check(name: &str, hidden: &BTreeMap<String, Label>, detector: &Detector) -> Result<(), Refusal> {
+    let refuse = |label| Err(Refusal::Identifier { name: name.to_owned(), label });
+    if let Some(found) = detector.find(name).iter().find(|found| found.sure == Sure::Certain) {
+        return refuse(found.label);
+    }
+    match words_of(name).iter().find_map(|word| hidden.get(word)) {
+        Some(label) => refuse(*label),
+        None => Ok(()),
+    }
+}
+
+/// The words of `mail_to_ann` and `mailToAnn`, in small letters.
+fn words_of(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut was_small = false;
+    for c in name.chars() {
+        if !c.is_alphanumeric() || (c.is_uppercase() && was_small) {
+            words.push(String::new());
+        }
+        was_small = c.is_lowercase() || c.is_numeric();
+        if let Some(word) = words.last_mut().filter(|_| c.is_alphanumeric()) {
+            word.extend(c.to_lowercase());
+        }
+    }
+    words
+}
+
 /// What is hidden in one place, or was earlier in the conversation, is hidden wherever it stands.
 fn hide_again(
     words: &[&str],
     found: &mut [Vec<Finding>],
-    vault: &Vault,
-    shows: &BTreeSet<Label>,
+    labels: &BTreeMap<String, Label>,
 ) -> Result<(), Refusal> {
-    let mut labels: BTreeMap<String, Label> = BTreeMap::new();
-    let earlier = vault.values().filter(|(label, _)| !shows.contains(label));
-    let here = words
-        .iter()
-        .zip(&*found)
-        .flat_map(|(text, list)| list.iter().map(|f| (f.label, &text[f.range.clone()])));
-    for (label, value) in earlier.chain(here) {
-        labels.extend(looked_for(label, value).map(|value| (value, label)));
-    }
     if labels.is_empty() {
         return Ok(());
     }
@@ -392,15 +374,6 @@ fn stands_alone(text: &str, place: Range<usize>) -> bool {
     let before = joins(text[..place.start].chars().next_back(), inside.chars().next());
     let after = joins(inside.chars().next_back(), text[place.end..].chars().next());
     !before && !after
-}
-
-impl Part {
-    fn words(&self) -> Option<&str> {
-        match self {
-            Self::Words(text) => Some(text),
-            Self::Plain(_) => None,
-        }
-    }
 }
 
 impl Cleared {

@@ -144,3 +144,25 @@ proptest! {
         prop_assert!(!sent.contains("4111"));
     }
 }
+
+#[test]
+fn names_of_tools_go_as_they_are_or_nothing_goes() {
+    let with = |name: &str| {
+        let mut draft = draft(&["Ask Maria Gonzalez"]);
+        draft.identifier(name);
+        clear(&draft, &Detector::new(Terms::default()), &Rules::default(), &mut Vault::new(), &mut |_, _| {
+            Answer::Refuse
+        })
+    };
+    for name in ["look", "minimum", "get_weather", "getWeather2", "#/$defs/Person", "Look"] {
+        let body = String::from_utf8(with(name).unwrap().bytes().to_vec()).unwrap();
+        assert!(body.ends_with(&format!("\"{name}\"")), "{body}");
+    }
+    for name in ["ask_gonzalez", "askMaria", "gonzalez", "a@mail.example"] {
+        let refused = with(name).unwrap_err();
+        assert!(matches!(refused, Refusal::Identifier { .. }), "{name}: {refused:?}");
+    }
+    // What could be a sentence is looked through.
+    let body = String::from_utf8(with("by Maria Gonzalez").unwrap().bytes().to_vec()).unwrap();
+    assert!(!body.contains("Maria"), "{body}");
+}

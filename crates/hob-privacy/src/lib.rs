@@ -8,6 +8,7 @@
 mod checksum;
 mod clear;
 mod detect;
+mod draft;
 mod finding;
 mod label;
 mod restore;
@@ -17,8 +18,9 @@ mod tagger;
 mod vault;
 mod words;
 
-pub use clear::{Answer, Cleared, Draft, Line, Mode, Refusal, Rules, clear};
+pub use clear::{Answer, Cleared, Line, Mode, Refusal, Rules, clear};
 pub use detect::{Detector, NoTerms, Reach, Terms};
+pub use draft::Draft;
 pub use finding::{Finding, Sure};
 pub use label::{Label, UnknownLabel};
 pub use restore::{Restorer, restore};

@@ -3,6 +3,7 @@
 
 use crate::{Label, Vault};
 use regex::{Captures, Regex};
+use std::ops::Deref;
 use std::sync::LazyLock;
 
 /// A placeholder as it was given out, or as models bend it: in brackets of some kind with any case and any blanks or strokes
@@ -39,17 +40,19 @@ pub fn restore(text: &str, vault: &Vault) -> String {
 }
 
 /// Puts values back while an answer arrives: what might become a placeholder is held back until it is told.
+///
+/// `V` is how it comes by the vault: `&Vault`, or an `Arc<Vault>` where it has to live as long as the answer.
 #[derive(Debug)]
-pub struct Restorer<'a> {
-    vault: &'a Vault,
+pub struct Restorer<V> {
+    vault: V,
     held: String,
     /// Whether what was given out ends inside of a word: a name there is no placeholder.
     in_word: bool,
 }
 
-impl<'a> Restorer<'a> {
+impl<V: Deref<Target = Vault>> Restorer<V> {
     /// One for an answer to a text that `vault` hid.
-    pub fn new(vault: &'a Vault) -> Self {
+    pub fn new(vault: V) -> Self {
         Self { vault, held: String::new(), in_word: false }
     }
 
@@ -74,7 +77,7 @@ impl<'a> Restorer<'a> {
         if let Some(last) = done.chars().next_back() {
             self.in_word = last.is_alphanumeric() || last == '_';
         }
-        restore(&format!("{before}{done}"), self.vault)[1..].to_owned()
+        restore(&format!("{before}{done}"), &self.vault)[1..].to_owned()
     }
 
     /// Where what might still become a placeholder begins.

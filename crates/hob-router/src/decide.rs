@@ -172,6 +172,11 @@ impl Router {
         }
     }
 
+    /// The policy that is followed.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
     /// What the probability has to reach: the stricter of slider and risk.
     fn needed(&self) -> Needed {
         let quality = match self.policy.quality {
@@ -194,7 +199,7 @@ impl Router {
 
     /// Why the local model cannot answer, if so.
     fn cannot(&self, request: &Request<'_>) -> Option<String> {
-        let local = &self.policy.local;
+        let local = request.needs.local.unwrap_or(self.policy.local);
         let tokens = request.tokens() + self.policy.answer_tokens;
         if tokens > local.context {
             let window = local.context;
@@ -419,7 +424,7 @@ mod tests {
         ) {
             let router = router(|p| { p.quality = quality; p.budget = Default::default(); });
             let mut request = Request::new(&text, Label::Private);
-            request.needs = crate::Needs { tokens, tools, images, task: law.then(|| "law".into()) };
+            request.needs = crate::Needs { tokens, tools, images, task: law.then(|| "law".into()), local: None };
             prop_assert!(request.movable().is_none());
             let decision = router.decide(&request, Spent::default());
             prop_assert!(matches!(decision.route, Route::Local));

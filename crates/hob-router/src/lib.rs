@@ -28,7 +28,7 @@ pub use metric::{
     Figures, Measured, Outcome, Point, Resamples, THRESHOLDS, curve, figures, interval, lead, measure, ranked,
 };
 pub use outcomes::Row;
-pub use policy::{Budget, LocalModel, Policy, Rule, Target, Then, Zone};
+pub use policy::{Budget, LocalModel, Policy, Privacy, Rule, Target, Then, Zone};
 pub use request::{Label, Movable, Needs, Request, Spent};
 pub use risk::{Loss, Risk, Threshold, Trial, threshold, upper_bound};
 pub use scorer::{Estimate, Lesson, SIGNS, Scale, Scorer, Signal, hash};

@@ -3,7 +3,9 @@
 use crate::error::{Error, within};
 use crate::request::Request;
 use crate::risk::Risk;
+use hob_privacy::{Label, Mode, Rules};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// How far from this machine something is.
@@ -94,6 +96,31 @@ pub struct Budget {
     pub month: Option<f64>,
 }
 
+/// What happens to what is private in a request that may leave.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Privacy {
+    /// Kinds that are not named: `redact`, `allow`, `ask` or `block`.
+    #[serde(default)]
+    pub otherwise: Mode,
+    /// Kinds by name.
+    #[serde(default)]
+    pub labels: BTreeMap<Label, Mode>,
+    /// Words of the user's own that are hidden too.
+    #[serde(default)]
+    pub words: Vec<String>,
+    /// Whether every word that is not common is hidden too.
+    #[serde(default)]
+    pub all_unknown: bool,
+}
+
+impl Privacy {
+    /// The part about kinds.
+    pub fn rules(&self) -> Rules {
+        Rules { otherwise: self.otherwise, by_label: self.labels.clone() }
+    }
+}
+
 /// What a rule does with the requests that it knows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
@@ -166,6 +193,9 @@ pub struct Policy {
     /// What the local model can.
     #[serde(default)]
     pub local: LocalModel,
+    /// What happens to what is private in requests that may leave.
+    #[serde(default)]
+    pub privacy: Privacy,
     /// Rules; the first that speaks of a request decides.
     #[serde(default, rename = "rule")]
     pub rules: Vec<Rule>,
@@ -192,6 +222,7 @@ impl Default for Policy {
             risk: None,
             budget: Budget::default(),
             local: LocalModel::default(),
+            privacy: Privacy::default(),
             rules: Vec::new(),
             targets: Vec::new(),
         }
@@ -205,6 +236,17 @@ impl Policy {
     /// What is wrong, and where.
     pub fn from_toml(text: &str) -> Result<Self, Error> {
         let policy: Self = toml::from_str(text).map_err(|e| Error::Policy(e.to_string()))?;
+        policy.check()?;
+        Ok(policy)
+    }
+
+    /// The same; who may be asked is known from elsewhere, and rules may name those.
+    ///
+    /// # Errors
+    /// What is wrong, and where.
+    pub fn with_targets(text: &str, targets: Vec<Target>) -> Result<Self, Error> {
+        let policy: Self = toml::from_str(text).map_err(|e| Error::Policy(e.to_string()))?;
+        let policy = Self { targets, ..policy };
         policy.check()?;
         Ok(policy)
     }

@@ -3,6 +3,7 @@
 //! An [`Escalation`](crate::Escalation) can only be made from a [`Movable`], and a `Movable` only from a request that is not private.
 //! Both have private fields: no score, rule or policy, and no code outside of this crate, finds a way round that.
 
+use crate::policy::LocalModel;
 use serde::{Deserialize, Serialize};
 
 /// Whether a request may ever leave.
@@ -26,6 +27,8 @@ pub struct Needs {
     pub images: bool,
     /// What kind of task it is, if anybody said so.
     pub task: Option<String>,
+    /// What the local model can, where that is known better than the policy says it.
+    pub local: Option<LocalModel>,
 }
 
 /// Dollars spent so far.

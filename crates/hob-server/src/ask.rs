@@ -2,6 +2,7 @@
 
 use crate::App;
 use crate::clock;
+use crate::elsewhere::{self, Went};
 use crate::engine::{KeepAlive, Lease, Order, Told};
 use crate::limits;
 use crate::problem::{Kind, Problem};
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// A request for answers.
+#[derive(Clone)]
 pub struct Ask {
     /// The model, as the request calls it.
     pub model: String,
@@ -38,9 +40,25 @@ pub struct Ask {
     pub context: Option<usize>,
     /// Whether the oldest text is dropped when the context is full. It is an error or an end otherwise.
     pub may_drop: bool,
+    /// What it says about models elsewhere.
+    pub leave: Leave,
+}
+
+/// What a request says about models elsewhere.
+#[derive(Clone, Debug, Default)]
+pub struct Leave {
+    /// It never leaves this machine, whatever else holds.
+    pub is_private: bool,
+    /// The router is not asked about it.
+    pub stays: bool,
+    /// Another answer is wanted than the one of a moment ago.
+    pub is_fresh: bool,
+    /// What kind of task it is, for rules of the policy.
+    pub task: Option<String>,
 }
 
 /// What is continued.
+#[derive(Clone)]
 pub enum Input {
     /// A conversation.
     Chat(Box<Talk>),
@@ -51,7 +69,7 @@ pub enum Input {
 }
 
 /// A conversation with what may be said next.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Talk {
     /// Messages and tools.
     pub conversation: Conversation,
@@ -77,6 +95,7 @@ impl Ask {
             keep_alive: None,
             context: None,
             may_drop: false,
+            leave: Leave::default(),
         }
     }
 }
@@ -171,8 +190,8 @@ impl Sampling {
 
 /// Answers that run.
 pub struct Running {
-    /// The model, which stays as long as they do.
-    pub lease: Lease,
+    /// The model, which stays as long as they do; none where one elsewhere answers.
+    pub lease: Option<Lease>,
     /// Tokens of the prompt.
     pub prompt_tokens: usize,
     /// Whether the prompt is longer than the context, so that some of it is dropped.
@@ -180,9 +199,11 @@ pub struct Running {
     /// When the request began.
     pub began: std::time::Duration,
     /// Heard before all of them had a place.
-    early: VecDeque<(usize, Told)>,
-    told: mpsc::UnboundedReceiver<(usize, Told)>,
-    left: usize,
+    pub early: VecDeque<(usize, Told)>,
+    /// What is heard.
+    pub told: mpsc::UnboundedReceiver<(usize, Told)>,
+    /// Answers that have not ended.
+    pub left: usize,
 }
 
 /// An answer that is complete.
@@ -233,9 +254,9 @@ impl Running {
         Ok(all.into_iter().map(|(_, answered)| answered).collect())
     }
 
-    /// The model.
-    pub fn model(&self) -> &LanguageModel {
-        &self.lease.model
+    /// The model, if it is one of this machine.
+    pub fn model(&self) -> Option<&LanguageModel> {
+        self.lease.as_ref().map(|lease| &lease.model)
     }
 }
 
@@ -264,13 +285,24 @@ impl Heard {
     }
 }
 
-/// Begins the answers. When this returns, all of them have a place: the request has been understood.
+/// Begins the answers, here or elsewhere. When this returns, all of them have a place: the request has been understood.
 ///
 /// # Errors
 /// What is wrong with the request, or why it cannot be answered now.
 pub async fn begin(app: &App, mut ask: Ask) -> Result<Running, Problem> {
-    let began = clock::now();
     app.visit.check_budget()?;
+    match elsewhere::go(app, &mut ask).await? {
+        Went::There(running) => Ok(*running),
+        Went::Here => begin_here(app, ask).await,
+    }
+}
+
+/// Begins the answers with a model of this machine.
+///
+/// # Errors
+/// As [`begin`].
+pub async fn begin_here(app: &App, mut ask: Ask) -> Result<Running, Problem> {
+    let began = clock::now();
     let lease = app.lease(&ask.model, ask.keep_alive).await?;
     ask.follow(&lease.listed.settings);
     if ask.context.is_none() {
@@ -304,7 +336,7 @@ pub async fn begin(app: &App, mut ask: Ask) -> Result<Running, Problem> {
         }
     }
     let is_cut = prompt_tokens >= session.context;
-    Ok(Running { lease, prompt_tokens, is_cut, began, early, told, left: choices })
+    Ok(Running { lease: Some(lease), prompt_tokens, is_cut, began, early, told, left: choices })
 }
 
 /// How long the text may grow.

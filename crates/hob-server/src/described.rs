@@ -24,6 +24,7 @@ plain! {
     bool: {"type": "boolean"}
     u64: {"type": "integer", "minimum": 0}
     usize: {"type": "integer", "minimum": 0}
+    f64: {"type": "number"}
     String: {"type": "string"}
     &'static str: {"type": "string"}
 }

@@ -112,10 +112,12 @@ pub async fn check(State(app): State<App>, mut request: Request<Body>, next: Nex
         .and_then(|origin| HeaderValue::from_str(origin).ok());
     let dialect = Dialect::of(request.uri().path());
     let mut noted = app.requests.begin(&id, &request);
+    let mut way = None;
     let admitted = admit(&app, &request).and_then(|key| {
         // Who it was is noted also of what is refused.
         let visit = Arc::new(Visit::new(key, app.keys.clone()));
         noted.visited(Arc::clone(&visit));
+        way = Some(Arc::clone(&visit));
         check_scope(visit.key(), &request).map(|()| visit)
     });
     let mut response = match admitted {
@@ -131,6 +133,9 @@ pub async fn check(State(app): State<App>, mut request: Request<Body>, next: Nex
     };
     app.metrics.request(response.status().as_u16());
     let headers = response.headers_mut();
+    if let Some(receipt) = way.and_then(|visit| visit.receipt()) {
+        receipt.put(headers);
+    }
     if let Some(origin) = origin {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     }

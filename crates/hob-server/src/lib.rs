@@ -17,6 +17,7 @@ mod ask;
 mod chats;
 mod clock;
 mod described;
+mod elsewhere;
 mod engine;
 mod fields;
 mod guard;
@@ -76,4 +77,8 @@ pub struct App {
     stored: Arc<openai::responses::Store>,
     shelf: Option<shelf::Shelf>,
     chats: Arc<chats::Desk>,
+    /// The way to models elsewhere.
+    cloud: Option<hob_cloud::Cloud>,
+    /// Places for questions that are being asked there.
+    elsewhere: Arc<tokio::sync::Semaphore>,
 }

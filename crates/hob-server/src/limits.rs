@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+/// Questions that are asked of models elsewhere at a time: each has a thread.
+pub const ELSEWHERE_MAX: usize = 32;
 /// Bytes of a request's body.
 pub const BODY_BYTES_MAX: usize = 32 << 20;
 /// Bytes of a body that are read although the request is refused.

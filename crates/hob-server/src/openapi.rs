@@ -5,6 +5,7 @@
 //! described, and nothing else.
 
 use crate::described::Shape;
+use crate::elsewhere::native as cloud;
 use crate::keys::{KeyMade, KeyRemoved, KeyWanted, KeysReport};
 use crate::machine::MachineReport;
 use crate::native::{Health, KnownModels, ServerReport, Status};
@@ -46,6 +47,7 @@ fn operations() -> Vec<Operation> {
     ]
     .into_iter()
     .chain(admin())
+    .chain(elsewhere())
     .chain(shelf())
     .chain(chats())
     .collect()
@@ -60,6 +62,30 @@ fn admin() -> Vec<Operation> {
         answers::<KeyMade>("post", "/hob/v1/keys", "Makes a key; its text is told this once.")
             .takes::<KeyWanted>(),
         answers::<KeyRemoved>("delete", "/hob/v1/keys/{id}", "Revokes a key."),
+    ]
+}
+
+/// Models elsewhere, and what may leave.
+fn elsewhere() -> Vec<Operation> {
+    use cloud::{
+        CloudReport, LedgerReport, ModeReport, PlanReport, PlanWanted, TargetChanged, TargetTested,
+        TargetWanted,
+    };
+    vec![
+        answers::<CloudReport>("get", "/hob/v1/cloud", "Whether anything may leave, and to whom."),
+        answers::<PlanReport>(
+            "post",
+            "/hob/v1/cloud/plan",
+            "Whether a question would leave, and what of it; sends nothing.",
+        )
+        .takes::<PlanWanted>(),
+        answers::<LedgerReport>("get", "/hob/v1/cloud/ledger", "What left this machine."),
+        answers::<ModeReport>("post", "/hob/v1/cloud/mode", "Says whether anything may leave.")
+            .takes::<ModeReport>(),
+        answers::<TargetChanged>("post", "/hob/v1/cloud/targets", "Adds a model elsewhere.")
+            .takes::<TargetWanted>(),
+        answers::<TargetChanged>("delete", "/hob/v1/cloud/targets/{name}", "Removes it."),
+        answers::<TargetTested>("post", "/hob/v1/cloud/targets/{name}/test", "Asks it something short."),
     ]
 }
 

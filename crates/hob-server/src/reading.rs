@@ -1,6 +1,6 @@
 //! Fields that several interfaces share: how tokens are drawn, what ends an answer, how long a model stays.
 
-use crate::ask::{Ask, Sampling};
+use crate::ask::{Ask, Leave, Sampling};
 use crate::engine::KeepAlive;
 use crate::fields::Fields;
 use crate::limits;
@@ -80,13 +80,22 @@ pub fn stops(fields: &Fields<'_>, key: &str) -> Result<Vec<String>, Problem> {
     }
 }
 
-/// What Hob adds to every interface: `keep_alive`, `num_ctx`, `truncate`, and Ollama's `options`.
+/// What Hob adds to every interface: `keep_alive`, `num_ctx`, `truncate`, `hob` (whether it may leave, see [`Leave`]), and Ollama's
+/// `options`.
 pub fn extensions(fields: &Fields<'_>, ask: &mut Ask) -> Result<(), Problem> {
     if let Some(options) = fields.object("options")? {
         apply_options(&options, ask)?;
     }
     if let Some(context) = context(fields)? {
         ask.context = Some(context);
+    }
+    if let Some(leave) = fields.object("hob")? {
+        ask.leave = Leave {
+            is_private: leave.flag("private")?.unwrap_or(false),
+            stays: leave.flag("stay")?.unwrap_or(false),
+            is_fresh: leave.flag("fresh")?.unwrap_or(false),
+            task: leave.text("task")?.map(str::to_owned),
+        };
     }
     ask.may_drop |= fields.flag("truncate")?.unwrap_or(false) || fields.flag("shift")?.unwrap_or(false);
     keep_alive(fields, ask)

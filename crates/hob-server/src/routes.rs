@@ -1,5 +1,6 @@
 //! Every way into the server, in one table: the router is built from it and tests walk it.
 
+use crate::elsewhere::native as cloud;
 use crate::keys::{self, Scope};
 use crate::problem::{Dialect, Kind, Problem};
 use crate::shelf::native as shelf;
@@ -62,6 +63,7 @@ pub fn table() -> Vec<Route> {
     [
         native_routes(),
         admin_routes(),
+        cloud_routes(),
         shelf_routes(),
         all(Scope::Models, keeper_routes()),
         all(Scope::History, chat_routes()),
@@ -98,6 +100,19 @@ fn admin_routes() -> Vec<Route> {
         on_get("/hob/v1/keys", keys::list).scope(Scope::Admin),
         on_json("/hob/v1/keys", keys::create).scope(Scope::Admin),
         on_delete("/hob/v1/keys/{id}", keys::remove).scope(Scope::Admin),
+    ]
+}
+
+/// Who may chat may see where that would go; who may be asked, and whether anybody may, is the owner's to say.
+fn cloud_routes() -> Vec<Route> {
+    vec![
+        on_get("/hob/v1/cloud", cloud::report).scope(Scope::Chat),
+        on_json("/hob/v1/cloud/plan", cloud::plan).scope(Scope::Chat),
+        on_get("/hob/v1/cloud/ledger", cloud::ledger).scope(Scope::Admin),
+        on_json("/hob/v1/cloud/mode", cloud::set_mode).scope(Scope::Admin),
+        on_json("/hob/v1/cloud/targets", cloud::add).scope(Scope::Admin),
+        on_delete("/hob/v1/cloud/targets/{name}", cloud::remove).scope(Scope::Admin),
+        on_post("/hob/v1/cloud/targets/{name}/test", cloud::test).scope(Scope::Admin),
     ]
 }
 

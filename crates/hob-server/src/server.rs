@@ -55,6 +55,8 @@ pub struct Config {
     pub shelf: Option<ShelfConfig>,
     /// Where conversations are kept.
     pub chats: ChatsAt,
+    /// The way to models elsewhere, if there is a place for what the user says of them.
+    pub cloud: Option<hob_cloud::Cloud>,
     /// How long running answers may take to come to their end.
     pub drain: Duration,
 }
@@ -117,6 +119,7 @@ impl Server {
             models,
             shelf,
             chats,
+            cloud,
             drain,
         } = config;
         if !host.is_loopback() && keys.is_empty() {
@@ -159,6 +162,8 @@ impl Server {
             stored: Arc::default(),
             shelf,
             chats,
+            cloud,
+            elsewhere: Arc::new(Semaphore::new(limits::ELSEWHERE_MAX)),
         };
         Ok(Self { listener, address, tls, app, drain })
     }

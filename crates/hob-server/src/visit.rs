@@ -1,15 +1,17 @@
 //! One request: who asks, what that allows, and what it comes to.
 
 use crate::App;
+use crate::elsewhere::Receipt;
 use crate::engine::{KeepAlive, Lease, Listed, Loaded};
 use crate::keys::{KeyEntry, Keys};
 use crate::problem::{Kind, Problem};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use hob::LanguageModel;
+use serde_json::Value;
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A request that is being answered.
 #[derive(Default)]
@@ -19,12 +21,16 @@ pub struct Visit {
     keys: Keys,
     prompt: AtomicU64,
     answer: AtomicU64,
+    /// Millionths of a dollar.
+    cost: AtomicU64,
+    /// Where it was answered, if that was a question.
+    way: Mutex<Option<Receipt>>,
 }
 
 impl Visit {
     /// A request that came with this key.
     pub fn new(key: Option<Arc<KeyEntry>>, keys: Keys) -> Self {
-        Self { key, keys, prompt: AtomicU64::new(0), answer: AtomicU64::new(0) }
+        Self { key, keys, ..Self::default() }
     }
 
     /// The key's name for people.
@@ -40,6 +46,39 @@ impl Visit {
     /// Tokens of an answer were drawn. They count as they come: a client that hangs up has used them.
     pub fn wrote(&self, tokens: usize) {
         self.count(&self.answer, tokens);
+    }
+
+    /// It was decided where it is answered.
+    pub fn went(&self, receipt: Receipt) {
+        *self.way() = Some(receipt);
+    }
+
+    /// Something happened on the way.
+    pub fn noted(&self, note: &str) {
+        if let Some(receipt) = self.way().as_mut() {
+            receipt.note = Some(note.to_owned());
+        }
+    }
+
+    /// Where it was answered, if that was a question.
+    pub fn receipt(&self) -> Option<Receipt> {
+        self.way().clone()
+    }
+
+    fn way(&self) -> MutexGuard<'_, Option<Receipt>> {
+        self.way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An answer from elsewhere cost this, in millionths of a dollar.
+    pub fn cost(&self, micro: u64) {
+        self.cost.fetch_add(micro, Relaxed);
+    }
+
+    /// What is told of its way in the answer's body, at the answer's end.
+    pub fn told(&self) -> Option<Value> {
+        let mut told = self.receipt()?.to_json();
+        told["dollars"] = (self.cost.load(Relaxed) as f64 / 1e6).into();
+        Some(told)
     }
 
     fn count(&self, counter: &AtomicU64, tokens: usize) {

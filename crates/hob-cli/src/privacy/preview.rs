@@ -48,7 +48,8 @@ pub fn run(args: &PreviewArgs) -> anyhow::Result<()> {
     out::text(&out::harmless(&text(&cleared)))
 }
 
-fn text(cleared: &Cleared) -> String {
+/// What is sent, line by line, with what was hidden.
+pub fn text(cleared: &Cleared) -> String {
     let mut text = String::new();
     for line in cleared.preview() {
         let mark = if let Some(was) = &line.was {

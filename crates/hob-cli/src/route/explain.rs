@@ -1,7 +1,7 @@
 //! `hob route explain`: a decision with its reasons.
 
 use super::rows;
-use crate::{fail, input, out};
+use crate::{cloud, fail, input, out, platform};
 use anyhow::Context;
 use clap::Args;
 use hob_router::{
@@ -11,17 +11,19 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 /// A policy for `--help`.
-pub const POLICY_HELP: &str = r#"Nothing is sent. A policy is a TOML file; all of it may be left out, and then everything stays here:
+pub const POLICY_HELP: &str = r#"Nothing is sent. Without --policy it is policy.toml in the data folder that is followed, with the targets that `hob cloud list`
+shows. A policy is a TOML file; all of it may be left out, and then everything stays here:
   allow = ["organisation", "cloud"]    # places that may be asked
   quality = 0.3                        # 0 spends nothing, 1 asks for the best; about the share that goes to larger models
   risk = { epsilon = 0.1 }             # at most a tenth of the local answers worse than the larger model's
   budget = { request = 0.05, day = 1.0, month = 10.0 }     # dollars
   local = { context = 8192, tools = true, images = false } # what the local model can
+  privacy = { otherwise = "redact", labels = { SECRET = "block" }, words = ["Falcon"] } # redact, allow, ask or block; own words
   [[rule]]                             # the first that matches decides; contains, words_at_least, task, tools
   name = "diary"
   contains = ["dear diary"]
   then = "stay"                        # or { send = "big" }
-  [[target]]
+  [[target]]                           # for this command alone; `hob cloud add` names those that are asked
   name = "big"
   zone = "cloud"
   input_price = 2.5                    # dollars for a million tokens
@@ -33,7 +35,7 @@ pub const POLICY_HELP: &str = r#"Nothing is sent. A policy is a TOML file; all o
 pub struct ExplainArgs {
     /// The prompt [default: standard input]
     pub prompt: Option<String>,
-    /// Policy file
+    /// Policy file [default: policy.toml in the data folder, with the targets of `hob cloud`]
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
     /// The request is marked private: it stays whatever the policy says
@@ -74,6 +76,7 @@ fn parse_dollars(text: &str) -> Result<f64, String> {
 pub fn run(args: &ExplainArgs) -> anyhow::Result<()> {
     let policy = match &args.policy {
         Some(path) => Policy::from_toml(&input::text(path)?).with_context(|| path.display().to_string())?,
+        None if platform::data_dir().is_some() => cloud::open()?.policy()?,
         None => Policy::default(),
     };
     let prompt = match &args.prompt {
@@ -85,7 +88,7 @@ pub fn run(args: &ExplainArgs) -> anyhow::Result<()> {
     let label = if args.private { Label::Private } else { Label::Open };
     let mut request = Request::new(&prompt, label);
     let (tools, images, task) = (args.tools, args.images, args.task.clone());
-    request.needs = Needs { tokens: args.tokens, tools, images, task };
+    request.needs = Needs { tokens: args.tokens, tools, images, task, local: None };
     let router = Router::new(scorer, policy, kept);
     let decision = router.decide(&request, Spent { day: args.spent_today, month: args.spent_month });
     if args.json {

@@ -12,7 +12,7 @@ mod verify;
 
 pub use import::ImportArgs;
 pub use list::{CpArgs, DuArgs, ListArgs, RmArgs};
-pub use network::{NetworkArgs, is_offline, ledger};
+pub use network::{NetworkArgs, gate, is_offline, ledger, variable};
 pub use pull::PullArgs;
 pub use search::SearchArgs;
 pub use verify::VerifyArgs;

@@ -3,7 +3,7 @@
 use crate::{offline, platform};
 use anyhow::{Context, anyhow};
 use clap::Args;
-use hob_egress::{Address, Config, Egress, Ledger, Proxy, Secret};
+use hob_egress::{Address, Config, Egress, Ledger, Policy, Proxy, Secret};
 use hob_store::{HUGGING_FACE, Hubs, OLLAMA};
 use std::path::PathBuf;
 
@@ -51,17 +51,11 @@ impl NetworkArgs {
             let place = if place.contains("://") { place.clone() } else { format!("https://{place}") };
             policy.allow_named(Address::parse(&place).context("--allow-hub")?.origin().clone())?;
         }
-        let proxy = variable(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]);
-        let exceptions = variable(&["NO_PROXY", "no_proxy"]).unwrap_or_default();
+        let usual = gate(policy)?;
         let config = Config {
-            offline: self.offline || is_offline(),
-            policy,
+            offline: self.offline || usual.offline,
             credential: self.token()?.map(|token| (hubs.hugging_face.origin().clone(), token)),
-            proxy: proxy.map(|proxy| Proxy::new(&proxy, &exceptions)).transpose()?,
-            roots: variable(&["SSL_CERT_FILE"])
-                .map(|path| read(PathBuf::from(path), "SSL_CERT_FILE"))
-                .transpose()?,
-            ..Config::default()
+            ..usual
         };
         Ok((Egress::new(config, ledger())?, hubs))
     }
@@ -83,6 +77,21 @@ impl NetworkArgs {
     }
 }
 
+/// A gate that reaches the places of `policy`, set up as the environment says.
+pub fn gate(policy: Policy) -> anyhow::Result<Config> {
+    let proxy = variable(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]);
+    let exceptions = variable(&["NO_PROXY", "no_proxy"]).unwrap_or_default();
+    Ok(Config {
+        offline: is_offline(),
+        policy,
+        proxy: proxy.map(|proxy| Proxy::new(&proxy, &exceptions)).transpose()?,
+        roots: variable(&["SSL_CERT_FILE"])
+            .map(|path| read(PathBuf::from(path), "SSL_CERT_FILE"))
+            .transpose()?,
+        ..Config::default()
+    })
+}
+
 /// Where what leaves this machine is written down.
 pub fn ledger() -> Ledger {
     match platform::data_dir() {
@@ -96,7 +105,7 @@ pub fn is_offline() -> bool {
     offline::is_wanted() || variable(&["HOB_OFFLINE"]).is_some_and(|value| value != "0")
 }
 
-fn variable(names: &[&str]) -> Option<String> {
+pub fn variable(names: &[&str]) -> Option<String> {
     names.iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
 }
 

@@ -39,7 +39,8 @@ fn conversation(word: &str) -> String {
         r#"{{"id":"chat0001","title":"About {word}","is_named":true,"folder":"F {word}","created":1,"updated":2,
         "leaf":"message1","settings":{{"system":"Be {word}"}}}}"#
     );
-    let message = format!(r#"{{"id":"message1","parent":null,"role":"user","text":"Say {word} please","created":3}}"#);
+    let message =
+        format!(r#"{{"id":"message1","parent":null,"role":"user","text":"Say {word} please","created":3}}"#);
     format!(r#"{{"format":"hob-chats","version":1,"chats":[{{"chat":{chat},"messages":[{message}]}}]}}"#)
 }
 

@@ -10,6 +10,7 @@ mod bench;
 mod builtin;
 mod chat;
 mod chats;
+mod cloud;
 mod encrypted;
 mod errors;
 mod help;

@@ -94,14 +94,28 @@ impl Ledger {
         self.append(What::Outcome(outcome), &[], None)
     }
 
-    /// What `target`, or all of them, has spent in the present day or month.
+    /// What `target`, or all of them, has spent in the present day or month. Only what is new since the last look is read.
     ///
     /// # Errors
     /// Whatever is wrong with the ledger.
     pub fn spent(&self, target: Option<&str>, period: Period) -> Result<Spent, LedgerError> {
-        let mut account = Account::default();
-        self.read(&mut |entry, _| account.add(entry))?;
-        Ok(account.spent(target, period, (self.0.clock)()))
+        let folder = self.folder()?;
+        let path = folder.join(LEDGER);
+        let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let Known { tip, account } = &mut *known;
+        let head = match File::open(&path) {
+            Ok(mut file) => {
+                lock(&file, &path, File::try_lock_shared)?;
+                let head = Head::read(folder)?;
+                let torn_bytes = catch_up(&mut file, &path, tip, &head, &mut |entry, _| account.add(entry))?;
+                head.check(*tip, torn_bytes)?;
+                return Ok(account.spent(target, period, (self.0.clock)()));
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Head::read(folder)?,
+            Err(error) => return Err(io(&path, "open", error)),
+        };
+        head.check(Tip::default(), 0)?;
+        Ok(Spent::default())
     }
 
     /// Reads the whole ledger and checks it; `visit` gets every entry with its digest, the oldest first. Changes nothing.

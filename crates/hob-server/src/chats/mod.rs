@@ -16,7 +16,7 @@ use axum::extract::Path;
 use axum::http::{Request, Uri};
 use axum::response::Response;
 use hob_chats::{Chat, Chats, Cursor, Error, Id, LockedBy, Message};
-use query::Query;
+pub use query::Query;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use tokio::sync::Semaphore;

@@ -63,8 +63,11 @@ async fn answer(app: &App, fields: &Fields<'_>, model: &str, input: Input) -> Re
     let mut whole = last(&name, &answered);
     whole["content"] = answered.reply.text.clone().into();
     if with_tokens {
-        let tokenizer = running.model().tokenizer().map_err(Problem::from)?;
-        whole["tokens"] = tokenizer.encode(&answered.reply.text, EncodeOptions::default()).into();
+        // A text is gone on with by a model of this machine alone.
+        if let Some(model) = running.model() {
+            let tokenizer = model.tokenizer().map_err(Problem::from)?;
+            whole["tokens"] = tokenizer.encode(&answered.reply.text, EncodeOptions::default()).into();
+        }
     }
     if !answered.reply.logprobs.is_empty() {
         whole["completion_probabilities"] =

@@ -37,7 +37,10 @@ pub async fn create(app: App, body: Value) -> Result<Response, Problem> {
     if is_empty {
         return load_only(&app, &ask, true).await;
     }
-    check_thinking(&app.lease(name, None).await?.model, name, think)?;
+    // A model elsewhere thinks as it likes.
+    if app.manager.find(name).is_ok() {
+        check_thinking(&app.lease(name, None).await?.model, name, think)?;
+    }
     let form = Form { model: ask.model.clone(), put };
     let running = ask::begin(&app, ask).await?;
     if stream { Ok(form.streamed(running)) } else { form.whole(running).await }

@@ -2,6 +2,7 @@
 
 use crate::ask::{Answered, Heard, Running};
 use crate::clock;
+use crate::engine::Lease;
 use crate::openai::logprob;
 use crate::problem::{Dialect, Problem};
 use crate::wire::{self, Gone, Out};
@@ -43,7 +44,8 @@ impl Form {
         };
         let (usage, times) = (&answered.usage, answered.times);
         line["total_duration"] = nanos(clock::now().saturating_sub(running.began)).into();
-        line["load_duration"] = nanos(running.lease.load_time()).into();
+        line["load_duration"] =
+            nanos(running.lease.as_ref().map(Lease::load_time).unwrap_or_default()).into();
         line["prompt_eval_count"] = usage.prompt.into();
         line["prompt_eval_duration"] = nanos(times.prompt).into();
         line["eval_count"] = usage.produced.into();
@@ -86,7 +88,7 @@ impl Form {
     }
 
     async fn write(self, mut running: Running, out: Out) -> Result<(), Gone> {
-        let model = running.model().clone();
+        let model = running.model().cloned();
         let mut count = 0;
         while let Some((_, told)) = out.wait(running.next(), None).await? {
             match Heard::of(told) {
@@ -96,7 +98,7 @@ impl Form {
                     for (text, thought, calls) in lines(pieces, &mut count) {
                         let mut line = self.line(text, thought, calls);
                         if let Some(found) = found.take() {
-                            line["logprobs"] = json!([logprob(&model, &found)]);
+                            line["logprobs"] = json!([logprob(model.as_ref(), &found)]);
                         }
                         out.line(&line).await?;
                     }

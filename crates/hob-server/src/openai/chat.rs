@@ -5,12 +5,14 @@ use super::shapes::{FINGERPRINT, finish, logprob, mark_cut, timings, usage};
 use crate::App;
 use crate::ask::{self, Answered, Heard, Running};
 use crate::problem::{Dialect, Problem};
+use crate::visit::Visit;
 use crate::wire::{self, Gone, Out};
 use crate::{clock, ids};
 use axum::response::Response;
 use hob::{LanguageModel, Piece, Reply, ToolCall};
 use hob_engine::sampling::TokenLogprob;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// Answers a conversation.
 ///
@@ -21,7 +23,7 @@ pub async fn create(app: App, body: Value) -> Result<Response, Problem> {
     let head = Head { id: ids::new("chatcmpl-"), created: clock::unix(), model: ask.model.clone(), is_old };
     let mut running = ask::begin(&app, ask).await?;
     if stream {
-        return Ok(streamed(head, running, include_usage));
+        return Ok(streamed(head, running, include_usage, Arc::clone(&app.visit)));
     }
     let all = running.collect().await?;
     let model = running.model();
@@ -30,6 +32,9 @@ pub async fn create(app: App, body: Value) -> Result<Response, Problem> {
     let mut whole = head.object("chat.completion", choices);
     whole["usage"] = usage(model, &all);
     whole["timings"] = all.first().map(timings).into();
+    if let Some(told) = app.visit.told() {
+        whole["hob"] = told;
+    }
     let mut response = wire::ok(&whole);
     mark_cut(&mut response, &running);
     Ok(response)
@@ -58,7 +63,13 @@ impl Head {
         self.object("chat.completion.chunk", vec![choice])
     }
 
-    fn choice(&self, model: &LanguageModel, index: usize, reply: &Reply, with_logprobs: bool) -> Value {
+    fn choice(
+        &self,
+        model: Option<&LanguageModel>,
+        index: usize,
+        reply: &Reply,
+        with_logprobs: bool,
+    ) -> Value {
         let content = if reply.text.is_empty() && !reply.calls.is_empty() {
             Value::Null
         } else {
@@ -109,9 +120,9 @@ fn tool_call(call: &ToolCall, index: Option<usize>) -> Value {
     whole
 }
 
-fn streamed(head: Head, running: Running, include_usage: bool) -> Response {
+fn streamed(head: Head, running: Running, include_usage: bool, visit: Arc<Visit>) -> Response {
     let is_cut = running.is_cut;
-    let mut response = wire::stream(wire::SSE, move |out| write(head, running, include_usage, out));
+    let mut response = wire::stream(wire::SSE, move |out| write(head, running, include_usage, visit, out));
     if is_cut {
         response
             .headers_mut()
@@ -120,8 +131,14 @@ fn streamed(head: Head, running: Running, include_usage: bool) -> Response {
     response
 }
 
-async fn write(head: Head, mut running: Running, include_usage: bool, out: Out) -> Result<(), Gone> {
-    let model = running.model().clone();
+async fn write(
+    head: Head,
+    mut running: Running,
+    include_usage: bool,
+    visit: Arc<Visit>,
+    out: Out,
+) -> Result<(), Gone> {
+    let model = running.model().cloned();
     let mut begun = std::collections::BTreeSet::new();
     let mut calls = std::collections::BTreeMap::<usize, usize>::new();
     let mut all = Vec::new();
@@ -134,12 +151,15 @@ async fn write(head: Head, mut running: Running, include_usage: bool, out: Out) 
         match Heard::of(told) {
             None => {}
             Some(Heard::Pieces(pieces, found)) => {
-                write_pieces(&head, &model, index, calls, pieces, found, &out).await?;
+                write_pieces(&head, model.as_ref(), index, calls, pieces, found, &out).await?;
             }
             Some(Heard::Ended(pieces, answered)) => {
-                write_pieces(&head, &model, index, calls, pieces, None, &out).await?;
+                write_pieces(&head, model.as_ref(), index, calls, pieces, None, &out).await?;
                 let mut last = head.chunk(index, json!({}), None, Some(head.finish(&answered.reply)));
                 last["timings"] = timings(&answered);
+                if let Some(told) = visit.told() {
+                    last["hob"] = told;
+                }
                 out.data(&last).await?;
                 all.push(answered);
             }
@@ -147,12 +167,12 @@ async fn write(head: Head, mut running: Running, include_usage: bool, out: Out) 
         }
     }
     if include_usage {
-        out.data(&with_usage(&head, &model, &all)).await?;
+        out.data(&with_usage(&head, model.as_ref(), &all)).await?;
     }
     out.send("data: [DONE]\n\n").await
 }
 
-fn with_usage(head: &Head, model: &LanguageModel, all: &[Answered]) -> Value {
+fn with_usage(head: &Head, model: Option<&LanguageModel>, all: &[Answered]) -> Value {
     let mut last = head.object("chat.completion.chunk", Vec::new());
     last["usage"] = usage(model, all);
     last
@@ -160,7 +180,7 @@ fn with_usage(head: &Head, model: &LanguageModel, all: &[Answered]) -> Value {
 
 async fn write_pieces(
     head: &Head,
-    model: &LanguageModel,
+    model: Option<&LanguageModel>,
     index: usize,
     calls: &mut usize,
     pieces: Vec<Piece>,

@@ -127,13 +127,19 @@ impl Head {
     }
 }
 
-fn choice(model: &LanguageModel, index: usize, echo: &str, reply: &Reply, with_logprobs: bool) -> Value {
+fn choice(
+    model: Option<&LanguageModel>,
+    index: usize,
+    echo: &str,
+    reply: &Reply,
+    with_logprobs: bool,
+) -> Value {
     let text = format!("{echo}{}", reply.text);
     let logprobs = with_logprobs.then(|| logprobs(model, reply, echo.chars().count()));
     json!({"index": index, "text": text, "logprobs": logprobs, "finish_reason": finish(reply)})
 }
 
-fn logprobs(model: &LanguageModel, reply: &Reply, mut offset: usize) -> Value {
+fn logprobs(model: Option<&LanguageModel>, reply: &Reply, mut offset: usize) -> Value {
     let text = |id| String::from_utf8_lossy(&token_bytes(model, id)).into_owned();
     let (mut tokens, mut values, mut tops, mut offsets) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for found in &reply.logprobs {
@@ -155,7 +161,7 @@ async fn write(
     usage_too: bool,
     out: Out,
 ) -> Result<(), Gone> {
-    let model = running.model().clone();
+    let model = running.model().cloned();
     let mut all = Vec::new();
     if let Some(echo) = echo {
         out.data(&head.chunk(0, &echo, None)).await?;
@@ -181,7 +187,7 @@ async fn write(
     }
     if usage_too {
         let mut last = head.object(Vec::new());
-        last["usage"] = usage(&model, &all);
+        last["usage"] = usage(model.as_ref(), &all);
         out.data(&last).await?;
     }
     out.send("data: [DONE]\n\n").await

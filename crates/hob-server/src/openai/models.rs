@@ -1,6 +1,7 @@
 //! `GET /v1/models` and `/v1/models/{id}`.
 
 use crate::App;
+use crate::elsewhere;
 use crate::engine::Listed;
 use crate::problem::{Dialect, Problem};
 use crate::wire;
@@ -10,7 +11,12 @@ use serde_json::{Value, json};
 
 /// All models that can be asked for.
 pub async fn list(app: App) -> Response {
-    let data: Vec<Value> = app.models().iter().map(|listed| model(&app, listed)).collect();
+    let mut data: Vec<Value> = app.models().iter().map(|listed| model(&app, listed)).collect();
+    data.extend(
+        elsewhere::models(&app).iter().map(
+            |name| json!({"id": name, "object": "model", "created": 0, "owned_by": "cloud", "meta": null}),
+        ),
+    );
     wire::ok(&json!({"object": "list", "data": data}))
 }
 

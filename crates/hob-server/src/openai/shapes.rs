@@ -21,7 +21,7 @@ pub fn finish(reply: &Reply) -> &'static str {
 }
 
 /// What the answers to one prompt took.
-pub fn usage(model: &LanguageModel, all: &[Answered]) -> Value {
+pub fn usage(model: Option<&LanguageModel>, all: &[Answered]) -> Value {
     let first = all.first().map(|answered| answered.usage).unwrap_or_default();
     let completion: usize = all.iter().map(|answered| answered.usage.produced).sum();
     let reasoning: usize = all.iter().map(|answered| thought_tokens(model, &answered.reply)).sum();
@@ -43,9 +43,9 @@ pub fn usage(model: &LanguageModel, all: &[Answered]) -> Value {
 }
 
 /// Tokens of the thoughts before an answer; counted from their text, so that a token at the border may be off.
-pub fn thought_tokens(model: &LanguageModel, reply: &Reply) -> usize {
-    match model.tokenizer() {
-        Ok(tokenizer) if !reply.thought.is_empty() => {
+pub fn thought_tokens(model: Option<&LanguageModel>, reply: &Reply) -> usize {
+    match model.map(LanguageModel::tokenizer) {
+        Some(Ok(tokenizer)) if !reply.thought.is_empty() => {
             tokenizer.encode(&reply.thought, hob::EncodeOptions::default()).len()
         }
         _ => 0,
@@ -76,7 +76,7 @@ pub fn timings(answered: &Answered) -> Value {
 }
 
 /// A token with its log-probability and the likeliest others.
-pub fn logprob(model: &LanguageModel, found: &TokenLogprob) -> Value {
+pub fn logprob(model: Option<&LanguageModel>, found: &TokenLogprob) -> Value {
     let entry = |id: u32, logprob: f32| {
         let bytes = token_bytes(model, id);
         let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -88,10 +88,9 @@ pub fn logprob(model: &LanguageModel, found: &TokenLogprob) -> Value {
 }
 
 /// The bytes that a token stands for.
-pub fn token_bytes(model: &LanguageModel, id: u32) -> Vec<u8> {
+pub fn token_bytes(model: Option<&LanguageModel>, id: u32) -> Vec<u8> {
     model
-        .tokenizer()
-        .ok()
+        .and_then(|model| model.tokenizer().ok())
         .and_then(|tokenizer| Some(tokenizer.token_bytes(id)?.into_owned()))
         .unwrap_or_default()
 }

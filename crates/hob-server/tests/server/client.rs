@@ -1,5 +1,7 @@
 //! A real server on a free port, and a client that speaks plain HTTP to it.
 
+use hob_cloud::{Cloud, Setup};
+use hob_egress::{Egress, Ledger};
 use hob_server::{
     Catalogue, ChatsAt, Config, Folder, Hosts, KeepAlive, Keys, Listed, Log, Machine, ManagerConfig, Server,
     ShelfConfig, Source,
@@ -8,7 +10,9 @@ use hob_store::{Model, Store};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -43,9 +47,27 @@ pub fn config() -> Config {
         },
         shelf: None,
         chats: ChatsAt::Nowhere("a test wants none".into()),
+        cloud: None,
         listener: None,
         drain: Duration::from_secs(20),
     }
+}
+
+/// A way to models elsewhere whose files are in `folder`.
+pub fn cloud_at(folder: &Path) -> Cloud {
+    static SEED: AtomicU64 = AtomicU64::new(1);
+    let ledger = folder.join("ledger");
+    Cloud::new(Setup {
+        folder: folder.to_owned(),
+        connect: Box::new(move |policy| {
+            let read_timeout = Duration::from_secs(5);
+            let config = hob_egress::Config { policy, read_timeout, ..hob_egress::Config::default() };
+            Egress::new(config, Ledger::at(&ledger, || 1_000)).map_err(|error| error.to_string())
+        }),
+        key: Box::new(|_, _| Err("there is none".into())),
+        clock: || Duration::from_secs(5),
+        seed: || SEED.fetch_add(1, Ordering::Relaxed),
+    })
 }
 
 pub fn start() -> Running {

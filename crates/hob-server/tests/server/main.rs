@@ -8,6 +8,7 @@
 mod anthropic;
 mod chats;
 mod client;
+mod cloud;
 mod door;
 mod keys;
 mod llama;

@@ -1,6 +1,6 @@
 //! The description of Hob's own interface against the routes and the answers.
 
-use crate::client::{config, start, start_with};
+use crate::client::{cloud_at, config, start, start_with};
 use hob_chats::Chats;
 use hob_server::{ChatsAt, Folder, KeyBook, Keys, Probe, ShelfConfig, table};
 use hob_store::Store;
@@ -71,6 +71,7 @@ fn answers_are_as_described() {
     let book = KeyBook::in_data(data.path());
     config.keys = Keys::default().with_book(book, |_| {});
     config.chats = ChatsAt::File(Arc::new(Chats::in_data(data.path())));
+    config.cloud = Some(cloud_at(data.path()));
     config.shelf = Some(ShelfConfig {
         store: Store::in_data(data.path()),
         connect: Box::new(|| Err("nothing is fetched here".into())),

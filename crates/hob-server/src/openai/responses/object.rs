@@ -42,8 +42,10 @@ impl Frame {
     /// The response while it runs.
     pub fn begun(&self, running: &Running) -> Value {
         let mut response = self.base.clone();
-        let recommended = running.model().recommended_sampling();
-        for (key, value) in [("temperature", recommended.temperature), ("top_p", recommended.top_p)] {
+        // What a model elsewhere takes for itself is not known; the interface says 1.
+        let recommended = running.model().map(LanguageModel::recommended_sampling);
+        let (temperature, top_p) = recommended.map_or((1.0, 1.0), |usual| (usual.temperature, usual.top_p));
+        for (key, value) in [("temperature", temperature), ("top_p", top_p)] {
             if response[key].is_null() {
                 response[key] = value.into();
             }
@@ -90,7 +92,7 @@ fn tool(tool: &Value) -> Value {
 }
 
 /// The items of an answer.
-pub fn output(model: &LanguageModel, reply: &Reply) -> Vec<Value> {
+pub fn output(model: Option<&LanguageModel>, reply: &Reply) -> Vec<Value> {
     let mut items = Vec::new();
     if !reply.thought.is_empty() {
         items.push(reasoning(&ids::new("rs_"), &reply.thought));

@@ -1,0 +1,343 @@
+//! An answer as it arrives, with what was hidden put back.
+
+use crate::events::Events;
+use crate::protocol::{Part, is_answer};
+use crate::question::object;
+use crate::stops::Stops;
+use crate::twice::{PARTS_MAX, Ticket};
+use crate::{Error, Protocol, Target};
+use hob_egress::Response;
+use hob_privacy::{Restorer, Vault, restore};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Bytes of an answer for each token that was asked for: fewer than tokens have in any language, so that an answer beyond it
+/// has more tokens than were asked for.
+const TOKEN_BYTES: u64 = 8;
+/// Tokens over what was asked for that are let pass: counts differ a little.
+const SLACK_TOKENS: u64 = 16;
+/// Calls of tools in one answer.
+const CALLS_MAX: usize = 128;
+
+/// A piece of an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// Of the answer.
+    Text(String),
+    /// Of what was thought before it.
+    Thought(String),
+    /// A tool is to be called.
+    Call(Call),
+}
+
+/// A tool that is to be called.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// The tool.
+    pub name: String,
+    /// What to call it with.
+    pub arguments: Map<String, Value>,
+}
+
+/// Why an answer ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Finish {
+    /// It was complete.
+    #[default]
+    Stop,
+    /// It was as long as was asked for.
+    Length,
+    /// The target would not go on.
+    Refused,
+}
+
+/// Tokens as the target counts them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Read.
+    pub read: u64,
+    /// Written.
+    pub written: u64,
+}
+
+/// What an answer came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// Why it ended.
+    pub finish: Finish,
+    /// What it took, where the target told.
+    pub usage: Option<Usage>,
+    /// What it cost, in millionths of a dollar; the most that it can have cost where the target did not tell.
+    pub cost_micro: u64,
+}
+
+/// Where parts come from.
+pub(crate) enum Source {
+    /// The network.
+    Live(Box<Live>),
+    /// The memory of the last minute.
+    Remembered(VecDeque<Part>),
+}
+
+/// A stream that is being read.
+pub(crate) struct Live {
+    pub response: Response,
+    pub ticket: Option<Ticket>,
+    pub events: Events,
+    /// The body, where the target answers in one piece.
+    pub whole: Option<String>,
+    /// What came, for who asks the same again.
+    pub parts: Vec<Part>,
+    pub clock: fn() -> Duration,
+}
+
+/// An answer on its way. Dropping it hangs up.
+pub struct Answering {
+    source: Source,
+    target: Target,
+    name: String,
+    max_tokens: u64,
+    cost_max_micro: u64,
+    has_schema: bool,
+    stops: Stops,
+    vault: Arc<Vault>,
+    text: Option<Restorer<Arc<Vault>>>,
+    thought: Option<Restorer<Arc<Vault>>>,
+    calls: BTreeMap<u64, (String, String)>,
+    ready: VecDeque<Event>,
+    finish: Option<Finish>,
+    usage: Option<Usage>,
+    bytes: u64,
+    is_over: bool,
+}
+
+impl Answering {
+    pub(crate) fn new(
+        source: Source,
+        (name, target): (String, Target),
+        vault: Vault,
+        (max_tokens, cost_max_micro): (u64, u64),
+        (has_schema, stops): (bool, Stops),
+    ) -> Self {
+        let vault = Arc::new(vault);
+        Self {
+            source,
+            target,
+            name,
+            max_tokens,
+            cost_max_micro,
+            has_schema,
+            stops,
+            text: Some(Restorer::new(Arc::clone(&vault))),
+            thought: Some(Restorer::new(Arc::clone(&vault))),
+            vault,
+            calls: BTreeMap::new(),
+            ready: VecDeque::new(),
+            finish: None,
+            usage: None,
+            bytes: 0,
+            is_over: false,
+        }
+    }
+
+    /// The user's name of the target.
+    pub fn target(&self) -> &str {
+        &self.name
+    }
+
+    /// The entry of the ledger; none for an answer that was remembered, for which nothing left.
+    pub fn entry(&self) -> Option<u64> {
+        match &self.source {
+            Source::Live(live) => Some(live.response.entry()),
+            Source::Remembered(_) => None,
+        }
+    }
+
+    /// The next piece; `None` at the end, after which [`Answering::ended`] says what it came to.
+    ///
+    /// # Errors
+    /// The network, the target, or an answer beyond what was asked for.
+    pub fn next(&mut self) -> Result<Option<Event>, Error> {
+        while self.ready.is_empty() && !self.is_over {
+            self.read()?;
+        }
+        Ok(self.ready.pop_front())
+    }
+
+    /// What it came to.
+    pub fn ended(&self) -> Ended {
+        let is_live = matches!(self.source, Source::Live(_));
+        let told = self.usage.map(|usage| self.target.cost_micro(usage.read, usage.written));
+        let cost_micro = if is_live { told.unwrap_or(self.cost_max_micro) } else { 0 };
+        Ended { finish: self.finish.unwrap_or_default(), usage: self.usage, cost_micro }
+    }
+
+    /// Reads until something is ready.
+    fn read(&mut self) -> Result<(), Error> {
+        let (parts, is_end) = match &mut self.source {
+            Source::Remembered(parts) => (parts.pop_front().into_iter().collect(), parts.is_empty()),
+            Source::Live(live) => live.read(self.target.protocol, &self.name)?,
+        };
+        for part in parts {
+            if self.is_over {
+                break;
+            }
+            if let Source::Live(live) = &mut self.source
+                && live.parts.len() < PARTS_MAX
+            {
+                live.parts.push(part.clone());
+            }
+            self.take(part)?;
+        }
+        if is_end && !self.is_over {
+            self.end()?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, part: Part) -> Result<(), Error> {
+        match part {
+            Part::Text(text) => self.say(&text)?,
+            Part::Thought(text) => {
+                self.count(&text)?;
+                let shown = self.thought.as_mut().map(|thought| thought.push(&text)).unwrap_or_default();
+                self.ready.extend(Some(shown).filter(|text| !text.is_empty()).map(Event::Thought));
+            }
+            Part::Call { index, name } => {
+                if self.calls.len() >= CALLS_MAX {
+                    return Err(self.protocol("too many calls of tools"));
+                }
+                self.calls.insert(index, (name, String::new()));
+            }
+            Part::Arguments { index, text } => match self.calls.get_mut(&index) {
+                // The tool that stands for a schema: what it is called with is the answer.
+                Some((name, _)) if self.has_schema && is_answer(name) => self.say(&text)?,
+                Some((_, arguments)) => {
+                    arguments.push_str(&text);
+                    self.count(&text)?;
+                }
+                None => return Err(self.protocol("arguments of a call that has not begun")),
+            },
+            Part::Tokens { read, written } => {
+                let so_far = self.usage.unwrap_or_default();
+                let usage =
+                    Usage { read: read.unwrap_or(so_far.read), written: written.unwrap_or(so_far.written) };
+                self.usage = Some(usage);
+            }
+            Part::Finish(finish) => self.finish = Some(finish),
+            Part::Failed(message) => {
+                let (target, status) = (self.name.clone(), 500);
+                return Err(Error::Status { target, status, message, after: None });
+            }
+            Part::Done => {
+                self.finish.get_or_insert_default();
+                self.end()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, text: &str) -> Result<(), Error> {
+        self.count(text)?;
+        let restored = self.text.as_mut().map(|restorer| restorer.push(text)).unwrap_or_default();
+        self.show(&restored);
+        Ok(())
+    }
+
+    /// Shows text up to a stop. What follows would be paid for and not be read, so nothing more is asked for.
+    fn show(&mut self, text: &str) {
+        let (shown, is_end) = self.stops.push(text);
+        self.ready.extend(Some(shown).filter(|text| !text.is_empty()).map(Event::Text));
+        if is_end {
+            self.finish = Some(Finish::Stop);
+            self.is_over = true;
+        }
+    }
+
+    /// Stops an answer that has more tokens than were asked for: what it can cost was judged by those.
+    fn count(&mut self, text: &str) -> Result<(), Error> {
+        self.bytes += text.len() as u64;
+        let tokens = self.max_tokens.saturating_add(SLACK_TOKENS);
+        if self.bytes > tokens.saturating_mul(TOKEN_BYTES) {
+            return Err(Error::Budget { target: self.name.clone(), tokens: self.max_tokens });
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), Error> {
+        if self.finish.is_none() {
+            return Err(Error::BrokenOff { target: self.name.clone() });
+        }
+        self.is_over = true;
+        let rest = |restorer: Option<Restorer<Arc<Vault>>>| {
+            restorer.map(Restorer::finish).filter(|text| !text.is_empty())
+        };
+        self.ready.extend(rest(self.thought.take()).map(Event::Thought));
+        if let Some(text) = rest(self.text.take()) {
+            self.show(&text);
+        }
+        let held = self.stops.finish();
+        self.ready.extend(Some(held).filter(|text| !text.is_empty()).map(Event::Text));
+        for (name, arguments) in std::mem::take(&mut self.calls).into_values() {
+            if self.has_schema && is_answer(&name) {
+                continue;
+            }
+            let Some(arguments) = object(&arguments) else {
+                return Err(self.protocol("arguments of a call that are no JSON object"));
+            };
+            let arguments = arguments
+                .into_iter()
+                .map(|(name, value)| (restore(&name, &self.vault), restored(value, &self.vault)));
+            self.ready.push_back(Event::Call(Call { name, arguments: arguments.collect() }));
+        }
+        let ended = self.ended();
+        if let Source::Live(live) = &mut self.source {
+            live.response.cost(ended.cost_micro);
+            if live.parts.len() < PARTS_MAX
+                && let Some(ticket) = live.ticket.take()
+            {
+                ticket.keep(std::mem::take(&mut live.parts), (live.clock)());
+            }
+        }
+        Ok(())
+    }
+
+    fn protocol(&self, found: &str) -> Error {
+        Error::Protocol { target: self.name.clone(), found: found.to_owned() }
+    }
+}
+
+impl Live {
+    /// The next parts, and whether nothing follows.
+    fn read(&mut self, protocol: Protocol, target: &str) -> Result<(Vec<Part>, bool), Error> {
+        let wrong = |found: String| Error::Protocol { target: target.to_owned(), found };
+        if let Some(whole) = self.whole.take() {
+            return Ok((protocol.read_whole(&whole).map_err(wrong)?, true));
+        }
+        let mut buffer = [0; 8192];
+        let read = self.response.read(&mut buffer)?;
+        let data = match read {
+            0 => self.events.finish().map(|data| data.into_iter().collect()),
+            read => self.events.push(&buffer[..read]),
+        };
+        let mut parts = Vec::new();
+        for data in data.map_err(|error| wrong(error.what().to_owned()))? {
+            parts.extend(protocol.read(&data).map_err(wrong)?);
+        }
+        Ok((parts, read == 0))
+    }
+}
+
+/// A value with placeholders put back in all of its texts.
+fn restored(value: Value, vault: &Vault) -> Value {
+    match value {
+        Value::String(text) => Value::String(restore(&text, vault)),
+        Value::Array(list) => list.into_iter().map(|value| restored(value, vault)).collect(),
+        Value::Object(members) => {
+            members.into_iter().map(|(name, value)| (restore(&name, vault), restored(value, vault))).collect()
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,142 @@
+//! A question in no interface's words.
+
+use crate::Error;
+use serde_json::{Map, Value};
+
+/// Whether a tool is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// If the model wants to.
+    Auto,
+    /// One at least.
+    Required,
+    /// This one.
+    Named(String),
+}
+
+/// What is asked of a bigger model.
+#[derive(Clone, Debug, Default)]
+pub struct Question {
+    /// Messages as the OpenAI interface has them, of text alone.
+    pub messages: Vec<Value>,
+    /// Tools in the same interface's form.
+    pub tools: Vec<Value>,
+    /// Whether they are called; `None`: not at all.
+    pub choice: Option<Choice>,
+    /// A JSON schema that the answer follows.
+    pub schema: Option<Value>,
+    /// Longest answer.
+    pub max_tokens: Option<u64>,
+    /// How tokens are drawn, where the request says so.
+    pub temperature: Option<f64>,
+    /// The same.
+    pub top_p: Option<f64>,
+    /// Texts that end the answer. They are looked for here: what is hidden in them could not be found elsewhere.
+    pub stop: Vec<String>,
+}
+
+impl Question {
+    /// A question of one message.
+    pub fn of(text: &str) -> Self {
+        Self { messages: vec![serde_json::json!({"role": "user", "content": text})], ..Self::default() }
+    }
+
+    /// The last thing that the user said: what the router looks at.
+    pub fn prompt(&self) -> String {
+        let last = self.messages.iter().rev().find(|message| message["role"] == "user");
+        last.and_then(|message| text(message).ok()).unwrap_or_default()
+    }
+
+    /// Characters of all that is said in it.
+    pub fn chars(&self) -> usize {
+        fn count(value: &Value) -> usize {
+            match value {
+                Value::String(text) => text.chars().count(),
+                Value::Array(list) => list.iter().map(count).sum(),
+                Value::Object(members) => members.iter().map(|(key, value)| key.len() + count(value)).sum(),
+                _ => 1,
+            }
+        }
+        self.messages.iter().chain(&self.tools).chain(&self.schema).map(count).sum()
+    }
+
+    /// The tools that are offered.
+    pub(crate) fn offered(&self) -> impl Iterator<Item = Offered<'_>> {
+        let tools = if self.choice.is_some() { self.tools.as_slice() } else { &[] };
+        tools.iter().filter_map(Offered::of)
+    }
+}
+
+/// A tool that is offered.
+pub(crate) struct Offered<'a> {
+    pub name: &'a str,
+    pub about: Option<&'a str>,
+    pub parameters: Option<&'a Value>,
+}
+
+impl<'a> Offered<'a> {
+    fn of(tool: &'a Value) -> Option<Self> {
+        let function = tool.get("function").unwrap_or(tool);
+        let name = function["name"].as_str()?;
+        let parameters = function.get("parameters").filter(|parameters| parameters.is_object());
+        Some(Self { name, about: function["description"].as_str(), parameters })
+    }
+}
+
+/// A call that stands in the conversation.
+pub(crate) struct Called<'a> {
+    pub id: &'a str,
+    pub name: &'a str,
+    /// As text.
+    pub arguments: String,
+}
+
+/// The calls of an assistant's message.
+pub(crate) fn calls(message: &Value) -> Vec<Called<'_>> {
+    let list = message["tool_calls"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let call = |call: &'_ Value| -> Option<()> { call["function"]["name"].as_str().map(|_| ()) };
+    list.iter()
+        .filter(|one| call(one).is_some())
+        .map(|call| Called {
+            id: call["id"].as_str().unwrap_or("call_0"),
+            name: call["function"]["name"].as_str().unwrap_or_default(),
+            arguments: match &call["function"]["arguments"] {
+                Value::String(text) => text.clone(),
+                Value::Null => "{}".to_owned(),
+                other => other.to_string(),
+            },
+        })
+        .collect()
+}
+
+/// What a message says.
+///
+/// # Errors
+/// [`Error::NotText`] for pictures and sound.
+pub(crate) fn text(message: &Value) -> Result<String, Error> {
+    match &message["content"] {
+        Value::String(text) => Ok(text.clone()),
+        Value::Null => Ok(String::new()),
+        Value::Array(parts) => {
+            let mut whole = String::new();
+            for part in parts {
+                let text = match part {
+                    Value::String(text) => Some(text.as_str()),
+                    part => part["text"].as_str().or_else(|| part["refusal"].as_str()),
+                };
+                whole.push_str(text.ok_or(Error::NotText)?);
+            }
+            Ok(whole)
+        }
+        _ => Err(Error::NotText),
+    }
+}
+
+/// The members of a text that should be an object.
+pub(crate) fn object(text: &str) -> Option<Map<String, Value>> {
+    match serde_json::from_str(text) {
+        Ok(Value::Object(members)) => Some(members),
+        _ if text.trim().is_empty() => Some(Map::new()),
+        _ => None,
+    }
+}

@@ -1,0 +1,523 @@
+//! Targets seen from both sides: what arrives there, to the byte, and what becomes of what they say.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
+
+use hob_cloud::{
+    Choice, Cloud, Ended, Error, Event, Finish, Mode, Protocol, Question, Setup, Target, Usage, Way, Wish,
+    Zone,
+};
+use hob_egress::{Config, Egress, Ledger, Secret, What};
+use hob_privacy::{Answer, Refusal};
+use hob_testhub::{Api, Asked, Reply, Said};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+fn cloud(folder: &Path) -> Cloud {
+    static SEED: AtomicU64 = AtomicU64::new(1);
+    let ledger = folder.join("ledger");
+    Cloud::new(Setup {
+        folder: folder.to_owned(),
+        connect: Box::new(move |policy| {
+            let config = Config { policy, read_timeout: Duration::from_secs(2), ..Config::default() };
+            Egress::new(config, Ledger::at(&ledger, || 1_000)).map_err(|error| error.to_string())
+        }),
+        key: Box::new(|_, from| match from.to_string().as_str() {
+            "env:PLANTED" => Ok(Secret::new("sk-planted").unwrap()),
+            _ => Err("not set".into()),
+        }),
+        clock: || Duration::from_secs(5),
+        seed: || SEED.fetch_add(1, Ordering::Relaxed),
+    })
+}
+
+/// A cloud with one target, `big`, that is asked by its name.
+struct Set {
+    folder: tempfile::TempDir,
+    cloud: Cloud,
+    api: Api,
+}
+
+fn set(protocol: Protocol, script: impl FnMut(&Asked) -> Reply + Send + 'static) -> Set {
+    set_with(protocol, |_| {}, script)
+}
+
+fn set_with(
+    protocol: Protocol,
+    change: impl FnOnce(&mut Target),
+    script: impl FnMut(&Asked) -> Reply + Send + 'static,
+) -> Set {
+    let (folder, api) = (tempfile::tempdir().unwrap(), Api::start(script));
+    let cloud = cloud(folder.path());
+    let mut target = Target::new(&format!("{}/v1", api.address()), protocol, "big-1", Zone::Cloud);
+    (target.input_price, target.output_price) = (3.0, 15.0);
+    change(&mut target);
+    cloud.add("big", &target, None).unwrap();
+    cloud.set_mode(Mode::Ask).unwrap();
+    Set { folder, cloud, api }
+}
+
+/// An answer as a whole.
+#[derive(Debug, Default, PartialEq)]
+struct Whole {
+    text: String,
+    thought: String,
+    calls: Vec<(String, Value)>,
+    ended: Ended,
+    entry: Option<u64>,
+}
+
+impl Set {
+    fn ask(&self, question: &Question) -> Result<Whole, Error> {
+        self.ask_with(&Wish::new(question, Way::Named("big".into())))
+    }
+
+    fn ask_with(&self, wish: &Wish<'_>) -> Result<Whole, Error> {
+        let plan = self.cloud.plan(wish, &mut |_, _| Answer::Refuse)?;
+        let mut answering = self.cloud.begin(plan)?.unwrap();
+        let mut whole = Whole::default();
+        while let Some(event) = answering.next()? {
+            match event {
+                Event::Text(text) => whole.text += &text,
+                Event::Thought(text) => whole.thought += &text,
+                Event::Call(call) => whole.calls.push((call.name, Value::Object(call.arguments))),
+            }
+        }
+        whole.ended = answering.ended();
+        whole.entry = answering.entry();
+        Ok(whole)
+    }
+
+    /// What the ledger says, a line for each entry.
+    fn ledger(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        self.cloud
+            .ledger(&mut |entry, _| {
+                lines.push(match &entry.what {
+                    What::Send(s) => {
+                        let hidden: Vec<String> = s.hidden.iter().map(|(l, n)| format!("{n} {l}")).collect();
+                        format!("{} {} {} max {}", s.method, s.path, hidden.join(","), s.cost_max_micro)
+                    }
+                    What::Outcome(o) => {
+                        format!(
+                            "{} {:?} cost {} {}",
+                            o.of,
+                            o.status,
+                            o.cost_micro,
+                            o.failed.clone().unwrap_or_default()
+                        )
+                    }
+                    What::Repaired(_) => "repaired".into(),
+                });
+            })
+            .unwrap();
+        lines
+    }
+}
+
+const BOTH: [Protocol; 2] = [Protocol::OpenAi, Protocol::Anthropic];
+
+#[test]
+fn what_is_private_never_arrives_and_comes_back_in_any_pieces() {
+    let said = ["Dear [PER", "SON_1], I wrote to [email_1", "] and to [Person 1]. ", "[EMAIL_9] is yours"];
+    for protocol in BOTH {
+        for size in [1, 3, 7, 4096] {
+            let set = set(protocol, move |_| Reply::Stream(Said::text(&said), size));
+            let question = Question {
+                messages: vec![
+                    json!({"role": "system", "content": "Answer for Maria Gonzalez."}),
+                    json!({"role": "user", "content": [{"type": "text", "text": "Write to maria.gonzalez@mail.example"}]}),
+                    json!({"role": "assistant", "content": "Done, Maria Gonzalez.", "reasoning_content": "PLANTED"}),
+                    json!({"role": "user", "content": "Again, please: maria.gonzalez@mail.example"}),
+                ],
+                ..Question::default()
+            };
+            let whole = set.ask(&question).unwrap();
+            let expected = "Dear Maria Gonzalez, I wrote to maria.gonzalez@mail.example and to Maria Gonzalez. [EMAIL_9] is yours";
+            assert_eq!(whole.text, expected, "{protocol:?} {size}");
+            assert_eq!(whole.ended.usage, Some(Usage { read: 11, written: 7 }));
+            assert_eq!(whole.ended.cost_micro, 11 * 3 + 7 * 15);
+            let body = &set.api.asked()[0].body.to_lowercase();
+            for private in ["maria", "gonzalez", "mail.example", "planted"] {
+                assert!(!body.contains(private), "{protocol:?}: {private} in {body}");
+            }
+            assert!(body.contains("[email_1]") && body.contains("[person_1]"), "{body}");
+        }
+    }
+}
+
+/// A question with all that a conversation with tools has.
+fn with_tools() -> (Question, Value) {
+    let tools =
+        vec![json!({"type": "function", "function": {"name": "look", "description": "It looks there.",
+        "parameters": {"type": "object", "properties": {"at": {"type": "integer", "minimum": -3}}}}})];
+    let call =
+        json!({"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{\"at\":1}"}});
+    let messages = vec![
+        json!({"role": "developer", "content": "Be short."}),
+        json!({"role": "user", "content": "Please look at it."}),
+        json!({"role": "assistant", "content": null, "tool_calls": [call]}),
+        json!({"role": "tool", "tool_call_id": "c1", "content": "a tree"}),
+    ];
+    let question = Question {
+        messages,
+        tools,
+        choice: Some(Choice::Required),
+        max_tokens: Some(50),
+        temperature: Some(1.5),
+        stop: vec!["END".into()],
+        ..Question::default()
+    };
+    (question, call)
+}
+
+/// What arrives of it.
+fn arrived(protocol: Protocol, question: &Question) -> Asked {
+    let arguments = json!({"at": 2, "of": "[PERSON_4]"});
+    let said =
+        Said { calls: vec![("look".into(), arguments.clone())], usage: Some((1, 1)), ..Said::default() };
+    let planted = |target: &mut Target| target.key = Some("env:PLANTED".parse().unwrap());
+    let set = set_with(protocol, planted, move |_| Reply::said(said.clone()));
+    let whole = set.ask(question).unwrap();
+    assert_eq!(whole.calls, [("look".to_owned(), arguments)]);
+    assert_eq!(whole.ended.finish, Finish::Stop);
+    set.api.asked().remove(0)
+}
+
+#[test]
+fn chat_completions_get_what_they_know() {
+    let (question, call) = with_tools();
+    let asked = arrived(Protocol::OpenAi, &question);
+    assert_eq!(asked.path, "/v1/chat/completions");
+    assert_eq!(asked.header("authorization"), Some("Bearer sk-planted"));
+    assert_eq!(
+        asked.json(),
+        json!({
+            "model": "big-1", "stream": true, "stream_options": {"include_usage": true}, "max_tokens": 50, "temperature": 1.5,
+            "messages": [
+                {"role": "system", "content": "Be short."},
+                {"role": "user", "content": "Please look at it."},
+                {"role": "assistant", "content": "", "tool_calls": [call]},
+                {"role": "tool", "content": "a tree", "tool_call_id": "c1"},
+            ],
+            "tools": question.tools, "tool_choice": "required",
+        })
+    );
+}
+
+#[test]
+fn messages_get_what_they_know() {
+    let (question, _) = with_tools();
+    let asked = arrived(Protocol::Anthropic, &question);
+    assert_eq!(asked.path, "/v1/messages");
+    assert_eq!((asked.header("x-api-key"), asked.header("authorization")), (Some("sk-planted"), None));
+    assert_eq!(asked.header("anthropic-version"), Some("2023-06-01"));
+    let schema = &question.tools[0]["function"]["parameters"];
+    assert_eq!(
+        asked.json(),
+        json!({
+            "model": "big-1", "stream": true, "max_tokens": 50, "temperature": 1, "system": "Be short.",
+            "messages": [
+                {"role": "user", "content": [{"type": "text", "text": "Please look at it."}]},
+                {"role": "assistant", "content": [{"type": "tool_use", "id": "c1", "name": "look", "input": {"at": 1}}]},
+                {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1", "content": "a tree"}]},
+            ],
+            "tools": [{"name": "look", "description": "It looks there.", "input_schema": schema}],
+            "tool_choice": {"type": "any"},
+        })
+    );
+}
+
+#[test]
+fn hidden_values_in_arguments_of_calls_come_back() {
+    for protocol in BOTH {
+        let said = Said {
+            calls: vec![("send".into(), json!({"to": ["[EMAIL_1]"], "n": 1}))],
+            usage: None,
+            ..Said::default()
+        };
+        let set = set(protocol, move |_| Reply::said(said.clone()));
+        let question = Question {
+            tools: vec![json!({"function": {"name": "send"}})],
+            choice: Some(Choice::Auto),
+            ..Question::of("Send it to \"a.b\"@mail.example or to ann@mail.example")
+        };
+        let whole = set.ask(&question).unwrap();
+        assert_eq!(whole.calls.len(), 1);
+        let to = whole.calls[0].1["to"][0].as_str().unwrap();
+        assert!(to.ends_with("@mail.example") && !to.contains('['), "{to}");
+    }
+}
+
+#[test]
+fn stop_texts_end_an_answer_here() {
+    for protocol in BOTH {
+        let said = Said::text(&["Ask ann", "@mail.exa", "mple or [EMAIL_1]", ", then more"]);
+        let set = set(protocol, move |_| Reply::said(said.clone()));
+        let question = Question { stop: vec!["bob@mail".into()], ..Question::of("Ask bob@mail.example") };
+        let whole = set.ask(&question).unwrap();
+        assert_eq!((whole.text.as_str(), whole.ended.finish), ("Ask ann@mail.example or ", Finish::Stop));
+        assert!(!set.api.asked()[0].body.contains("bob"));
+    }
+}
+
+#[test]
+fn an_answer_with_a_schema_is_text_from_either() {
+    let schema = json!({"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]});
+    let question = Question { schema: Some(schema.clone()), ..Question::of("Who is Maria Gonzalez?") };
+    let openai = set(Protocol::OpenAi, |_| Reply::said(Said::text(&["{\"name\":\"[PER", "SON_1]\"}"])));
+    let anthropic = set(Protocol::Anthropic, |_| {
+        Reply::said(Said { calls: vec![("answer".into(), json!({"name": "[PERSON_1]"}))], ..Said::default() })
+    });
+    for set in [&openai, &anthropic] {
+        let whole = set.ask(&question).unwrap();
+        assert_eq!((whole.text.as_str(), whole.calls.len()), ("{\"name\":\"Maria Gonzalez\"}", 0));
+    }
+    assert_eq!(openai.api.asked()[0].json()["response_format"]["json_schema"]["schema"], schema);
+    assert_eq!(anthropic.api.asked()[0].json()["tool_choice"], json!({"type": "tool", "name": "answer"}));
+}
+
+#[test]
+fn a_target_that_answers_in_one_piece_is_understood() {
+    let body = |asked: &Asked| match asked.path.ends_with("/messages") {
+        true => {
+            json!({"content": [{"type": "text", "text": "Hi [EMAIL_1]"}], "stop_reason": "end_turn", "usage": {"input_tokens": 2, "output_tokens": 3}})
+        }
+        false => {
+            json!({"choices": [{"message": {"content": "Hi [EMAIL_1]"}, "finish_reason": "length"}], "usage": {"prompt_tokens": 2, "completion_tokens": 3}})
+        }
+    };
+    for protocol in BOTH {
+        let set = set(protocol, move |asked| Reply::Whole(200, Vec::new(), body(asked).to_string()));
+        let whole = set.ask(&Question::of("I am ann@mail.example")).unwrap();
+        assert_eq!(
+            (whole.text.as_str(), whole.ended.usage),
+            ("Hi ann@mail.example", Some(Usage { read: 2, written: 3 }))
+        );
+    }
+}
+
+#[test]
+fn nothing_leaves_unless_everything_agrees() {
+    let set = set(Protocol::OpenAi, |_| Reply::said(Said::text(&["no"])));
+    let question = Question::of("Hello");
+    set.cloud.set_mode(Mode::Offline).unwrap();
+    assert!(matches!(set.ask(&question), Err(Error::Offline)));
+    assert!(matches!(set.cloud.test("big"), Err(Error::Offline)));
+    set.cloud.set_mode(Mode::Ask).unwrap();
+    let private = Wish { is_private: true, ..Wish::new(&question, Way::Named("big".into())) };
+    assert!(matches!(set.ask_with(&private), Err(Error::Refused(Refusal::Private))));
+    let picture = json!({"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:x"}}]});
+    assert!(matches!(
+        set.ask(&Question { messages: vec![picture], ..Question::default() }),
+        Err(Error::NotText)
+    ));
+    assert!(matches!(
+        set.ask_with(&Wish::new(&question, Way::Named("none".into()))),
+        Err(Error::NoTarget { .. })
+    ));
+    // The router may advise, and what it advises is not sent.
+    fs::write(set.cloud.policy_path(), "allow = [\"cloud\"]\nquality = 1.0").unwrap();
+    let advice = set.cloud.plan(&Wish::new(&question, Way::Advice), &mut |_, _| Answer::Refuse).unwrap();
+    assert_eq!(advice.told.target.as_deref(), Some("big"));
+    assert!(matches!(set.cloud.begin(advice), Err(Error::NotHybrid { .. })));
+    let stays = set.cloud.plan(&Wish::new(&question, Way::Router), &mut |_, _| Answer::Refuse).unwrap();
+    assert_eq!((stays.told.why.as_str(), stays.cleared().is_some()), ("mode", false));
+    // What the policy blocks.
+    fs::write(set.cloud.policy_path(), "[privacy.labels]\nEMAIL = \"block\"\nPHONE = \"ask\"").unwrap();
+    let blocked = set.ask(&Question::of("I am ann@mail.example"));
+    assert!(matches!(blocked, Err(Error::Refused(Refusal::Blocked { .. }))), "{blocked:?}");
+    let asked = set.ask(&Question::of("Call me: +49 30 901820"));
+    assert!(matches!(asked, Err(Error::Refused(Refusal::NotAllowed { .. }))), "{asked:?}");
+    // A policy or a ledger that cannot be read.
+    fs::write(set.cloud.policy_path(), "alow = []").unwrap();
+    assert!(set.ask(&question).unwrap_err().to_string().contains("policy.toml"));
+    fs::remove_file(set.cloud.policy_path()).unwrap();
+    fs::create_dir_all(set.folder.path().join("ledger")).unwrap();
+    fs::write(set.folder.path().join("ledger/ledger.jsonl"), "nonsense\n").unwrap();
+    assert!(matches!(set.ask(&question), Err(Error::Egress(hob_egress::Error::Ledger(_)))));
+    assert_eq!(set.api.asked().len(), 0);
+}
+
+#[test]
+fn hybrid_mode_sends_what_the_router_sends() {
+    let set = set(Protocol::OpenAi, |_| Reply::said(Said::text(&["yes"])));
+    set.cloud.set_mode(Mode::Hybrid).unwrap();
+    let question = Question::of("Prove that there are infinitely many primes p with p = 3 mod 4.");
+    let wish = Wish::new(&question, Way::Router);
+    let plan = |wish: &Wish<'_>| set.cloud.plan(wish, &mut |_, _| Answer::Refuse).unwrap();
+    // No zone is allowed unless the policy says so.
+    fs::write(set.cloud.policy_path(), "quality = 1.0").unwrap();
+    assert_eq!(plan(&wish).told.why, "nobody");
+    fs::write(set.cloud.policy_path(), "allow = [\"cloud\"]\nquality = 1.0\n[budget]\nday = 0.5").unwrap();
+    let sent = plan(&wish);
+    assert_eq!((sent.told.target.as_deref(), sent.told.why.as_str()), (Some("big"), "insufficient"));
+    assert!(sent.dollars_max() > sent.told.dollars);
+    let private = plan(&Wish { is_private: true, ..wish.clone() });
+    assert_eq!((private.told.why.as_str(), private.cleared().is_some()), ("private", false));
+    assert_eq!(set.ask_with(&wish).unwrap().text, "yes");
+    assert_eq!(set.api.asked().len(), 1);
+}
+
+#[test]
+fn faults_are_tried_again_and_told() {
+    let busy = |times: usize, status: u16| {
+        move |asked: &Asked| match asked.index < times {
+            true => Reply::Whole(
+                status,
+                vec![("retry-after", "0".into())],
+                "{\"error\":{\"message\":\"too busy\"}}".into(),
+            ),
+            false => Reply::said(Said::text(&["at last"])),
+        }
+    };
+    for protocol in BOTH {
+        let set = set(protocol, busy(2, 529));
+        assert_eq!(set.ask(&Question::of("Hello")).unwrap().text, "at last");
+        let asked = set.api.asked();
+        let names: Vec<_> = asked.iter().map(|a| a.header("idempotency-key").unwrap()).collect();
+        assert!(names[0] == names[1] && names[1] == names[2] && names[0].len() == 64);
+        // Each try stands in the ledger; what was refused cost nothing.
+        let ledger = set.ledger();
+        assert_eq!(ledger.len(), 6);
+        assert_eq!((ledger[1].as_str(), ledger[3].as_str()), ("1 Some(529) cost 0 ", "3 Some(529) cost 0 "));
+        assert_eq!(ledger[5], format!("5 Some(200) cost {} ", 11 * 3 + 7 * 15));
+    }
+    let refused = set(Protocol::OpenAi, busy(9, 401));
+    let error = refused.ask(&Question::of("Hello")).unwrap_err();
+    assert_eq!(error.to_string(), "big answered 401: too busy");
+    assert_eq!(refused.api.asked().len(), 1);
+    let hangup = set(Protocol::OpenAi, |_| Reply::Hangup);
+    assert!(matches!(hangup.ask(&Question::of("Hello")), Err(Error::Egress(_))));
+    assert_eq!(hangup.api.asked().len(), 3);
+    let redirect = set(Protocol::OpenAi, |_| {
+        Reply::Whole(307, vec![("location", "https://elsewhere.example/".into())], String::new())
+    });
+    let error = redirect.ask(&Question::of("Hello")).unwrap_err();
+    assert!(matches!(error, Error::Egress(hob_egress::Error::Redirected { .. })), "{error:?}");
+    let late =
+        set(Protocol::OpenAi, |_| Reply::Whole(429, vec![("retry-after", "3600".into())], "{}".into()));
+    assert!(matches!(
+        late.ask(&Question::of("Hello")),
+        Err(Error::Status { status: 429, after: Some(3600), .. })
+    ));
+    assert_eq!(late.api.asked().len(), 1);
+}
+
+#[test]
+fn a_target_that_keeps_failing_is_left_alone() {
+    let set = set(Protocol::OpenAi, |_| Reply::status(500, "broken"));
+    for n in 1..=3 {
+        assert!(matches!(set.ask(&Question::of("Hello")), Err(Error::Status { status: 500, .. })), "{n}");
+    }
+    let before = set.api.asked().len();
+    assert!(matches!(set.ask(&Question::of("Hello")), Err(Error::Resting { failures: 3, .. })));
+    assert_eq!(set.api.asked().len(), before);
+}
+
+#[test]
+fn answers_that_break_off_or_never_end_are_errors() {
+    for protocol in BOTH {
+        let whole = Said::text(&["This is ", "the answer"]);
+        let cut = whole.clone();
+        let set = set(protocol, move |_| Reply::Cut(cut.clone(), 300));
+        let error = set.ask(&Question::of("Hello")).unwrap_err();
+        assert!(matches!(error, Error::BrokenOff { .. } | Error::Egress(_)), "{error:?}");
+        // How much came before is not known to have been free.
+        let ledger = set.ledger();
+        let most = ledger[0].rsplit(' ').next().unwrap().to_owned();
+        assert!(ledger[1].contains(&format!("cost {most} ")), "{ledger:?}");
+
+        let stalled = whole.clone();
+        let set = self::set(protocol, move |_| Reply::Stall(stalled.clone(), 200, Duration::from_secs(6)));
+        assert!(matches!(
+            set.ask(&Question::of("Hello")),
+            Err(Error::Egress(hob_egress::Error::Stalled { .. }))
+        ));
+
+        let set = self::set(protocol, move |_| Reply::Endless(whole.clone()));
+        let question = Question { max_tokens: Some(40), ..Question::of("Hello") };
+        assert!(matches!(set.ask(&question), Err(Error::Budget { tokens: 40, .. })));
+    }
+}
+
+#[test]
+fn limits_hold_before_anything_is_sent() {
+    let most = |set: &Set| {
+        let plan = set
+            .cloud
+            .plan(&Wish::new(&Question::of("Hello"), Way::Named("big".into())), &mut |_, _| Answer::Refuse);
+        plan.unwrap().dollars_max()
+    };
+    let set = set(Protocol::OpenAi, |_| Reply::said(Said::text(&["yes"])));
+    let dear = most(&set);
+    fs::write(set.cloud.policy_path(), format!("[budget]\nrequest = {}", dear / 2.0)).unwrap();
+    assert!(matches!(set.ask(&Question::of("Hello")), Err(Error::Dear { .. })));
+    // A limit for the day that is reached only by what was spent before.
+    fs::write(set.cloud.policy_path(), format!("[budget]\nday = {}", dear + 0.0001)).unwrap();
+    set.ask(&Question::of("Hello")).unwrap();
+    let error = set.ask(&Question::of("Hello again")).unwrap_err();
+    assert_eq!(error.kind(), "budget", "{error}");
+    assert_eq!(set.api.asked().len(), 1);
+    let small =
+        set_with(Protocol::OpenAi, |t| t.bytes_day = Some(100), |_| Reply::said(Said::text(&["yes"])));
+    assert_eq!(small.ask(&Question::of("Hello")).unwrap_err().kind(), "budget");
+    let narrow = set_with(Protocol::OpenAi, |t| t.context = 100, |_| Reply::said(Said::text(&["yes"])));
+    assert!(matches!(narrow.ask(&Question::of(&"word ".repeat(100))), Err(Error::TooLong { .. })));
+    assert_eq!(narrow.api.asked().len(), 0);
+}
+
+#[test]
+fn the_same_question_is_sent_and_paid_once() {
+    let set = set(Protocol::OpenAi, |asked| {
+        Reply::said(Said::text(&["for ", "[EMAIL_1] ", &asked.index.to_string()]))
+    });
+    let first = set.ask(&Question::of("I am ann@mail.example")).unwrap();
+    assert_eq!((first.text.as_str(), first.entry), ("for ann@mail.example 0", Some(1)));
+    let again = set.ask(&Question::of("I am ann@mail.example")).unwrap();
+    assert_eq!(
+        (again.text.as_str(), again.entry, again.ended.cost_micro),
+        ("for ann@mail.example 0", None, 0)
+    );
+    // The same bytes of somebody else: the answer is the same, what was hidden is not.
+    let other = set.ask(&Question::of("I am bob@mail.example")).unwrap();
+    assert_eq!((other.text.as_str(), other.entry), ("for bob@mail.example 0", None));
+    let question = Question::of("I am ann@mail.example");
+    let fresh = Wish { is_fresh: true, ..Wish::new(&question, Way::Named("big".into())) };
+    assert_eq!(set.ask_with(&fresh).unwrap().text, "for ann@mail.example 1");
+    assert_eq!(set.api.asked().len(), 2);
+}
+
+#[test]
+fn an_organisations_target_may_see_everything_but_what_is_blocked() {
+    let change = |t: &mut Target| (t.zone, t.redact) = (Zone::Organisation, false);
+    let set = set_with(Protocol::OpenAi, change, |_| Reply::said(Said::text(&["yes"])));
+    fs::write(set.cloud.policy_path(), "[privacy.labels]\nSECRET = \"block\"").unwrap();
+    set.ask(&Question::of("I am ann@mail.example")).unwrap();
+    assert!(set.api.asked()[0].body.contains("ann@mail.example"));
+    let key = "The key is ghp_0123456789abcdefghijklmnopqrstuvwxyz";
+    assert!(matches!(set.ask(&Question::of(key)), Err(Error::Refused(Refusal::Blocked { .. }))));
+    assert_eq!(set.ledger().len(), 2);
+}
+
+#[test]
+fn keys_and_tests_are_told_apart_from_questions() {
+    let change = |t: &mut Target| t.key = Some("env:ABSENT".parse().unwrap());
+    let set = set_with(Protocol::OpenAi, change, |_| Reply::said(Said::text(&["ok"])));
+    assert_eq!(set.ask(&Question::of("Hello")).unwrap_err().to_string(), "the key of big: not set");
+    let set = self::set(Protocol::Anthropic, |_| {
+        Reply::said(Said { thought: vec!["hm ".into()], ..Said::text(&["ok"]) })
+    });
+    let (said, answering) = set.cloud.test("big").unwrap();
+    assert_eq!((said.as_str(), answering.ended().usage), ("hm ok", Some(Usage { read: 11, written: 7 })));
+    let mut purposes = Vec::new();
+    let visit = &mut |entry: &hob_egress::Entry, _| {
+        if let What::Send(sending) = &entry.what {
+            purposes.push(sending.purpose.name());
+        }
+    };
+    set.cloud.ledger(visit).unwrap();
+    assert_eq!(purposes, ["test"]);
+}

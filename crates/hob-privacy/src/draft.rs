@@ -1,0 +1,106 @@
+//! A request for another machine, before it is looked through: constants, names, numbers, and words.
+
+use crate::Refusal;
+use std::fmt;
+
+/// Longest name of a model.
+const NAME_CHARS_MAX: usize = 200;
+/// Longest name of a tool or field.
+const IDENTIFIER_CHARS_MAX: usize = 128;
+
+/// A piece of a body.
+#[derive(Clone)]
+pub(crate) enum Part {
+    /// It goes as it is.
+    Plain(String),
+    /// A name of a program's own, in quotes: it goes as it is, if it holds nothing private.
+    Identifier(String),
+    /// It is looked through.
+    Words(String),
+}
+
+/// A request for another machine, before anything was hidden.
+#[derive(Clone, Default)]
+pub struct Draft {
+    pub(crate) parts: Vec<Part>,
+    pub(crate) is_private: bool,
+}
+
+impl Draft {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Marks it as private. Nothing takes that back.
+    pub fn mark_private(&mut self) {
+        self.is_private = true;
+    }
+
+    /// Adds a constant of a protocol.
+    pub fn fixed(&mut self, text: &'static str) {
+        self.parts.push(Part::Plain(text.to_owned()));
+    }
+
+    /// Adds the name of a model, in quotes.
+    ///
+    /// # Errors
+    /// [`Refusal::Name`] for what could hold somebody's words.
+    pub fn name(&mut self, name: &str) -> Result<(), Refusal> {
+        let is_name = |c: char| c.is_ascii_alphanumeric() || "._:/@+-".contains(c);
+        if name.is_empty() || name.len() > NAME_CHARS_MAX || !name.chars().all(is_name) {
+            return Err(Refusal::Name);
+        }
+        self.parts.push(Part::Plain(format!("\"{name}\"")));
+        Ok(())
+    }
+
+    /// Adds a number.
+    pub fn number(&mut self, number: u64) {
+        self.parts.push(Part::Plain(number.to_string()));
+    }
+
+    /// Adds a number with a point, as for temperatures; one that JSON cannot have becomes `null`.
+    pub fn decimal(&mut self, number: f64) {
+        let text = if number.is_finite() { number.to_string() } else { "null".to_owned() };
+        self.parts.push(Part::Plain(text));
+    }
+
+    /// Adds a name that a program uses of a tool, of a field or of another of its things. What could be a sentence is words.
+    pub fn identifier(&mut self, name: &str) {
+        let is_name = |c: char| c.is_ascii_alphanumeric() || "_-.:/#$@".contains(c);
+        if name.is_empty() || name.len() > IDENTIFIER_CHARS_MAX || !name.chars().all(is_name) {
+            return self.words(name);
+        }
+        self.parts.push(Part::Identifier(format!("\"{name}\"")));
+    }
+
+    /// Adds what somebody wrote, as a string of JSON.
+    pub fn words(&mut self, words: &str) {
+        self.parts.push(Part::Words(words.to_owned()));
+    }
+}
+
+impl fmt::Debug for Draft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Draft").field("parts", &self.parts.len()).finish_non_exhaustive()
+    }
+}
+
+impl Part {
+    /// What somebody wrote, if it is that.
+    pub fn words(&self) -> Option<&str> {
+        match self {
+            Self::Words(text) => Some(text),
+            Self::Plain(_) | Self::Identifier(_) => None,
+        }
+    }
+
+    /// The name, if it is one, without quotes.
+    pub fn identifier(&self) -> Option<&str> {
+        match self {
+            Self::Identifier(text) => Some(text.trim_matches('"')),
+            Self::Plain(_) | Self::Words(_) => None,
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! Requests that a bigger model elsewhere answers, where the user's mode, policy and redactor let them go. What comes back
+//! looks to the interfaces like an answer of this machine; where it went and what left is told in headers.
+//!
+//! Everything that can refuse or fail before the first word leads back to the local model, and after it too: what was said so
+//! far is gone on with here. Only a request that names a target fails with it.
+
+pub mod native;
+mod question;
+mod receipt;
+mod speak;
+
+pub use receipt::Receipt;
+
+use crate::App;
+use crate::ask::{self, Ask, Input, Running};
+use crate::clock;
+use crate::engine::Told;
+use crate::problem::{Kind, Problem};
+use hob_cloud::{Answering, Cloud, Error, Mode, Way, Wish};
+use hob_privacy::Answer;
+use hob_router::LocalModel;
+use serde_json::json;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+
+/// What names of targets begin with where a model is asked for; it may be left out where no model has the name.
+pub const PREFIX: &str = "cloud/";
+/// The model that is whichever the router chooses.
+pub const AUTO: &str = "auto";
+
+/// Where an answer comes from.
+pub enum Went {
+    /// A model here.
+    Here,
+    /// One elsewhere.
+    There(Box<Running>),
+}
+
+/// Sends a request elsewhere if it may and should go there.
+///
+/// # Errors
+/// A target was named and cannot be asked.
+pub async fn go(app: &App, ask: &mut Ask) -> Result<Went, Problem> {
+    let Some(cloud) = app.cloud.clone() else { return Ok(Went::Here) };
+    let named = named(app, &cloud, &ask.model);
+    let is_auto = ask.model == AUTO && app.manager.find(AUTO).is_err();
+    if is_auto {
+        ask.model = app.default_name();
+    }
+    let is_hybrid = cloud.mode().is_ok_and(|mode| mode == Mode::Hybrid);
+    let way = match named {
+        Some(name) => Way::Named(name),
+        // A word that decides nothing costs nothing: no question is made of what stays anyway.
+        None if is_hybrid && !ask.leave.stays => Way::Router,
+        None => return Ok(Went::Here),
+    };
+    let asked = match may_go(app, ask) {
+        Ok(question) => begin(app, cloud, ask, way.clone(), question).await,
+        Err(why) => Err(why),
+    };
+    match (asked, way) {
+        (Ok(went), _) => Ok(went),
+        (Err(problem), Way::Named(_)) => Err(problem),
+        (Err(problem), _) => {
+            app.visit.went(Receipt::stays("fallback", &problem.message));
+            Ok(Went::Here)
+        }
+    }
+}
+
+/// The target that a request names.
+fn named(app: &App, cloud: &Cloud, model: &str) -> Option<String> {
+    if let Some(name) = model.strip_prefix(PREFIX) {
+        return Some(name.to_owned());
+    }
+    let is_here = model == AUTO || app.manager.find(model).is_ok();
+    (!is_here && cloud.targets().is_ok_and(|targets| targets.contains_key(model))).then(|| model.to_owned())
+}
+
+/// The models elsewhere that who asks may name.
+pub fn models(app: &App) -> Vec<String> {
+    let may_ask = app.visit.key().is_none_or(|key| key.cloud && !key.private);
+    let Some(cloud) = app.cloud.as_ref().filter(|_| may_ask) else { return Vec::new() };
+    match cloud.mode() {
+        Ok(Mode::Ask | Mode::Hybrid) => {
+            let targets = cloud.targets().unwrap_or_default();
+            targets.into_keys().map(|name| format!("{PREFIX}{name}")).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The question that a request is, where it is one that another model could answer.
+fn may_go(app: &App, ask: &Ask) -> Result<hob_cloud::Question, Problem> {
+    if app.visit.key().is_some_and(|key| !key.cloud) {
+        let message = "this key is not for models elsewhere; `hob key add --cloud` makes one that is";
+        return Err(Problem::new(Kind::Forbidden, message).code("cloud_not_allowed"));
+    }
+    question::of(ask)
+}
+
+/// What the thread that asks says before the answer.
+enum Begun {
+    Stays(Receipt),
+    Goes(Receipt),
+    Failed(Error),
+}
+
+async fn begin(
+    app: &App,
+    cloud: Cloud,
+    ask: &Ask,
+    way: Way,
+    question: hob_cloud::Question,
+) -> Result<Went, Problem> {
+    let began = clock::now();
+    let place = Arc::clone(&app.elsewhere).try_acquire_owned();
+    let place = place.map_err(|_| {
+        let message = "as many models elsewhere are being asked as may be at a time; try again in a moment";
+        Problem::new(Kind::Overloaded, message)
+    })?;
+    let is_routed = way == Way::Router;
+    let wish = Wanted {
+        is_private: ask.leave.is_private || app.visit.key().is_some_and(|key| key.private),
+        local: local(app, &ask.model),
+        task: ask.leave.task.clone(),
+        is_fresh: ask.leave.is_fresh,
+        question,
+        way,
+    };
+    let (tell, begun) = oneshot::channel();
+    let (to, told) = mpsc::unbounded_channel();
+    let visit = Arc::clone(&app.visit);
+    // The gate is blocking on purpose, and so is this thread as long as the answer lasts.
+    tokio::task::spawn_blocking(move || {
+        let _place = place;
+        let Some(answering) = open(&cloud, &wish, tell) else { return };
+        speak::speak(answering, &to, &visit, began);
+    });
+    let lost = |_| Problem::new(Kind::Internal, "the thread that asks elsewhere has stopped");
+    let receipt = match begun.await.map_err(lost)? {
+        Begun::Stays(receipt) => {
+            app.visit.went(receipt);
+            return Ok(Went::Here);
+        }
+        Begun::Failed(error) => return Err(problem(&error)),
+        Begun::Goes(receipt) => receipt,
+    };
+    app.visit.went(receipt);
+    let told = if is_routed { continued(app, ask, told) } else { told };
+    let running = Running {
+        lease: None,
+        prompt_tokens: 0,
+        is_cut: false,
+        began,
+        early: VecDeque::new(),
+        told,
+        left: 1,
+    };
+    Ok(Went::There(Box::new(running)))
+}
+
+/// What is wanted, for another thread.
+struct Wanted {
+    question: hob_cloud::Question,
+    way: Way,
+    is_private: bool,
+    local: Option<LocalModel>,
+    task: Option<String>,
+    is_fresh: bool,
+}
+
+/// Plans, tells what comes of it, and gives an answer that has begun. Nobody can be asked here, so kinds for which the user
+/// wants to be asked keep a question from leaving.
+fn open(cloud: &Cloud, wanted: &Wanted, tell: oneshot::Sender<Begun>) -> Option<Answering> {
+    let wish = Wish {
+        is_private: wanted.is_private,
+        local: wanted.local,
+        task: wanted.task.clone(),
+        is_fresh: wanted.is_fresh,
+        ..Wish::new(&wanted.question, wanted.way.clone())
+    };
+    let plan = match cloud.plan(&wish, &mut |_, _| Answer::Refuse) {
+        Ok(plan) => plan,
+        Err(error) => {
+            let _ = tell.send(Begun::Failed(error));
+            return None;
+        }
+    };
+    let mut receipt = Receipt::of(&plan);
+    let (begun, answering) = match cloud.begin(plan) {
+        Ok(None) => (Begun::Stays(receipt), None),
+        Ok(Some(answering)) => {
+            receipt.entry = answering.entry();
+            (Begun::Goes(receipt), Some(answering))
+        }
+        Err(error) => (Begun::Failed(error), None),
+    };
+    // Where nobody waits any more, the answer is hung up on.
+    tell.send(begun).ok().and(answering)
+}
+
+/// What the local model can, as far as that is known without loading it.
+fn local(app: &App, model: &str) -> Option<LocalModel> {
+    let listed = app.manager.find(model).ok()?;
+    let loaded = app.manager.loaded().into_iter().find(|loaded| loaded.listed.name == listed.name);
+    let known = app.manager.known(&listed);
+    let trained = known.as_ref().map(|known| known.context.min(hob::ChatOptions::DEFAULT_CONTEXT));
+    let context = loaded.map(|loaded| loaded.fit.context).or(trained)?;
+    Some(LocalModel { context: context as u64, tools: true, images: false })
+}
+
+/// What comes, and where it breaks off, what the local model adds to it.
+fn continued(
+    app: &App,
+    ask: &Ask,
+    mut there: mpsc::UnboundedReceiver<(usize, Told)>,
+) -> mpsc::UnboundedReceiver<(usize, Told)> {
+    let (to, told) = mpsc::unbounded_channel();
+    let (app, ask) = (app.clone(), ask.clone());
+    tokio::spawn(async move {
+        let mut so_far = speak::SoFar::default();
+        loop {
+            let event = tokio::select! {
+                event = there.recv() => event,
+                // Who asked has gone: dropping the receiver hangs up.
+                () = to.closed() => return,
+            };
+            let Some((choice, told)) = event else { return };
+            so_far.hear(&told);
+            match told {
+                Told::Failed(problem) if so_far.can_go_on(&ask) => {
+                    go_on_here(&app, ask, so_far, problem, &to).await;
+                    return;
+                }
+                told => {
+                    if to.send((choice, told)).is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    });
+    told
+}
+
+/// The local model goes on with what was said so far.
+async fn go_on_here(
+    app: &App,
+    mut ask: Ask,
+    so_far: speak::SoFar,
+    problem: Problem,
+    to: &mpsc::UnboundedSender<(usize, Told)>,
+) {
+    if let (Input::Chat(talk), false) = (&mut ask.input, so_far.text.is_empty()) {
+        talk.conversation.messages.push(json!({"role": "assistant", "content": so_far.text}));
+        talk.is_continued = true;
+    }
+    let note = format!("{}; this machine went on", problem.message);
+    app.visit.noted(&note);
+    let mut here = match ask::begin_here(app, ask).await {
+        Ok(running) => running,
+        Err(_) => return drop(to.send((0, Told::Failed(problem)))),
+    };
+    loop {
+        let event = tokio::select! {
+            event = here.next() => event,
+            () = to.closed() => return,
+        };
+        let Some((choice, mut told)) = event else { return };
+        if let Told::Ended { reply, .. } = &mut told {
+            reply.text.insert_str(0, &so_far.text);
+            reply.thought.insert_str(0, &so_far.thought);
+        }
+        if to.send((choice, told)).is_err() {
+            return;
+        }
+    }
+}
+
+/// A failure in the words of the interfaces.
+pub fn problem(error: &Error) -> Problem {
+    let kind = match error.kind() {
+        "no_target" => Kind::NotFound,
+        "privacy_mode" | "private" | "offline" => Kind::Forbidden,
+        "too_long" => Kind::Invalid,
+        "budget" => Kind::Spent,
+        "resting" => Kind::Overloaded,
+        "network" | "target" => Kind::Upstream,
+        _ => Kind::Internal,
+    };
+    let after = match error {
+        Error::Resting { seconds, .. } => Some(*seconds),
+        Error::Status { after, .. } => *after,
+        _ => None,
+    };
+    Problem { retry_after: after, ..Problem::new(kind, error.to_string()).code(error.kind()) }
+}

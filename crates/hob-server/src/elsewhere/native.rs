@@ -1,0 +1,484 @@
+//! `/hob/v1/cloud`: models elsewhere for the page and for programs: which there are, what may leave, what would, what did.
+
+use super::problem;
+use crate::App;
+use crate::chats::Query;
+use crate::clock;
+use crate::described::described;
+use crate::fields::Fields;
+use crate::limits;
+use crate::problem::{Dialect, Kind, Problem};
+use crate::wire;
+use axum::extract::Path;
+use axum::http::Uri;
+use axum::response::Response;
+use hob_cloud::{Cloud, Error, Mode, Plan, Protocol, Question, Target, Way, Wish, Zone};
+use hob_egress::{Outcome, Sending, What};
+use hob_privacy::{Answer, Label};
+use serde_json::Value;
+use std::collections::{BTreeMap, VecDeque};
+
+/// Requests of the ledger that are told at once.
+const ENTRIES_MAX: usize = 200;
+
+described! {
+    /// A model elsewhere that can be asked.
+    pub struct TargetReport {
+        /// What the user calls it. Requests ask for the model `cloud/NAME`.
+        name: String,
+        /// `organisation` or `cloud`.
+        zone: String,
+        /// The model, as its interface names it.
+        model: String,
+        /// Where it is.
+        address: String,
+        /// `openai` or `anthropic`.
+        protocol: &'static str,
+        /// Dollars for a million tokens that it reads.
+        input_price: f64,
+        /// Dollars for a million tokens that it writes.
+        output_price: f64,
+        /// Tokens that it takes.
+        context: u64,
+        /// Whether what is private is hidden from it.
+        redact: bool,
+        /// Whether it has a key, and where that is: `env`, `file` or `keyring`.
+        key: Option<String>,
+        /// Dollars spent today.
+        dollars_today: f64,
+        /// Dollars spent this month.
+        dollars_month: f64,
+        /// What its owner says of data that it gets.
+        note: String,
+    }
+
+    /// Whether anything may leave, and to whom.
+    pub struct CloudReport {
+        /// `offline`, `ask` or `hybrid`.
+        mode: &'static str,
+        /// Whether the server was started with the network forbidden; the mode changes nothing then.
+        is_offline: bool,
+        /// Models elsewhere.
+        targets: Vec<TargetReport>,
+        /// Dollars spent today, by all of them.
+        dollars_today: f64,
+        /// Dollars spent this month.
+        dollars_month: f64,
+        /// Bytes that left this month.
+        sent_bytes_month: u64,
+        /// What keeps everything from leaving: a policy, a target or a ledger that cannot be read.
+        trouble: Option<String>,
+    }
+
+    /// The mode that holds.
+    pub struct ModeReport {
+        /// `offline`, `ask` or `hybrid`.
+        mode: String,
+    }
+
+    /// A target that is wanted.
+    pub struct TargetWanted {
+        /// What it is called: small letters, digits, - and _.
+        name: String,
+        /// What its interface is below.
+        address: String,
+        /// The model, as its interface names it.
+        model: String,
+        /// `openai` or `anthropic`; the first unless said.
+        protocol: Option<String>,
+        /// `organisation` or `cloud`; the latter unless said.
+        zone: Option<String>,
+        /// Its key, which is kept in a file that nobody else may read.
+        key: Option<String>,
+        /// Dollars for a million tokens that it reads.
+        input_price: Option<f64>,
+        /// Dollars for a million tokens that it writes.
+        output_price: Option<f64>,
+        /// Dollars that it may cost in a day.
+        dollars_day: Option<f64>,
+    }
+
+    /// A target that was added or removed.
+    pub struct TargetChanged {
+        /// What it is called.
+        name: String,
+    }
+
+    /// What a target said to something short.
+    pub struct TargetTested {
+        /// What it is called.
+        name: String,
+        /// The beginning of what it said.
+        said: String,
+        /// Milliseconds until the end of that.
+        milliseconds: u64,
+        /// What it cost.
+        dollars: f64,
+        /// The entry of the ledger.
+        ledger_entry: Option<u64>,
+    }
+
+    /// How many values of a kind.
+    pub struct KindCount {
+        /// The kind.
+        kind: String,
+        /// How many.
+        count: u64,
+    }
+
+    /// A line of what would be sent.
+    pub struct PreviewLine {
+        /// The bytes.
+        sent: String,
+        /// What they were before something was hidden, if anything was.
+        was: Option<String>,
+    }
+
+    /// A question about a question: would it leave, and what would?
+    pub struct PlanWanted {
+        /// The conversation, as for an answer.
+        messages: Vec<AnyMessage>,
+        /// The target, by its name; the router chooses unless it is said.
+        target: Option<String>,
+        /// Whether it must never leave.
+        private: Option<bool>,
+        /// The model of this machine that would answer otherwise.
+        model: Option<String>,
+    }
+
+    /// What would happen to a question. Nothing was sent.
+    pub struct PlanReport {
+        /// Whether it stays on this machine.
+        stays: bool,
+        /// Whether sending it needs the user to name the target, as the mode is not hybrid.
+        is_advice: bool,
+        /// The target.
+        target: Option<String>,
+        /// How far away that is.
+        zone: Option<String>,
+        /// What decides, in a word.
+        why: String,
+        /// The same in a sentence.
+        reason: String,
+        /// The probability that the local answer suffices, where the router was asked.
+        suffices: Option<f64>,
+        /// Bytes that would be sent.
+        bytes: u64,
+        /// Values that would be hidden.
+        hidden: Vec<KindCount>,
+        /// Values that would be sent as they are, as the user wants it.
+        shown: Vec<KindCount>,
+        /// What it would cost, about.
+        dollars: f64,
+        /// Most that it could cost.
+        dollars_max: f64,
+        /// What would be sent, to the byte.
+        preview: Vec<PreviewLine>,
+    }
+
+    /// A request that left, or was about to.
+    pub struct LedgerRequest {
+        /// Its entry.
+        entry: u64,
+        /// When.
+        at: String,
+        /// Scheme, host and port.
+        to: String,
+        /// The target's name.
+        target: Option<String>,
+        /// `download`, `ask` or `test`.
+        purpose: &'static str,
+        /// Bytes of its body.
+        bytes: u64,
+        /// Values that were hidden in it.
+        hidden: Vec<KindCount>,
+        /// The answer's status.
+        status: Option<u64>,
+        /// Bytes that came back.
+        received: u64,
+        /// What it cost.
+        dollars: f64,
+        /// Why there was no answer, or not all of it.
+        failed: Option<String>,
+    }
+
+    /// What left this machine.
+    pub struct LedgerReport {
+        /// The latest requests, newest first.
+        requests: Vec<LedgerRequest>,
+        /// Entries in all.
+        entries: u64,
+        /// The digest of the last, to be kept elsewhere by whoever wants proof.
+        head: String,
+    }
+}
+
+/// A message, in any form that the chat interface takes.
+pub struct AnyMessage;
+
+impl serde::Serialize for AnyMessage {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_unit()
+    }
+}
+
+impl crate::described::Shape for AnyMessage {
+    fn schema(_named: &mut serde_json::Map<String, Value>) -> Value {
+        serde_json::json!({"type": "object", "properties": {"role": {"type": "string"}}, "required": ["role"]})
+    }
+}
+
+fn cloud(app: &App) -> Result<Cloud, Problem> {
+    let message = "there is no place for targets: neither HOB_HOME nor the home folder is set";
+    app.cloud.clone().ok_or_else(|| Problem::new(Kind::NotFound, message).code("no_place"))
+}
+
+/// Runs what reads files or waits for others.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Problem> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_| Problem::new(Kind::Internal, "the work ended unexpectedly"))?
+        .map_err(|error| problem(&error))
+}
+
+fn respond(answered: Result<Response, Problem>) -> Response {
+    answered.unwrap_or_else(|problem| problem.respond(Dialect::OpenAi))
+}
+
+/// `GET /hob/v1/cloud`.
+pub async fn report(app: App) -> Response {
+    let is_offline = app.machine.network.is_offline;
+    let report = async {
+        let cloud = cloud(&app)?;
+        blocking(move || Ok(report_of(&cloud, is_offline))).await
+    };
+    respond(report.await.map(|report| wire::answer(&report)))
+}
+
+fn report_of(cloud: &Cloud, is_offline: bool) -> CloudReport {
+    let mut report = CloudReport {
+        mode: Mode::Offline.name(),
+        is_offline,
+        targets: Vec::new(),
+        dollars_today: 0.0,
+        dollars_month: 0.0,
+        sent_bytes_month: 0,
+        trouble: None,
+    };
+    let mut fill = || -> Result<(), Error> {
+        report.mode = cloud.mode()?.name();
+        for (name, target) in cloud.targets()? {
+            let (spent, _) = cloud.spent(Some(&name))?;
+            report.targets.push(target_of(name, target, spent));
+        }
+        let (spent, bytes) = cloud.spent(None)?;
+        (report.dollars_today, report.dollars_month, report.sent_bytes_month) =
+            (spent.day, spent.month, bytes);
+        Ok(())
+    };
+    let filled = fill();
+    report.trouble = filled.err().map(|error| error.to_string());
+    report
+}
+
+fn target_of(name: String, target: Target, spent: hob_router::Spent) -> TargetReport {
+    let place = |key: &hob_cloud::KeyFrom| key.to_string().split(':').next().unwrap_or_default().to_owned();
+    TargetReport {
+        name,
+        zone: target.zone.to_string(),
+        key: target.key.as_ref().map(place),
+        model: target.model,
+        address: target.address,
+        protocol: target.protocol.name(),
+        input_price: target.input_price,
+        output_price: target.output_price,
+        context: target.context,
+        redact: target.redact,
+        dollars_today: spent.day,
+        dollars_month: spent.month,
+        note: target.note,
+    }
+}
+
+/// `POST /hob/v1/cloud/mode`.
+pub async fn set_mode(app: App, body: Value) -> Result<Response, Problem> {
+    let fields = Fields::of(&body, "")?;
+    let mode: Mode =
+        fields.need_text("mode")?.parse().map_err(|_| fields.wrong("mode", "offline, ask or hybrid"))?;
+    let cloud = cloud(&app)?;
+    blocking(move || cloud.set_mode(mode)).await?;
+    Ok(wire::answer(&ModeReport { mode: mode.name().to_owned() }))
+}
+
+/// `POST /hob/v1/cloud/targets`.
+pub async fn add(app: App, body: Value) -> Result<Response, Problem> {
+    let fields = Fields::of(&body, "")?;
+    let protocol = match fields.text("protocol")? {
+        None | Some("openai") => Protocol::OpenAi,
+        Some("anthropic") => Protocol::Anthropic,
+        Some(_) => return Err(fields.wrong("protocol", "openai or anthropic")),
+    };
+    let zone = match fields.text("zone")? {
+        None | Some("cloud") => Zone::Cloud,
+        Some("organisation") => Zone::Organisation,
+        Some(_) => return Err(fields.wrong("zone", "organisation or cloud")),
+    };
+    let price = |name| fields.number(name, 0.0..=1e6).map(|price| f64::from(price.unwrap_or(0.0)));
+    let mut target = Target::new(fields.need_text("address")?, protocol, fields.need_text("model")?, zone);
+    (target.input_price, target.output_price) = (price("input_price")?, price("output_price")?);
+    target.dollars_day = fields.number("dollars_day", 0.0..=1e6)?.map(f64::from);
+    let name = fields.need_text("name")?.to_owned();
+    let key = fields.text("key")?.filter(|key| !key.is_empty()).map(str::to_owned);
+    let cloud = cloud(&app)?;
+    let changed = TargetChanged { name: name.clone() };
+    let added = blocking(move || Ok(cloud.add(&name, &target, key.as_deref()))).await?;
+    added.map_err(|error| match &error {
+        Error::Taken { .. } => Problem::new(Kind::Conflict, error.to_string()).code("target_exists"),
+        Error::Name { .. } => Problem::invalid("name", error.to_string()),
+        Error::Address { .. } => Problem::invalid("address", error.to_string()),
+        Error::Field { field, .. } => Problem::invalid(*field, error.to_string()),
+        _ => problem(&error),
+    })?;
+    Ok(wire::answer(&changed))
+}
+
+/// `DELETE /hob/v1/cloud/targets/{name}`.
+pub async fn remove(app: App, Path(name): Path<String>) -> Response {
+    let removed = async {
+        let cloud = cloud(&app)?;
+        let changed = TargetChanged { name: name.clone() };
+        blocking(move || cloud.remove(&name)).await?;
+        Ok(wire::answer(&changed))
+    };
+    respond(removed.await)
+}
+
+/// `POST /hob/v1/cloud/targets/{name}/test`.
+pub async fn test(app: App, Path(name): Path<String>) -> Response {
+    let tested = async {
+        let cloud = cloud(&app)?;
+        let began = clock::now();
+        let tested = blocking(move || {
+            let (said, answering) = cloud.test(&name)?;
+            Ok(TargetTested {
+                name,
+                said: said.chars().take(200).collect(),
+                milliseconds: u64::try_from(clock::now().saturating_sub(began).as_millis())
+                    .unwrap_or(u64::MAX),
+                dollars: answering.ended().cost_micro as f64 / 1e6,
+                ledger_entry: answering.entry(),
+            })
+        });
+        Ok(wire::answer(&tested.await?))
+    };
+    respond(tested.await)
+}
+
+/// `POST /hob/v1/cloud/plan`.
+pub async fn plan(app: App, body: Value) -> Result<Response, Problem> {
+    let fields = Fields::of(&body, "")?;
+    let messages = fields.list("messages", limits::MESSAGES_MAX)?.unwrap_or_default().to_vec();
+    if messages.is_empty() {
+        return Err(fields.wrong("messages", "a list of at least one message"));
+    }
+    let question = Question { messages, ..Question::default() };
+    let target = fields.text("target")?.map(str::to_owned);
+    let is_private =
+        fields.flag("private")?.unwrap_or(false) || app.visit.key().is_some_and(|key| key.private);
+    let local = fields.text("model")?.and_then(|model| super::local(&app, model));
+    let cloud = cloud(&app)?;
+    let report = blocking(move || {
+        let mode = cloud.mode()?;
+        let way = match target {
+            Some(name) => Way::Named(name),
+            None if mode == Mode::Hybrid => Way::Router,
+            None => Way::Advice,
+        };
+        let is_advice = way == Way::Advice;
+        let wish = Wish { is_private, local, ..Wish::new(&question, way) };
+        let plan = cloud.plan(&wish, &mut |_, _| Answer::Refuse)?;
+        Ok(plan_of(&plan, is_advice))
+    });
+    Ok(wire::answer(&report.await?))
+}
+
+fn counts(found: &BTreeMap<Label, usize>) -> Vec<KindCount> {
+    found.iter().map(|(label, count)| KindCount { kind: label.to_string(), count: *count as u64 }).collect()
+}
+
+fn plan_of(plan: &Plan, is_advice: bool) -> PlanReport {
+    let (told, cleared) = (&plan.told, plan.cleared());
+    PlanReport {
+        stays: cleared.is_none(),
+        is_advice,
+        target: told.target.clone(),
+        zone: told.zone.map(|zone| zone.to_string()),
+        why: told.why.clone(),
+        reason: told.reason.clone(),
+        suffices: told.signals.as_ref().and_then(|signals| signals["suffices"].as_f64()),
+        bytes: cleared.map_or(0, |cleared| cleared.bytes().len() as u64),
+        hidden: cleared.map(|cleared| counts(cleared.hidden())).unwrap_or_default(),
+        shown: cleared.map(|cleared| counts(cleared.shown())).unwrap_or_default(),
+        dollars: told.dollars,
+        dollars_max: plan.dollars_max(),
+        preview: cleared
+            .map(|cleared| {
+                let lines = cleared.preview();
+                lines
+                    .into_iter()
+                    .map(|line| PreviewLine { sent: line.sent.to_owned(), was: line.was })
+                    .collect()
+            })
+            .unwrap_or_default(),
+    }
+}
+
+/// `GET /hob/v1/cloud/ledger`: the latest requests, as many as `limit` says.
+pub async fn ledger(app: App, uri: Uri) -> Response {
+    let report = async {
+        let last = Query::of(&uri)?.limit()?.min(ENTRIES_MAX);
+        let cloud = cloud(&app)?;
+        Ok(wire::answer(&blocking(move || read_ledger(&cloud, last)).await?))
+    };
+    respond(report.await)
+}
+
+fn read_ledger(cloud: &Cloud, last: usize) -> Result<LedgerReport, Error> {
+    let mut list: VecDeque<(u64, i64, Sending, Option<Outcome>)> = VecDeque::new();
+    let verified = cloud.ledger(&mut |entry, _| match &entry.what {
+        What::Send(sending) => {
+            list.push_back((entry.n, entry.time_ms, sending.clone(), None));
+            if list.len() > last {
+                list.pop_front();
+            }
+        }
+        What::Outcome(outcome) => {
+            if let Ok(at) = list.binary_search_by_key(&outcome.of, |(n, ..)| *n) {
+                list[at].3 = Some(outcome.clone());
+            }
+        }
+        What::Repaired(_) => {}
+    })?;
+    let request = |(entry, time_ms, sending, outcome): (u64, i64, Sending, Option<Outcome>)| {
+        let cost = outcome.as_ref().map_or(sending.cost_max_micro, |outcome| outcome.cost_micro);
+        LedgerRequest {
+            entry,
+            at: clock::rfc3339_of_ms(time_ms),
+            to: sending.to,
+            target: sending.target,
+            purpose: sending.purpose.name(),
+            bytes: sending.bytes,
+            hidden: sending.hidden.into_iter().map(|(kind, count)| KindCount { kind, count }).collect(),
+            status: outcome.as_ref().and_then(|outcome| outcome.status).map(u64::from),
+            received: outcome.as_ref().map_or(0, |outcome| outcome.received),
+            dollars: cost as f64 / 1e6,
+            failed: outcome.and_then(|outcome| outcome.failed),
+        }
+    };
+    Ok(LedgerReport {
+        requests: list.into_iter().rev().map(request).collect(),
+        entries: verified.entries,
+        head: verified.head.to_string(),
+    })
+}

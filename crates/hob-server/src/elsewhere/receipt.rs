@@ -1,0 +1,89 @@
+//! What is told of a request's way: where it was answered, why, and what left.
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use hob_cloud::Plan;
+use hob_privacy::Label;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Longest reason in a header.
+const REASON_CHARS_MAX: usize = 300;
+
+/// A request's way.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Receipt {
+    /// The target; none for the local model.
+    pub target: Option<String>,
+    /// How far away that is.
+    pub zone: Option<String>,
+    /// What decided, in a word.
+    pub why: String,
+    /// The same in a sentence.
+    pub reason: String,
+    /// Bytes that were sent.
+    pub bytes: u64,
+    /// Values that were hidden, by kind.
+    pub hidden: BTreeMap<Label, usize>,
+    /// The entry of the ledger; none where nothing left.
+    pub entry: Option<u64>,
+    /// What happened on the way.
+    pub note: Option<String>,
+}
+
+impl Receipt {
+    /// Of a request that is answered here.
+    pub fn stays(why: &str, reason: &str) -> Self {
+        Self { why: why.to_owned(), reason: reason.to_owned(), ..Self::default() }
+    }
+
+    /// Of what is planned; what leaves is known by its entry later.
+    pub fn of(plan: &Plan) -> Self {
+        let (told, cleared) = (&plan.told, plan.cleared());
+        Self {
+            target: told.target.clone().filter(|_| cleared.is_some()),
+            zone: told.zone.map(|zone| zone.to_string()),
+            why: told.why.clone(),
+            reason: told.reason.clone(),
+            bytes: cleared.map_or(0, |cleared| cleared.bytes().len() as u64),
+            hidden: cleared.map(|cleared| cleared.hidden().clone()).unwrap_or_default(),
+            entry: None,
+            note: None,
+        }
+    }
+
+    /// Values that were hidden.
+    fn hidden_count(&self) -> usize {
+        self.hidden.values().sum()
+    }
+
+    /// In an answer's headers.
+    pub fn put(&self, headers: &mut HeaderMap) {
+        let mut put = |name: &'static str, value: String| {
+            // What people wrote may hold anything; headers may not.
+            let plain = |c: char| if c.is_ascii_graphic() || c == ' ' { c } else { '?' };
+            let value: String = value.chars().map(plain).take(REASON_CHARS_MAX).collect();
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                headers.insert(HeaderName::from_static(name), value);
+            }
+        };
+        put("x-hob-route", self.target.clone().unwrap_or_else(|| "local".into()));
+        put("x-hob-why", self.why.clone());
+        put("x-hob-reason", self.reason.clone());
+        if self.target.is_some() {
+            put("x-hob-sent-bytes", if self.entry.is_some() { self.bytes } else { 0 }.to_string());
+            put("x-hob-hidden", self.hidden_count().to_string());
+        }
+        if let Some(entry) = self.entry {
+            put("x-hob-ledger-entry", entry.to_string());
+        }
+    }
+
+    /// In an answer's body.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "route": self.target.as_deref().unwrap_or("local"), "zone": self.zone, "why": self.why, "reason": self.reason,
+            "sent_bytes": if self.entry.is_some() { self.bytes } else { 0 }, "hidden": self.hidden,
+            "ledger_entry": self.entry, "note": self.note,
+        })
+    }
+}
