@@ -16,9 +16,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A VFS that SQLite knows by name, until this is dropped. Connections through it have to be closed before.
 pub(crate) struct Registered {
-    /// Boxed: SQLite keeps the address. `pAppData` points at `context`.
-    vfs: Box<ffi::sqlite3_vfs>,
-    context: Box<Context>,
+    /// From [`Box::into_raw`], as SQLite keeps and changes it.
+    vfs: *mut ffi::sqlite3_vfs,
+    /// The same; `pAppData` of the VFS.
+    context: *mut Context,
 }
 
 /// What the functions below find through `pAppData`.
@@ -36,7 +37,7 @@ unsafe impl Sync for Registered {}
 
 impl std::fmt::Debug for Registered {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Registered").field(&self.context.name).finish()
+        f.debug_tuple("Registered").field(&self.name()).finish()
     }
 }
 
@@ -50,32 +51,37 @@ impl Registered {
         let system = unsafe { ffi::sqlite3_vfs_find(std::ptr::null()) };
         // SAFETY: null or SQLite's own, which nobody changes.
         let Some(found) = (unsafe { system.as_ref() }) else { return Err(Error::NoVfs) };
-        let context = Box::new(Context { name, keys, system });
-        let mut vfs = Box::new(ffi::sqlite3_vfs {
+        // What a string points at stays where it is when the string moves.
+        let z_name = name.as_ptr();
+        let context = Box::into_raw(Box::new(Context { name, keys, system }));
+        let vfs = Box::into_raw(Box::new(ffi::sqlite3_vfs {
             szOsFile: found.szOsFile + SPACE as c_int,
-            pNext: std::ptr::null_mut(),
-            zName: context.name.as_ptr(),
-            pAppData: std::ptr::from_ref(&*context).cast_mut().cast(),
+            mxPathname: found.mxPathname,
+            zName: z_name,
+            pAppData: context.cast(),
             ..FUNCTIONS
-        });
-        vfs.mxPathname = found.mxPathname;
+        }));
+        let registered = Self { vfs, context };
         // SAFETY: the box is at its address until it is unregistered in `drop`.
-        match unsafe { ffi::sqlite3_vfs_register(&mut *vfs, 0) } {
-            ffi::SQLITE_OK => Ok(Self { vfs, context }),
+        match unsafe { ffi::sqlite3_vfs_register(vfs, 0) } {
+            ffi::SQLITE_OK => Ok(registered),
             _ => Err(Error::NoVfs),
         }
     }
 
     /// What SQLite calls it.
     pub(crate) fn name(&self) -> &CStr {
-        &self.context.name
+        // SAFETY: `new` made it, it lives as long as this, and nobody changes it.
+        unsafe { &(*self.context).name }
     }
 }
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        // SAFETY: it was registered by `new`, and no connection uses it any more.
-        unsafe { ffi::sqlite3_vfs_unregister(&mut *self.vfs) };
+        // SAFETY: no connection uses it any more; taking away what was never registered does nothing.
+        unsafe { ffi::sqlite3_vfs_unregister(self.vfs) };
+        // SAFETY: `new` made both boxes, and SQLite knows neither any more.
+        drop(unsafe { (Box::from_raw(self.vfs), Box::from_raw(self.context)) });
     }
 }
 

@@ -148,14 +148,14 @@ pub struct RenameArgs {
 /// Runs the command.
 pub fn run(command: &Command) -> anyhow::Result<()> {
     match command {
-        Command::List(args) => list::run(&open()?, args),
-        Command::Show(args) => carry::show(&open()?, args),
-        Command::Search(args) => list::search(&open()?, args),
-        Command::Export(args) => carry::export(&open()?, args),
-        Command::Import(args) => carry::import(&open()?, args),
-        Command::Rm(args) => list::remove(&open()?, args),
-        Command::Rename(args) => list::rename(&open()?, args),
-        Command::Keep(args) => keep::run(&open()?, args),
+        Command::List(args) => list::run(&*open()?, args),
+        Command::Show(args) => carry::show(&*open()?, args),
+        Command::Search(args) => list::search(&*open()?, args),
+        Command::Export(args) => carry::export(&*open()?, args),
+        Command::Import(args) => carry::import(&*open()?, args),
+        Command::Rm(args) => list::remove(&*open()?, args),
+        Command::Rename(args) => list::rename(&*open()?, args),
+        Command::Keep(args) => keep::run(&*open()?, args),
         // These find out themselves what opens them.
         Command::Encrypt(args) => encrypt::encrypt(&folder()?, args),
         Command::Decrypt => encrypt::decrypt(&folder()?),

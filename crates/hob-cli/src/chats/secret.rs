@@ -2,16 +2,9 @@
 
 use super::keyring;
 use crate::fail::note;
+use crate::terminal;
 use anyhow::{Context, anyhow, bail};
 use hob_chats::{Chats, Error, Protection, Secret, Wrapping};
-use rustyline::completion::Completer;
-use rustyline::error::ReadlineError;
-use rustyline::highlight::{CmdKind, Highlighter};
-use rustyline::hint::Hinter;
-use rustyline::history::MemHistory;
-use rustyline::validate::Validator;
-use rustyline::{Behavior, Config, Editor, Helper};
-use std::borrow::Cow;
 use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
@@ -156,37 +149,12 @@ pub fn new_passphrase() -> anyhow::Result<Secret> {
 fn line(prompt: &str) -> anyhow::Result<String> {
     if !io::stdin().is_terminal() && !io::stderr().is_terminal() {
         bail!(
-            "the conversations are encrypted, and there is no terminal to ask for the passphrase: set {PASSPHRASE_FILE} to a file that holds it"
+            "the conversations are encrypted, and there is no terminal to ask for the passphrase: set {PASSPHRASE_FILE} to a \
+             file that holds it"
         );
     }
-    let config = Config::builder().behavior(Behavior::PreferTerm).auto_add_history(false).build();
-    let mut editor: Editor<Hidden, MemHistory> = Editor::with_history(config, MemHistory::new())?;
-    editor.set_helper(Some(Hidden));
-    match editor.readline(prompt) {
-        Ok(line) => Ok(line),
-        Err(ReadlineError::Interrupted | ReadlineError::Eof) => Err(crate::fail::Stop::Interrupted.into()),
-        Err(error) => Err(error.into()),
+    match terminal::hidden_line(prompt)? {
+        Some(line) => Ok(line),
+        None => Err(crate::fail::Stop::Interrupted.into()),
     }
 }
-
-/// Shows a star for each letter.
-struct Hidden;
-
-impl Highlighter for Hidden {
-    fn highlight<'l>(&self, line: &'l str, _: usize) -> Cow<'l, str> {
-        Cow::Owned("*".repeat(line.chars().count()))
-    }
-
-    fn highlight_char(&self, _: &str, _: usize, _: CmdKind) -> bool {
-        true
-    }
-}
-
-impl Completer for Hidden {
-    type Candidate = String;
-}
-impl Hinter for Hidden {
-    type Hint = String;
-}
-impl Validator for Hidden {}
-impl Helper for Hidden {}

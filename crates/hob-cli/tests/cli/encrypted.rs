@@ -1,6 +1,6 @@
 //! Conversations that are encrypted, as people meet them: what is asked, what is refused, and what lies on the disk.
 
-use crate::repl::typed_into;
+use crate::repl::on_terminal;
 use crate::{Run, program};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -180,15 +180,44 @@ fn a_key_in_the_keyring_opens_them_and_is_never_an_argument() {
     assert!(none.code == Some(1) && none.stderr.contains("keyring"), "{}", none.stderr);
 }
 
+/// Types each line once the terminal has shown the words before it, and returns everything that it has shown.
+fn type_when(args: &str, home: &Path, lines: &[(&str, &str)]) -> Option<String> {
+    let mut child = on_terminal(args, home)?;
+    let (mut keys, mut shown) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let (mut screen, mut seen) = (Vec::new(), 0);
+    for (words, line) in lines {
+        while !String::from_utf8_lossy(&screen[seen..]).contains(words) {
+            let mut some = [0; 1024];
+            let count = shown.read(&mut some).unwrap();
+            assert!(count > 0, "{words:?} in {}", String::from_utf8_lossy(&screen));
+            screen.extend_from_slice(&some[..count]);
+        }
+        seen = screen.len();
+        keys.write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+    shown.read_to_end(&mut screen).unwrap();
+    child.wait().unwrap();
+    Some(String::from_utf8_lossy(&screen).into_owned())
+}
+
 #[test]
-fn the_terminal_asks_and_shows_stars() {
+fn the_terminal_asks_and_shows_nothing() {
     let home = kept("zebrafinch");
-    hob(home.path(), &[("HOB_CHATS_PASSPHRASE", PASSPHRASE)], &["chats", "encrypt"], "").ok();
-    let typed = ["wrong horse", PASSPHRASE, "/exit"];
-    let Some(screen) = typed_into("--continue --max-tokens 2", home.path(), &typed) else { return };
-    assert!(screen.contains("Passphrase of the conversations") && screen.contains("****"), "{screen}");
+    let (wanted, again) = ("New passphrase: ", "The same again: ");
+    let lines = [(wanted, PASSPHRASE), (again, "something else"), (wanted, PASSPHRASE), (again, PASSPHRASE)];
+    let Some(screen) = type_when("chats encrypt", home.path(), &lines) else { return };
+    assert!(screen.contains("not the same") && screen.contains("encrypted now"), "{screen}");
+    assert!(!screen.contains("horse") && !screen.contains("something else"), "{screen}");
+    // A letter too many is taken back.
+    let asked = "Passphrase of the conversations: ";
+    let mistyped = format!("{PASSPHRASE}ü\u{7f}");
+    let lines = [(asked, "wrong horse"), (asked, mistyped.as_str()), ("> ", "/exit")];
+    let screen = type_when("chat --continue --max-tokens 2", home.path(), &lines).unwrap();
     assert!(screen.contains("not the passphrase") && screen.contains("About zebrafinch"), "{screen}");
+    assert!(!screen.contains("horse"), "{screen}");
     assert!(!home.path().join("chat_history").exists());
+    let screen = type_when("chats list", home.path(), &[(asked, "\u{3}")]).unwrap();
+    assert!(!screen.contains("zebrafinch") && !screen.contains("panicked"), "{screen}");
 }
 
 #[test]
@@ -300,7 +329,8 @@ fn a_server_writes_no_word_in_the_clear() {
         assert!(ask(address, "GET", &format!("/hob/v1/chats/search?q={c}"), "").contains(&a));
     }
     let body = format!(r#"{{"messages":[{{"role":"user","content":"{}"}}],"max_tokens":2}}"#, word(0));
-    assert!(ask(address, "POST", "/v1/chat/completions", &body).starts_with("HTTP/1.1 200"));
+    let answer = ask(address, "POST", "/v1/chat/completions", &body);
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(std::fs::metadata(&log).unwrap().len() > 1000, "the log says something");

@@ -1,15 +1,15 @@
 //! `hob privacy records`: what this installation keeps, how, and what left it, as officers for data protection want it written.
 
+mod markdown;
+
 use crate::chats::{self, secret};
-use crate::{key, offline, out, platform, store};
+use crate::{cloud, key, offline, out, platform, store};
 use anyhow::anyhow;
 use clap::Args;
-use hob_base::Bytes;
 use hob_chats::{Protection, Rule};
 use hob_egress::What;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::path::Path;
 
 /// Folders below a folder that are looked into, which is more than there are.
@@ -36,6 +36,7 @@ struct Record {
     conversations: Conversations,
     kept: Vec<Kept>,
     access: Access,
+    recipients: Recipients,
     transfers: Transfers,
     offline: Offline,
 }
@@ -77,6 +78,22 @@ struct Key {
     may_leave: bool,
 }
 
+/// Models elsewhere that may be asked.
+#[derive(Debug, Serialize)]
+struct Recipients {
+    mode: String,
+    targets: Vec<Recipient>,
+}
+
+#[derive(Debug, Serialize)]
+struct Recipient {
+    name: String,
+    address: String,
+    zone: String,
+    model: String,
+    private_is_hidden: bool,
+}
+
 #[derive(Debug, Serialize)]
 struct Transfers {
     ledger_is_whole: bool,
@@ -107,7 +124,7 @@ struct Offline {
 }
 
 /// Where things lie in the data folder, and what they are.
-const PLACES: [(&str, &str, &str); 9] = [
+const PLACES: [(&str, &str, &str); 10] = [
     ("chats", "conversations: texts, titles, attached files, figures", "yes"),
     ("chat_history", "what was typed in the terminal; not written when conversations are encrypted", "yes"),
     (
@@ -115,6 +132,7 @@ const PLACES: [(&str, &str, &str); 9] = [
         "what left this machine: times, places, sizes, digests; contents only where somebody wanted that",
         "perhaps",
     ),
+    ("targets", "models elsewhere that may be asked, and keys of theirs that are in no keyring", "no"),
     ("models", "models", "no"),
     ("keys.json", "digests of keys of the server, with their names", "names of people or devices"),
     ("tls.pem", "the server's certificate and its key", "no"),
@@ -134,13 +152,14 @@ pub fn run(args: &RecordsArgs) -> anyhow::Result<()> {
         conversations: conversations()?,
         kept: kept(&data.path),
         access: access()?,
+        recipients: recipients()?,
         transfers: transfers(),
         offline: offline(),
     };
     if args.json {
         return out::json(&record);
     }
-    out::text(&out::harmless(&markdown(&record)))
+    out::text(&out::harmless(&markdown::of(&record)))
 }
 
 fn conversations() -> anyhow::Result<Conversations> {
@@ -209,6 +228,21 @@ fn access() -> anyhow::Result<Access> {
     Ok(Access { reach, keys: keys.collect() })
 }
 
+fn recipients() -> anyhow::Result<Recipients> {
+    let cloud = cloud::open()?;
+    let one = |(name, target): (String, hob_cloud::Target)| Recipient {
+        name,
+        address: target.address,
+        zone: target.zone.to_string(),
+        model: target.model,
+        private_is_hidden: target.redact,
+    };
+    Ok(Recipients {
+        mode: cloud.mode()?.to_string(),
+        targets: cloud.targets()?.into_iter().map(one).collect(),
+    })
+}
+
 fn transfers() -> Transfers {
     let ledger = store::ledger();
     let mut sums: BTreeMap<(String, &'static str), Transfer> = BTreeMap::new();
@@ -259,100 +293,4 @@ fn offline() -> Offline {
         .map(|level| level["text"].as_str().unwrap_or_default().to_owned())
         .unwrap_or_else(|error| format!("unknown: {error:#}"));
     Offline { is_on: offline::is_wanted(), enforced_by }
-}
-
-fn markdown(record: &Record) -> String {
-    let mut text = format!(
-        "# Record of processing: Hob {} in {}\n\nMade at {}, from what is so on this machine.\n\n\
-         - Responsible: \n- Purpose: \n- Legal ground: \n- Whose data: \n\n",
-        record.hob, record.data_folder, record.made_at
-    );
-    write_conversations(&mut text, &record.conversations);
-    text += "## What is kept, and where\n\n| place | what | personal data | files | size |\n|---|---|---|---|---|\n";
-    for Kept { place, what, personal, files, bytes } in &record.kept {
-        let _ = writeln!(text, "| {place} | {what} | {personal} | {files} | {} |", Bytes(*bytes));
-    }
-    let _ = writeln!(text, "\n## Who may reach it\n\n{}.\n", record.access.reach);
-    for Key { name, opens, until, may_leave } in &record.access.keys {
-        let until = until.as_deref().unwrap_or("it is revoked");
-        let leave = if *may_leave { "; what it asks may be sent to a model elsewhere" } else { "" };
-        let _ = writeln!(text, "- key `{}`: {}, until {until}{leave}", cell(name), opens.join(", "));
-    }
-    if record.access.keys.is_empty() {
-        text += "There are no keys.\n";
-    }
-    write_transfers(&mut text, &record.transfers);
-    let state = if record.offline.is_on { "on" } else { "off; `hob --offline` turns it on" };
-    let _ = writeln!(text, "\n## Offline mode\n\n{state}. What enforces it: {}.", record.offline.enforced_by);
-    text
-}
-
-fn write_conversations(text: &mut String, about: &Conversations) {
-    *text += "## Conversations\n\n";
-    let _ = match &about.opened_by {
-        Some(by) => writeln!(text, "Encrypted with AES-256-GCM, page by page; {by} opens them."),
-        None => writeln!(text, "Not encrypted. No other user of this machine may read the file."),
-    };
-    match (about.count, &about.oldest, &about.newest) {
-        (Some(count), Some(oldest), Some(newest)) => {
-            let _ = writeln!(text, "{count} are kept, from {oldest} to {newest}.");
-        }
-        (Some(_), ..) => *text += "None is kept.\n",
-        _ => *text += "How many there are was not looked at: they are locked.\n",
-    }
-    *text += "\n";
-    match &about.rules {
-        Some(rules) if rules.is_empty() => *text += "They are kept until somebody deletes them.\n\n",
-        Some(rules) => {
-            *text += "| folder | kept |\n|---|---|\n";
-            for Rule { folder, days } in rules {
-                let kept = days.map_or("for ever".to_owned(), |days| format!("{days} days"));
-                let _ = writeln!(text, "| {} | {kept} |", cell(folder.as_deref().unwrap_or("(all others)")));
-            }
-            let _ = writeln!(text, "\nDue for deletion now: {}.\n", about.due.unwrap_or(0));
-        }
-        None => {}
-    }
-}
-
-fn write_transfers(text: &mut String, transfers: &Transfers) {
-    *text += "\n## What left this machine\n\n";
-    if let Some(problem) = &transfers.problem {
-        let _ = writeln!(text, "The ledger is not whole, and nothing is sent until it is: {problem}\n");
-    }
-    if transfers.to.is_empty() {
-        *text += "Nothing has left this machine through Hob.\n";
-        return;
-    }
-    *text += "| to | purpose | requests | sent | received | hidden | shown | first | last |\n|---|---|---|---|---|---|---|---|---|\n";
-    for t in &transfers.to {
-        let counts = |kinds: &BTreeMap<String, u64>| {
-            kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect::<Vec<_>>().join(", ")
-        };
-        let _ = writeln!(
-            text,
-            "| {} | {} | {} | {} | {} | {} | {} | {} | {} |",
-            cell(&t.place),
-            t.purpose,
-            t.requests,
-            Bytes(t.bytes_sent),
-            Bytes(t.bytes_received),
-            cell(&counts(&t.hidden)),
-            cell(&counts(&t.shown)),
-            t.first,
-            t.last
-        );
-    }
-    if let Some(head) = &transfers.head {
-        let _ = writeln!(
-            text,
-            "\n{} entries, none changed, missing or moved; the last has the digest {head}.",
-            transfers.entries
-        );
-    }
-}
-
-/// A text that stays in its cell.
-fn cell(text: &str) -> String {
-    text.replace('|', "\\|").split_whitespace().collect::<Vec<_>>().join(" ")
 }
