@@ -208,7 +208,7 @@ impl State {
 
 /// Overwrites a file in its place. Journals of file systems, flash memory and backups may still have what was there.
 pub(crate) fn blot(mut file: File) -> std::io::Result<()> {
-    const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+    static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
     let mut left = file.metadata()?.len();
     while left > 0 {
         let count = left.min(ZEROS.len() as u64);

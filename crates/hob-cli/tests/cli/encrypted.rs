@@ -328,7 +328,10 @@ fn a_server_writes_no_word_in_the_clear() {
         assert!(ask(address, "PUT", &format!("/hob/v1/chats/chat{n:04}"), &body).starts_with("HTTP/1.1 200"));
         assert!(ask(address, "GET", &format!("/hob/v1/chats/search?q={c}"), "").contains(&a));
     }
-    let body = format!(r#"{{"model":"ember","messages":[{{"role":"user","content":"{}"}}],"max_tokens":2}}"#, word(0));
+    let body = format!(
+        r#"{{"model":"ember","messages":[{{"role":"user","content":"{}"}}],"max_tokens":2}}"#,
+        word(0)
+    );
     let answer = ask(address, "POST", "/v1/chat/completions", &body);
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     child.kill().unwrap();
