@@ -68,11 +68,25 @@ fn every_command_explains_itself() {
     for command in ["install", "uninstall", "status"] {
         matches_snapshot(&format!("service-{command}"), &["service", command, "--help"]);
     }
-    for command in ["list", "show", "search", "export", "import", "rm", "rename"] {
+    for command in [
+        "list",
+        "show",
+        "search",
+        "export",
+        "import",
+        "rm",
+        "rename",
+        "keep",
+        "encrypt",
+        "decrypt",
+        "passphrase",
+        "rekey",
+        "shred",
+    ] {
         matches_snapshot(&format!("chats-{command}"), &["chats", command, "--help"]);
     }
     matches_snapshot("eval-tasks", &["eval", "tasks", "--help"]);
-    for command in ["find", "hide", "restore", "preview", "seal"] {
+    for command in ["find", "hide", "restore", "preview", "seal", "records"] {
         matches_snapshot(&format!("privacy-{command}"), &["privacy", command, "--help"]);
     }
     for command in ["show", "verify", "export"] {
