@@ -40,8 +40,10 @@ class Result:
         """Tells failures that have a reason, by the first line of each problem, from those that have none yet."""
         reasons, left = {}, []
         for problem in self.problems:
-            name = re.sub(r"\[.*", "", problem.split("\n")[0].strip())
-            reason = known.REASONS.get(suite, {}).get(name)
+            whole = problem.split("\n")[0].strip()
+            # A reason is given for one case of a test, or for all of them.
+            reasons_known = known.REASONS.get(suite, {})
+            reason = reasons_known.get(whole) or reasons_known.get(re.sub(r"\[.*", "", whole))
             if reason:
                 reasons[reason] = reasons.get(reason, 0) + 1
             else:

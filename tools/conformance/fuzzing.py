@@ -47,6 +47,6 @@ def read(found, ended):
 
 
 SUITES = {
-    "schemathesis-own": suite(lambda address: f"{address}/hob/v1/openapi.json", 50, 60),
+    "schemathesis-own": suite(lambda address: f"{address}/hob/v1/openapi.json", 50, 150),
     "schemathesis-openai": suite(lambda address: str(HERE / "openai.yaml"), 25, 240),
 }

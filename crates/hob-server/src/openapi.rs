@@ -205,7 +205,7 @@ impl Operation {
     }
 
     fn with_events(self) -> Self {
-        Self { media: "text/event-stream", ..self }
+        Self { media: EVENTS, ..self }
     }
 
     fn to_json(&self, named: &mut Map<String, Value>) -> Value {
@@ -255,7 +255,17 @@ fn parameters(path: &str, query: &[Asked]) -> Vec<Value> {
     names.map(one).chain(behind).collect()
 }
 
+/// What streams of events are sent as.
+const EVENTS: &str = "text/event-stream";
+
+/// An event of a stream whose data are documents; written as OpenAPI 3.2 has it.
+fn event(data: Value) -> Value {
+    let data = json!({"type": "string", "contentMediaType": "application/json", "contentSchema": data});
+    json!({"type": "object", "properties": {"event": {"type": "string"}, "data": data}})
+}
+
 fn body(what: &str, media: &str, schema: Value) -> Value {
+    let schema = if media == EVENTS { event(schema) } else { schema };
     json!({"description": what, "content": {media: {"schema": schema}}})
 }
 
