@@ -18,6 +18,10 @@ use std::time::Duration;
 const TOKEN_BYTES: u64 = 8;
 /// Tokens over what was asked for that are let pass: counts differ a little.
 const SLACK_TOKENS: u64 = 16;
+/// Longest answer that is remembered for who asks the same again, in bytes.
+const KEPT_BYTES_MAX: u64 = 1 << 20;
+/// How long an answer may take as a whole.
+const ANSWER_TIME: Duration = Duration::from_secs(30 * 60);
 /// Calls of tools in one answer.
 const CALLS_MAX: usize = 128;
 
@@ -62,6 +66,19 @@ pub struct Usage {
     pub written: u64,
 }
 
+/// Tokens as far as the target told them.
+#[derive(Clone, Copy, Debug, Default)]
+struct Told {
+    read: Option<u64>,
+    written: Option<u64>,
+}
+
+impl Told {
+    fn whole(self) -> Option<Usage> {
+        Some(Usage { read: self.read?, written: self.written? })
+    }
+}
+
 /// What an answer came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ended {
@@ -71,6 +88,17 @@ pub struct Ended {
     pub usage: Option<Usage>,
     /// What it cost, in millionths of a dollar; the most that it can have cost where the target did not tell.
     pub cost_micro: u64,
+}
+
+/// What a question was sent with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Tokens that were asked for.
+    pub max_tokens: u64,
+    /// Most that it can cost.
+    pub cost_max_micro: u64,
+    /// Most tokens that it can have: no token has less than a byte.
+    pub read_max: u64,
 }
 
 /// Where parts come from.
@@ -91,6 +119,8 @@ pub(crate) struct Live {
     /// What came, for who asks the same again.
     pub parts: Vec<Part>,
     pub clock: fn() -> Duration,
+    /// When it began.
+    pub began: Duration,
 }
 
 /// An answer on its way. Dropping it hangs up.
@@ -100,6 +130,7 @@ pub struct Answering {
     name: String,
     max_tokens: u64,
     cost_max_micro: u64,
+    read_max: u64,
     has_schema: bool,
     stops: Stops,
     vault: Arc<Vault>,
@@ -108,9 +139,15 @@ pub struct Answering {
     calls: BTreeMap<u64, (String, String)>,
     ready: VecDeque<Event>,
     finish: Option<Finish>,
-    usage: Option<Usage>,
+    usage: Option<Told>,
     bytes: u64,
+    /// Parts of calls, each of which is an entry however short its name.
+    calls_begun: usize,
     is_over: bool,
+    /// Whether it came to its own end.
+    is_complete: bool,
+    /// Whether anybody wants it still.
+    is_wanted: Option<Box<dyn Fn() -> bool + Send>>,
 }
 
 impl Answering {
@@ -118,7 +155,7 @@ impl Answering {
         source: Source,
         (name, target): (String, Target),
         vault: Vault,
-        (max_tokens, cost_max_micro): (u64, u64),
+        Limits { max_tokens, cost_max_micro, read_max }: Limits,
         (has_schema, stops): (bool, Stops),
     ) -> Self {
         let vault = Arc::new(vault);
@@ -128,9 +165,15 @@ impl Answering {
             name,
             max_tokens,
             cost_max_micro,
+            read_max,
             has_schema,
             stops,
-            text: Some(Restorer::new(Arc::clone(&vault))),
+            // An answer with a schema is a document: what is put back has to be as JSON writes it.
+            text: Some(Restorer::new(if has_schema {
+                Arc::new(vault.escaped())
+            } else {
+                Arc::clone(&vault)
+            })),
             thought: Some(Restorer::new(Arc::clone(&vault))),
             vault,
             calls: BTreeMap::new(),
@@ -138,8 +181,16 @@ impl Answering {
             finish: None,
             usage: None,
             bytes: 0,
+            calls_begun: 0,
             is_over: false,
+            is_complete: false,
+            is_wanted: None,
         }
+    }
+
+    /// Hangs up as soon as `is_wanted` says no; it is asked whenever something came, be it nothing to show.
+    pub fn while_wanted(&mut self, is_wanted: impl Fn() -> bool + Send + 'static) {
+        self.is_wanted = Some(Box::new(is_wanted));
     }
 
     /// The user's name of the target.
@@ -167,16 +218,35 @@ impl Answering {
         Ok(self.ready.pop_front())
     }
 
+    /// Most tokens that were read for it, as long as the target has not told.
+    pub fn read_max(&self) -> u64 {
+        self.read_max
+    }
+
     /// What it came to.
     pub fn ended(&self) -> Ended {
         let is_live = matches!(self.source, Source::Live(_));
-        let told = self.usage.map(|usage| self.target.cost_micro(usage.read, usage.written));
-        let cost_micro = if is_live { told.unwrap_or(self.cost_max_micro) } else { 0 };
-        Ended { finish: self.finish.unwrap_or_default(), usage: self.usage, cost_micro }
+        // Half of what a target tells is nothing, and what it tells is not believed beyond what was asked for.
+        let usage = self.usage.filter(|_| self.is_complete).and_then(Told::whole).map(|told| Usage {
+            read: told.read.min(self.read_max),
+            written: told.written.min(self.max_tokens.saturating_add(SLACK_TOKENS)),
+        });
+        let told = usage.map(|usage| self.target.cost_micro(usage.read, usage.written));
+        let most = self.cost_max_micro;
+        let cost_micro = if is_live { told.unwrap_or(most).min(most) } else { 0 };
+        Ended { finish: self.finish.unwrap_or_default(), usage, cost_micro }
     }
 
     /// Reads until something is ready.
     fn read(&mut self) -> Result<(), Error> {
+        if self.is_wanted.as_ref().is_some_and(|is_wanted| !is_wanted()) {
+            return Err(Error::HungUp);
+        }
+        if let Source::Live(live) = &self.source
+            && (live.clock)().saturating_sub(live.began) > ANSWER_TIME
+        {
+            return Err(Error::TooSlow { target: self.name.clone(), minutes: ANSWER_TIME.as_secs() / 60 });
+        }
         let (parts, is_end) = match &mut self.source {
             Source::Remembered(parts) => (parts.pop_front().into_iter().collect(), parts.is_empty()),
             Source::Live(live) => live.read(self.target.protocol, &self.name)?,
@@ -207,7 +277,9 @@ impl Answering {
                 self.ready.extend(Some(shown).filter(|text| !text.is_empty()).map(Event::Thought));
             }
             Part::Call { index, name } => {
-                if self.calls.len() >= CALLS_MAX {
+                self.count(&name)?;
+                self.calls_begun += 1;
+                if self.calls_begun > CALLS_MAX {
                     return Err(self.protocol("too many calls of tools"));
                 }
                 self.calls.insert(index, (name, String::new()));
@@ -223,9 +295,7 @@ impl Answering {
             },
             Part::Tokens { read, written } => {
                 let so_far = self.usage.unwrap_or_default();
-                let usage =
-                    Usage { read: read.unwrap_or(so_far.read), written: written.unwrap_or(so_far.written) };
-                self.usage = Some(usage);
+                self.usage = Some(Told { read: read.or(so_far.read), written: written.or(so_far.written) });
             }
             Part::Finish(finish) => self.finish = Some(finish),
             Part::Failed(message) => {
@@ -272,6 +342,7 @@ impl Answering {
             return Err(Error::BrokenOff { target: self.name.clone() });
         }
         self.is_over = true;
+        self.is_complete = true;
         let rest = |restorer: Option<Restorer<Arc<Vault>>>| {
             restorer.map(Restorer::finish).filter(|text| !text.is_empty())
         };
@@ -297,6 +368,7 @@ impl Answering {
         if let Source::Live(live) = &mut self.source {
             live.response.cost(ended.cost_micro);
             if live.parts.len() < PARTS_MAX
+                && self.bytes <= KEPT_BYTES_MAX
                 && let Some(ticket) = live.ticket.take()
             {
                 ticket.keep(std::mem::take(&mut live.parts), (live.clock)());

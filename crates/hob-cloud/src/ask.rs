@@ -34,6 +34,10 @@ pub(crate) struct Sending<'a> {
     pub breaker: &'a Mutex<Breaker>,
     pub clock: fn() -> Duration,
     pub seed: u64,
+    /// Whether it may still be sent; asked before each try, since the user may say otherwise meanwhile.
+    pub may: &'a dyn Fn() -> Result<(), Error>,
+    /// Most that the question may cost with all its tries, in millionths.
+    pub limit_micro: Option<u64>,
 }
 
 impl Sending<'_> {
@@ -59,13 +63,21 @@ impl Sending<'_> {
         // The same for each try, another for the same question tomorrow.
         let once = [self.body.bytes(), &self.seed.to_le_bytes()].concat();
         let once = Hash::of(&once);
-        let mut wait = WAIT;
+        let (mut wait, mut charged) = (WAIT, 0u64);
         for left in (0..TRIES).rev() {
+            (self.may)()?;
             let error = match self.once(once) {
                 Ok(response) => return Ok(response),
                 Err(error) if left == 0 || !error.is_transient() => return Err(error),
                 Err(error) => error,
             };
+            if !is_free(&error) {
+                charged = charged.saturating_add(self.cost_max_micro);
+            }
+            let next = charged.saturating_add(self.cost_max_micro);
+            if self.limit_micro.is_some_and(|limit| next > limit) {
+                return Err(error);
+            }
             let asked = match &error {
                 Error::Status { after: Some(seconds), .. } => Some(Duration::from_secs(*seconds)),
                 _ => None,
@@ -105,11 +117,24 @@ impl Sending<'_> {
             status => {
                 let after = response.header("retry-after").and_then(|text| text.parse().ok());
                 let message = complaint(&beginning(&mut response));
-                // What is refused costs nothing.
-                response.cost(0);
-                Err(Error::Status { target: self.name.to_owned(), status, message, after })
+                let error = Error::Status { target: self.name.to_owned(), status, message, after };
+                if is_free(&error) {
+                    response.cost(0);
+                }
+                Err(error)
             }
         }
+    }
+}
+
+/// Whether a failure cost nothing: the target refused before it began. Behind a gateway that gave up, it may have answered.
+fn is_free(error: &Error) -> bool {
+    match error {
+        Error::Status { status, .. } => {
+            (400..500).contains(status) && *status != 408 || matches!(status, 503 | 529)
+        }
+        Error::Egress(error) => error.never_left(),
+        _ => false,
     }
 }
 

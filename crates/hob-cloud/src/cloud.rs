@@ -1,6 +1,6 @@
 //! Everything together: files of the user, the router, the redactor, the gate.
 
-use crate::answer::{Live, Source};
+use crate::answer::{Limits, Live, Source};
 use crate::ask::{Sending, caps};
 use crate::book::{Book, Written, no_target};
 use crate::breaker::Breaker;
@@ -210,14 +210,7 @@ impl Cloud {
     /// Nothing was sent, or nothing came back.
     pub fn begin(&self, plan: Plan) -> Result<Option<Answering>, Error> {
         let Some(outgoing) = plan.outgoing else { return Ok(None) };
-        let mode = self.mode()?;
-        // The mode may have changed since it was planned, and advice is not to be followed by itself.
-        match (mode, &outgoing.way) {
-            (Mode::Offline, _) => return Err(Error::Offline),
-            (_, Way::Named(_)) | (Mode::Hybrid, Way::Router) => {}
-            _ => return Err(Error::NotHybrid { mode }),
-        }
-        let ready = self.ready()?;
+        self.may(&outgoing)?;
         let key = (outgoing.name.clone(), Hash::of(outgoing.cleared.bytes()));
         let ticket = match outgoing.is_fresh {
             true => None,
@@ -229,7 +222,7 @@ impl Cloud {
                 Claim::Mine(ticket) => Some(ticket),
             },
         };
-        let response = self.send(&ready, &outgoing, Purpose::Ask)?;
+        let response = self.send(&outgoing, Purpose::Ask)?;
         let live = self.live(response, ticket, &outgoing.name)?;
         Ok(Some(answering(Source::Live(Box::new(live)), outgoing)))
     }
@@ -247,7 +240,7 @@ impl Cloud {
         let question = Question { max_tokens: Some(TEST_TOKENS), ..Question::of("Reply with the word ok.") };
         let wish = Wish { is_fresh: true, ..Wish::new(&question, Way::Named(name.to_owned())) };
         let outgoing = outgoing(&ready, name.to_owned(), target, &wish, &mut |_, _| Answer::Refuse)?;
-        let response = self.send(&ready, &outgoing, Purpose::Test)?;
+        let response = self.send(&outgoing, Purpose::Test)?;
         let live = self.live(response, None, name)?;
         let mut answering = answering(Source::Live(Box::new(live)), outgoing);
         let mut said = String::new();
@@ -259,8 +252,20 @@ impl Cloud {
         Ok((said, answering))
     }
 
-    fn send(&self, ready: &Ready, outgoing: &Outgoing, purpose: Purpose) -> Result<Response, Error> {
-        let name = &outgoing.name;
+    /// Whether what was planned may be sent now: the mode or a file may have changed since, and advice is not to be followed
+    /// by itself.
+    fn may(&self, outgoing: &Outgoing) -> Result<Arc<Ready>, Error> {
+        match (self.mode()?, &outgoing.way) {
+            (Mode::Offline, _) => return Err(Error::Offline),
+            (_, Way::Named(_)) | (Mode::Hybrid, Way::Router) => {}
+            (mode, _) => return Err(Error::NotHybrid { mode }),
+        }
+        let ready = self.ready()?;
+        if ready.written == outgoing.written { Ok(ready) } else { Err(Error::Changed) }
+    }
+
+    fn send(&self, outgoing: &Outgoing, purpose: Purpose) -> Result<Response, Error> {
+        let (name, ready) = (&outgoing.name, self.may(outgoing)?);
         let key = outgoing.target.key.as_ref().map(|from| (self.0.setup.key)(name, from)).transpose();
         let key = key.map_err(|found| Error::Key { target: name.clone(), found })?;
         let breaker = Arc::clone(self.breakers().entry(name.clone()).or_default());
@@ -276,6 +281,8 @@ impl Cloud {
             breaker: &breaker,
             clock: self.0.setup.clock,
             seed: (self.0.setup.seed)(),
+            may: &|| self.may(outgoing).map(drop),
+            limit_micro: outgoing.limit_micro,
         }
         .send()
     }
@@ -285,7 +292,7 @@ impl Cloud {
         let whole =
             if kind.starts_with("application/json") { Some(whole(&mut response, name)?) } else { None };
         let (events, parts, clock) = (Events::default(), Vec::new(), self.0.setup.clock);
-        Ok(Live { response, ticket, events, whole, parts, clock })
+        Ok(Live { response, ticket, events, whole, parts, clock, began: clock() })
     }
 
     fn breakers(&self) -> MutexGuard<'_, HashMap<String, Arc<Mutex<Breaker>>>> {
@@ -391,6 +398,8 @@ fn outgoing(
         stops: Stops::new(&question.stop),
         is_fresh: wish.is_fresh,
         way: wish.way.clone(),
+        written: ready.written.clone(),
+        limit_micro: budget.request.map(|dollars| (dollars * 1e6).floor() as u64),
     })
 }
 
@@ -406,7 +415,11 @@ fn rules(target: &Target, policy: &Policy) -> Rules {
 }
 
 fn answering(source: Source, outgoing: Outgoing) -> Answering {
-    let limits = (outgoing.max_tokens, outgoing.cost_max_micro);
+    let limits = Limits {
+        max_tokens: outgoing.max_tokens,
+        cost_max_micro: outgoing.cost_max_micro,
+        read_max: outgoing.cleared.bytes().len() as u64,
+    };
     let whose = (outgoing.name, outgoing.target);
     Answering::new(source, whose, outgoing.vault, limits, (outgoing.has_schema, outgoing.stops))
 }

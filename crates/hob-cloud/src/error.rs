@@ -8,6 +8,20 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// A target, or the policy, is another than it was when the question was looked at.
+    #[error("targets or policy changed while the question was on its way; nothing more was sent, ask again")]
+    Changed,
+    /// Nobody wants the answer any more.
+    #[error("nobody waits for the answer any more")]
+    HungUp,
+    /// The answer takes too long as a whole.
+    #[error("{target} was not done after {minutes} minutes")]
+    TooSlow {
+        /// The target.
+        target: String,
+        /// How long it had.
+        minutes: u64,
+    },
     /// The user has not let anything leave.
     #[error(
         "the privacy mode is offline: nothing was sent; `hob cloud mode ask` lets you send to a target by its name"
@@ -175,6 +189,7 @@ impl Error {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Offline | Self::NotHybrid { .. } => "privacy_mode",
+            Self::Changed => "settings",
             Self::NoTarget { .. } | Self::Name { .. } | Self::Taken { .. } => "no_target",
             Self::Field { .. } | Self::Address { .. } | Self::File { .. } | Self::Io { .. } => "settings",
             Self::Key { .. } => "no_key",
@@ -186,7 +201,10 @@ impl Error {
             Self::Egress(hob_egress::Error::Offline { .. }) => "offline",
             Self::Resting { .. } => "resting",
             Self::Egress(_) => "network",
-            Self::Status { .. } | Self::Protocol { .. } | Self::BrokenOff { .. } => "target",
+            Self::HungUp => "stopped",
+            Self::Status { .. } | Self::Protocol { .. } | Self::BrokenOff { .. } | Self::TooSlow { .. } => {
+                "target"
+            }
         }
     }
 

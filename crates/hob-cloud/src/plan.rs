@@ -1,5 +1,6 @@
 //! What would happen to a question, before anything does.
 
+use crate::book::Written;
 use crate::stops::Stops;
 use crate::{Mode, Question, Target};
 use hob_egress::Cap;
@@ -116,6 +117,10 @@ pub(crate) struct Outgoing {
     pub is_fresh: bool,
     /// Who chose that it goes.
     pub way: Way,
+    /// What the files of the user said when it was planned.
+    pub written: Written,
+    /// Most that the question may cost, in millionths.
+    pub limit_micro: Option<u64>,
 }
 
 impl Plan {

@@ -521,3 +521,138 @@ fn keys_and_tests_are_told_apart_from_questions() {
     set.cloud.ledger(visit).unwrap();
     assert_eq!(purposes, ["test"]);
 }
+
+/// A conversation in which a tool was called with these arguments, as text.
+fn called_with(arguments: &str) -> Question {
+    let call = json!({"id": "c1", "type": "function", "function": {"name": "note", "arguments": arguments}});
+    let messages = vec![
+        json!({"role": "user", "content": "Please note it."}),
+        json!({"role": "assistant", "content": "", "tool_calls": [call]}),
+        json!({"role": "tool", "tool_call_id": "c1", "content": "done"}),
+    ];
+    Question {
+        messages,
+        tools: vec![json!({"function": {"name": "note"}})],
+        choice: Some(Choice::Auto),
+        ..Question::default()
+    }
+}
+
+#[test]
+fn arguments_of_calls_are_looked_at_as_they_read() {
+    for protocol in BOTH {
+        let set = set(protocol, |_| Reply::said(Said::text(&["yes"])));
+        fs::write(set.cloud.policy_path(), "[privacy]\nwords = [\"Falcön\"]").unwrap();
+        set.ask(&called_with("{\"card\":4111111111111111,\"text\":\"Dear\\nFalc\\u00f6n\",\"n\":7}"))
+            .unwrap();
+        let body = &set.api.asked()[0].body;
+        for private in ["4111", "Falc", "u00f6"] {
+            assert!(!body.contains(private), "{protocol:?}: {body}");
+        }
+        let said = &set.api.asked()[0].json()["messages"][1];
+        let arguments = match protocol {
+            Protocol::OpenAi => {
+                serde_json::from_str(said["tool_calls"][0]["function"]["arguments"].as_str().unwrap())
+                    .unwrap()
+            }
+            Protocol::Anthropic => said["content"][0]["input"].clone(),
+        };
+        assert_eq!(arguments, json!({"card": "[CARD_1]", "text": "Dear\n[CUSTOM_1]", "n": 7}));
+    }
+}
+
+#[test]
+fn what_a_schema_gives_as_examples_is_looked_at() {
+    let set = set(Protocol::OpenAi, |_| Reply::said(Said::text(&["{}"])));
+    let default = json!({"name": "Maria Gonzalez", "card": 4_111_111_111_111_111_u64});
+    let who = json!({"type": "object", "default": default, "maxProperties": 9});
+    let schema =
+        json!({"type": "object", "properties": {"default": {"type": "string", "maxLength": 40}, "who": who}});
+    set.ask(&Question { schema: Some(schema), ..Question::of("Who is it?") }).unwrap();
+    let body = &set.api.asked()[0].body;
+    assert!(!body.contains("Gonzalez") && !body.contains("4111"), "{body}");
+    let sent = &set.api.asked()[0].json()["response_format"]["json_schema"]["schema"]["properties"];
+    assert_eq!(sent["default"], json!({"type": "string", "maxLength": 40}));
+    assert_eq!(sent["who"]["maxProperties"], 9);
+}
+
+#[test]
+fn nothing_is_sent_again_once_the_user_says_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = cloud(folder.path());
+    let api = Api::start(move |_| {
+        other.set_mode(Mode::Offline).unwrap();
+        Reply::status(503, "later")
+    });
+    let target = Target::new(&api.address(), Protocol::OpenAi, "big-1", Zone::Cloud);
+    let cloud = cloud(folder.path());
+    cloud.add("big", &target, None).unwrap();
+    cloud.set_mode(Mode::Ask).unwrap();
+    let question = Question::of("Hello");
+    let plan = |cloud: &Cloud| {
+        cloud.plan(&Wish::new(&question, Way::Named("big".into())), &mut |_, _| Answer::Refuse)
+    };
+    assert!(matches!(cloud.begin(plan(&cloud).unwrap()), Err(Error::Offline)));
+    assert_eq!(api.asked().len(), 1);
+    cloud.set_mode(Mode::Ask).unwrap();
+    let planned = plan(&cloud).unwrap();
+    fs::write(cloud.policy_path(), "[privacy.labels]\nPERSON = \"block\"").unwrap();
+    assert!(matches!(cloud.begin(planned), Err(Error::Changed)));
+    assert_eq!(api.asked().len(), 1);
+}
+
+#[test]
+fn what_a_target_says_of_its_tokens_is_believed_within_reason() {
+    let cost = |usage: Value| {
+        let body =
+            json!({"choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}], "usage": usage})
+                .to_string();
+        let set = set(Protocol::OpenAi, move |_| Reply::Whole(200, Vec::new(), body.clone()));
+        let whole = set.ask(&Question::of("Hello")).unwrap();
+        let most: u64 = set.ledger()[0].rsplit(' ').next().unwrap().parse().unwrap();
+        (whole.ended.cost_micro, most)
+    };
+    for nothing in [json!({}), json!({"total_tokens": 50}), json!({"prompt_tokens": 5}), Value::Null] {
+        let (booked, most) = cost(nothing.clone());
+        assert_eq!(booked, most, "{nothing}");
+    }
+    let (booked, most) = cost(json!({"prompt_tokens": u64::MAX, "completion_tokens": u64::MAX}));
+    assert_eq!(booked, most);
+    assert_eq!(cost(json!({"prompt_tokens": 2, "completion_tokens": 1})).0, 2 * 3 + 15);
+}
+
+#[test]
+fn failures_that_may_have_cost_something_are_booked_and_bound_the_tries() {
+    let set = set(Protocol::OpenAi, |_| Reply::status(502, "gateway"));
+    assert!(set.ask(&Question::of("Hello")).is_err());
+    let ledger = set.ledger();
+    let most = ledger[0].rsplit(' ').next().unwrap().to_owned();
+    assert_eq!((ledger.len(), ledger[1].as_str()), (6, format!("1 Some(502) cost {most} ").as_str()));
+    let once = self::set(Protocol::OpenAi, |_| Reply::status(502, "gateway"));
+    let dollars = most.parse::<f64>().unwrap() * 1.5 / 1e6;
+    fs::write(once.cloud.policy_path(), format!("[budget]\nrequest = {dollars}")).unwrap();
+    assert!(once.ask(&Question::of("Hello")).is_err());
+    assert_eq!(once.api.asked().len(), 1);
+}
+
+#[test]
+fn values_are_put_back_into_documents_as_documents_write_them() {
+    let set = set(Protocol::OpenAi, |_| Reply::said(Said::text(&["{\"who\":\"[CUS", "TOM_1]\"}"])));
+    fs::write(set.cloud.policy_path(), "[privacy]\nwords = ['Bob \"B\" Smith']").unwrap();
+    let schema = json!({"type": "object", "properties": {"who": {"type": "string"}}});
+    let whole =
+        set.ask(&Question { schema: Some(schema), ..Question::of("Is Bob \"B\" Smith in?") }).unwrap();
+    let answer: Value = serde_json::from_str(&whole.text).unwrap();
+    assert_eq!(answer["who"], "Bob \"B\" Smith");
+}
+
+#[test]
+fn an_answer_that_nobody_wants_any_more_is_hung_up_on() {
+    let set = set(Protocol::OpenAi, |_| Reply::Endless(Said::text(&["on and on "])));
+    let question = Question { max_tokens: Some(100_000), ..Question::of("Hello") };
+    let plan =
+        set.cloud.plan(&Wish::new(&question, Way::Named("big".into())), &mut |_, _| Answer::Refuse).unwrap();
+    let mut answering = set.cloud.begin(plan).unwrap().unwrap();
+    answering.while_wanted(|| false);
+    assert!(matches!(answering.next(), Err(Error::HungUp)));
+}

@@ -148,7 +148,7 @@ impl Error {
     }
 
     /// Whether it is certain that nothing of the request left.
-    pub(crate) fn never_left(&self) -> bool {
+    pub fn never_left(&self) -> bool {
         use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable, NotFound};
         match self {
             Self::Io { source, .. } => {

@@ -30,7 +30,8 @@ impl Receipt {
     /// It failed.
     pub fn failed(&mut self, error: &Error) {
         self.outcome.failed = Some(error.kind().to_owned());
-        if error.never_left() {
+        // Once there was an answer, the request had left.
+        if error.never_left() && self.outcome.status.is_none() {
             self.outcome.cost_micro = 0;
         }
     }

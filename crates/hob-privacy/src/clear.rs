@@ -5,7 +5,7 @@
 //! numbers, names that programs use of tools and fields, and words: only words may hold what somebody wrote, and every one of them is
 //! looked through. Names go as they are, or nothing goes.
 
-use crate::draft::{Draft, Part};
+use crate::draft::{Draft, Part, Piece};
 use crate::words::is_common;
 use crate::{Detector, Finding, Label, Sure, Vault};
 use regex::Regex;
@@ -109,7 +109,7 @@ pub enum Refusal {
 /// A body that may leave, to the byte.
 pub struct Cleared {
     body: String,
-    /// Places of placeholders, and what stood there.
+    /// Places of placeholders, and what would stand there, as JSON writes it.
     hides: Vec<(Range<usize>, String)>,
     /// Where lines of words end.
     breaks: Vec<usize>,
@@ -150,7 +150,7 @@ impl Cleared {
             let (mut was, mut at) = (String::new(), from);
             while let Some((place, value)) = hides.next_if(|(place, _)| place.end <= end) {
                 was.push_str(&self.body[at..place.start]);
-                was.push_str(&escaped(value));
+                was.push_str(value);
                 at = place.end;
             }
             let is_same = at == from;
@@ -189,7 +189,7 @@ pub fn clear(
     if draft.is_private {
         return Err(Refusal::Private);
     }
-    let words: Vec<&str> = draft.parts.iter().filter_map(Part::words).collect();
+    let words: Vec<&str> = draft.pieces.iter().filter_map(|piece| piece.part.words()).collect();
     let mut found: Vec<Vec<Finding>> = words.iter().map(|text| detector.find(text)).collect();
     let mut values: BTreeMap<Label, BTreeSet<&str>> = BTreeMap::new();
     for (text, finding) in
@@ -202,16 +202,24 @@ pub fn clear(
     let mut next = vault.clone();
     words.iter().for_each(|text| next.mind(text));
     let labels = hidden_values(&words, &found, &next, &shows);
-    draft.parts.iter().filter_map(Part::identifier).try_for_each(|name| check(name, &labels, detector))?;
+    let names = draft.pieces.iter().filter_map(|piece| piece.part.identifier());
+    names.clone().try_for_each(|name| check(name, &labels, detector))?;
     hide_again(&words, &mut found, &labels)?;
     let shown = values.iter().filter(|(label, _)| shows.contains(label)).map(|(label, v)| (*label, v.len()));
     let (hidden, shown) = (hidden(&words, &found), shown.collect());
     let mut cleared = Cleared { body: String::new(), hides: Vec::new(), breaks: Vec::new(), hidden, shown };
     let mut found = found.iter();
-    for part in &draft.parts {
+    for Piece { part, is_nested } in &draft.pieces {
+        let depth = 1 + usize::from(*is_nested);
         match part {
-            Part::Plain(text) | Part::Identifier(text) => cleared.body.push_str(text),
-            Part::Words(text) => cleared.push(text, found.next().map_or(&[][..], Vec::as_slice), &mut next),
+            Part::Plain(text) | Part::Identifier(text) => cleared.body.push_str(&escaped(text, depth - 1)),
+            Part::Words(text) => {
+                cleared.push(text, found.next().map_or(&[][..], Vec::as_slice), &mut next, depth);
+            }
+            Part::Figure(text) => match found.next().map_or(&[][..], Vec::as_slice) {
+                [] => cleared.body.push_str(text),
+                found => cleared.push(text, found, &mut next, depth),
+            },
         }
     }
     *vault = next;
@@ -271,14 +279,22 @@ fn hidden_values(
     values.collect()
 }
 
-/// A name of a program's own goes as it is or not at all.
+/// A name of a program's own goes as it is or not at all. It is looked at as it is and as words, for whoever writes
+/// `ask_zeus` means Zeus; what is hidden elsewhere may stand in it whole, or as one of its words.
 fn check(name: &str, hidden: &BTreeMap<String, Label>, detector: &Detector) -> Result<(), Refusal> {
     let refuse = |label| Err(Refusal::Identifier { name: name.to_owned(), label });
-    if let Some(found) = detector.find(name).iter().find(|found| found.sure == Sure::Certain) {
-        return refuse(found.label);
+    let (lower, words) = (name.to_lowercase(), words_of(name));
+    for text in [name, &words.join(" ")] {
+        if let Some(found) = detector.find(text).iter().find(|found| found.sure == Sure::Certain) {
+            return refuse(found.label);
+        }
     }
-    match words_of(name).iter().find_map(|word| hidden.get(word)) {
-        Some(label) => refuse(*label),
+    let is_in = |value: &str| {
+        lower.match_indices(value).any(|(at, found)| stands_alone(&lower, at..at + found.len()))
+            || words.iter().any(|word| word == value)
+    };
+    match hidden.iter().find(|(value, _)| is_in(value)) {
+        Some((_, label)) => refuse(*label),
         None => Ok(()),
     }
 }
@@ -377,25 +393,26 @@ fn stands_alone(text: &str, place: Range<usize>) -> bool {
 }
 
 impl Cleared {
-    /// Adds words as a string of JSON, `found` as placeholders.
-    fn push(&mut self, text: &str, found: &[Finding], vault: &mut Vault) {
-        self.body.push('"');
+    /// Adds words as a string of JSON, `found` as placeholders; at a depth of 2 within another string.
+    fn push(&mut self, text: &str, found: &[Finding], vault: &mut Vault, depth: usize) {
+        let quote = escaped("\"", depth - 1);
+        self.body.push_str(&quote);
         let mut from = 0;
         for finding in found {
-            self.push_plain(&text[from..finding.range.start]);
+            self.push_plain(&text[from..finding.range.start], depth);
             let value = &text[finding.range.clone()];
             let start = self.body.len();
             self.body.push_str(&vault.placeholder(finding.label, value));
-            self.hides.push((start..self.body.len(), value.to_owned()));
+            self.hides.push((start..self.body.len(), escaped(value, depth)));
             from = finding.range.end;
         }
-        self.push_plain(&text[from..]);
-        self.body.push('"');
+        self.push_plain(&text[from..], depth);
+        self.body.push_str(&quote);
     }
 
-    fn push_plain(&mut self, text: &str) {
+    fn push_plain(&mut self, text: &str, depth: usize) {
         for line in text.split_inclusive('\n') {
-            self.body.push_str(&escaped(line));
+            self.body.push_str(&escaped(line, depth));
             if line.ends_with('\n') {
                 self.breaks.push(self.body.len());
             }
@@ -403,10 +420,12 @@ impl Cleared {
     }
 }
 
-/// The inside of a string of JSON.
-fn escaped(text: &str) -> String {
-    let quoted = serde_json::Value::from(text).to_string();
-    quoted[1..quoted.len() - 1].to_owned()
+/// The inside of a string of JSON, or of a string in a string.
+fn escaped(text: &str, depth: usize) -> String {
+    (0..depth).fold(text.to_owned(), |text, _| {
+        let quoted = serde_json::Value::from(text).to_string();
+        quoted[1..quoted.len() - 1].to_owned()
+    })
 }
 
 #[cfg(test)]

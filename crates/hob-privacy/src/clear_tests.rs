@@ -166,3 +166,58 @@ fn names_of_tools_go_as_they_are_or_nothing_goes() {
     let body = String::from_utf8(with("by Maria Gonzalez").unwrap().bytes().to_vec()).unwrap();
     assert!(!body.contains("Maria"), "{body}");
 }
+
+#[test]
+fn names_of_tools_are_read_as_words_and_hold_nothing_hidden_elsewhere() {
+    let detector = Detector::new(Terms::new(["Zeus"]).unwrap());
+    let with = |name: &str| {
+        let mut draft = draft(&["Call 030 1234567 about it"]);
+        draft.identifier(name);
+        clear(&draft, &detector, &Rules::default(), &mut Vault::new(), &mut |_, _| Answer::Refuse)
+    };
+    for name in ["zeus_db", "askZeus", "zeus"] {
+        assert!(matches!(with(name), Err(Refusal::Identifier { label: Label::Custom, .. })), "{name}");
+    }
+    assert!(with("zeusian_db").is_ok());
+}
+
+#[test]
+fn numbers_are_looked_at_and_go_as_numbers_or_not_at_all() {
+    let with = |number: u64| {
+        let mut draft = Draft::new();
+        draft.fixed("{\"a\":");
+        draft.figure(&number.into());
+        draft.fixed(",\"b\":");
+        draft.words("The card 4111111111111111");
+        draft.fixed("}");
+        let detector = Detector::new(Terms::default());
+        let cleared =
+            clear(&draft, &detector, &Rules::default(), &mut Vault::new(), &mut |_, _| Answer::Refuse);
+        String::from_utf8(cleared.unwrap().bytes().to_vec()).unwrap()
+    };
+    assert_eq!(with(4_111_111_111_111_111), "{\"a\":\"[CARD_1]\",\"b\":\"The card [CARD_1]\"}");
+    assert_eq!(with(42), "{\"a\":42,\"b\":\"The card [CARD_1]\"}");
+}
+
+#[test]
+fn json_in_a_string_is_looked_at_as_it_reads() {
+    let mut draft = Draft::new();
+    draft.nest(|draft| {
+        draft.fixed("{\"text\":");
+        draft.words("Dear\nMaria \"Gonzalez\"");
+        draft.fixed("}");
+    });
+    let detector = Detector::new(Terms::new(["Maria"]).unwrap());
+    let cleared = clear(&draft, &detector, &Rules::default(), &mut Vault::new(), &mut |_, _| Answer::Refuse);
+    let cleared = cleared.unwrap();
+    let outer: String = serde_json::from_slice(cleared.bytes()).unwrap();
+    let inner: serde_json::Value = serde_json::from_str(&outer).unwrap();
+    assert!(inner["text"].as_str().unwrap().contains("\n[CUSTOM_1] \""), "{inner}");
+    // The preview has what would stand there with nothing hidden.
+    let was: String = cleared.preview().iter().map(|line| line.was.as_deref().unwrap_or(line.sent)).collect();
+    let outer: String = serde_json::from_str(&was).unwrap();
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(&outer).unwrap()["text"],
+        "Dear\nMaria \"Gonzalez\""
+    );
+}

@@ -17,13 +17,23 @@ pub(crate) enum Part {
     Identifier(String),
     /// It is looked through.
     Words(String),
+    /// A number, which is looked through too: it goes as it is, or as a placeholder in quotes.
+    Figure(String),
+}
+
+/// A part, and whether it stands in a string that is itself JSON.
+#[derive(Clone)]
+pub(crate) struct Piece {
+    pub part: Part,
+    pub is_nested: bool,
 }
 
 /// A request for another machine, before anything was hidden.
 #[derive(Clone, Default)]
 pub struct Draft {
-    pub(crate) parts: Vec<Part>,
+    pub(crate) pieces: Vec<Piece>,
     pub(crate) is_private: bool,
+    is_nested: bool,
 }
 
 impl Draft {
@@ -39,7 +49,20 @@ impl Draft {
 
     /// Adds a constant of a protocol.
     pub fn fixed(&mut self, text: &'static str) {
-        self.parts.push(Part::Plain(text.to_owned()));
+        self.push(Part::Plain(text.to_owned()));
+    }
+
+    /// Adds a string that is itself JSON, as calls of tools are told: what is in it is looked through as it reads, not as it is written.
+    pub fn nest(&mut self, inside: impl FnOnce(&mut Self)) {
+        self.fixed("\"");
+        let was_nested = std::mem::replace(&mut self.is_nested, true);
+        inside(self);
+        self.is_nested = was_nested;
+        self.fixed("\"");
+    }
+
+    fn push(&mut self, part: Part) {
+        self.pieces.push(Piece { part, is_nested: self.is_nested });
     }
 
     /// Adds the name of a model, in quotes.
@@ -51,19 +74,24 @@ impl Draft {
         if name.is_empty() || name.len() > NAME_CHARS_MAX || !name.chars().all(is_name) {
             return Err(Refusal::Name);
         }
-        self.parts.push(Part::Plain(format!("\"{name}\"")));
+        self.push(Part::Plain(format!("\"{name}\"")));
         Ok(())
     }
 
-    /// Adds a number.
+    /// Adds a number of the protocol's own, such as the longest answer.
     pub fn number(&mut self, number: u64) {
-        self.parts.push(Part::Plain(number.to_string()));
+        self.push(Part::Plain(number.to_string()));
+    }
+
+    /// Adds a number that somebody wrote.
+    pub fn figure(&mut self, number: &serde_json::Number) {
+        self.push(Part::Figure(number.to_string()));
     }
 
     /// Adds a number with a point, as for temperatures; one that JSON cannot have becomes `null`.
     pub fn decimal(&mut self, number: f64) {
         let text = if number.is_finite() { number.to_string() } else { "null".to_owned() };
-        self.parts.push(Part::Plain(text));
+        self.push(Part::Plain(text));
     }
 
     /// Adds a name that a program uses of a tool, of a field or of another of its things. What could be a sentence is words.
@@ -72,18 +100,18 @@ impl Draft {
         if name.is_empty() || name.len() > IDENTIFIER_CHARS_MAX || !name.chars().all(is_name) {
             return self.words(name);
         }
-        self.parts.push(Part::Identifier(format!("\"{name}\"")));
+        self.push(Part::Identifier(format!("\"{name}\"")));
     }
 
     /// Adds what somebody wrote, as a string of JSON.
     pub fn words(&mut self, words: &str) {
-        self.parts.push(Part::Words(words.to_owned()));
+        self.push(Part::Words(words.to_owned()));
     }
 }
 
 impl fmt::Debug for Draft {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Draft").field("parts", &self.parts.len()).finish_non_exhaustive()
+        f.debug_struct("Draft").field("pieces", &self.pieces.len()).finish_non_exhaustive()
     }
 }
 
@@ -91,7 +119,7 @@ impl Part {
     /// What somebody wrote, if it is that.
     pub fn words(&self) -> Option<&str> {
         match self {
-            Self::Words(text) => Some(text),
+            Self::Words(text) | Self::Figure(text) => Some(text),
             Self::Plain(_) | Self::Identifier(_) => None,
         }
     }
@@ -100,7 +128,7 @@ impl Part {
     pub fn identifier(&self) -> Option<&str> {
         match self {
             Self::Identifier(text) => Some(text.trim_matches('"')),
-            Self::Plain(_) | Self::Words(_) => None,
+            Self::Plain(_) | Self::Words(_) | Self::Figure(_) => None,
         }
     }
 }

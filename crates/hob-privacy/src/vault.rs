@@ -78,6 +78,18 @@ impl Vault {
         self.values.iter().map(|((label, number), value)| (written(*label, *number), value.as_str()))
     }
 
+    /// The same with values as they stand inside of a string of JSON, for answers that are documents.
+    pub fn escaped(&self) -> Self {
+        let inside = |value: &String| {
+            let quoted = serde_json::Value::from(value.as_str()).to_string();
+            quoted[1..quoted.len() - 1].to_owned()
+        };
+        Self {
+            values: self.values.iter().map(|(key, value)| (*key, inside(value))).collect(),
+            ..self.clone()
+        }
+    }
+
     /// All values with their kinds.
     pub(crate) fn values(&self) -> impl Iterator<Item = (Label, &str)> {
         self.values.iter().map(|((label, _), value)| (*label, value.as_str()))

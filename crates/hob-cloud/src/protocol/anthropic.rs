@@ -195,8 +195,8 @@ fn tokens(usage: &Value) -> Vec<Part> {
     // What is read from a cache, or into one, is told apart from the rest; all of it was read.
     let count = |name: &str| usage[name].as_u64();
     let read = count("input_tokens").map(|rest| {
-        rest + count("cache_read_input_tokens").unwrap_or(0)
-            + count("cache_creation_input_tokens").unwrap_or(0)
+        let cached = count("cache_read_input_tokens").unwrap_or(0);
+        rest.saturating_add(cached).saturating_add(count("cache_creation_input_tokens").unwrap_or(0))
     });
     vec![Part::Tokens { read, written: count("output_tokens") }]
 }

@@ -70,16 +70,13 @@ fn parse(data: &str) -> Result<Value, String> {
     serde_json::from_str(data).map_err(|error| format!("data that is no JSON ({error})"))
 }
 
-/// Adds a value; every text in it, names of members included, is words.
+/// Adds a value; every text in it, names of members included, is words, and every number is looked at.
 fn put(draft: &mut Draft, value: &Value) {
     match value {
         Value::Null => draft.fixed("null"),
         Value::Bool(true) => draft.fixed("true"),
         Value::Bool(false) => draft.fixed("false"),
-        Value::Number(number) => match (number.as_u64(), number.as_f64()) {
-            (Some(whole), _) => draft.number(whole),
-            (None, number) => draft.decimal(number.unwrap_or(f64::NAN)),
-        },
+        Value::Number(number) => draft.figure(number),
         Value::String(text) => draft.words(text),
         Value::Array(list) => {
             draft.fixed("[");
@@ -98,14 +95,35 @@ fn put(draft: &mut Draft, value: &Value) {
     }
 }
 
+/// Arguments of a call in a string, as their values read.
+fn put_arguments(draft: &mut Draft, arguments: &str) {
+    match serde_json::from_str::<Value>(arguments) {
+        Ok(value) => draft.nest(|draft| put(draft, &value)),
+        Err(_) => draft.words(arguments),
+    }
+}
+
 /// Members of a schema that people write for people, or that an answer may repeat.
 const SPOKEN: [&str; 8] =
     ["description", "title", "enum", "const", "default", "examples", "pattern", "$comment"];
+/// Members whose members are named by whoever wrote the schema.
+const NAMING: [&str; 5] = ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"];
+/// Larger numbers in a schema are looked at: those that say how long or how many are small.
+const BOUND_MAX: u64 = 99_999;
 
 /// Adds a JSON schema. Its own words and the names of fields go as they are: hidden, they would mean nothing.
 fn put_schema(draft: &mut Draft, schema: &Value) {
+    put_part(draft, schema, false);
+}
+
+/// `names`: the members are fields that somebody named, not words of the schema.
+fn put_part(draft: &mut Draft, schema: &Value, names: bool) {
     match schema {
         Value::String(name) => draft.identifier(name),
+        Value::Number(number) => match number.as_u64() {
+            Some(bound) if bound <= BOUND_MAX => draft.number(bound),
+            _ => draft.figure(number),
+        },
         Value::Array(list) => {
             draft.fixed("[");
             separated(draft, list, put_schema);
@@ -116,11 +134,10 @@ fn put_schema(draft: &mut Draft, schema: &Value) {
             separated(draft, members, |draft, (name, value)| {
                 draft.identifier(name);
                 draft.fixed(":");
-                // A field that is called `title` has a schema of its own.
-                if SPOKEN.contains(&name.as_str()) && !value.is_object() {
+                if !names && SPOKEN.contains(&name.as_str()) {
                     put(draft, value);
                 } else {
-                    put_schema(draft, value);
+                    put_part(draft, value, !names && NAMING.contains(&name.as_str()));
                 }
             });
             draft.fixed("}");

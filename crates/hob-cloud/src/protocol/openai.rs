@@ -2,7 +2,7 @@
 //!
 //! Source: OpenAI's API reference, "Chat completions"; vLLM and llama-server for `reasoning_content`.
 
-use super::{Part, parse, put_decimal, put_schema, separated, text_at};
+use super::{Part, parse, put_arguments, put_decimal, put_schema, separated, text_at};
 use crate::answer::Finish;
 use crate::question::{calls, text};
 use crate::{Choice, Error, Question, Target};
@@ -65,7 +65,7 @@ fn message(draft: &mut Draft, said: &Value) -> Result<(), Error> {
             draft.fixed(",\"function\":{\"name\":");
             draft.identifier(call.name);
             draft.fixed(",\"arguments\":");
-            draft.words(&call.arguments);
+            put_arguments(draft, &call.arguments);
             draft.fixed("}}");
         });
         draft.fixed("]");

@@ -16,6 +16,7 @@ use crate::ask::{self, Ask, Input, Running};
 use crate::clock;
 use crate::engine::Told;
 use crate::problem::{Kind, Problem};
+use hob::Piece;
 use hob_cloud::{Answering, Cloud, Error, Mode, Way, Wish};
 use hob_privacy::Answer;
 use hob_router::LocalModel;
@@ -257,6 +258,9 @@ async fn go_on_here(
         talk.conversation.messages.push(json!({"role": "assistant", "content": so_far.text}));
         talk.is_continued = true;
     }
+    ask.max_tokens = ask.max_tokens.map(|tokens| tokens.saturating_sub(so_far.tokens()).max(1));
+    // Templates may leave out the blanks at the end, and the model then writes them again.
+    let mut is_between = so_far.text.ends_with(char::is_whitespace);
     let note = format!("{}; this machine went on", problem.message);
     app.visit.noted(&note);
     let mut here = match ask::begin_here(app, ask).await {
@@ -269,13 +273,28 @@ async fn go_on_here(
             () = to.closed() => return,
         };
         let Some((choice, mut told)) = event else { return };
+        if let Told::Token { pieces, .. } | Told::Ended { pieces, .. } = &mut told {
+            pieces.iter_mut().for_each(|piece| without_blanks(piece, &mut is_between));
+            pieces.retain(|piece| !matches!(piece, Piece::Text(text) if text.is_empty()));
+        }
         if let Told::Ended { reply, .. } = &mut told {
+            if so_far.text.ends_with(char::is_whitespace) {
+                reply.text = reply.text.trim_start().to_owned();
+            }
             reply.text.insert_str(0, &so_far.text);
             reply.thought.insert_str(0, &so_far.thought);
         }
         if to.send((choice, told)).is_err() {
             return;
         }
+    }
+}
+
+/// Takes away what stands before the first word of what is added to a text that ends with blanks.
+fn without_blanks(piece: &mut Piece, is_between: &mut bool) {
+    if let (Piece::Text(text), true) = (piece, &*is_between) {
+        *text = text.trim_start().to_owned();
+        *is_between = text.is_empty();
     }
 }
 

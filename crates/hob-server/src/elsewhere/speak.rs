@@ -6,27 +6,60 @@ use crate::engine::Told;
 use crate::engine::runner::Times;
 use crate::visit::Visit;
 use hob::{FinishReason, Piece, Reply, ToolCall, Usage};
-use hob_cloud::{Answering, Event, Finish};
+use hob_cloud::{Answering, Error, Event, Finish};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
 /// Bytes of a token, about, where a target does not count them.
 const TOKEN_BYTES: usize = 4;
 
-/// Passes an answer on until its end, or until nobody listens.
+/// Passes an answer on until its end, or until nobody listens. However it ends, the visit is told what it took.
 pub fn speak(mut answering: Answering, to: &UnboundedSender<(usize, Told)>, visit: &Visit, began: Duration) {
-    let mut reply = Reply::default();
-    let mut first = None;
-    loop {
-        let event = match answering.next() {
-            Ok(Some(event)) => event,
-            Ok(None) => break,
-            Err(error) => {
-                let _ = to.send((0, Told::Failed(super::problem(&error))));
-                return;
-            }
-        };
+    let listener = to.clone();
+    answering.while_wanted(move || !listener.is_closed());
+    let (mut reply, mut first, mut counted) = (Reply::default(), None, 0);
+    let mut heard = |reply: &Reply| {
         first.get_or_insert_with(clock::now);
+        // Tokens count as they come, about; the end says how many there were.
+        let now = tokens(reply);
+        visit.wrote(now - counted);
+        counted = now;
+    };
+    let passed = pass_on(&mut answering, to, &mut reply, &mut heard);
+    let ended = answering.ended();
+    let said = tokens(&reply);
+    let read = answering.read_max() as usize / TOKEN_BYTES;
+    let (read, written) =
+        ended.usage.map_or((read, said), |usage| (usage.read as usize, usage.written as usize));
+    visit.read(read);
+    visit.wrote(written.saturating_sub(counted));
+    visit.cost(ended.cost_micro);
+    let finish = match passed {
+        Ok(()) if ended.finish != Finish::Length => FinishReason::Stop,
+        // What went on beyond what was asked for was cut there.
+        Ok(()) | Err(Some(Error::Budget { .. })) => FinishReason::Length,
+        Err(Some(error)) => return drop(to.send((0, Told::Failed(super::problem(&error))))),
+        Err(None) => return,
+    };
+    (reply.tokens, reply.finish) = (written, Some(finish));
+    let (now, first) = (clock::now(), first.unwrap_or_else(clock::now));
+    let times = Times {
+        queue: Duration::ZERO,
+        prompt: first.saturating_sub(began),
+        predicted: now.saturating_sub(first),
+    };
+    let usage = Usage { prompt: read, produced: written, ..Usage::default() };
+    let _ = to.send((0, Told::Ended { pieces: Vec::new(), reply: Box::new(reply), usage, times }));
+}
+
+/// Passes pieces on. An error of `None`: nobody listens.
+fn pass_on(
+    answering: &mut Answering,
+    to: &UnboundedSender<(usize, Told)>,
+    reply: &mut Reply,
+    heard: &mut dyn FnMut(&Reply),
+) -> Result<(), Option<Error>> {
+    while let Some(event) = answering.next().map_err(Some)? {
         let piece = match event {
             Event::Text(text) => {
                 reply.text.push_str(&text);
@@ -42,31 +75,15 @@ pub fn speak(mut answering: Answering, to: &UnboundedSender<(usize, Told)>, visi
                 Piece::Call(call)
             }
         };
-        // Who does not listen is hung up on, and with it whoever speaks.
-        if to.send((0, Told::Token { logprob: None, pieces: vec![piece] })).is_err() {
-            return;
-        }
+        heard(reply);
+        to.send((0, Told::Token { logprob: None, pieces: vec![piece] })).map_err(|_| None)?;
     }
-    let ended = answering.ended();
-    let estimate = (reply.text.len() + reply.thought.len()).div_ceil(TOKEN_BYTES);
-    let (read, written) = match ended.usage {
-        Some(usage) => (usage.read as usize, usage.written as usize),
-        None => (0, estimate),
-    };
-    visit.read(read);
-    visit.wrote(written);
-    visit.cost(ended.cost_micro);
-    reply.tokens = written;
-    reply.finish =
-        Some(if ended.finish == Finish::Length { FinishReason::Length } else { FinishReason::Stop });
-    let (now, first) = (clock::now(), first.unwrap_or_else(clock::now));
-    let times = Times {
-        queue: Duration::ZERO,
-        prompt: first.saturating_sub(began),
-        predicted: now.saturating_sub(first),
-    };
-    let usage = Usage { prompt: read, produced: written, ..Usage::default() };
-    let _ = to.send((0, Told::Ended { pieces: Vec::new(), reply: Box::new(reply), usage, times }));
+    Ok(())
+}
+
+/// Tokens of what was said so far, about.
+fn tokens(reply: &Reply) -> usize {
+    (reply.text.len() + reply.thought.len()).div_ceil(TOKEN_BYTES)
 }
 
 /// What was said before an answer broke off.
@@ -88,6 +105,11 @@ impl SoFar {
                 Piece::Call(_) => self.has_calls = true,
             }
         }
+    }
+
+    /// Tokens that were said, about.
+    pub fn tokens(&self) -> usize {
+        (self.text.len() + self.thought.len()).div_ceil(TOKEN_BYTES)
     }
 
     /// Whether a local model can go on with it: calls stand on their own, and half a document of a schema has no continuation.

@@ -206,12 +206,12 @@ fn a_target_that_fails_leaves_the_answer_to_this_machine() {
     // It breaks off in the middle: what was said stays, and the local model goes on.
     let cut = set(Mode::Hybrid, |_| Reply::Cut(Said::text(&["Dear [PERSON_1], ", "there was once "]), 500));
     cut.policy(POLICY);
-    let whole = cut.chat("ember", json!({}));
+    let whole = cut.chat("ember", json!({"max_tokens": 40}));
     let said = text(&whole);
     assert!(said.starts_with("Dear Maria Gonzalez, there was once ") && said.len() > 37, "{said}");
     let note = whole.ok()["hob"]["note"].as_str().unwrap().to_owned();
     assert!(note.ends_with("this machine went on"), "{note}");
-    let mut body = chat("ember", json!({"hob": {"fresh": true}}));
+    let mut body = chat("ember", json!({"hob": {"fresh": true}, "max_tokens": 40}));
     body["stream"] = true.into();
     let events = cut.server.post("/v1/chat/completions", &body).events();
     let streamed: String =
@@ -290,6 +290,11 @@ fn who_hangs_up_ends_the_answer_elsewhere_too() {
         set.server.get("/hob/v1/cloud/ledger").ok()["entries"] == 2
     });
     assert!(closed);
+    // What was said until then counts for the key that asked.
+    let requests = set.server.get("/hob/v1/requests").ok();
+    let asked =
+        requests["requests"].as_array().unwrap().iter().find(|one| one["route"] == "/v1/chat/completions");
+    assert!(asked.unwrap()["answer_tokens"].as_u64() > Some(0), "{requests}");
 }
 
 #[test]
