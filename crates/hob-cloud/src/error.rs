@@ -152,6 +152,16 @@ pub enum Error {
         /// What is wrong.
         found: String,
     },
+    /// A plan that cannot be carried out, twice.
+    #[error(
+        "{target} planned what cannot be carried out, twice; the second time at {wrong}; nothing was run"
+    )]
+    BadPlan {
+        /// The target.
+        target: String,
+        /// What is wrong, and where.
+        wrong: crate::sealed::Wrong,
+    },
     /// The answer ended before its end.
     #[error("{target} broke off in the middle of its answer")]
     BrokenOff {
@@ -186,7 +196,9 @@ impl Error {
             Self::Egress(hob_egress::Error::Offline { .. }) => "offline",
             Self::Resting { .. } => "resting",
             Self::Egress(_) => "network",
-            Self::Status { .. } | Self::Protocol { .. } | Self::BrokenOff { .. } => "target",
+            Self::Status { .. } | Self::Protocol { .. } | Self::BrokenOff { .. } | Self::BadPlan { .. } => {
+                "target"
+            }
         }
     }
 
