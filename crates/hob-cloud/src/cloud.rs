@@ -382,7 +382,7 @@ fn outgoing(
         vault,
         max_tokens,
         cost_max_micro,
-        has_schema: question.schema.is_some(),
+        has_schema: question.has_schema(),
         stops: Stops::new(&question.stop),
         is_fresh: wish.is_fresh,
         is_meant: wish.way != Way::Advice,

@@ -34,5 +34,5 @@ pub use error::Error;
 pub use hob_router::Zone;
 pub use mode::Mode;
 pub use plan::{Plan, Told, Way, Wish};
-pub use question::{Choice, Question};
+pub use question::{Choice, Constants, Question};
 pub use target::{KeyFrom, Protocol, Target};

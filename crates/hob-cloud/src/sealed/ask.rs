@@ -3,15 +3,14 @@
 use super::check::{check, parse};
 use super::schema::schema;
 use super::{Card, Plan, Wrong};
-use crate::{Cloud, Ended, Error, Event, Question, Way, Wish};
+use crate::{Cloud, Constants, Ended, Error, Event, Question, Way, Wish};
 use hob_privacy::{Answer, Label, Vault, restore};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 /// Longest plan, in tokens.
 const PLAN_TOKENS: u64 = 2000;
-/// Longest plan that is shown to the target again beside what is wrong with it, in bytes.
-const AGAIN_BYTES_MAX: usize = 8 << 10;
 /// How often a plan is asked for.
 const TRIES: usize = 2;
 
@@ -29,6 +28,11 @@ The last step is one of:
 Names are small letters, digits and strokes. At most 24 steps, 4 of them extract, and 8 fields each. Words in brackets such as [EMAIL_1] stand for something that you are not told; use them as they are.
 
 Example: {"steps": [{"op": "select", "name": "all", "headings": [], "words": ["invoice"]}, {"op": "extract", "name": "rows", "from": "all", "many": true, "fields": [{"name": "amount", "type": "number", "question": "What is the total of the invoice?"}]}, {"op": "reduce", "name": "total", "from": "rows", "how": "sum", "field": "amount"}, {"op": "answer", "text": "The invoices come to {total}."}]}"#;
+
+/// The same as a string of JSON.
+static SYSTEM: LazyLock<String> = LazyLock::new(|| Value::from(TASK).to_string());
+/// The form of plans.
+static SCHEMA: LazyLock<String> = LazyLock::new(|| schema().to_string());
 
 /// A request that was sent.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,8 +66,8 @@ pub struct Obtained {
 pub fn question(card: &Card, text: &str) -> Question {
     let asked = format!("The question: {text}\n\n{}", card.text());
     Question {
-        messages: vec![json!({"role": "system", "content": TASK}), json!({"role": "user", "content": asked})],
-        schema: Some(schema()),
+        messages: vec![json!({"role": "user", "content": asked})],
+        constants: Some(Constants { system: &SYSTEM, schema: &SCHEMA }),
         max_tokens: Some(PLAN_TOKENS),
         ..Question::default()
     }
@@ -102,18 +106,16 @@ pub fn obtain(
         if sent.len() == TRIES {
             return Err(Error::BadPlan { target: target.to_owned(), wrong });
         }
-        again(&mut question, &said.text, &wrong);
+        again(&mut question, &wrong);
         refused = Some(wrong);
     }
 }
 
-/// Adds what came and what is wrong with it. Both hold what the target wrote itself: nothing was put back in them.
-fn again(question: &mut Question, text: &str, wrong: &Wrong) {
-    let shown = if text.len() <= AGAIN_BYTES_MAX { text.trim() } else { "" };
-    if !shown.is_empty() {
-        question.messages.push(json!({"role": "assistant", "content": shown}));
-    }
-    let asked = format!("That plan cannot be carried out. At {wrong}. Reply with the whole plan, corrected.");
+/// Adds what is wrong with what came. It says nothing but what the target wrote itself; it is looked through like all words, which
+/// would leave holes in the plan's own words, so the plan is not repeated.
+fn again(question: &mut Question, wrong: &Wrong) {
+    let asked =
+        format!("Your last plan cannot be carried out. At {wrong}. Reply with the whole plan, corrected.");
     question.messages.push(json!({"role": "user", "content": asked}));
 }
 

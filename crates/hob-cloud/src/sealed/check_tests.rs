@@ -47,10 +47,16 @@ fn what_was_hidden_is_put_back_in_words_alone() {
     assert_eq!(pieces[1], Piece::Result(4));
 }
 
+/// Checks that a plan with `value` at `place` is refused with these words.
+fn refused(all: &[(&str, Value, &str)]) {
+    for (place, value, expected) in all {
+        assert_eq!(wrong_of(&with(place, value.clone())), *expected);
+    }
+}
+
 #[test]
-fn whatever_is_wrong_is_told_with_its_place() {
-    let long = "x".repeat(2001);
-    let all = [
+fn wrong_selections_and_names_are_told_with_their_place() {
+    refused(&[
         (
             "/steps/0/op",
             json!("exec"),
@@ -94,6 +100,13 @@ fn whatever_is_wrong_is_told_with_its_place() {
             json!("all"),
             "/steps/2/from: expected the name of an earlier step that gives rows, found \"all\", which gives chunks",
         ),
+    ]);
+}
+
+#[test]
+fn wrong_extractions_and_filters_are_told_with_their_place() {
+    let long = "x".repeat(2001);
+    refused(&[
         ("/steps/1/many", json!(1), "/steps/1/many: expected true or false, found 1"),
         ("/steps/1/fields", json!([]), "/steps/1/fields: expected a field at least, found none"),
         (
@@ -130,6 +143,12 @@ fn whatever_is_wrong_is_told_with_its_place() {
             "/steps/3/value: expected null, as nothing is compared, found a value",
         ),
         ("/steps/4/how", json!("sum"), "/steps/4/field: expected the name of a field, found nothing"),
+    ]);
+}
+
+#[test]
+fn wrong_ends_and_forms_are_told_with_their_place() {
+    refused(&[
         (
             "/steps/5/how",
             json!("mean"),
@@ -170,10 +189,7 @@ fn whatever_is_wrong_is_told_with_its_place() {
         ("/steps", json!([]), "/steps: expected a step at least, found none"),
         ("/steps", json!(vec![0; 25]), "/steps: expected a list of up to 24, found a list of 25"),
         ("/more", json!(1), "the plan: expected no other members, found \"more\""),
-    ];
-    for (place, value, expected) in all {
-        assert_eq!(wrong_of(&with(place, value)), expected);
-    }
+    ]);
     assert_eq!(wrong_of(&json!({})), "/steps: expected this member, found nothing");
     assert_eq!(wrong_of(&json!("steps")), "the plan: expected an object, found \"steps\"");
 }
@@ -202,8 +218,8 @@ fn plans_are_found_in_what_models_write() {
         error("{\"steps\":"),
         "the plan: expected one JSON object, found a problem in line 1, column 9"
     );
-    assert!(error(&"[".repeat(20_000)).contains("a problem"));
-    assert_eq!(error(&" ".repeat(40_000)), "the plan: expected at most 32768 bytes, found 40000");
+    assert!(error(&"[".repeat(9_000)).contains("a problem"));
+    assert_eq!(error(&" ".repeat(40_000)), "the plan: expected at most 16384 bytes, found 40000");
 }
 
 /// Any JSON, with a liking for the words of plans.

@@ -21,6 +21,7 @@ mod plan;
 mod reduce;
 mod run;
 mod schema;
+mod solved;
 mod value;
 
 pub use ask::{Obtained, Sent, obtain, question, wish};
@@ -32,5 +33,6 @@ pub use document::{Chunk, Document, Heading, TooLarge};
 pub use members::Wrong;
 pub use number::Number;
 pub use plan::{End, Field, How, Piece, Plan, Step, Test, What};
-pub use run::{Candidate, Citation, Dropped, Heard, Reader, Solved, Told, run};
+pub use run::run;
+pub use solved::{Candidate, Citation, Dropped, Heard, Reader, Solved, Told};
 pub use value::{Kind, Value};

@@ -7,7 +7,7 @@
 use super::{Kind, Value};
 
 /// Bytes of a plan, at most.
-pub(super) const PLAN_BYTES_MAX: usize = 32 << 10;
+pub(super) const PLAN_BYTES_MAX: usize = 16 << 10;
 /// Steps of a plan, at most, its end included.
 pub(super) const STEPS_MAX: usize = 24;
 /// Extractions of a plan, at most: each reads every chunk that it gets.
@@ -205,4 +205,14 @@ pub enum Piece {
     Text(String),
     /// The result of a step.
     Result(usize),
+}
+
+impl Piece {
+    /// The step whose result it is.
+    pub(super) fn result(&self) -> Option<usize> {
+        match self {
+            Self::Result(step) => Some(*step),
+            Self::Text(_) => None,
+        }
+    }
 }

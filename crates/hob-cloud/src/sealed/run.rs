@@ -3,47 +3,16 @@
 use super::cite::{Miss, Page};
 use super::plan::{ANSWER_CHARS_MAX, ROWS_PER_CHUNK_MAX};
 use super::reduce::{Finding, order, reduce};
-use super::{Document, End, Field, Piece, Plan, Step, Test, Value, What};
+use super::{
+    Candidate, Citation, Document, Dropped, End, Field, Heard, Piece, Plan, Reader, Solved, Step, Test, Told,
+    Value, What,
+};
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// Citations that are kept of an answer, at most.
 const CITATIONS_MAX: usize = 1000;
-
-/// What reads chunks: a model, or a stand-in for one. Nothing that it says of the text is believed without a quote.
-pub trait Reader {
-    /// Why it cannot go on.
-    type Error;
-
-    /// Rows of what `fields` ask for in a chunk, `rows_max` at most, each with a candidate for each field in their order.
-    ///
-    /// # Errors
-    /// It cannot go on; the plan ends with that.
-    fn read(
-        &mut self,
-        chunk: &str,
-        fields: &[Field],
-        rows_max: usize,
-    ) -> Result<Vec<Vec<Candidate>>, Self::Error>;
-
-    /// A sentence or two for a task, from results.
-    ///
-    /// # Errors
-    /// It cannot go on.
-    fn compose(&mut self, task: &str, results: &str) -> Result<String, Self::Error>;
-}
-
-/// What a reader says of a field.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Candidate {
-    /// Whether the chunk says it at all.
-    pub is_found: bool,
-    /// The words of the chunk that say it.
-    pub quote: String,
-    /// The value, as it stands in the quote; `true` or `false` for a boolean.
-    pub value: String,
-}
 
 /// A cell that stands in the text.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,86 +35,6 @@ pub(super) struct Row {
 pub(super) struct At {
     pub row: usize,
     pub field: usize,
-}
-
-/// How often something that a reader said was not taken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Dropped {
-    /// The quote stands not in the chunk.
-    pub quotes: usize,
-    /// The value stands not in the quote.
-    pub values: usize,
-    /// The value is not of the field's kind.
-    pub kinds: usize,
-    /// Rows beyond how often their quote stands in the chunk.
-    pub repeats: usize,
-}
-
-impl Dropped {
-    /// All together.
-    pub fn all(self) -> usize {
-        self.quotes + self.values + self.kinds + self.repeats
-    }
-}
-
-/// Where something stands that an answer rests on.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Citation {
-    /// The step that extracted it.
-    pub step: String,
-    /// The field.
-    pub field: String,
-    /// The value as it was understood.
-    pub value: String,
-    /// The chunk, from 1.
-    pub chunk: usize,
-    /// The line where the quote begins, from 1.
-    pub line: usize,
-    /// Where the quote stands in the text, in bytes.
-    pub range: Range<usize>,
-    /// The quote: this very part of the text.
-    pub quote: String,
-}
-
-/// Who wrote an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
-    /// The plan.
-    Plan,
-    /// The local model, of the results.
-    Reader,
-    /// Nobody: the results as they are, since the local model spoke of numbers that are in none of them.
-    Results,
-}
-
-/// What a step's result was.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Heard {
-    /// The step.
-    pub step: String,
-    /// Its result.
-    pub text: String,
-}
-
-/// What a plan came to.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Solved {
-    /// The answer.
-    pub answer: String,
-    /// Who wrote it.
-    pub told: Told,
-    /// What it rests on.
-    pub citations: Vec<Citation>,
-    /// Citations that were too many.
-    pub more: usize,
-    /// The results of all steps that have one.
-    pub results: Vec<Heard>,
-    /// What was not taken.
-    pub dropped: Dropped,
-    /// Chunks that were read, each extraction counted.
-    pub reads: usize,
-    /// Rows that were extracted.
-    pub rows: usize,
 }
 
 /// Carries out a plan.
@@ -301,49 +190,37 @@ impl<R: Reader> Run<'_, R> {
     }
 
     fn end(self) -> Result<Solved, R::Error> {
-        let steps: Vec<usize> = match &self.plan.end {
-            End::Answer(pieces) => {
-                let results = pieces
-                    .iter()
-                    .filter_map(|p| if let Piece::Result(step) = p { Some(*step) } else { None });
-                results.collect()
-            }
+        let plan = self.plan;
+        let steps: Vec<usize> = match &plan.end {
+            End::Answer(pieces) => pieces.iter().filter_map(Piece::result).collect(),
             End::Compose { from, .. } => from.clone(),
         };
         let cells: BTreeSet<At> =
             steps.iter().flat_map(|step| self.result(*step).cells.iter().copied()).collect();
         let more = cells.len().saturating_sub(CITATIONS_MAX);
         let citations = cells.into_iter().take(CITATIONS_MAX).filter_map(|at| self.citation(at)).collect();
-        let (answer, told) = match &self.plan.end {
-            End::Answer(pieces) => (self.filled(pieces), Told::Plan),
-            End::Compose { task, from } => {
-                let lines: Vec<String> = from
-                    .iter()
-                    .map(|step| format!("{}: {}", self.plan.steps[*step].name, self.result(*step).text))
-                    .collect();
-                let results = short(lines.join("\n"));
-                let said = self.reader.compose(task, &results)?;
-                let said = said.trim();
-                let is_grounded =
-                    !said.is_empty() && numbers(said).is_subset(&numbers(&format!("{task} {results}")));
-                if is_grounded { (said.to_owned(), Told::Reader) } else { (results, Told::Results) }
-            }
-        };
-        let results = self.made.iter().zip(&self.plan.steps).filter_map(|(made, step)| match made {
+        let results = self.made.iter().zip(&plan.steps).filter_map(|(made, step)| match made {
             Made::Result(finding) => Some(Heard { step: step.name.clone(), text: finding.text.clone() }),
             _ => None,
         });
         let (results, rows) = (results.collect(), self.rows.len());
-        Ok(Solved {
-            answer: short(answer),
-            told,
-            citations,
-            more,
-            results,
-            dropped: self.dropped,
-            reads: self.reads,
-            rows,
-        })
+        let (dropped, reads) = (self.dropped, self.reads);
+        let (answer, told) = match &plan.end {
+            End::Answer(pieces) => (self.filled(pieces), Told::Plan),
+            End::Compose { task, from } => self.composed(task, from)?,
+        };
+        Ok(Solved { answer: short(answer), told, citations, more, results, dropped, reads, rows })
+    }
+
+    /// What the reader writes of results, unless it speaks of numbers that it was not given.
+    fn composed(self, task: &str, from: &[usize]) -> Result<(String, Told), R::Error> {
+        let line = |step: &usize| format!("{}: {}", self.plan.steps[*step].name, self.result(*step).text);
+        let results = short(from.iter().map(line).collect::<Vec<_>>().join("\n"));
+        let said = self.reader.compose(task, &results)?;
+        let said = said.trim();
+        let given = format!("{task} {results}");
+        let is_grounded = !said.is_empty() && numbers(said).is_subset(&numbers(&given));
+        Ok(if is_grounded { (said.to_owned(), Told::Reader) } else { (results, Told::Results) })
     }
 
     fn filled(&self, pieces: &[Piece]) -> String {
