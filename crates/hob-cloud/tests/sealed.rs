@@ -218,10 +218,10 @@ fn the_leak_test_finds_leaks() {
 
 #[test]
 fn instructions_hold_nothing_that_is_hidden() {
-    let document = Document::new("# Rent\n\nNothing.\n".to_owned()).unwrap();
-    for protocol in BOTH {
-        let set = set(protocol, vec![good().to_string()]);
-        let question = sealed::question(&Card::of(&document), "How much is the rent?");
+    let set = set(Protocol::OpenAi, vec![good().to_string()]);
+    for paragraphs in [1, 9, 40, 200, 1000] {
+        let text = format!("# Rent\n\n{}", "Nothing is said here.\n\n".repeat(paragraphs * 20));
+        let question = sealed::question(&Card::of(&Document::new(text).unwrap()), "How much is the rent?");
         let plan = set.cloud.plan(&sealed::wish(&question, "big"), &mut |_, _| Answer::Refuse).unwrap();
         let cleared = plan.cleared().unwrap();
         assert!(
@@ -230,8 +230,8 @@ fn instructions_hold_nothing_that_is_hidden() {
             cleared.hidden(),
             String::from_utf8_lossy(cleared.bytes())
         );
-        assert_eq!(set.api.asked().len(), 0);
     }
+    assert_eq!(set.api.asked().len(), 0);
 }
 
 #[test]

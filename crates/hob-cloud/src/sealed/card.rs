@@ -107,9 +107,26 @@ fn about(count: usize) -> &'static str {
     }
 }
 
-/// The next power of two, in thousands of bytes.
+/// Sizes in thousands of bytes, each about twice the one before. In words: of digits the redactor makes ages and years.
+const SIZES: [&str; 12] = [
+    "one",
+    "two",
+    "four",
+    "eight",
+    "sixteen",
+    "thirty",
+    "sixty",
+    "a hundred and thirty",
+    "two hundred and fifty",
+    "five hundred",
+    "one thousand",
+    "two thousand",
+];
+
+/// About how long a text is.
 fn size(bytes: usize) -> String {
-    format!("{} kB", bytes.div_ceil(1000).next_power_of_two())
+    let power = bytes.div_ceil(1000).next_power_of_two().ilog2() as usize;
+    format!("{} kB", SIZES[power.min(SIZES.len() - 1)])
 }
 
 fn counts(chunk: &str) -> Counts {
@@ -154,7 +171,7 @@ mod tests {
         let card = Card::of(&Document::new(text).unwrap());
         assert_eq!(
             card.text(),
-            "The document has about 1 kB of text in 3 chunks.\nIts headings, by number:\n1. # Rent (chunks 1 to 2)\n\
+            "The document has about one kB of text in 3 chunks.\nIts headings, by number:\n1. # Rent (chunks 1 to 2)\n\
              2. ## Paid (chunk 2)\n3. # End (chunk 3)\n\
              What stands in its chunks (few: less than four, perhaps none; many: sixteen or more):\n\
              chunk 1: few dates, few amounts of money, few numbers, few list items\n\

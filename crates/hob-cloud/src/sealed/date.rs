@@ -89,12 +89,12 @@ fn whole(text: &str) -> Option<u32> {
 /// The number of a month by its name, or by three letters of it.
 pub(super) fn month(word: &str) -> Option<u32> {
     let word = word.trim_end_matches('.').to_lowercase();
-    let is_name = |name: &&str| {
-        **name == word
+    let is_name = |name: &str| {
+        name == word
             || (word.len() == 3 && name.starts_with(&word))
             || (word == "sept" && name.starts_with("sept"))
     };
-    MONTHS.iter().position(|name| is_name(&name)).map(|index| index as u32 + 1)
+    MONTHS.iter().position(|name| is_name(name)).map(|index| index as u32 + 1)
 }
 
 #[cfg(test)]
