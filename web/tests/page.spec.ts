@@ -168,6 +168,37 @@ test('a server that keeps nothing says so', async ({ page }) => {
   }
 });
 
+test('encrypted conversations are opened with the passphrase, or left alone', async ({ page }) => {
+  const sealed = await HobServer.start();
+  try {
+    await page.addInitScript(() => localStorage.setItem('hob.welcomed', 'yes'));
+    await page.goto(sealed.url);
+    await say(page, 'A word that is kept');
+    await sealed.hob({ HOB_CHATS_PASSPHRASE: 'correct horse battery' }, 'chats', 'encrypt');
+    await page.reload();
+    const dialog = page.getByRole('dialog', { name: 'Your conversations are encrypted' });
+    await dialog.getByLabel('Passphrase').fill('wrong horse');
+    await dialog.getByRole('button', { name: 'Open' }).click();
+    await expect(dialog.getByText('not the passphrase')).toBeVisible();
+    await shot(page, 'locked');
+    expect((await new AxeBuilder({ page }).analyze()).violations).toEqual([]);
+    await dialog.getByLabel('Passphrase').fill('correct horse battery');
+    await page.keyboard.press('Enter');
+    await expect(dialog).toHaveCount(0);
+    await expect(page.getByRole('navigation').getByRole('link', { name: 'A word that is kept' })).toBeVisible();
+
+    await sealed.killAndRestart();
+    await page.goto(`${sealed.url}/#/`);
+    await page.reload();
+    await dialog.getByRole('button', { name: 'Go on without them' }).click();
+    await say(page, 'A word that is not kept');
+    await expect(page.getByText('until this page is closed').last()).toBeVisible();
+    expect((await fetch(`${sealed.url}/hob/v1/chats`)).status).toBe(423);
+  } finally {
+    await sealed.stop();
+  }
+});
+
 test('conversations are named, foldered, found, deleted; temporary ones leave nothing', async ({ page }) => {
   await open(page);
   await say(page, 'Name a colour, please.');

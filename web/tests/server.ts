@@ -47,6 +47,13 @@ export class HobServer {
     return Object.fromEntries(paths.map(({ parentPath, name }) => [name, readFileSync(join(parentPath, name), 'base64')]));
   }
 
+  /** Runs the program beside the server, with the same folder. */
+  async hob(env: NodeJS.ProcessEnv, ...args: string[]): Promise<void> {
+    const child = spawn(HOB as string, args, { env: { ...this.env, ...env }, stdio: 'ignore' });
+    const code = await new Promise((done) => child.on('exit', done));
+    if (code !== 0) throw new Error(`hob ${args.join(' ')} ended with ${code}`);
+  }
+
   async stop(): Promise<void> {
     await this.end('SIGTERM');
     rmSync(this.home, { recursive: true, force: true });

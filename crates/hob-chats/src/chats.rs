@@ -7,7 +7,7 @@ use crate::{Call, Chat, Error, Id, Message, Stats, limits};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// The conversations of one data folder. Nothing is opened before it is needed, and nothing is made before something is
@@ -86,11 +86,11 @@ impl FromStr for Cursor {
 impl Chats {
     /// The conversations in the folder `chats` of the data folder. Nothing needs to exist yet.
     pub fn in_data(data: &Path) -> Self {
-        Self { pool: Pool::new(data.join("chats").join("chats.db")) }
+        Self { pool: Pool::new(data.join("chats")) }
     }
 
-    /// The file.
-    pub fn path(&self) -> &Path {
+    /// The file in which they are, as far as that is known: another process may encrypt them into another file.
+    pub fn path(&self) -> PathBuf {
         self.pool.path()
     }
 
@@ -99,7 +99,7 @@ impl Chats {
     }
 
     pub(crate) fn told(&self) -> impl Fn(rusqlite::Error) -> Error {
-        |error| Error::sqlite(self.path(), error)
+        |error| Error::sqlite(&self.path(), error)
     }
 
     /// Conversations after `after`, at most `limit` of them.
@@ -294,12 +294,16 @@ impl Chats {
         self.get(chat)?;
         self.pool.write(|db| {
             let (key, _) = self.touch(db, chat)?;
-            let run = |sql| db.prepare(sql)?.execute([key]);
-            run("UPDATE chats SET leaf = NULL WHERE key = ?1").map_err(self.told())?;
-            run("DELETE FROM messages WHERE chat = ?1").map_err(self.told())?;
-            run("DELETE FROM chats WHERE key = ?1").map_err(self.told()).map(drop)
+            self.drop_chat(db, key)
         })?;
         self.forget()
+    }
+
+    pub(crate) fn drop_chat(&self, db: &Connection, key: i64) -> Result<(), Error> {
+        let run = |sql| db.prepare(sql)?.execute([key]);
+        run("UPDATE chats SET leaf = NULL WHERE key = ?1").map_err(self.told())?;
+        run("DELETE FROM messages WHERE chat = ?1").map_err(self.told())?;
+        run("DELETE FROM chats WHERE key = ?1").map_err(self.told()).map(drop)
     }
 
     /// Deletes a message and everything below it, and returns how many messages that were. If the shown branch went through
@@ -325,7 +329,7 @@ impl Chats {
     /// # Errors
     /// [`Error::Damaged`] says what is not.
     pub fn verify(&self) -> Result<(), Error> {
-        let damaged = |found: String| Error::Damaged { path: self.path().to_path_buf(), found };
+        let damaged = |found: String| Error::Damaged { path: self.path(), found };
         self.pool.bare(|db| {
             let told = db.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0));
             match told.map_err(self.told())? {
@@ -344,7 +348,7 @@ impl Chats {
     }
 
     /// What was deleted leaves the journal as well. Where readers keep it from being emptied, a later writer does it.
-    fn forget(&self) -> Result<(), Error> {
+    pub(crate) fn forget(&self) -> Result<(), Error> {
         let emptied = self
             .pool
             .bare(|db| db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(self.told()));

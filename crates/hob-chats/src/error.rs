@@ -2,6 +2,7 @@
 
 use crate::Id;
 use crate::limits::{ID_MAX, ID_MIN, TIME_MAX};
+use crate::sealed::state::LockedBy;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -133,6 +134,72 @@ pub enum Error {
         /// What it says.
         found: String,
     },
+    /// The conversations are encrypted, and nobody has opened them.
+    #[error("{}: the conversations are encrypted; {} opens them", .path.display(), .by)]
+    Locked {
+        /// The file that says so.
+        path: PathBuf,
+        /// What opens them.
+        by: LockedBy,
+    },
+    /// It doesn't open them.
+    #[error("{}: {}; nothing was changed, try again", .path.display(), wrong(*.by))]
+    WrongSecret {
+        /// The file with the wrapped key.
+        path: PathBuf,
+        /// What would open it.
+        by: LockedBy,
+    },
+    /// The file with the wrapped key makes no sense.
+    #[error("{}: expected {expected}, found {found}; it is left as it is. Put a copy of it in its place: without it encrypted conversations cannot be read", .path.display())]
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+        /// What would do.
+        expected: &'static str,
+        /// What is there.
+        found: String,
+    },
+    /// Encrypted conversations without the file with their key.
+    #[error("{}: expected the key of {}, found no such file; put it back, or move the encrypted conversations away to begin anew", .path.display(), .sealed.display())]
+    NoKeyFile {
+        /// Where it should be.
+        path: PathBuf,
+        /// What it opens.
+        sealed: PathBuf,
+    },
+    /// They are encrypted already.
+    #[error("{}: the conversations are encrypted already", .path.display())]
+    IsSealed {
+        /// The file that says so.
+        path: PathBuf,
+    },
+    /// They are not encrypted.
+    #[error("{}: the conversations are not encrypted", .path.display())]
+    NotSealed {
+        /// The file that would say so.
+        path: PathBuf,
+    },
+    /// A file lies where a new one has to be made.
+    #[error("{}: expected no file here, found one that isn't used; move it away and try again", .path.display())]
+    InTheWay {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What was written anew is not what was there before.
+    #[error("{}: the new file doesn't hold what the old one does ({found}); the old one is kept", .path.display())]
+    Unequal {
+        /// The new file.
+        path: PathBuf,
+        /// What differs.
+        found: String,
+    },
+    /// The system has no random numbers to give.
+    #[error("the system gives no random numbers; no key can be made")]
+    NoRandom,
+    /// SQLite takes no VFS.
+    #[error("SQLite has no files of its own here; nothing can be encrypted")]
+    NoVfs,
     /// A file that is no export, or breaks off.
     #[error("{found}; {}", taken_before(*.taken))]
     Import {
@@ -154,7 +221,20 @@ fn taken_before(count: u64) -> String {
     }
 }
 
+fn wrong(by: LockedBy) -> &'static str {
+    match by {
+        LockedBy::Passphrase => "that is not the passphrase",
+        LockedBy::Keyring => "the key in the system's keyring is another one",
+        LockedBy::File => "the key in that file is another one",
+    }
+}
+
 impl Error {
+    /// The file with the wrapped key is not as it should be.
+    pub(crate) fn key_file(path: &Path, expected: &'static str) -> Self {
+        Self::KeyFile { path: path.to_path_buf(), expected, found: "something else".into() }
+    }
+
     /// An error of the file system at `path`.
     pub(crate) fn io(path: &Path, action: &'static str, source: io::Error) -> Self {
         Self::Io { path: path.to_path_buf(), action, source }
@@ -166,6 +246,12 @@ impl Error {
         let path = path.to_path_buf();
         let found = error.to_string();
         let code = match &error {
+            rusqlite::Error::SqliteFailure(failure, _)
+                if failure.extended_code == rusqlite::ffi::SQLITE_IOERR_DATA =>
+            {
+                let found = "a page is not what was written with this key".into();
+                return Self::Damaged { path, found };
+            }
             rusqlite::Error::SqliteFailure(failure, _) => Some(failure.code),
             // What was written here is always of the type that is expected; on the disk it has changed.
             rusqlite::Error::FromSqlConversionFailure(..)

@@ -3,28 +3,28 @@
 use crate::Error;
 use crate::schema::{self, APPLICATION, NEWEST, Stamp};
 use rusqlite::{Connection, OpenFlags};
+use std::ffi::CStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long a writer waits for others. A change takes milliseconds, so that only something that hangs takes longer.
 const BUSY: Duration = Duration::from_secs(20);
 
 /// For each connection. `FULL`: a change is on the disk before the call returns. `secure_delete`: what is deleted is
-/// overwritten. `temp_store`: nothing that is sorted gets into files elsewhere.
-const SETTINGS: &str = "
+/// overwritten.
+pub(crate) const SETTINGS: &str = "
 PRAGMA synchronous = FULL;
 PRAGMA foreign_keys = ON;
 PRAGMA secure_delete = ON;
-PRAGMA temp_store = MEMORY;
 PRAGMA cell_size_check = ON;
 PRAGMA trusted_schema = OFF;
 PRAGMA journal_size_limit = 4194304;
 ";
 
-/// Opens the file, and makes it if it `may_be_made`. `None`: there is none.
-pub(crate) fn open(path: &Path, may_be_made: bool) -> Result<Option<Connection>, Error> {
+/// Opens the file, and makes it if it `may_be_made`. `None`: there is none. A sealed one comes with its VFS.
+pub(crate) fn open(path: &Path, may_be_made: bool, vfs: Option<&CStr>) -> Result<Option<Connection>, Error> {
     match fs::symlink_metadata(path) {
         Ok(found) if !found.is_file() => return Err(Error::NotOurs { path: path.to_path_buf() }),
         Ok(_) => close_to_others(path),
@@ -32,13 +32,11 @@ pub(crate) fn open(path: &Path, may_be_made: bool) -> Result<Option<Connection>,
         Err(e) if e.kind() == ErrorKind::NotFound => make(path)?,
         Err(e) => return Err(Error::io(path, "open", e)),
     }
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let told = |error| Error::sqlite(path, error);
-    let mut connection = Connection::open_with_flags(path, flags).map_err(told)?;
-    connection.busy_timeout(BUSY).map_err(told)?;
+    let mut connection = connect(path, vfs, OpenFlags::empty())?;
     // Nothing is written before it is clear whose file this is.
     if is_older(path, &connection)? {
-        let _alone = lock(path)?;
+        let _alone = lock(path.parent().unwrap_or(Path::new(".")))?;
         if is_older(path, &connection)? {
             connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).map_err(told)?;
             schema::renew(&mut connection).map_err(told)?;
@@ -46,6 +44,21 @@ pub(crate) fn open(path: &Path, may_be_made: bool) -> Result<Option<Connection>,
     }
     connection.execute_batch(SETTINGS).map_err(told)?;
     Ok(Some(connection))
+}
+
+/// A connection to a file that is there.
+pub(crate) fn connect(path: &Path, vfs: Option<&CStr>, more: OpenFlags) -> Result<Connection, Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
+    let opened = match vfs {
+        Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs),
+        None => Connection::open_with_flags(path, flags),
+    };
+    let told = |error| Error::sqlite(path, error);
+    let connection = opened.map_err(told)?;
+    connection.busy_timeout(BUSY).map_err(told)?;
+    // Before anything else: what is sorted or taken back must not get into files.
+    connection.pragma_update(None, "temp_store", "MEMORY").map_err(told)?;
+    Ok(connection)
 }
 
 /// Whether the file is new, or of an older form.
@@ -80,7 +93,8 @@ fn make(path: &Path) -> Result<(), Error> {
     }
 }
 
-fn private() -> OpenOptions {
+/// A file that nobody else can read.
+pub(crate) fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true);
     #[cfg(unix)]
@@ -105,11 +119,22 @@ fn close_to_others(path: &Path) {
     let _ = path;
 }
 
-/// Waits until no other process makes or renews the file: SQLite itself doesn't wait while the journal's kind changes.
-fn lock(path: &Path) -> Result<File, Error> {
-    let beside = path.with_extension("lock");
-    let open = private().create(true).truncate(false).open(&beside);
-    let file = open.map_err(|e| Error::io(&beside, "open", e))?;
+/// Waits until no other process makes, renews or encrypts the file: SQLite itself doesn't wait while the journal's kind changes.
+pub(crate) fn lock(folder: &Path) -> Result<File, Error> {
+    let (file, beside) = lock_file(folder)?;
     file.lock().map_err(|e| Error::io(&beside, "lock", e))?;
     Ok(file)
+}
+
+/// The same without waiting; nothing if another process has it.
+pub(crate) fn try_lock(folder: &Path) -> Result<Option<File>, Error> {
+    let (file, _) = lock_file(folder)?;
+    Ok(file.try_lock().is_ok().then_some(file))
+}
+
+fn lock_file(folder: &Path) -> Result<(File, PathBuf), Error> {
+    let beside = folder.join("chats.lock");
+    let open = private().create(true).truncate(false).open(&beside);
+    let file = open.map_err(|e| Error::io(&beside, "open", e))?;
+    Ok((file, beside))
 }

@@ -4,6 +4,9 @@
 //! processes may use the file at the same time. Whatever comes from outside is checked here ([`Chat::check`],
 //! [`Message::check`], [`Id::parse`]), the shape of the tree by the database as well. Ids and times come in from above.
 //!
+//! They may be encrypted: [`Chats::encrypt`], and `sealed/mod.rs` for how. Keys and nonces are random numbers of the system; where
+//! passphrases and other secrets come from is the caller's affair.
+//!
 //! The crate deliberately doesn't know models or HTTP, and nothing of temporary chats: what is not to be kept never gets here.
 //!
 //! Read `chat.rs` and `message.rs` (what is kept) first, then `chats.rs` and `schema.rs`.
@@ -16,11 +19,13 @@ mod error;
 mod exchange;
 mod file;
 mod id;
+mod keep;
 pub mod limits;
 mod message;
 mod pool;
 mod rows;
 mod schema;
+mod sealed;
 mod search;
 mod title;
 mod tools;
@@ -31,7 +36,11 @@ pub use chats::{Chats, Cursor, Listed, Listing, Messages, Taken};
 pub use error::Error;
 pub use exchange::{Above, Format, Imported, Skipped};
 pub use id::Id;
+pub use keep::Rule;
 pub use message::{Attachment, Elsewhere, Finish, Message, Role, State, Stats, Trouble};
+pub use sealed::Protection;
+pub use sealed::key::Secret;
+pub use sealed::state::{LockedBy, Wrapping};
 pub use search::Hit;
 pub use title::title_of;
 pub use tools::{Call, Tool, ToolChoice};

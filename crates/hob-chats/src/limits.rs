@@ -44,3 +44,13 @@ pub const QUERY_BYTES_MAX: usize = 1000;
 pub const CONVERSATION_BYTES_MAX: u64 = 128 << 20;
 /// Conversations of an imported file about which something is said one by one.
 pub const SKIPPED_MAX: usize = 20;
+/// Letters of the shortest passphrase.
+pub const PASSPHRASE_LETTERS_MIN: usize = 8;
+/// Bytes of a passphrase.
+pub const PASSPHRASE_BYTES_MAX: usize = 1000;
+/// Rounds of PBKDF2-HMAC-SHA256 between a passphrase and its key: what OWASP recommends, about a third of a second.
+pub const PASSPHRASE_ROUNDS: u32 = 600_000;
+/// Rounds after which a file that says so is not believed: nobody should wait for an hour.
+pub const PASSPHRASE_ROUNDS_MAX: u32 = 60_000_000;
+/// Days that a rule may say: a hundred years.
+pub const DAYS_MAX: u32 = 36_525;

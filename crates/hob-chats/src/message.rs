@@ -127,7 +127,6 @@ pub struct Stats {
     /// Milliseconds of waiting for others.
     pub queue_ms: f64,
     /// What left this machine for it; nothing where a model here answered.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub elsewhere: Option<Elsewhere>,
 }
 

@@ -1,20 +1,30 @@
 //! Connections to the file: one for each thread that asks at a time, kept for the next.
 
+use crate::sealed::state::{OPEN_FILE, Seal, State};
+use crate::sealed::{Vault, leftovers};
 use crate::{Error, file};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Connections that are kept open while nobody asks.
 const IDLE_MAX: usize = 4;
 
+/// How often a change begins anew because the conversations moved to another file meanwhile.
+const MOVES_MAX: usize = 8;
+
 /// The file and its connections.
 #[derive(Debug)]
 pub(crate) struct Pool {
-    path: PathBuf,
+    folder: PathBuf,
+    /// The file of conversations as it was found last.
+    path: Mutex<PathBuf>,
     idle: Mutex<Vec<Open>>,
     /// Held by whoever writes: waiting in SQLite is less fair than waiting here.
     writing: Mutex<()>,
+    /// What opens sealed files, once somebody has given the secret.
+    vault: Mutex<Option<Arc<Vault>>>,
 }
 
 #[derive(Debug)]
@@ -22,15 +32,59 @@ struct Open {
     connection: Connection,
     /// The file behind it.
     file: Option<(u64, u64)>,
+    path: PathBuf,
+    /// Dropped after the connection, which goes through its VFS.
+    _vault: Option<Arc<Vault>>,
+}
+
+impl Open {
+    /// Whether the file at the path is still the one behind this connection.
+    fn is_current(&self) -> bool {
+        self.file == identity(&self.path)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if !self.is_current() {
+            // Closing the last connection would take away the journal by its name, which may belong to another file by now.
+            let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        }
+    }
 }
 
 impl Pool {
-    pub(crate) fn new(path: PathBuf) -> Self {
-        Self { path, idle: Mutex::default(), writing: Mutex::default() }
+    pub(crate) fn new(folder: PathBuf) -> Self {
+        let path = Mutex::new(folder.join(OPEN_FILE));
+        Self { folder, path, idle: Mutex::default(), writing: Mutex::default(), vault: Mutex::default() }
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The file, as far as it is known.
+    pub(crate) fn path(&self) -> PathBuf {
+        guard(&self.path).clone()
+    }
+
+    /// What opens sealed files here.
+    pub(crate) fn vault(&self) -> Option<Arc<Vault>> {
+        guard(&self.vault).clone()
+    }
+
+    /// From now on this opens them, or nothing does. Connections that were opened with what was there before are closed.
+    pub(crate) fn set_vault(&self, vault: Option<Vault>) {
+        if let Ok(state) = State::read(&self.folder) {
+            *guard(&self.path) = self.folder.join(state.file);
+        }
+        *guard(&self.vault) = vault.map(Arc::new);
+        guard(&self.idle).clear();
+    }
+
+    /// Keeps others of this process from writing.
+    pub(crate) fn hold_writers(&self) -> MutexGuard<'_, ()> {
+        guard(&self.writing)
     }
 
     /// Reads, from one state of the file. `None`: there is no file yet.
@@ -39,9 +93,9 @@ impl Pool {
         work: impl FnOnce(&Connection) -> Result<T, Error>,
     ) -> Result<Option<T>, Error> {
         let Some(mut open) = self.take(false)? else { return Ok(None) };
-        let told = |error| Error::sqlite(&self.path, error);
+        let told = |error| Error::sqlite(&self.path(), error);
         let state = Transaction::new(&mut open.connection, TransactionBehavior::Deferred).map_err(told)?;
-        let result = work(&state);
+        let result = work(&state).map_err(|error| self.judged(&open.path, open.file, error));
         drop(state);
         self.give_back(open, result.as_ref().err());
         result.map(Some)
@@ -50,15 +104,24 @@ impl Pool {
     /// Writes: everything that `work` does, or nothing. When this returns it is on the disk.
     pub(crate) fn write<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
         let _alone = guard(&self.writing);
-        let told = |error| Error::sqlite(&self.path, error);
-        let Some(mut open) = self.take(true)? else {
-            return Err(Error::io(&self.path, "make", std::io::ErrorKind::NotFound.into()));
-        };
-        // Taking the right to write at the start: a reader that turns into a writer later could not wait.
-        let change = Transaction::new(&mut open.connection, TransactionBehavior::Immediate).map_err(told)?;
-        let result = work(&change).and_then(|value| change.commit().map(|()| value).map_err(told));
-        self.give_back(open, result.as_ref().err());
-        result
+        for _ in 0..MOVES_MAX {
+            let Some(mut open) = self.take(true)? else {
+                return Err(Error::io(&self.path(), "make", std::io::ErrorKind::NotFound.into()));
+            };
+            let told = |error| Error::sqlite(&self.path(), error);
+            let (path, file) = (open.path.clone(), open.file);
+            // Taking the right to write at the start: a reader that turns into a writer later could not wait.
+            let change = Transaction::new(&mut open.connection, TransactionBehavior::Immediate).map_err(told);
+            // While this waited for the right, another process may have encrypted what is here into another file.
+            if self.has_moved(&path, file)? {
+                continue;
+            }
+            let change = change?;
+            let result = work(&change).and_then(|value| change.commit().map(|()| value).map_err(told));
+            self.give_back(open, result.as_ref().err());
+            return result;
+        }
+        Err(Error::Busy { path: self.path() })
     }
 
     /// A connection by itself, for what has to happen outside of a transaction.
@@ -72,19 +135,64 @@ impl Pool {
         result.map(Some)
     }
 
+    /// A connection that makes the file if there is none, or brings it to the newest form.
+    pub(crate) fn open_for_change(&self) -> Result<impl Sized, Error> {
+        self.take(true)
+    }
+
     fn take(&self, may_be_made: bool) -> Result<Option<Open>, Error> {
-        let file = identity(&self.path);
+        for _ in 1..MOVES_MAX {
+            match self.take_once(may_be_made) {
+                // Between looking for the file and opening it, another process may have put it elsewhere.
+                Err(Error::Damaged { path, .. } | Error::ReadOnly { path } | Error::Foreign { path })
+                    if self.has_moved(&path, None)? => {}
+                taken => return taken,
+            }
+        }
+        self.take_once(may_be_made)
+    }
+
+    /// Whether the conversations are no longer in this file; which one of that name is said where it is known.
+    fn has_moved(&self, path: &Path, file: Option<(u64, u64)>) -> Result<bool, Error> {
+        let is_other = file.is_some() && file != identity(path);
+        Ok(is_other || self.folder.join(State::read(&self.folder)?.file) != path)
+    }
+
+    /// What broke while another process put the conversations elsewhere is not damaged.
+    fn judged(&self, path: &Path, file: Option<(u64, u64)>, error: Error) -> Error {
+        match error {
+            Error::Damaged { .. } if self.has_moved(path, file).unwrap_or(false) => {
+                Error::Busy { path: path.to_path_buf() }
+            }
+            error => error,
+        }
+    }
+
+    fn take_once(&self, may_be_made: bool) -> Result<Option<Open>, Error> {
+        let state = leftovers::finish(&self.folder, State::read(&self.folder)?)?;
+        let path = self.folder.join(&state.file);
+        guard(&self.path).clone_from(&path);
+        let vault = state.seal.as_ref().map(|seal| self.vault_of(seal)).transpose()?;
         let kept = {
             let mut idle = guard(&self.idle);
             // Where somebody moved the file away, what was written through these would be gone with it.
-            idle.retain(|open| open.file == file);
+            idle.retain(|open| open.path == path && open.is_current());
             idle.pop()
         };
         if kept.is_some() {
             return Ok(kept);
         }
-        let opened = file::open(&self.path, may_be_made)?;
-        Ok(opened.map(|connection| Open { connection, file: identity(&self.path) }))
+        if vault.is_some() && !path.exists() {
+            // An empty one in its place would look as if nothing had been kept.
+            return Err(Error::io(&path, "open", std::io::ErrorKind::NotFound.into()));
+        }
+        let opened = file::open(&path, may_be_made, vault.as_deref().map(Vault::vfs))?;
+        Ok(opened.map(|connection| Open { connection, file: identity(&path), path, _vault: vault }))
+    }
+
+    fn vault_of(&self, seal: &Seal) -> Result<Arc<Vault>, Error> {
+        let vault = self.vault().filter(|vault| vault.id.to_string() == seal.id);
+        vault.ok_or_else(|| Error::Locked { path: State::path(&self.folder), by: seal.by() })
     }
 
     fn give_back(&self, open: Open, error: Option<&Error>) {

@@ -6,7 +6,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 pub(crate) const APPLICATION: i64 = 0x486f_6243;
 
 /// What makes each form out of the one before. A form that was released is never changed.
-const FORMS: [&str; 1] = [FORM_1];
+const FORMS: [&str; 2] = [FORM_1, FORM_2];
 
 /// The newest form.
 pub(crate) const NEWEST: i64 = FORMS.len() as i64;
@@ -68,6 +68,15 @@ CREATE TRIGGER text_changes AFTER UPDATE OF text ON messages WHEN old.text IS NO
 END;
 ";
 
+/// How long conversations are kept. The name of a folder is nobody else's business, so the rules are where it is.
+const FORM_2: &str = "
+CREATE TABLE rules (
+    key INTEGER PRIMARY KEY,
+    folder TEXT UNIQUE,
+    days INTEGER CHECK (days > 0)
+) STRICT;
+";
+
 /// What a database says that it is.
 pub(crate) struct Stamp {
     /// Whose it is.
@@ -102,4 +111,26 @@ pub(crate) fn renew(connection: &mut Connection) -> rusqlite::Result<()> {
     change.pragma_update(None, "application_id", APPLICATION)?;
     change.pragma_update(None, "user_version", NEWEST)?;
     change.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_older_form_becomes_the_newest_and_keeps_what_it_holds() {
+        let mut db = Connection::open_in_memory().unwrap();
+        db.execute_batch(FORM_1).unwrap();
+        db.execute_batch(
+            "INSERT INTO chats (id, title, is_named, is_private, created, updated, settings, version)
+             VALUES ('chat0001', 'Old', 0, 0, 1, 1, '{}', 1); PRAGMA user_version = 1;",
+        )
+        .unwrap();
+        renew(&mut db).unwrap();
+        renew(&mut db).unwrap();
+        let stamp = Stamp::read(&db).unwrap();
+        assert_eq!((stamp.application, stamp.form), (APPLICATION, NEWEST));
+        let kept = |sql| db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!((kept("SELECT count(*) FROM chats"), kept("SELECT count(*) FROM rules")), (1, 0));
+    }
 }

@@ -1,9 +1,10 @@
 //! `hob doctor`: what the machine offers, what is used of it, why, and what to do about what is not.
 
-use crate::{hardware, offline, open, out, platform, privacy};
+use crate::{chats, hardware, offline, open, out, platform, privacy};
 use anyhow::bail;
 use clap::Args;
 use hob_base::{Bytes, Count};
+use hob_chats::Protection;
 use hob_eval::Limits;
 use hob_kernels::Isa;
 use serde::Serialize;
@@ -72,6 +73,7 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<()> {
         findings.push(speed());
     }
     findings.push(data_folder());
+    findings.extend(conversations());
     findings.push(seal);
     if args.json {
         out::json(&findings)?;
@@ -204,6 +206,19 @@ fn data_folder() -> Finding {
         Err(error) => finding
             .but(Status::Problem, format!("cannot write there: {error}; set HOB_HOME to another folder")),
     }
+}
+
+/// Whether what is kept can be read by whoever gets the disk; nothing where there is no place for it.
+fn conversations() -> Option<Finding> {
+    let protection = chats::folder().ok()?.protection();
+    Some(match protection {
+        Ok(Protection::Sealed { by, .. }) => Finding::ok("chats", format!("encrypted; {by} opens them"))
+            .with(json!({"encrypted": true, "by": by})),
+        Ok(Protection::Open) => Finding::ok("chats", "not encrypted; `hob chats encrypt` does that")
+            .with(json!({"encrypted": false})),
+        Err(error) => Finding::ok("chats", error.to_string())
+            .but(Status::Problem, "bring back chats.key from a backup, or move the folder of chats away"),
+    })
 }
 
 /// What would enforce offline mode here.

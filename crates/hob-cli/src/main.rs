@@ -104,7 +104,7 @@ fn run(cli: Cli, started: Instant) -> anyhow::Result<()> {
         Command::Search(args) => store::run_search(&args),
         Command::Verify(args) => store::run_verify(&args),
         Command::Du(args) => store::run_du(&args),
-        Command::Serve(args) => serve::run(&args),
+        Command::Serve(args) => serve::run(args),
         Command::Key { what } => key::run(&what),
         Command::Service { what } => service::run(&what),
         Command::Privacy { what } => privacy::run(&what),

@@ -2,6 +2,7 @@
 
 mod ledger;
 mod preview;
+mod records;
 pub mod seal;
 
 pub use preview::text as preview_text;
@@ -27,6 +28,8 @@ pub enum Privacy {
     Preview(preview::PreviewArgs),
     /// Say what enforces offline mode on this machine, and prove it
     Seal(seal::SealArgs),
+    /// Write down what is kept here, whether it is encrypted, how long, who may reach it and what left: for records of processing
+    Records(records::RecordsArgs),
     /// Show and check what left this machine: a ledger of every request, written before it is sent
     #[command(disable_help_subcommand = true)]
     Ledger {
@@ -105,6 +108,7 @@ pub fn run(what: &Privacy) -> anyhow::Result<()> {
         }
         Privacy::Preview(args) => preview::run(args),
         Privacy::Seal(args) => seal::run(args),
+        Privacy::Records(args) => records::run(args),
         Privacy::Ledger { what } => ledger::run(what),
     }
 }

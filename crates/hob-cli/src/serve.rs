@@ -102,6 +102,9 @@ pub struct ServeArgs {
     /// Keep no conversations: those of the page are gone when it is closed
     #[arg(long)]
     pub no_chats: bool,
+    /// Whether the passphrase of encrypted conversations is asked for in the terminal; else the page asks.
+    #[arg(skip)]
+    pub asks: bool,
     /// How models run.
     #[command(flatten)]
     pub run: RunArgs,
@@ -124,8 +127,9 @@ fn memory_size(text: &str) -> Result<u64, String> {
 }
 
 /// Runs the command.
-pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
-    run_with(args, |_| {})
+pub fn run(args: ServeArgs) -> anyhow::Result<()> {
+    // Whoever types this command can type a passphrase as well.
+    run_with(&ServeArgs { asks: true, ..args }, |_| {})
 }
 
 /// The same; `ready` is told the address once there is one.
@@ -255,9 +259,12 @@ fn chats_at(args: &ServeArgs) -> ChatsAt {
     if args.no_chats {
         return ChatsAt::Nowhere("it was started with --no-chats".into());
     }
-    match chats::open() {
+    match chats::folder() {
         Ok(chats) => {
-            if let Err(error) = chats.list(None, 1) {
+            chats::secret::unlock_for_server(&chats, args.asks);
+            if let Err(error) = chats.list(None, 1)
+                && !matches!(error, hob_chats::Error::Locked { .. })
+            {
                 fail::note(&error.to_string());
             }
             ChatsAt::File(Arc::new(chats))

@@ -170,6 +170,7 @@ impl Answering {
     ///
     /// # Errors
     /// The network, the target, or an answer beyond what was asked for.
+    #[expect(clippy::should_implement_trait, reason = "what ends it may be an error")]
     pub fn next(&mut self) -> Result<Option<Event>, Error> {
         while self.ready.is_empty() && !self.is_over {
             self.read()?;

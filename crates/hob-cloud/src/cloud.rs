@@ -190,7 +190,12 @@ impl Cloud {
         }
         let ready = self.ready()?;
         let told = match &wish.way {
-            Way::Named(name) => Told::named(name, ready.target(name)?),
+            Way::Named(name) => {
+                let target = ready.target(name)?;
+                let written = ready.policy().answer_tokens.min(target.answer_tokens);
+                let micro = target.cost_micro(read_tokens(wish.question), written);
+                Told { dollars: micro as f64 / 1e6, ..Told::named(name, target) }
+            }
             Way::Router | Way::Advice => routed(&ready, wish)?,
         };
         let Some(name) = told.target.clone() else { return Ok(Plan::stays(told)) };
@@ -206,11 +211,11 @@ impl Cloud {
     pub fn begin(&self, plan: Plan) -> Result<Option<Answering>, Error> {
         let Some(outgoing) = plan.outgoing else { return Ok(None) };
         let mode = self.mode()?;
-        match mode {
-            Mode::Offline => return Err(Error::Offline),
-            Mode::Ask if plan.told.why != "named" => return Err(Error::NotHybrid { mode }),
-            _ if !outgoing.is_meant => return Err(Error::NotHybrid { mode }),
-            _ => {}
+        // The mode may have changed since it was planned, and advice is not to be followed by itself.
+        match (mode, &outgoing.way) {
+            (Mode::Offline, _) => return Err(Error::Offline),
+            (_, Way::Named(_)) | (Mode::Hybrid, Way::Router) => {}
+            _ => return Err(Error::NotHybrid { mode }),
         }
         let ready = self.ready()?;
         let key = (outgoing.name.clone(), Hash::of(outgoing.cleared.bytes()));
@@ -385,7 +390,7 @@ fn outgoing(
         has_schema: question.has_schema(),
         stops: Stops::new(&question.stop),
         is_fresh: wish.is_fresh,
-        is_meant: wish.way != Way::Advice,
+        way: wish.way.clone(),
     })
 }
 

@@ -116,8 +116,8 @@ pub(crate) struct Outgoing {
     pub has_schema: bool,
     pub stops: Stops,
     pub is_fresh: bool,
-    /// Whether it may be sent, or is advice alone.
-    pub is_meant: bool,
+    /// Who chose that it goes.
+    pub way: Way,
 }
 
 impl Plan {

@@ -112,19 +112,20 @@ pub(crate) struct Called<'a> {
 /// The calls of an assistant's message.
 pub(crate) fn calls(message: &Value) -> Vec<Called<'_>> {
     let list = message["tool_calls"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let call = |call: &'_ Value| -> Option<()> { call["function"]["name"].as_str().map(|_| ()) };
-    list.iter()
-        .filter(|one| call(one).is_some())
-        .map(|call| Called {
-            id: call["id"].as_str().unwrap_or("call_0"),
-            name: call["function"]["name"].as_str().unwrap_or_default(),
-            arguments: match &call["function"]["arguments"] {
-                Value::String(text) => text.clone(),
-                Value::Null => "{}".to_owned(),
-                other => other.to_string(),
-            },
-        })
-        .collect()
+    list.iter().filter_map(Called::of).collect()
+}
+
+impl<'a> Called<'a> {
+    fn of(call: &'a Value) -> Option<Self> {
+        let function = &call["function"];
+        let arguments = match &function["arguments"] {
+            Value::String(text) => text.clone(),
+            Value::Null => "{}".to_owned(),
+            other => other.to_string(),
+        };
+        let (id, name) = (call["id"].as_str().unwrap_or("call_0"), function["name"].as_str()?);
+        Some(Self { id, name, arguments })
+    }
 }
 
 /// What a message says.

@@ -58,6 +58,12 @@ pub const WAITING_MAX: usize = 64;
 pub const FILES_MAX: usize = 256;
 /// Requests about kept conversations that work on the disk at a time.
 pub const CHATS_AT_ONCE: usize = 8;
+/// How often conversations are looked through for those that a rule lets go.
+pub const EXPIRY_TIME: Duration = Duration::from_secs(3600);
+/// Wrong passphrases that nobody has to wait after.
+pub const UNLOCK_TRIES: u32 = 3;
+/// The longest wait after another one.
+pub const UNLOCK_PAUSE_MAX: Duration = Duration::from_secs(60);
 /// Imports and exports of conversations at a time.
 pub const CARRIES_AT_ONCE: usize = 2;
 /// Bytes of a file of conversations.

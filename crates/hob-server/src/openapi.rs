@@ -7,6 +7,7 @@
 use crate::chats::shapes::{
     ChatGiven, ChatKept, ChatsFile, ChatsPage, Deleted, HitsReport, ImportReport, MessagesGiven, MessagesPage,
 };
+use crate::chats::{UnlockWanted, Unlocked};
 use crate::described::Shape;
 use crate::elsewhere::native as cloud;
 use crate::keys::{KeyMade, KeyRemoved, KeyWanted, KeysReport};
@@ -158,6 +159,12 @@ fn chats() -> Vec<Operation> {
             "Takes conversations out of a file of Hob or ChatGPT.",
         )
         .takes::<AnyDocument>(),
+        answers::<Unlocked>(
+            "post",
+            "/hob/v1/chats/unlock",
+            "Opens encrypted conversations with a passphrase.",
+        )
+        .takes::<UnlockWanted>(),
         answers::<Listed>("get", "/hob/v1/chats/{id}", "A conversation without its messages."),
         answers::<ChatKept>("put", "/hob/v1/chats/{id}", "Keeps a conversation and some of its messages.")
             .takes::<ChatGiven>(),

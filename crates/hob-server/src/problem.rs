@@ -36,6 +36,8 @@ pub enum Kind {
     Method,
     /// What is there stands against it.
     Conflict,
+    /// It is encrypted, and nobody has opened it.
+    Locked,
     /// Somebody else who had to be asked failed.
     Upstream,
     /// It is too large.
@@ -104,6 +106,7 @@ impl Problem {
             Kind::NotFound => StatusCode::NOT_FOUND,
             Kind::Method => StatusCode::METHOD_NOT_ALLOWED,
             Kind::Conflict => StatusCode::CONFLICT,
+            Kind::Locked => StatusCode::LOCKED,
             Kind::Upstream => StatusCode::BAD_GATEWAY,
             Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Kind::TooSlow => StatusCode::REQUEST_TIMEOUT,
@@ -158,7 +161,7 @@ impl Problem {
             Kind::Spent => "insufficient_quota",
             Kind::Internal => "server_error",
             Kind::Upstream => "upstream_error",
-            Kind::Invalid | Kind::Method | Kind::Conflict | Kind::TooLarge | Kind::TooSlow => {
+            Kind::Invalid | Kind::Method | Kind::Conflict | Kind::Locked | Kind::TooLarge | Kind::TooSlow => {
                 "invalid_request_error"
             }
         }
@@ -173,7 +176,9 @@ impl Problem {
             Kind::Overloaded => "overloaded_error",
             Kind::Spent => "rate_limit_error",
             Kind::Internal | Kind::NotImplemented | Kind::Upstream => "api_error",
-            Kind::Invalid | Kind::Method | Kind::Conflict | Kind::TooSlow => "invalid_request_error",
+            Kind::Invalid | Kind::Method | Kind::Conflict | Kind::Locked | Kind::TooSlow => {
+                "invalid_request_error"
+            }
         }
     }
 }

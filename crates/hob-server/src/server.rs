@@ -1,6 +1,6 @@
 //! The door: an address that is listened on, connections, and the end.
 
-use crate::chats::{ChatsAt, Desk};
+use crate::chats::{self, ChatsAt, Desk};
 use crate::engine::{Catalogue, Manager, ManagerConfig};
 use crate::guard::Hosts;
 use crate::keys::Keys;
@@ -146,7 +146,8 @@ impl Server {
         let metrics = Arc::<Metrics>::default();
         let manager = Manager::new(catalogue, models, Arc::clone(&metrics));
         let shelf = shelf.map(|config| Shelf::new(config, Arc::clone(&manager)));
-        let (hosts, machine, chats) = (Arc::new(hosts), Arc::new(machine), Arc::new(Desk::new(chats)));
+        let chats = Arc::new(Desk::new(chats, !hosts.is_public || tls.is_some()));
+        let (hosts, machine) = (Arc::new(hosts), Arc::new(machine));
         let fingerprint = tls.as_ref().map(|tls| tls.fingerprint().to_owned());
         let (requests, door) = (Arc::new(Requests::new(log)), Arc::new(Door { address, fingerprint, reach }));
         let app = App {
@@ -183,6 +184,7 @@ impl Server {
         let tidying = tokio::spawn(Arc::clone(&self.app.manager).keep_tidy());
         let (keys, requests) = (self.app.keys.clone(), Arc::clone(&self.app.requests));
         let saving = tokio::spawn(keep_saved(keys.clone()));
+        let expiring = tokio::spawn(chats::expire(self.app.clone()));
         let shelf = self.app.shelf.clone();
         let needs_key = keys.is_needed();
         requests.log().line(
@@ -221,6 +223,7 @@ impl Server {
         let is_done = tokio::time::timeout(self.drain, graceful.shutdown()).await.is_ok();
         tidying.abort();
         saving.abort();
+        expiring.abort();
         keys.save();
         requests.log().line(Level::Info, "stopped", || json!({"drained": is_done}));
         is_done

@@ -8,11 +8,14 @@
     reason = "tests"
 )]
 
+mod canaries;
 mod damage;
 mod exchange;
 mod keep;
 mod kill;
 mod model;
+mod rules;
+mod sealed;
 mod search;
 
 use hob_chats::{Chat, Chats, Id, Message, Role, Settings, State};
@@ -38,7 +41,7 @@ impl Bench {
     }
 
     pub fn file(&self) -> PathBuf {
-        self.chats.path().to_path_buf()
+        self.chats.path()
     }
 }
 

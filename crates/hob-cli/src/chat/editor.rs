@@ -10,7 +10,7 @@ use rustyline::history::{FileHistory, History};
 use rustyline::validate::Validator;
 use rustyline::{Behavior, Config, Context, Editor, Helper};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const PROMPT: &str = "> ";
 const CONTINUED: &str = ". ";
@@ -145,7 +145,12 @@ fn history_file() -> Option<PathBuf> {
         ));
         return None;
     }
-    Some(dir.join("chat_history"))
+    Some(history_path(&dir))
+}
+
+/// The same in a data folder that is there.
+pub fn history_path(data: &Path) -> PathBuf {
+    data.join("chat_history")
 }
 
 /// Completes the names of commands.

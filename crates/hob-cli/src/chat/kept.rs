@@ -10,6 +10,7 @@ use hob::FinishReason;
 use hob_chats::{Attachment, Chat, Chats, Finish, Id, Message, Role, Settings, State, Stats, title_of};
 use serde_json::Value;
 use std::path::Path;
+use std::sync::Arc;
 
 /// A conversation that was kept before and is gone on with.
 pub struct Resumed {
@@ -100,7 +101,7 @@ pub struct Keeper {
 }
 
 struct Kept {
-    store: Chats,
+    store: Arc<Chats>,
     model: String,
     chat: Chat,
     /// The message that is to be answered, or was last.

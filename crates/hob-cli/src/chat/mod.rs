@@ -15,6 +15,7 @@ mod talk;
 mod turn;
 
 pub use args::ChatArgs;
+pub use editor::history_path;
 
 use crate::context::{self, Context};
 use crate::fail::{Stop, note, usage};

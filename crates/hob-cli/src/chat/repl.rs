@@ -8,8 +8,8 @@ use super::prompt::Prompt;
 use super::turn::Turn;
 use super::{ChatArgs, Desk, builtin, stats};
 use crate::fail::{note, note_error};
-use crate::out;
 use crate::which::Which;
+use crate::{chats, out};
 use anyhow::bail;
 use hob_base::Count;
 use std::io::{self, Write};
@@ -34,7 +34,7 @@ pub fn run(
     which: &Which,
     resumed: Option<&Resumed>,
 ) -> anyhow::Result<()> {
-    let mut editor = LineEditor::new(!args.no_history && !args.temporary)?;
+    let mut editor = LineEditor::new(!args.no_history && !args.temporary && !chats::are_encrypted())?;
     banner(desk, &pending, which)?;
     greet(desk, args, resumed)?;
     let printer = Printer::new(args.show_thoughts);

@@ -10,7 +10,7 @@ use serde_json::json;
 const PAGE: usize = 500;
 
 /// All conversations.
-fn all(chats: &Chats) -> anyhow::Result<Vec<Listed>> {
+pub fn all(chats: &Chats) -> anyhow::Result<Vec<Listed>> {
     let (mut listed, mut after) = (Vec::new(), None);
     loop {
         let page = chats.list(after, PAGE)?;
@@ -81,7 +81,7 @@ pub fn remove(chats: &Chats, args: &RmArgs) -> anyhow::Result<()> {
         chats.delete(&chat.id)?;
         out::text(&out::harmless(&format!("deleted {} ({})\n", short(&chat.id), title_of(&chat.title))))?;
     }
-    Ok(())
+    if args.shred { super::encrypt::rekey(chats) } else { Ok(()) }
 }
 
 /// Gives a conversation another title.

@@ -1,20 +1,40 @@
 //! `hob chats`: the conversations that are kept.
 
 mod carry;
+mod encrypt;
+mod keep;
+mod keyring;
 mod list;
+pub mod secret;
+
+pub use list::all;
 
 use crate::platform;
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
-use hob_chats::{Chats, Format, Id};
+use hob_chats::{Chats, Format, Id, Protection};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Letters of an id that are shown; any start of an id that no other has will do.
 const SHORT: usize = 12;
 
 const AFTER_HELP: &str = "\
 Kept are conversations of the page (`hob serve`) and those of `hob chat` on a terminal; `hob chat --resume ID` goes on with one.
-ID may be the beginning of an id. All of them are in one file in the data folder, which nobody else can read.";
+ID may be the beginning of an id. All of them are in one file in the data folder, which no other user can read.
+
+`hob chats encrypt` encrypts that file; `hob doctor` says whether it is. The passphrase is then asked for where it is needed.
+Services find it through HOB_CHATS_PASSPHRASE_FILE (a file whose first line it is) or HOB_CHATS_PASSPHRASE, and a key that
+has moved through HOB_CHATS_KEY_FILE.";
+
+const ENCRYPT_AFTER_HELP: &str = "\
+Everything of the conversations is encrypted then: texts, titles, files that were attached, the index that searches look
+into, and what is on its way to the disk. What you type in `hob chat` is no longer written into a history file.
+
+A passphrase that is lost cannot be brought back, and a key neither. The file that lay open before is overwritten and
+removed; flash memory, journals of file systems and backups may still have what was there.
+
+Encryption protects what lies on the disk. Whoever can read the memory of a running Hob, or types your passphrase, reads on.";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -34,6 +54,19 @@ pub enum Command {
     Rm(RmArgs),
     /// Give a conversation another title
     Rename(RenameArgs),
+    /// Say how long conversations are kept
+    Keep(keep::KeepArgs),
+    /// Encrypt the conversations, with a passphrase or a key
+    #[command(after_help = ENCRYPT_AFTER_HELP)]
+    Encrypt(encrypt::SealArgs),
+    /// Let the conversations lie open again
+    Decrypt,
+    /// Change what opens the encrypted conversations
+    Passphrase(encrypt::SealArgs),
+    /// Encrypt the conversations with a new key, so that remains of what was deleted can never be read
+    Rekey,
+    /// Destroy the key of the encrypted conversations, and with it all of them
+    Shred(encrypt::ShredArgs),
 }
 
 /// Arguments of `hob chats list`.
@@ -98,6 +131,9 @@ pub struct RmArgs {
     /// The conversations
     #[arg(required = true, value_name = "ID")]
     pub ids: Vec<String>,
+    /// Encrypt what stays with a new key, as `hob chats rekey` does: remains on the disk can never be read
+    #[arg(long)]
+    pub shred: bool,
 }
 
 /// Arguments of `hob chats rename`.
@@ -111,20 +147,44 @@ pub struct RenameArgs {
 
 /// Runs the command.
 pub fn run(command: &Command) -> anyhow::Result<()> {
-    let chats = open()?;
     match command {
-        Command::List(args) => list::run(&chats, args),
-        Command::Show(args) => carry::show(&chats, args),
-        Command::Search(args) => list::search(&chats, args),
-        Command::Export(args) => carry::export(&chats, args),
-        Command::Import(args) => carry::import(&chats, args),
-        Command::Rm(args) => list::remove(&chats, args),
-        Command::Rename(args) => list::rename(&chats, args),
+        Command::List(args) => list::run(&*open()?, args),
+        Command::Show(args) => carry::show(&*open()?, args),
+        Command::Search(args) => list::search(&*open()?, args),
+        Command::Export(args) => carry::export(&*open()?, args),
+        Command::Import(args) => carry::import(&*open()?, args),
+        Command::Rm(args) => list::remove(&*open()?, args),
+        Command::Rename(args) => list::rename(&*open()?, args),
+        Command::Keep(args) => keep::run(&*open()?, args),
+        // These find out themselves what opens them.
+        Command::Encrypt(args) => encrypt::encrypt(&folder()?, args),
+        Command::Decrypt => encrypt::decrypt(&folder()?),
+        Command::Passphrase(args) => encrypt::passphrase(&folder()?, args),
+        Command::Rekey => encrypt::rekey(&folder()?),
+        Command::Shred(args) => encrypt::shred(&folder()?, args),
     }
 }
 
-/// The conversations in the data folder.
-pub fn open() -> anyhow::Result<Chats> {
+/// The conversations in the data folder, opened if they are encrypted. Whoever is asked for a passphrase is asked once.
+pub fn open() -> anyhow::Result<Arc<Chats>> {
+    static OPENED: Mutex<Option<Arc<Chats>>> = Mutex::new(None);
+    let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(chats) = &*opened {
+        return Ok(Arc::clone(chats));
+    }
+    let chats = Arc::new(folder()?);
+    secret::unlock(&chats)?;
+    *opened = Some(Arc::clone(&chats));
+    Ok(chats)
+}
+
+/// Whether what is said may not lie open anywhere. When in doubt it may not.
+pub fn are_encrypted() -> bool {
+    folder().is_ok_and(|chats| !matches!(chats.protection(), Ok(Protection::Open)))
+}
+
+/// The same as they lie there.
+pub fn folder() -> anyhow::Result<Chats> {
     let data = platform::data_dir().ok_or_else(|| {
         anyhow!("there is no place for conversations: neither HOB_HOME nor the home folder is set")
     })?;

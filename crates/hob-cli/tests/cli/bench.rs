@@ -57,7 +57,7 @@ fn the_doctor_names_what_is_used_and_why() {
     let names: Vec<&str> = findings.as_array().unwrap().iter().map(|f| f["name"].as_str().unwrap()).collect();
     assert_eq!(
         names,
-        ["program", "model", "processor", "instructions", "cores", "memory", "data", "offline"]
+        ["program", "model", "processor", "instructions", "cores", "memory", "data", "chats", "offline"]
     );
     let text = hob(&["doctor", "--quick"], b"").ok();
     assert!(text.contains("is used: it is the best of them") || text.contains("HOB_ISA pins it"), "{text}");

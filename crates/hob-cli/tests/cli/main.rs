@@ -11,6 +11,7 @@ mod builtin;
 mod chat;
 mod chats;
 mod cloud;
+mod encrypted;
 mod errors;
 mod help;
 mod keys;

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
 
 /// Starts `hob ARGS` on a terminal.
-fn on_terminal(args: &str, home: &std::path::Path) -> Option<Child> {
+pub fn on_terminal(args: &str, home: &std::path::Path) -> Option<Child> {
     let hob = program().get_program().to_string_lossy().into_owned();
     let mut command = Command::new("script");
     command.args(["-qec", &format!("'{hob}' {args}"), "/dev/null"]);

@@ -32,7 +32,11 @@ async fn begin_export(app: &App, uri: &Uri) -> Result<Response, Problem> {
     let ids = query.all("id").map(Id::parse).collect::<Result<Vec<_>, _>>()?;
     let wanted = ids.clone();
     // What is not there has to be told before the first byte.
-    work(app, move |chats| wanted.iter().try_for_each(|id| chats.get(id).map(drop))).await?;
+    let look = move |chats: &hob_chats::Chats| {
+        chats.list(None, 1)?;
+        wanted.iter().try_for_each(|id| chats.get(id).map(drop))
+    };
+    work(app, look).await?;
     let chats = app.chats.chats()?;
     let place = Arc::clone(&app.chats.long_places).acquire_owned().await;
     let (frames, mut read) = mpsc::channel::<io::Result<Bytes>>(limits::FRAMES_MAX);

@@ -3,23 +3,25 @@
 mod carry;
 mod query;
 pub mod shapes;
+mod unlock;
 
 pub use carry::{export, import};
+pub use unlock::{UnlockWanted, Unlocked, unlock};
 
-use crate::App;
-use crate::limits;
+use crate::log::Level;
 use crate::problem::{Dialect, Kind, Problem};
 use crate::wire;
+use crate::{App, clock, limits};
 use axum::body::Body;
 use axum::extract::Path;
 use axum::http::{Request, Uri};
 use axum::response::Response;
-use hob_chats::{Chat, Chats, Cursor, Error, Id, Message};
+use hob_chats::{Chat, Chats, Cursor, Error, Id, LockedBy, Message};
 pub use query::Query;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use shapes::{ChatKept, ChatsPage, Deleted, HitsReport, MessagesPage};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use tokio::sync::Semaphore;
 
 /// Where conversations are kept.
@@ -37,13 +39,22 @@ pub struct Desk {
     places: Arc<Semaphore>,
     /// Imports and exports last as long as the client reads or writes.
     long_places: Arc<Semaphore>,
+    /// Whether what is sent here cannot be read on its way.
+    is_private: bool,
+    tries: Mutex<unlock::Tries>,
 }
 
 impl Desk {
-    /// A desk over these conversations.
-    pub fn new(at: ChatsAt) -> Self {
+    /// A desk over these conversations. The way to it is private on this machine, and over TLS.
+    pub fn new(at: ChatsAt, is_private: bool) -> Self {
         let places = |count| Arc::new(Semaphore::new(count));
-        Self { at, places: places(limits::CHATS_AT_ONCE), long_places: places(limits::CARRIES_AT_ONCE) }
+        Self {
+            at,
+            places: places(limits::CHATS_AT_ONCE),
+            long_places: places(limits::CARRIES_AT_ONCE),
+            is_private,
+            tries: Mutex::default(),
+        }
     }
 
     /// # Errors
@@ -74,6 +85,19 @@ async fn work<T: Send + 'static>(
         .await
         .map_err(|_| Problem::new(Kind::Internal, "the conversations could not be reached"))?
         .map_err(Problem::from)
+}
+
+/// Deletes now and then what the rules of whoever keeps conversations let go. Where they are locked or busy, the next time does it.
+pub async fn expire(app: App) {
+    loop {
+        if let ChatsAt::File(_) = &app.chats.at
+            && let Ok(gone) = work(&app, |chats| chats.expire(clock::unix_ms())).await
+            && !gone.is_empty()
+        {
+            app.requests.log().line(Level::Info, "expired", || json!({"conversations": gone.len()}));
+        }
+        tokio::time::sleep(limits::EXPIRY_TIME).await;
+    }
 }
 
 /// `GET /hob/v1/chats`: conversations, those first in which something was said last.
@@ -211,6 +235,12 @@ impl From<Error> for Problem {
                 Self::new(Kind::NotFound, message).code("chat_not_found")
             }
             Error::UnknownMessage { .. } => Self::new(Kind::NotFound, message).code("message_not_found"),
+            Error::Locked { by: LockedBy::Passphrase, .. } => Self::new(
+                Kind::Locked,
+                "the conversations are encrypted; send the passphrase to /hob/v1/chats/unlock",
+            )
+            .code("chats_locked"),
+            Error::Locked { .. } => Self::new(Kind::Locked, message).code("chats_without_key"),
             Error::Busy { .. } => Self::new(Kind::Overloaded, message).code("chats_busy"),
             _ => Self::new(Kind::Internal, message).code("chats_unreachable"),
         }

@@ -288,7 +288,8 @@ pub fn problem(error: &Error) -> Problem {
         "budget" => Kind::Spent,
         "resting" => Kind::Overloaded,
         "network" | "target" => Kind::Upstream,
-        _ => Kind::Internal,
+        // A file of the user's that makes no sense, a key that is not where it should be.
+        _ => Kind::Conflict,
     };
     let after = match error {
         Error::Resting { seconds, .. } => Some(*seconds),

@@ -1,7 +1,7 @@
 //! Conversations through the server, and who else sees them.
 
 use crate::client::{Running, config, start, start_with};
-use hob_chats::Chats;
+use hob_chats::{Chats, Rule, Secret, Wrapping};
 use hob_server::{ChatsAt, Folder};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -225,4 +225,75 @@ fn answers_alone_write_nothing() {
     let before = files(data.path());
     ask();
     assert!(files(data.path()) == before);
+}
+
+fn sealed(data: &Path) {
+    let chats = Chats::in_data(data);
+    chats.encrypt(&Secret::passphrase("correct horse"), Wrapping::Passphrase).unwrap();
+}
+
+#[test]
+fn encrypted_conversations_are_opened_with_the_passphrase() {
+    let data = tempfile::tempdir().unwrap();
+    sealed(data.path());
+    let server = serve(data.path());
+    let chat = json!({"chat": chat("chat0001", None)});
+    for answer in [server.get("/hob/v1/chats"), server.put("/hob/v1/chats/chat0001", &chat)] {
+        assert_eq!(answer.refused(423)["code"], "chats_locked");
+    }
+    assert_eq!(server.get("/hob/v1/chats/export").refused(423)["code"], "chats_locked");
+    server.get("/v1/models").ok();
+    let unlock = |passphrase: &Value| server.post("/hob/v1/chats/unlock", &json!({"passphrase": passphrase}));
+    assert_eq!(unlock(&json!(7)).refused(400)["param"], "passphrase");
+    assert_eq!(unlock(&json!("x".repeat(2000))).refused(400)["param"], "passphrase");
+    for _ in 0..4 {
+        assert_eq!(unlock(&json!("wrong horse")).refused(403)["code"], "wrong_passphrase");
+    }
+    let waiting = unlock(&json!("correct horse"));
+    assert_eq!(waiting.refused(429)["code"], "too_many_tries");
+    std::thread::sleep(std::time::Duration::from_secs(
+        waiting.header("retry-after").unwrap().parse().unwrap(),
+    ));
+    assert_eq!(unlock(&json!("correct horse")).ok(), json!({"unlocked": true}));
+    server.put("/hob/v1/chats/chat0001", &chat).ok();
+    assert_eq!(server.get("/hob/v1/chats/chat0001").ok()["title"], "Chat chat0001");
+    assert_eq!(unlock(&json!("whatever")).ok(), json!({"unlocked": true}), "they are open");
+}
+
+#[test]
+fn a_passphrase_is_not_taken_over_a_network_in_the_clear() {
+    let data = tempfile::tempdir().unwrap();
+    sealed(data.path());
+    let mut config = config();
+    config.host = std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
+    config.keys = hob_server::Keys::new(["a-key-of-some-length".to_owned()]);
+    config.chats = ChatsAt::File(Arc::new(Chats::in_data(data.path())));
+    let server = start_with(config, Folder::new(&[], None));
+    let headers = [("authorization", "Bearer a-key-of-some-length"), ("content-type", "application/json")];
+    let body = json!({"passphrase": "correct horse"}).to_string();
+    let answer = server.send("POST", "/hob/v1/chats/unlock", &headers, &body).finish();
+    assert_eq!(answer.refused(403)["code"], "not_private");
+}
+
+#[test]
+fn what_a_rule_lets_go_is_deleted_when_the_server_starts() {
+    let data = tempfile::tempdir().unwrap();
+    let chats = Chats::in_data(data.path());
+    let put = |id: &str, updated: i64| {
+        let mut one: hob_chats::Chat = serde_json::from_value(chat(id, None)).unwrap();
+        one.updated = updated;
+        chats.put(&one, &[]).unwrap();
+    };
+    put("chat0001", 5);
+    put("chat0002", 8_000_000_000_000_000);
+    let server = serve(data.path());
+    server.get("/hob/v1/chats/chat0001").ok();
+    drop(server);
+    chats.set_rule(&Rule { folder: None, days: Some(30) }).unwrap();
+    let server = serve(data.path());
+    while server.get("/hob/v1/chats/chat0001").status == 200 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert_eq!(server.get("/hob/v1/chats/chat0001").refused(404)["code"], "chat_not_found");
+    server.get("/hob/v1/chats/chat0002").ok();
 }

@@ -83,7 +83,7 @@ export interface Stats {
   per_second: number;
   first_token_ms: number;
   queue_ms: number;
-  elsewhere?: Elsewhere;
+  elsewhere?: Elsewhere | null;
 }
 
 export type Finish = 'stop' | 'length' | 'tool_calls';

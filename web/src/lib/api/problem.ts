@@ -2,7 +2,7 @@
 export class Problem extends Error {
   constructor(
     message: string,
-    readonly kind: 'unauthorized' | 'unreachable' | 'busy' | 'context' | 'refused',
+    readonly kind: 'unauthorized' | 'locked' | 'unreachable' | 'busy' | 'context' | 'refused',
     readonly advice: string | null = null,
     readonly code: string | null = null,
     /** The part of the request that it is about. */
@@ -25,6 +25,8 @@ export function problemOf(status: number, body: unknown): Problem {
   const code = typeof error === 'object' ? error.code : null;
   const message = told ?? `The server answered with status ${status}.`;
   if (status === 401) return new Problem(message, 'unauthorized', 'Enter a key of this server.');
+  if (code === 'chats_locked') return new Problem(message, 'locked', 'Enter the passphrase of your conversations.', code);
+  if (code === 'too_many_tries') return new Problem(message, 'busy', null, code);
   if (code === 'context_length_exceeded') {
     return new Problem(
       'This conversation is longer than the model can hold in mind.',

@@ -1,6 +1,6 @@
 import { problemFrom } from '../api/problem';
 import { MemoryStorage } from '../store/memory';
-import { ServerStorage } from '../store/server';
+import { ServerStorage, unlock } from '../store/server';
 import type { Hit, Storage } from '../store/storage';
 import { newChat, type Chat, type Listed, type Message } from '../store/types';
 import { Conversation } from './conversation.svelte';
@@ -14,6 +14,8 @@ class Chats {
   current = $state.raw<Conversation | null>(null);
   /** Whether conversations outlive the page. */
   isKept = $state(true);
+  /** Whether they are encrypted, and nobody has given the passphrase. */
+  isLocked = $state(false);
   private storage: Storage = new ServerStorage();
   /** Those that were opened since the page was: answers go on in conversations that are not shown. */
   private readonly opened = new Map<string, Conversation>();
@@ -38,13 +40,30 @@ class Chats {
     } catch (thrown) {
       const problem = problemFrom(thrown);
       if (problem.kind === 'unauthorized') server.failed(problem);
-      else if (problem.kind === 'refused') {
-        this.storage = new MemoryStorage();
-        this.isKept = false;
-        notices.show(`Conversations last until this page is closed (${problem.message}).`, true);
-      }
+      else if (problem.kind === 'locked') this.isLocked = true;
+      else if (problem.kind === 'refused') this.keepNothing(problem.message);
     }
     await this.route();
+  }
+
+  private keepNothing(why: string): void {
+    this.storage = new MemoryStorage();
+    this.isKept = false;
+    notices.show(`Conversations last until this page is closed (${why}).`, true);
+  }
+
+  /** Opens encrypted conversations; a wrong passphrase is thrown as a problem. */
+  async unlock(passphrase: string): Promise<void> {
+    await unlock(passphrase);
+    this.isLocked = false;
+    await this.connect();
+  }
+
+  /** Leaves them locked; what is said now is kept nowhere. */
+  goWithout(): void {
+    this.isLocked = false;
+    this.keepNothing('those that are kept stay locked');
+    this.startNew();
   }
 
   /** Looks what changed elsewhere. What cannot be asked now is asked the next time. */
@@ -52,7 +71,9 @@ class Chats {
     try {
       await this.load();
     } catch (thrown) {
-      if (problemFrom(thrown).kind === 'unauthorized') server.failed(problemFrom(thrown));
+      const problem = problemFrom(thrown);
+      if (problem.kind === 'unauthorized') server.failed(problem);
+      if (problem.kind === 'locked') this.isLocked = true;
     }
   }
 

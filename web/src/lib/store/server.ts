@@ -66,6 +66,11 @@ export async function importChats(file: Blob): Promise<Imported> {
   return (await ask(`${CHATS}/import`, file)).json();
 }
 
+/** Opens encrypted conversations. */
+export async function unlock(passphrase: string): Promise<void> {
+  await ask(`${CHATS}/unlock`, { passphrase });
+}
+
 /** What an import came to, in words. */
 export function toldOf({ imported, known, skipped, reasons }: Imported): string {
   const count = (n: number) => (n === 1 ? 'one conversation' : `${n} conversations`);

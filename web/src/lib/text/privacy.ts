@@ -6,7 +6,7 @@ type Known = Pick<Machine, 'privacy' | 'reaches'> | null;
 /** Whether anything may leave this machine, in a word. */
 export function privacyName(machine: Known, mode: Mode): string {
   if (machine?.privacy !== 'downloads') return 'Offline';
-  return { offline: 'Private', ask: 'Ask first', hybrid: 'Hybrid' }[mode];
+  return { offline: 'Private', ask: 'Ask', hybrid: 'Hybrid' }[mode];
 }
 
 /** The same in a sentence. */

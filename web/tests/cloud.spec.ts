@@ -1,0 +1,145 @@
+import AxeBuilder from '@axe-core/playwright';
+import { expect, test, type Page } from '@playwright/test';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { CHROMIUM } from '../playwright.config';
+import { HOB, HobServer } from './server';
+
+test.skip(!CHROMIUM || !HOB, 'there is no Chromium or no hob');
+
+const SHOTS = process.env.SHOTS;
+const shot = async (page: Page, name: string) => {
+  if (SHOTS) await page.screenshot({ path: `${SHOTS}/${name}.png` });
+};
+
+/** A model elsewhere that repeats the question, in pieces that cut placeholders. */
+let there: Server;
+const asked: string[] = [];
+let server: HobServer;
+
+test.beforeAll(async () => {
+  if (!CHROMIUM || !HOB) return;
+  there = createServer((request, response) => {
+    let body = '';
+    request.on('data', (part) => (body += part));
+    request.on('end', () => {
+      asked.push(body);
+      const said: string = JSON.parse(body).messages.at(-1).content;
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      const send = (value: unknown) => response.write(`data: ${JSON.stringify(value)}\n\n`);
+      const words = `You said: ${said}`;
+      for (let at = 0; at < words.length; at += 5) send({ choices: [{ index: 0, delta: { content: words.slice(at, at + 5) } }] });
+      send({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] });
+      send({ choices: [], usage: { prompt_tokens: 20, completion_tokens: 10 } });
+      response.end('data: [DONE]\n\n');
+    });
+  });
+  await new Promise<void>((done) => there.listen(0, '127.0.0.1', done));
+  server = await HobServer.start();
+});
+test.afterAll(() => {
+  server?.stop();
+  there?.close();
+});
+
+async function accessible(page: Page) {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+  expect(serious.map((v) => `${v.id}: ${v.nodes.map((node) => node.html).join(' | ')}`)).toEqual([]);
+}
+
+const field = (page: Page) => page.getByRole('textbox', { name: 'Message', exact: true });
+const answer = (page: Page) => page.locator('article:not(.user)').last();
+
+test('a bigger model is named, chosen, seen before it is asked, and stands in the ledger', async ({ page }) => {
+  await page.addInitScript(() => localStorage.setItem('hob.welcomed', 'yes'));
+  await page.goto(server.url);
+  await page.getByRole('button', { name: 'Private' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Privacy' });
+  await expect(dialog.getByRole('radio', { name: /Everything stays/ })).toBeChecked();
+  await shot(page, 'privacy-mode');
+  await accessible(page);
+  await dialog.getByRole('tab', { name: 'Models elsewhere' }).click();
+  await dialog.getByRole('button', { name: 'Add a model elsewhere' }).click();
+  await dialog.getByRole('textbox', { name: 'Name' }).fill('big');
+  await dialog.getByRole('textbox', { name: 'Model', exact: true }).fill('big-1');
+  await dialog.getByRole('textbox', { name: 'Address' }).fill('ftp://nowhere');
+  await dialog.getByRole('button', { name: 'Add it' }).click();
+  await expect(dialog.getByRole('alert')).toContainText('https://');
+  await dialog.getByRole('textbox', { name: 'Address' }).fill(`http://127.0.0.1:${(there.address() as AddressInfo).port}/v1`);
+  await dialog.getByRole('spinbutton', { name: '$ for a million tokens read' }).fill('3');
+  await dialog.getByRole('spinbutton', { name: '$ written' }).fill('15');
+  await shot(page, 'privacy-add');
+  await accessible(page);
+  await dialog.getByRole('button', { name: 'Add it' }).click();
+  await expect(dialog.getByText('big-1')).toBeVisible();
+  // Nothing is sent while everything stays, not even a test.
+  await expect(dialog.getByRole('button', { name: 'Test' })).toBeDisabled();
+  await dialog.getByRole('tab', { name: 'What may leave' }).click();
+  await dialog.getByRole('radio', { name: /Only when I choose/ }).check();
+  await dialog.getByRole('tab', { name: 'Models elsewhere' }).click();
+  await dialog.getByRole('button', { name: 'Test' }).click();
+  await expect(dialog.getByRole('status')).toContainText('It said');
+  await shot(page, 'privacy-targets');
+  await accessible(page);
+  await page.keyboard.press('Escape');
+
+  await page.getByRole('button', { name: /Model:/ }).click();
+  await page.getByRole('menuitemradio', { name: /big/ }).click();
+  await field(page).fill('I am Maria Gonzalez, maria@mail.example');
+  await expect(page.getByText(/Would send .* to big, 2 values hidden/)).toBeVisible();
+  await shot(page, 'privacy-strip');
+  await accessible(page);
+  await page.getByRole('button', { name: 'Show it' }).click();
+  const preview = page.getByRole('dialog', { name: 'What would be sent to big' });
+  await expect(preview.locator('.sent').first()).toContainText('[PERSON_1]');
+  await expect(preview.locator('.was').first()).toContainText('Maria Gonzalez');
+  await shot(page, 'privacy-preview');
+  await accessible(page);
+  await page.keyboard.press('Escape');
+  expect(asked.length).toBe(1);
+  await field(page).press('Enter');
+  await expect(answer(page)).toContainText('You said: I am Maria Gonzalez, maria@mail.example');
+  await expect(answer(page)).toContainText(/big: .* sent, 2 hidden, \$/);
+  expect(asked.length).toBe(2);
+  expect(asked.join(' ')).not.toContain('Gonzalez');
+  await shot(page, 'privacy-answer');
+  // It is kept with the answer, and the ledger has it.
+  await page.reload();
+  await expect(answer(page)).toContainText(/big: .* sent, 2 hidden, \$/);
+  await page.getByRole('button', { name: 'Ask', exact: true }).click();
+  await page.getByRole('tab', { name: 'What left' }).click();
+  await expect(page.getByText('hidden: 1 email, 1 person')).toBeVisible();
+  await shot(page, 'privacy-left');
+  await accessible(page);
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await page.setViewportSize({ width: 390, height: 800 });
+  await shot(page, 'privacy-left-dark-phone');
+  await accessible(page);
+  expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
+});
+
+test('a chat that is kept here is never sent, whatever was chosen', async ({ page }) => {
+  const post = (path: string, body: unknown) =>
+    fetch(`${server.url}/hob/v1/cloud/${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+  // Whether the other test has added it or not.
+  await post('targets', { name: 'big', model: 'big-1', address: `http://127.0.0.1:${(there.address() as AddressInfo).port}/v1` });
+  await post('mode', { mode: 'ask' });
+  await page.addInitScript(() => localStorage.setItem('hob.welcomed', 'yes'));
+  await page.goto(server.url);
+  await page.getByRole('button', { name: /Model:/ }).click();
+  await page.getByRole('menuitemradio', { name: /big/ }).click();
+  const before = asked.length;
+  await field(page).fill('First words');
+  await field(page).press('Enter');
+  await expect(answer(page)).toContainText('You said');
+  expect(asked.length).toBe(before + 1);
+  await page.getByRole('button', { name: /^Options of / }).first().click();
+  await page.getByRole('menuitem', { name: 'Keep it on this machine' }).click();
+  await expect(page.getByText('This chat is kept on this machine, whatever else is set.')).toBeVisible();
+  await field(page).fill('Words that stay');
+  await field(page).press('Enter');
+  await expect(answer(page).getByRole('alert')).toContainText('marked as private');
+  expect(asked.length).toBe(before + 1);
+  await shot(page, 'privacy-kept-here');
+});
