@@ -206,6 +206,17 @@ impl Answering {
         }
     }
 
+    /// Leaves placeholders in the answer's text, for who reads it as something else than words. To be called before the first
+    /// piece is taken.
+    pub fn leave_hidden(&mut self) {
+        self.text = Some(Restorer::new(Arc::default()));
+    }
+
+    /// What placeholders in the answer stand for.
+    pub fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
     /// The next piece; `None` at the end, after which [`Answering::ended`] says what it came to.
     ///
     /// # Errors

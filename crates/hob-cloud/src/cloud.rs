@@ -10,7 +10,7 @@ use crate::stops::Stops;
 use crate::twice::{Claim, Ticket, Twice};
 use crate::{Answering, Error, KeyFrom, Mode, Plan, Question, Target, Told, Way, Wish};
 use hob_egress::{Egress, Entry, Hash, Period, Purpose, Response, Secret, Verified};
-use hob_privacy::{Answer, Detector, Draft, Label, Reach, Rules, Terms, Vault, clear};
+use hob_privacy::{Answer, Detector, Draft, Label, Reach, Rules, Terms, clear};
 use hob_router::{Policy, Request, Router, Scorer, Spent};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -377,7 +377,7 @@ fn outgoing(
         draft.mark_private();
     }
     let rules = rules(&target, ready.policy());
-    let mut vault = Vault::new();
+    let mut vault = wish.known.cloned().unwrap_or_default();
     let cleared = clear(&draft, &ready.detector, &rules, &mut vault, ask)?;
     // No token has less than a byte.
     let cost_max_micro = target.cost_micro(cleared.bytes().len() as u64, max_tokens);
@@ -394,7 +394,7 @@ fn outgoing(
         vault,
         max_tokens,
         cost_max_micro,
-        has_schema: question.schema.is_some(),
+        has_schema: question.has_schema(),
         stops: Stops::new(&question.stop),
         is_fresh: wish.is_fresh,
         way: wish.way.clone(),

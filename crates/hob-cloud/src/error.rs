@@ -166,6 +166,16 @@ pub enum Error {
         /// What is wrong.
         found: String,
     },
+    /// A plan that cannot be carried out, twice.
+    #[error(
+        "{target} planned what cannot be carried out, twice; the second time at {wrong}; nothing was run"
+    )]
+    BadPlan {
+        /// The target.
+        target: String,
+        /// What is wrong, and where.
+        wrong: crate::sealed::Wrong,
+    },
     /// The answer ended before its end.
     #[error("{target} broke off in the middle of its answer")]
     BrokenOff {
@@ -202,9 +212,11 @@ impl Error {
             Self::Resting { .. } => "resting",
             Self::Egress(_) => "network",
             Self::HungUp => "stopped",
-            Self::Status { .. } | Self::Protocol { .. } | Self::BrokenOff { .. } | Self::TooSlow { .. } => {
-                "target"
-            }
+            Self::Status { .. }
+            | Self::Protocol { .. }
+            | Self::BrokenOff { .. }
+            | Self::TooSlow { .. }
+            | Self::BadPlan { .. } => "target",
         }
     }
 

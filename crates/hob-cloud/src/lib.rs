@@ -5,6 +5,8 @@
 //! asked at all, `hob-router` and the user's [`Mode`] decide; [`Cloud`] brings all of these together. Nothing is sent
 //! while the mode is offline, and that is what it is until the user says otherwise.
 //!
+//! [`sealed`] has a target plan how a question about a document is answered that it does not see, and carries the plan out.
+//!
 //! The crate knows no model of this machine and no HTTP server. Clocks, keys and the gate's settings come from above. Read
 //! `cloud.rs` first, then `ask.rs` and `target.rs`.
 
@@ -21,6 +23,7 @@ mod mode;
 mod plan;
 mod protocol;
 mod question;
+pub mod sealed;
 mod stops;
 mod target;
 mod twice;
@@ -31,5 +34,5 @@ pub use error::Error;
 pub use hob_router::Zone;
 pub use mode::Mode;
 pub use plan::{Plan, Told, Way, Wish};
-pub use question::{Choice, Question};
+pub use question::{Choice, Constants, Question};
 pub use target::{KeyFrom, Protocol, Target};

@@ -34,12 +34,14 @@ pub struct Wish<'a> {
     pub task: Option<String>,
     /// Whether another answer is wanted than the one that was given a moment ago.
     pub is_fresh: bool,
+    /// Placeholders that the target knows already, of an earlier question of the same conversation.
+    pub known: Option<&'a Vault>,
 }
 
 impl<'a> Wish<'a> {
     /// A question that the router decides about.
     pub fn new(question: &'a Question, way: Way) -> Self {
-        Self { question, way, is_private: false, local: None, task: None, is_fresh: false }
+        Self { question, way, is_private: false, local: None, task: None, is_fresh: false, known: None }
     }
 }
 

@@ -14,6 +14,16 @@ pub enum Choice {
     Named(String),
 }
 
+/// Words of this program's own that stand before a question, and the form of its answer. They hold nobody's words, so they are
+/// not looked through: a redactor that took one of them for a name would change what they mean. Only this crate makes them.
+#[derive(Clone, Copy, Debug)]
+pub struct Constants {
+    /// What the model is told, as a string of JSON.
+    pub(crate) system: &'static str,
+    /// A JSON schema that the answer follows.
+    pub(crate) schema: &'static str,
+}
+
 /// What is asked of a bigger model.
 #[derive(Clone, Debug, Default)]
 pub struct Question {
@@ -33,6 +43,8 @@ pub struct Question {
     pub top_p: Option<f64>,
     /// Texts that end the answer. They are looked for here: what is hidden in them could not be found elsewhere.
     pub stop: Vec<String>,
+    /// Instructions and a schema of this program's own, in place of those above.
+    pub constants: Option<Constants>,
 }
 
 impl Question {
@@ -57,7 +69,13 @@ impl Question {
                 _ => 1,
             }
         }
-        self.messages.iter().chain(&self.tools).chain(&self.schema).map(count).sum()
+        let own = self.constants.map_or(0, |own| own.system.len() + own.schema.len());
+        self.messages.iter().chain(&self.tools).chain(&self.schema).map(count).sum::<usize>() + own
+    }
+
+    /// Whether the answer follows a schema.
+    pub(crate) fn has_schema(&self) -> bool {
+        self.schema.is_some() || self.constants.is_some()
     }
 
     /// The tools that are offered.

@@ -58,7 +58,8 @@ pub fn run(cloud: &Cloud, args: &AskArgs) -> anyhow::Result<()> {
     if args.json { whole(answering, facts) } else { told(answering, &facts) }
 }
 
-fn preview(plan: &Plan, as_json: bool) -> anyhow::Result<()> {
+/// What would be sent.
+pub(super) fn preview(plan: &Plan, as_json: bool) -> anyhow::Result<()> {
     if as_json {
         return out::json(&plan.to_json(true));
     }
@@ -76,7 +77,7 @@ fn facts(plan: &Plan) -> Value {
 }
 
 /// Asks on the terminal whether values of a kind may leave.
-fn ask(label: Label, values: &BTreeSet<&str>) -> Answer {
+pub(super) fn ask(label: Label, values: &BTreeSet<&str>) -> Answer {
     if !io::stdin().is_terminal() {
         return Answer::Refuse;
     }

@@ -3,6 +3,8 @@
 mod add;
 mod ask;
 mod list;
+mod reader;
+mod solve;
 
 use crate::{keyring, platform, store};
 use anyhow::{Context, anyhow};
@@ -37,6 +39,8 @@ pub enum Command {
     Remove(list::RemoveArgs),
     /// Ask a target, or show what would be sent to it
     Ask(ask::AskArgs),
+    /// Answer a question about a file that a target plans without seeing it; the local model reads
+    Solve(Box<solve::SolveArgs>),
 }
 
 /// Arguments of `hob cloud mode`.
@@ -56,6 +60,7 @@ pub fn run(what: &Command) -> anyhow::Result<()> {
         Command::Test(args) => list::test(&cloud, args),
         Command::Remove(args) => list::remove(&cloud, args),
         Command::Ask(args) => ask::run(&cloud, args),
+        Command::Solve(args) => solve::run(&cloud, args),
     }
 }
 

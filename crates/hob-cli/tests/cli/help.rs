@@ -19,7 +19,7 @@ const COMMANDS: &str = "chat chats pull import list rm cp search verify du serve
      stats route doctor completions man help";
 const INSIDE: &[(&str, &str)] = &[
     ("chats", "list show search export import rm rename keep encrypt decrypt passphrase rekey shred"),
-    ("cloud", "mode add list test remove ask"),
+    ("cloud", "mode add list test remove ask solve"),
     ("eval", "perplexity kl tasks"),
     ("key", "add list rm"),
     ("privacy", "find hide restore preview seal records"),

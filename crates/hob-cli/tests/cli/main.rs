@@ -23,6 +23,7 @@ mod route;
 mod seal;
 mod serve;
 mod shrink;
+mod solve;
 mod store;
 mod text;
 mod train;

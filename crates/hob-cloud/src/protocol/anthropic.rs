@@ -3,7 +3,7 @@
 //! A schema goes as a tool that has to be called, which every version of the interface knows; what it is called with is the answer.
 //! Source: Anthropic's API reference, "Messages" and "Streaming messages".
 
-use super::{Part, complaint, parse, put, put_decimal, put_schema, separated, text_at};
+use super::{Part, complaint, parse, put, put_decimal, put_form, put_schema, separated, text_at};
 use crate::answer::Finish;
 use crate::question::{calls, object, text};
 use crate::{Choice, Error, Question, Target};
@@ -25,10 +25,7 @@ pub(super) fn draft(target: &Target, question: &Question, max_tokens: u64) -> Re
     let is_system = |message: &&Value| message["role"] == "system" || message["role"] == "developer";
     let system: Vec<String> =
         question.messages.iter().filter(is_system).map(text).collect::<Result<_, _>>()?;
-    if !system.is_empty() {
-        draft.fixed(",\"system\":");
-        draft.words(&system.join("\n\n"));
-    }
+    put_system(&mut draft, question, &system.join("\n\n"));
     draft.fixed(",\"messages\":[");
     let rest: Vec<&Value> = question.messages.iter().filter(|message| !is_system(message)).collect();
     // Results of calls that were made at once have to stand in one message.
@@ -46,6 +43,22 @@ pub(super) fn draft(target: &Target, question: &Question, max_tokens: u64) -> Re
     tools(&mut draft, question);
     draft.fixed("}");
     Ok(draft)
+}
+
+/// Instructions: those of this program's own as a block before the others.
+fn put_system(draft: &mut Draft, question: &Question, system: &str) {
+    if let Some(own) = &question.constants {
+        draft.fixed(",\"system\":[{\"type\":\"text\",\"text\":");
+        draft.fixed(own.system);
+        if !system.is_empty() {
+            draft.fixed("},{\"type\":\"text\",\"text\":");
+            draft.words(system);
+        }
+        draft.fixed("}]");
+    } else if !system.is_empty() {
+        draft.fixed(",\"system\":");
+        draft.words(system);
+    }
 }
 
 /// A message, or several results of tools.
@@ -95,7 +108,7 @@ fn message(draft: &mut Draft, turn: &[&Value]) -> Result<(), Error> {
 
 fn tools(draft: &mut Draft, question: &Question) {
     let offered: Vec<_> = question.offered().collect();
-    if offered.is_empty() && question.schema.is_none() {
+    if offered.is_empty() && !question.has_schema() {
         return;
     }
     draft.fixed(",\"tools\":[");
@@ -113,25 +126,25 @@ fn tools(draft: &mut Draft, question: &Question) {
         }
         draft.fixed("}");
     });
-    if let Some(schema) = &question.schema {
+    if question.has_schema() {
         if !offered.is_empty() {
             draft.fixed(",");
         }
         draft.fixed(
             "{\"name\":\"answer\",\"description\":\"Gives the answer in its final form.\",\"input_schema\":",
         );
-        put_schema(draft, schema);
+        put_form(draft, question);
         draft.fixed("}");
     }
     draft.fixed("],\"tool_choice\":");
-    match (&question.choice, &question.schema) {
+    match (&question.choice, question.has_schema()) {
         (Some(Choice::Named(name)), _) => {
             draft.fixed("{\"type\":\"tool\",\"name\":");
             draft.identifier(name);
             draft.fixed("}");
         }
-        (None, Some(_)) => draft.fixed("{\"type\":\"tool\",\"name\":\"answer\"}"),
-        (Some(Choice::Required), _) | (Some(_), Some(_)) => draft.fixed("{\"type\":\"any\"}"),
+        (None, true) => draft.fixed("{\"type\":\"tool\",\"name\":\"answer\"}"),
+        (Some(Choice::Required), _) | (Some(_), true) => draft.fixed("{\"type\":\"any\"}"),
         _ => draft.fixed("{\"type\":\"auto\"}"),
     }
 }

@@ -146,6 +146,15 @@ fn put_part(draft: &mut Draft, schema: &Value, names: bool) {
     }
 }
 
+/// Adds the schema of a question that has one.
+fn put_form(draft: &mut Draft, question: &Question) {
+    match (&question.constants, &question.schema) {
+        (Some(own), _) => draft.fixed(own.schema),
+        (None, Some(schema)) => put_schema(draft, schema),
+        (None, None) => draft.fixed("{}"),
+    }
+}
+
 /// Adds items with commas between.
 fn separated<T>(draft: &mut Draft, items: impl IntoIterator<Item = T>, mut add: impl FnMut(&mut Draft, T)) {
     for (index, item) in items.into_iter().enumerate() {

@@ -2,7 +2,7 @@
 //!
 //! Source: OpenAI's API reference, "Chat completions"; vLLM and llama-server for `reasoning_content`.
 
-use super::{Part, parse, put_arguments, put_decimal, put_schema, separated, text_at};
+use super::{Part, parse, put_arguments, put_decimal, put_form, put_schema, separated, text_at};
 use crate::answer::Finish;
 use crate::question::{calls, text};
 use crate::{Choice, Error, Question, Target};
@@ -23,6 +23,11 @@ pub(super) fn draft(target: &Target, question: &Question, max_tokens: u64) -> Re
     put_decimal(&mut draft, ",\"temperature\":", question.temperature);
     put_decimal(&mut draft, ",\"top_p\":", question.top_p);
     draft.fixed(",\"messages\":[");
+    if let Some(own) = &question.constants {
+        draft.fixed("{\"role\":\"system\",\"content\":");
+        draft.fixed(own.system);
+        draft.fixed(if question.messages.is_empty() { "}" } else { "}," });
+    }
     let mut failed = None;
     separated(&mut draft, &question.messages, |draft, said| {
         if let Err(error) = message(draft, said) {
@@ -34,9 +39,9 @@ pub(super) fn draft(target: &Target, question: &Question, max_tokens: u64) -> Re
         return Err(error);
     }
     tools(&mut draft, question);
-    if let Some(schema) = &question.schema {
+    if question.has_schema() {
         draft.fixed(",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"answer\",\"strict\":true,\"schema\":");
-        put_schema(&mut draft, schema);
+        put_form(&mut draft, question);
         draft.fixed("}}");
     }
     draft.fixed("}");

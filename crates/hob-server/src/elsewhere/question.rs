@@ -43,5 +43,6 @@ pub fn of(ask: &Ask) -> Result<Question, Problem> {
         temperature: ask.sampling.temperature.map(f64::from),
         top_p: ask.sampling.top_p.map(f64::from),
         stop: ask.stop.clone(),
+        constants: None,
     })
 }
