@@ -67,7 +67,8 @@ test('the first run is three screens and then a chat', async ({ page }) => {
   await shot(page, 'first-2');
   await accessible(page);
   await page.getByRole('button', { name: 'Continue' }).click();
-  await expect(page.getByText('to fetch a model when you ask for it')).toBeVisible();
+  await expect(page.getByRole('radio', { name: /Everything stays/ })).toBeChecked();
+  await expect(page.getByText('Models are fetched when you ask for one')).toBeVisible();
   await shot(page, 'first-3');
   await accessible(page);
   await page.getByRole('button', { name: 'Start chatting' }).click();
