@@ -6,10 +6,14 @@ use crate::{Error, file};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Connections that are kept open while nobody asks.
 const IDLE_MAX: usize = 4;
+
+/// How many uses pass before what could not be taken away is tried again: each try may have to wait for readers.
+const USES_BETWEEN_TRIES: u32 = 64;
 
 /// How often a change begins anew because the conversations moved to another file meanwhile.
 const MOVES_MAX: usize = 8;
@@ -25,6 +29,8 @@ pub(crate) struct Pool {
     writing: Mutex<()>,
     /// What opens sealed files, once somebody has given the secret.
     vault: Mutex<Option<Arc<Vault>>>,
+    /// Uses until what was left behind is tried again.
+    until_try: AtomicU32,
 }
 
 #[derive(Debug)]
@@ -42,12 +48,19 @@ impl Open {
     fn is_current(&self) -> bool {
         self.file == identity(&self.path)
     }
+
+    /// Whether conversations are kept there.
+    fn is_in_use(&self) -> bool {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        State::read(folder).is_ok_and(|state| folder.join(state.file) == self.path)
+    }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        if !self.is_current() {
-            // Closing the last connection would take away the journal by its name, which may belong to another file by now.
+        if !self.is_current() || !self.is_in_use() {
+            // Closing the last connection would take away the journal by its name, which may belong to another file by now,
+            // or has to be overwritten first.
             let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
         }
     }
@@ -56,7 +69,14 @@ impl Drop for Open {
 impl Pool {
     pub(crate) fn new(folder: PathBuf) -> Self {
         let path = Mutex::new(folder.join(OPEN_FILE));
-        Self { folder, path, idle: Mutex::default(), writing: Mutex::default(), vault: Mutex::default() }
+        Self {
+            folder,
+            path,
+            idle: Mutex::default(),
+            writing: Mutex::default(),
+            vault: Mutex::default(),
+            until_try: AtomicU32::new(0),
+        }
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -169,16 +189,14 @@ impl Pool {
     }
 
     fn take_once(&self, may_be_made: bool) -> Result<Option<Open>, Error> {
-        let state = leftovers::finish(&self.folder, State::read(&self.folder)?)?;
+        let state = State::read(&self.folder)?;
+        // Some systems remove nothing that is open.
+        drop(self.close_others(&self.folder.join(&state.file)));
+        let state = self.finish(state)?;
         let path = self.folder.join(&state.file);
         guard(&self.path).clone_from(&path);
         let vault = state.seal.as_ref().map(|seal| self.vault_of(seal)).transpose()?;
-        let kept = {
-            let mut idle = guard(&self.idle);
-            // Where somebody moved the file away, what was written through these would be gone with it.
-            idle.retain(|open| open.path == path && open.is_current());
-            idle.pop()
-        };
+        let kept = self.close_others(&path).pop();
         if kept.is_some() {
             return Ok(kept);
         }
@@ -188,6 +206,29 @@ impl Pool {
         }
         let opened = file::open(&path, may_be_made, vault.as_deref().map(Vault::vfs))?;
         Ok(opened.map(|connection| Open { connection, file: identity(&path), path, _vault: vault }))
+    }
+
+    /// Where somebody moved the file away, what was written through a connection to it would be gone with it.
+    fn close_others(&self, path: &Path) -> MutexGuard<'_, Vec<Open>> {
+        let mut idle = guard(&self.idle);
+        idle.retain(|open| open.path == path && open.is_current());
+        idle
+    }
+
+    /// Takes away what was left behind, if it can be.
+    fn finish(&self, state: State) -> Result<State, Error> {
+        if state.leftovers.is_empty() {
+            return Ok(state);
+        }
+        let counted = self.until_try.fetch_update(Relaxed, Relaxed, |uses| uses.checked_sub(1));
+        if counted.is_ok() {
+            return Ok(state);
+        }
+        let Some(state) = leftovers::finish(&self.folder)? else { return Ok(state) };
+        if !state.leftovers.is_empty() {
+            self.until_try.store(USES_BETWEEN_TRIES, Relaxed);
+        }
+        Ok(state)
     }
 
     fn vault_of(&self, seal: &Seal) -> Result<Arc<Vault>, Error> {

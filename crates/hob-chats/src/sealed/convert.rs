@@ -7,7 +7,7 @@ use super::{Protection, Vault, copy, leftovers};
 use crate::{Chats, Error, file};
 use rusqlite::{Connection, OpenFlags};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A key of one's own and who may take it out.
 struct Sealing {
@@ -59,8 +59,9 @@ impl Chats {
         self.pool().set_vault(None);
     }
 
-    /// Encrypts what is here and will be, and leaves it unlocked. The file that lay open is overwritten. Killed at any moment,
-    /// either the old file counts or the new one, and both are whole.
+    /// Encrypts what is here and will be, and leaves it unlocked. The file that lay open is overwritten; where that cannot be
+    /// done at once, [`Chats::settle`] says so, and later uses try again. Killed at any moment, either the old file counts or
+    /// the new one, and both are whole.
     ///
     /// # Errors
     /// [`Error::IsSealed`], [`Error::Busy`], or a file cannot be read or written; then the old one counts.
@@ -92,7 +93,7 @@ impl Chats {
     pub fn rewrap(&self, secret: &Secret, wrapping: Wrapping) -> Result<(), Error> {
         let folder = self.pool().folder();
         let _alone = file::lock(folder)?;
-        let mut state = leftovers::clear(folder, State::read(folder)?)?;
+        let (mut state, _) = leftovers::clear(folder, State::read(folder)?, None);
         let vault = self.pool().vault();
         let path = || State::path(folder);
         let Some(seal) = &state.seal else { return Err(Error::NotSealed { path: path() }) };
@@ -119,18 +120,30 @@ impl Chats {
         let sealed = state.file.clone();
         // What is listed goes, whether this comes to its end or not.
         let leftovers = [state.leftovers.clone(), vec![sealed]].concat();
-        State { leftovers, ..State::open() }.write(pool.folder())?;
-        leftovers::clear(pool.folder(), State::read(pool.folder())?).map(drop)
+        let is_blotted = State { leftovers, ..State::open() }.replace(pool.folder())?;
+        let (_, left) = leftovers::clear(pool.folder(), State::read(pool.folder())?, None);
+        is_blotted.and(left.map_or(Ok(()), Err))
+    }
+
+    /// What the last change of the key or the file could not take away yet; later uses try again.
+    ///
+    /// # Errors
+    /// The change may not be on the disk: after a power cut the key of before may be wanted again.
+    pub fn settle(&self) -> Result<Vec<PathBuf>, Error> {
+        let folder = self.pool().folder();
+        sync_folder(folder)?;
+        Ok(State::read(folder)?.leftovers.iter().map(|name| folder.join(name)).collect())
     }
 
     fn convert(&self, is_sealed: bool, to: Option<(&Secret, Wrapping)>) -> Result<(), Error> {
         let pool = self.pool();
         let folder = pool.folder();
         let _writers = pool.hold_writers();
-        // A new or an older file gets its form under the same lock.
-        drop(pool.open_for_change()?);
+        // A new or an older file gets its form under the same lock. Closed before another one is open, it would take the
+        // journal away as it is.
+        let opened = pool.open_for_change()?;
         let _alone = file::lock(folder)?;
-        let state = leftovers::clear(folder, State::read(folder)?)?;
+        let (state, _) = leftovers::clear(folder, State::read(folder)?, None);
         match (&state.seal, is_sealed) {
             (None, true) => return Err(Error::NotSealed { path: State::path(folder) }),
             (Some(_), false) => return Err(Error::IsSealed { path: State::path(folder) }),
@@ -139,25 +152,29 @@ impl Chats {
         let to = to.map(|(secret, wrapping)| Sealing::new(secret, wrapping)).transpose()?;
         let name = to.as_ref().map_or(OPEN_FILE.into(), |to| State::sealed_file(to.vault.id));
         let new = folder.join(&name);
-        if new.exists() {
+        if new.exists() || state.leftovers.contains(&name) {
             return Err(Error::InTheWay { path: new });
         }
         // From here on whoever comes after a kill takes the new file away.
-        State { leftovers: vec![name.clone()], ..state.clone() }.write(folder)?;
+        let with = |name: &String| [state.leftovers.clone(), vec![name.clone()]].concat();
+        State { leftovers: with(&name), ..state.clone() }.write(folder)?;
         let written = write(self, &state, &new, to.as_ref().map(|to| &to.vault));
-        let _held = match written {
+        drop(opened);
+        let held = match written {
             Ok(held) => held,
             Err(error) => {
-                let _ = leftovers::clear(folder, State::read(folder)?);
+                let _ = State::read(folder).map(|state| leftovers::clear(folder, state, None));
                 return Err(error);
             }
         };
         let (vault, seal) = to.map_or((None, None), |to| (Some(to.vault), Some(to.seal)));
         // And from here on the old one. Writers who waited see that before they write.
-        State { file: name, seal, leftovers: vec![state.file], ..State::open() }.write(folder)?;
+        State { file: name, seal, leftovers: with(&state.file), ..State::open() }.write(folder)?;
         pool.set_vault(vault);
-        drop(_held);
-        leftovers::clear(folder, State::read(folder)?).map(drop)
+        // No error from here on: whoever hears one must be able to rely on the old file and its key.
+        let lay_open = state.seal.is_none().then_some(held.connection);
+        let _ = State::read(folder).map(|state| leftovers::clear(folder, state, lay_open));
+        Ok(())
     }
 }
 
@@ -175,11 +192,11 @@ fn write(chats: &Chats, state: &State, new: &Path, to: Option<&Vault>) -> Result
     made.map_err(|e| Error::io(new, "sync", e))?;
     copy::check(&held, new, to.map(Vault::vfs))?;
     sync_folder(pool.folder())?;
-    Ok(Held { _connection: held, _vault: vault })
+    Ok(Held { connection: held, _vault: vault })
 }
 
 /// The right to write the old file, until this is dropped.
 struct Held {
-    _connection: Connection,
+    connection: Connection,
     _vault: Option<std::sync::Arc<Vault>>,
 }

@@ -179,8 +179,13 @@ impl State {
         Ok(Self::open())
     }
 
-    /// Writes it: all of it or nothing, and it is on the disk when this returns.
+    /// Writes it: all of it, or nothing and an error. Once it has its name it counts, whatever goes wrong after that.
     pub(crate) fn write(&self, folder: &Path) -> Result<(), Error> {
+        self.replace(folder).map(drop)
+    }
+
+    /// The same; inside is whether it is on the disk and the one before overwritten.
+    pub(crate) fn replace(&self, folder: &Path) -> Result<Result<(), Error>, Error> {
         let path = Self::path(folder);
         let text = serde_json::to_string_pretty(self).expect("texts and numbers have no errors of their own");
         let beside = path.with_extension("key.new");
@@ -191,9 +196,11 @@ impl State {
         written.map_err(|e| Error::io(&beside, "write", e))?;
         let before = OpenOptions::new().write(true).open(&path).ok();
         fs::rename(&beside, &path).map_err(|e| Error::io(&path, "replace", e))?;
-        sync_folder(folder)?;
-        // A key that was wrapped by an old passphrase should not wait for whoever finds that out.
-        before.map_or(Ok(()), |file| blot(file).map_err(|e| Error::io(&path, "overwrite", e)))
+        // Only then: a power cut could bring back the one before, which must be whole. And then at once: a key that was
+        // wrapped by an old passphrase should not wait for whoever finds that out.
+        Ok(sync_folder(folder).and_then(|()| {
+            before.map_or(Ok(()), |file| blot(&file).map_err(|e| Error::io(&path, "overwrite", e)))
+        }))
     }
 
     /// Takes it away, where it says nothing that its absence doesn't.
@@ -207,7 +214,7 @@ impl State {
 }
 
 /// Overwrites a file in its place. Journals of file systems, flash memory and backups may still have what was there.
-pub(crate) fn blot(mut file: File) -> std::io::Result<()> {
+pub(crate) fn blot(mut file: &File) -> std::io::Result<()> {
     static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
     let mut left = file.metadata()?.len();
     while left > 0 {

@@ -13,6 +13,7 @@ mod damage;
 mod exchange;
 mod keep;
 mod kill;
+mod leftovers;
 mod model;
 mod rules;
 mod sealed;

@@ -93,14 +93,37 @@ pub fn encrypt(chats: &Chats, args: &SealArgs) -> anyhow::Result<()> {
         Wrapping::Keyring { .. } => "the keyring of the system opens them".to_owned(),
         Wrapping::File { path } => format!("{} opens them", path.display()),
     };
-    chats.encrypt(&secret, wrapping.clone()).inspect_err(|_| keyring::clear(&wrapping))?;
-    forget_typed()?;
+    chats.encrypt(&secret, wrapping.clone()).inspect_err(|_| forget(chats, &wrapping))?;
     out::text(&format!("the conversations are encrypted now; {told}\n"))?;
+    match chats.settle() {
+        Ok(left) if left.is_empty() => note("the file that lay open was overwritten and removed"),
+        Ok(left) => note(&format!(
+            "not overwritten and removed yet: {}; each later use of the conversations tries that again",
+            left.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+        )),
+        Err(error) => note(&format!("the file that lay open is still there: {error}")),
+    }
+    forget_typed()?;
     note(
-        "the file that lay open was overwritten and removed, and so was the history of the terminal; flash memory, journals \
-         of file systems and backups may still have what was there",
+        "the history of the terminal is overwritten as well; free blocks of the disk, flash memory, journals of file systems \
+         and backups may still have what was there",
     );
     Ok(())
+}
+
+/// Takes a key out of the keyring, if it is sure that nothing is wrapped by it.
+fn forget(chats: &Chats, wrapping: &Wrapping) {
+    if chats.wrapping().is_ok_and(|now| now.as_ref() != Some(wrapping)) {
+        keyring::clear(wrapping);
+    }
+}
+
+/// The same for the key of before, which a power cut could make the one that counts again.
+fn forget_before(chats: &Chats, before: &Wrapping) {
+    match chats.settle() {
+        Ok(_) => forget(chats, before),
+        Err(error) => note(&format!("the key of before is kept: {error}")),
+    }
 }
 
 /// What was typed in earlier sessions lies open as well.
@@ -124,7 +147,7 @@ pub fn decrypt(chats: &Chats) -> anyhow::Result<()> {
     let wrapping = chats.wrapping()?.ok_or_else(not_encrypted)?;
     secret::unlock(chats)?;
     chats.decrypt()?;
-    keyring::clear(&wrapping);
+    forget_before(chats, &wrapping);
     out::text("the conversations are no longer encrypted\n")
 }
 
@@ -133,8 +156,8 @@ pub fn passphrase(chats: &Chats, args: &SealArgs) -> anyhow::Result<()> {
     let before = chats.wrapping()?.ok_or_else(not_encrypted)?;
     secret::unlock(chats)?;
     let (secret, wrapping) = args.secret()?;
-    chats.rewrap(&secret, wrapping.clone()).inspect_err(|_| keyring::clear(&wrapping))?;
-    keyring::clear(&before);
+    chats.rewrap(&secret, wrapping.clone()).inspect_err(|_| forget(chats, &wrapping))?;
+    forget_before(chats, &before);
     let told = match wrapping {
         Wrapping::Passphrase => "another passphrase",
         Wrapping::Keyring { .. } => "a key in the keyring of the system",
@@ -159,10 +182,11 @@ pub fn shred(chats: &Chats, args: &ShredArgs) -> anyhow::Result<()> {
         bail!("nothing was destroyed");
     }
     let wrapping = chats.wrapping()?;
-    chats.shred()?;
+    let shredded = chats.shred();
     if let Some(wrapping) = wrapping {
-        keyring::clear(&wrapping);
+        forget(chats, &wrapping);
     }
+    shredded?;
     out::text("the key is destroyed, and all conversations with it\n")
 }
 

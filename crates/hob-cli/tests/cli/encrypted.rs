@@ -180,6 +180,36 @@ fn a_key_in_the_keyring_opens_them_and_is_never_an_argument() {
     assert!(none.code == Some(1) && none.stderr.contains("keyring"), "{}", none.stderr);
 }
 
+/// The only key must not be thrown away because something went wrong after it began to count.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_key_that_counts_stays_in_the_keyring() {
+    let home = kept("zebrafinch");
+    let home = home.path();
+    let ring = tempfile::tempdir().unwrap();
+    let path = keyring(ring.path());
+    let with = [("PATH", path.as_str())];
+    // Can be neither opened nor overwritten.
+    let stuck = home.join("chats/chats.db-journal");
+    std::os::unix::fs::symlink(&stuck, &stuck).unwrap();
+    let done = hob(home, &with, &["chats", "encrypt", "--keyring"], "");
+    assert!(done.stderr.contains("not overwritten and removed yet: "), "{}", done.stderr);
+    done.ok();
+    assert!(hob(home, &with, &["chats", "list"], "").ok().contains("zebrafinch"));
+    hob(home, &with, &["chats", "passphrase", "--keyring"], "").ok();
+    assert!(hob(home, &with, &["chats", "list"], "").ok().contains("zebrafinch"));
+    let names = files(ring.path()).into_keys();
+    assert_eq!(names.filter(|path| path.to_str().unwrap().contains("key-")).count(), 1);
+
+    // Nothing was changed here, so that the new key is of no use.
+    std::fs::create_dir(home.join("chats/chats.key.new")).unwrap();
+    let refused = hob(home, &with, &["chats", "passphrase", "--keyring"], "");
+    assert!(refused.code == Some(1) && refused.stderr.contains("chats.key.new"), "{}", refused.stderr);
+    let names = files(ring.path()).into_keys();
+    assert_eq!(names.filter(|path| path.to_str().unwrap().contains("key-")).count(), 1);
+    assert!(hob(home, &with, &["chats", "list"], "").ok().contains("zebrafinch"));
+}
+
 /// Types each line once the terminal has shown the words before it, and returns everything that it has shown.
 fn type_when(args: &str, home: &Path, lines: &[(&str, &str)]) -> Option<String> {
     let mut child = on_terminal(args, home)?;
