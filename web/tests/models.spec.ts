@@ -65,7 +65,8 @@ test('a model is looked up, pulled, paused, killed, resumed and chatted with', a
   await accessible(page);
   await found.getByRole('button', { name: 'Get it' }).click();
   const row = page.getByRole('region', { name: 'On their way' }).getByRole('listitem');
-  await expect(row.getByText(/[2-7]\.\d MB of 8\.1 MB \(\d+ %\)/)).toBeVisible();
+  // What a kill leaves are whole pieces, and several are on their way at a time.
+  await expect(row.getByText(/[5-7]\.\d MB of 8\.1 MB \(\d+ %\)/)).toBeVisible();
   await row.getByRole('button', { name: /Pause/ }).click();
   await expect(row.getByText('Paused')).toBeVisible();
   await shot(page, 'models-paused');
