@@ -131,6 +131,11 @@ pub fn new_passphrase() -> anyhow::Result<Secret> {
     if let Some(text) = set(PASSPHRASE) {
         return Ok(Secret::new_passphrase(&text.to_string_lossy())?);
     }
+    if !can_ask() {
+        bail!(
+            "there is no terminal to ask for a passphrase: say with --passphrase-file FILE where it is; nothing was changed"
+        );
+    }
     for _ in 0..TRIES {
         let (first, second) = (line("New passphrase: ")?, line("The same again: ")?);
         if first != second {
@@ -145,9 +150,13 @@ pub fn new_passphrase() -> anyhow::Result<Secret> {
     bail!("no passphrase was set; nothing was changed");
 }
 
+fn can_ask() -> bool {
+    io::stdin().is_terminal() || io::stderr().is_terminal()
+}
+
 /// A line that nobody can read over a shoulder.
 fn line(prompt: &str) -> anyhow::Result<String> {
-    if !io::stdin().is_terminal() && !io::stderr().is_terminal() {
+    if !can_ask() {
         bail!(
             "the conversations are encrypted, and there is no terminal to ask for the passphrase: set {PASSPHRASE_FILE} to a \
              file that holds it"

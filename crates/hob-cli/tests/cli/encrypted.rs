@@ -71,6 +71,8 @@ fn a_passphrase_is_wanted_wherever_conversations_are() {
     let short = hob(home, &[], &["chats", "encrypt", "--passphrase-file", "-"], "short\n");
     assert!(short.code == Some(1) && short.stderr.contains("at least 8"), "{}", short.stderr);
     assert_eq!(holding(home, "zebrafinch").len(), 2);
+    let blind = hob(home, &[], &["chats", "encrypt"], "");
+    assert!(blind.code == Some(1) && blind.stderr.contains("--passphrase-file FILE"), "{}", blind.stderr);
     let done = hob(home, &[], &["chats", "encrypt", "--passphrase-file", "-"], &format!("{PASSPHRASE}\n"));
     assert!(
         done.stderr.contains("cannot be brought back") && done.stderr.contains("backups"),
