@@ -155,6 +155,11 @@ pub(crate) fn no_target(name: &str, known: Vec<String>) -> Error {
 
 /// A file's text, if it is there.
 fn read(path: &Path) -> Result<Option<String>, Error> {
+    read_text(path, FILE_BYTES_MAX)
+}
+
+/// A file of at most `bytes_max`; nothing where there is none.
+pub(crate) fn read_text(path: &Path, bytes_max: u64) -> Result<Option<String>, Error> {
     let io = |source| Error::Io { path: path.to_owned(), doing: "read", source };
     let file = match File::open(path) {
         Ok(file) => file,
@@ -162,16 +167,16 @@ fn read(path: &Path) -> Result<Option<String>, Error> {
         Err(source) => return Err(io(source)),
     };
     let mut text = String::new();
-    file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(io)?;
-    if text.len() as u64 > FILE_BYTES_MAX {
-        let found = format!("longer than {FILE_BYTES_MAX} bytes");
+    file.take(bytes_max + 1).read_to_string(&mut text).map_err(io)?;
+    if text.len() as u64 > bytes_max {
+        let found = format!("longer than {bytes_max} bytes");
         return Err(Error::File { path: path.to_owned(), found });
     }
     Ok(Some(text))
 }
 
 /// Writes a file that appears whole and that nobody else may read.
-fn write(folder: &Path, path: &Path, text: &str) -> Result<(), Error> {
+pub(crate) fn write(folder: &Path, path: &Path, text: &str) -> Result<(), Error> {
     let io = |source| Error::Io { path: path.to_owned(), doing: "write", source };
     fs::create_dir_all(folder).map_err(io)?;
     let mut file = AtomicFile::create_private(path).map_err(|error| io(io::Error::other(error)))?;

@@ -4,6 +4,7 @@ use crate::answer::{Limits, Live, Source};
 use crate::ask::{Sending, caps};
 use crate::book::{Book, Written, no_target};
 use crate::breaker::Breaker;
+use crate::confidence::Known;
 use crate::events::Events;
 use crate::plan::Outgoing;
 use crate::stops::Stops;
@@ -13,7 +14,7 @@ use hob_egress::{Egress, Entry, Hash, Period, Purpose, Response, Secret, Verifie
 use hob_privacy::{Answer, Detector, Draft, Label, Reach, Rules, Terms, clear};
 use hob_router::{Policy, Request, Router, Scorer, Spent};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -55,6 +56,7 @@ struct Inner {
     ready: Mutex<Option<Arc<Ready>>>,
     breakers: Mutex<HashMap<String, Arc<Mutex<Breaker>>>>,
     twice: Arc<Twice>,
+    known: Known,
 }
 
 /// What was made of the user's files.
@@ -86,7 +88,16 @@ impl Cloud {
             ready: Mutex::default(),
             breakers: Mutex::default(),
             twice: Arc::default(),
+            known: Known::default(),
         }))
+    }
+
+    pub(crate) fn known(&self) -> &Known {
+        &self.0.known
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.0.setup.folder
     }
 
     /// Whether anything may leave.
@@ -342,13 +353,18 @@ fn routed(ready: &Ready, wish: &Wish<'_>) -> Result<Told, Error> {
         images: false,
         task: wish.task.clone(),
         local: wish.local,
+        confidence: wish.confidence.clone(),
     };
     let spent = |period| {
         let spent = ready.egress.ledger().spent(None, period).map_err(hob_egress::Error::from)?;
         Ok::<f64, Error>(spent.cost_micro as f64 / 1e6)
     };
     let spent = Spent { day: spent(Period::Day)?, month: spent(Period::Month)? };
-    Ok(Told::routed(&ready.router.decide(&request, spent), label))
+    let decision = match &wish.written {
+        None => ready.router.decide(&request, spent),
+        Some(written) => ready.router.reconsider(&request, spent, written.estimate.clone(), written.tokens),
+    };
+    Ok(Told::routed(&decision, label))
 }
 
 /// Tokens of a question, about.

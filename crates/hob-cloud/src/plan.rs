@@ -5,8 +5,9 @@ use crate::stops::Stops;
 use crate::{Mode, Question, Target};
 use hob_egress::Cap;
 use hob_privacy::{Cleared, Vault};
-use hob_router::{Decision, Label, LocalModel, Route, Zone};
+use hob_router::{Confidence, Decision, Estimate, Label, LocalModel, Route, Zone};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// Who chooses where a question is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +31,10 @@ pub struct Wish<'a> {
     pub is_private: bool,
     /// What the local model can, where that is known.
     pub local: Option<LocalModel>,
+    /// When the local model's answers are right, where that was learned.
+    pub confidence: Option<Arc<Confidence>>,
+    /// What an answer that is being written here is worth.
+    pub written: Option<Doubted>,
     /// What kind of task it is, if anybody said so.
     pub task: Option<String>,
     /// Whether another answer is wanted than the one that was given a moment ago.
@@ -41,8 +46,27 @@ pub struct Wish<'a> {
 impl<'a> Wish<'a> {
     /// A question that the router decides about.
     pub fn new(question: &'a Question, way: Way) -> Self {
-        Self { question, way, is_private: false, local: None, task: None, is_fresh: false, known: None }
+        Self {
+            question,
+            way,
+            is_private: false,
+            local: None,
+            confidence: None,
+            written: None,
+            task: None,
+            is_fresh: false,
+            known: None,
+        }
     }
+}
+
+/// An answer that is being written here.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Doubted {
+    /// What is known of it.
+    pub estimate: Estimate,
+    /// Tokens so far.
+    pub tokens: u64,
 }
 
 /// Where a question is answered and why, for people and programs.

@@ -24,6 +24,16 @@ pub struct Constants {
     pub(crate) schema: &'static str,
 }
 
+/// An answer that a smaller model began, and of which somebody has read what there is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Begun {
+    /// So far.
+    pub text: String,
+}
+
+/// What a model is told that goes on with it, as a string of JSON. Words of this program's own, as [`Constants`] are.
+pub(crate) const GO_ON: &str = r#""The answer above was begun by another assistant and broken off; the reader has seen it. Go on from exactly where it stops and do not repeat any of it. If something in it is wrong, say so first in one sentence, then give the right answer.""#;
+
 /// What is asked of a bigger model.
 #[derive(Clone, Debug, Default)]
 pub struct Question {
@@ -43,6 +53,8 @@ pub struct Question {
     pub top_p: Option<f64>,
     /// Texts that end the answer. They are looked for here: what is hidden in them could not be found elsewhere.
     pub stop: Vec<String>,
+    /// The beginning of the answer, which is gone on with.
+    pub begun: Option<Begun>,
     /// Instructions and a schema of this program's own, in place of those above.
     pub constants: Option<Constants>,
 }
@@ -70,7 +82,8 @@ impl Question {
             }
         }
         let own = self.constants.map_or(0, |own| own.system.len() + own.schema.len());
-        self.messages.iter().chain(&self.tools).chain(&self.schema).map(count).sum::<usize>() + own
+        let begun = self.begun.as_ref().map_or(0, |begun| begun.text.chars().count() + GO_ON.len());
+        self.messages.iter().chain(&self.tools).chain(&self.schema).map(count).sum::<usize>() + own + begun
     }
 
     /// Whether the answer follows a schema.

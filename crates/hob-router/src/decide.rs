@@ -55,6 +55,8 @@ pub enum Why {
     Suffices,
     /// The local answer probably does not suffice.
     Insufficient,
+    /// The local answer, as far as it was written, is probably wrong.
+    Doubt,
     /// A larger model was wanted, and none may be asked.
     Nobody,
 }
@@ -97,6 +99,8 @@ pub enum Bar {
     Calibrated,
     /// The risk that the policy allows, taken from the probability as it is.
     Epsilon,
+    /// The policy's word on answers that are being written.
+    Handover,
 }
 
 /// A policy with what it needs to decide.
@@ -116,8 +120,42 @@ impl Router {
 
     /// Where `request` goes, before anything is computed for it.
     pub fn decide<'a>(&'a self, request: &'a Request<'a>, spent: Spent) -> Decision<'a> {
-        let estimate = self.scorer.estimate(&Features::of(request.prompt()));
-        let needed = self.needed();
+        let (estimate, needed) = match &request.needs.confidence {
+            None => {
+                let estimate = self.scorer.estimate(&Features::of(request.prompt()));
+                (estimate, self.needed(&|share| self.scorer.quantile(share), self.threshold))
+            }
+            // Whoever knows this model's answers knows better.
+            Some(own) => {
+                let threshold = self.policy.risk.map(|risk| own.threshold(&risk));
+                (own.estimate(request.prompt()), self.needed(&|share| own.quantile(share), threshold))
+            }
+        };
+        self.weigh(request, spent, estimate, needed, None)
+    }
+
+    /// Where `request` goes on, when `tokens` of its answer were written here and it is known what they are worth. It stays where
+    /// the policy says nothing about that.
+    pub fn reconsider<'a>(
+        &'a self,
+        request: &'a Request<'a>,
+        spent: Spent,
+        estimate: Estimate,
+        tokens: u64,
+    ) -> Decision<'a> {
+        let below = self.policy.handover.map_or(0.0, |handover| handover.below);
+        let needed = Needed { suffices: below, from: Bar::Handover, guaranteed: false };
+        self.weigh(request, spent, estimate, needed, Some(tokens))
+    }
+
+    fn weigh<'a>(
+        &'a self,
+        request: &'a Request<'a>,
+        spent: Spent,
+        estimate: Estimate,
+        needed: Needed,
+        written: Option<u64>,
+    ) -> Decision<'a> {
         let stay = |why, reason: String, passed_over| Decision {
             route: Route::Local,
             why,
@@ -142,25 +180,12 @@ impl Router {
             (Some((rule, target)), _) => (Why::Rule, format!("rule {:?} sends it to {target:?}", rule.name)),
             (None, Some(cannot)) => (Why::Need, cannot),
             (None, None) if estimate.suffices >= needed.suffices => {
-                let reason = format!(
-                    "the local answer suffices with probability {:.2}, and {:.2} is asked for",
-                    estimate.suffices,
-                    needed.suffices.min(1.0)
-                );
-                return stay(Why::Suffices, reason, Vec::new());
+                return stay(Why::Suffices, judged(request, &estimate, needed, written), Vec::new());
             }
-            (None, None) => (
-                Why::Insufficient,
-                format!(
-                    "the local answer suffices with probability {:.2} only, and {} is asked for",
-                    estimate.suffices,
-                    if needed.suffices > 1.0 {
-                        "more than 1".into()
-                    } else {
-                        format!("{:.2}", needed.suffices)
-                    }
-                ),
-            ),
+            (None, None) => {
+                let why = if written.is_some() { Why::Doubt } else { Why::Insufficient };
+                (why, judged(request, &estimate, needed, written))
+            }
         };
         let (best, passed_over) = self.choose(movable, named.map(|(_, target)| target), spent);
         match best {
@@ -178,14 +203,14 @@ impl Router {
     }
 
     /// What the probability has to reach: the stricter of slider and risk.
-    fn needed(&self) -> Needed {
+    fn needed(&self, quantile: &dyn Fn(f64) -> f64, threshold: Option<Threshold>) -> Needed {
         let quality = match self.policy.quality {
             q if q <= 0.0 => 0.0,
             q if q >= 1.0 => f64::INFINITY,
-            q => self.scorer.quantile(q),
+            q => quantile(q),
         };
         let slider = Needed { suffices: quality, from: Bar::Quality, guaranteed: false };
-        let risk = match (self.policy.risk, self.threshold) {
+        let risk = match (self.policy.risk, threshold) {
             (Some(_), Some(found)) => {
                 Needed { suffices: found.suffices, from: Bar::Calibrated, guaranteed: true }
             }
@@ -280,6 +305,20 @@ impl Router {
             format!("${dollars:.4} on top of ${so_far:.4} is over the budget of ${limit:.4} for {of}")
         })
     }
+}
+
+/// The probability beside what is asked for, in a sentence.
+fn judged(request: &Request<'_>, estimate: &Estimate, needed: Needed, written: Option<u64>) -> String {
+    let start = match written {
+        Some(1) => "after its first token the local answer is right".to_owned(),
+        Some(tokens) => format!("after {tokens} tokens the local answer is right"),
+        None if request.needs.confidence.is_some() => "the local answer is right".to_owned(),
+        None => "the local answer suffices".to_owned(),
+    };
+    let only = if estimate.suffices >= needed.suffices { "" } else { " only" };
+    let bar =
+        if needed.suffices > 1.0 { "more than 1".to_owned() } else { format!("{:.2}", needed.suffices) };
+    format!("{start} with probability {:.2}{only}, and {bar} is asked for", estimate.suffices)
 }
 
 impl Decision<'_> {
@@ -393,10 +432,43 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_that_is_being_written_is_reconsidered() {
+        let request = Request::new("Hello", Label::Open);
+        let said = |right| Estimate {
+            suffices: right,
+            local_right: Some(right),
+            familiar: true,
+            score: 0.0,
+            signals: Vec::new(),
+        };
+        let reconsidered = |router: &Router, request: &Request<'_>, right| {
+            let decision = router.reconsider(request, Spent::default(), said(right), 8);
+            (matches!(decision.route, Route::Escalate(_)), decision.why, decision.reason)
+        };
+        let hands_over = router(|p| p.handover = Some(crate::Handover { below: 0.3, hold: 8 }));
+        let (goes, why, reason) = reconsidered(&hands_over, &request, 0.2);
+        assert!(goes && why == Why::Doubt, "{reason}");
+        let expected =
+            "after 8 tokens the local answer is right with probability 0.20 only, and 0.30 is asked for";
+        assert_eq!(reason, expected);
+        assert_eq!(reconsidered(&hands_over, &request, 0.3).1, Why::Suffices);
+        // Without a word of the policy nothing is handed over, and what is private or kept by a rule never is.
+        assert!(!reconsidered(&router(|_| {}), &request, 0.0).0);
+        assert!(!reconsidered(&hands_over, &Request::new("Hello", Label::Private), 0.0).0);
+        assert!(!reconsidered(&hands_over, &Request::new("Dear diary, hello", Label::Open), 0.0).0);
+        let closed = router(|p| {
+            p.handover = Some(crate::Handover { below: 0.3, hold: 8 });
+            p.allow.clear();
+        });
+        assert_eq!(reconsidered(&closed, &request, 0.1).1, Why::Nobody);
+    }
+
+    #[test]
     fn the_stricter_of_slider_and_risk_counts() {
         let needed = |quality, risk, threshold| {
             let policy = Policy { quality, risk, ..Policy::default() };
-            Router::new(Scorer::built_in(), policy, threshold).needed()
+            let router = Router::new(Scorer::built_in(), policy, threshold);
+            router.decide(&Request::new("Hello", Label::Open), Spent::default()).needed
         };
         let strict = Some(Risk::of(0.01));
         assert_eq!(
@@ -424,7 +496,7 @@ mod tests {
         ) {
             let router = router(|p| { p.quality = quality; p.budget = Default::default(); });
             let mut request = Request::new(&text, Label::Private);
-            request.needs = crate::Needs { tokens, tools, images, task: law.then(|| "law".into()), local: None };
+            request.needs = crate::Needs { tokens, tools, images, task: law.then(|| "law".into()), ..Default::default() };
             prop_assert!(request.movable().is_none());
             let decision = router.decide(&request, Spent::default());
             prop_assert!(matches!(decision.route, Route::Local));

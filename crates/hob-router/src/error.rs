@@ -41,6 +41,21 @@ pub enum Error {
     /// A file that is no router.
     #[error("expected a router of this version, found something else or a part of one")]
     NoRouter,
+    /// A file that says nothing of a model's answers.
+    #[error("expected what `hob route calibrate` wrote, found a problem: {0}")]
+    NoConfidence(String),
+    /// Answers nearly all of which are right, or nearly none.
+    #[error(
+        "expected at least {least} right and {least} wrong answers to learn from, found {right} right ones of {of}"
+    )]
+    OneSided {
+        /// How many are needed of each.
+        least: usize,
+        /// Right ones.
+        right: usize,
+        /// All of them.
+        of: usize,
+    },
     /// Too little to learn from.
     #[error("expected at least {least} outcomes to learn from, found {found}")]
     TooFew {

@@ -5,18 +5,26 @@
 //! which there is no [`Escalation`]. [`evaluate`] measures routers on recorded outcomes, [`threshold`] finds how
 //! much may stay local within a risk.
 
+mod confidence;
+mod course;
 mod decide;
 mod error;
 mod evaluate;
 mod features;
 mod forest;
+mod logistic;
 mod metric;
 mod outcomes;
 mod policy;
 mod request;
 mod risk;
 mod scorer;
+mod vector;
 
+pub use confidence::{
+    Confidence, EXAMPLES_MAX, Example, Judged, Line, Report as ConfidenceReport, STAGES, Stage, Watch,
+};
+pub use course::{Course, LIKELIEST_TOKENS, SIGNAL_COUNT, SIGNALS};
 pub use decide::{Bar, Decision, Escalation, Needed, Route, Router, Why};
 pub use error::Error;
 pub use evaluate::published::{PUBLISHED, Published};
@@ -28,7 +36,8 @@ pub use metric::{
     Figures, Measured, Outcome, Point, Resamples, THRESHOLDS, curve, figures, interval, lead, measure, ranked,
 };
 pub use outcomes::Row;
-pub use policy::{Budget, LocalModel, Policy, Privacy, Rule, Target, Then, Zone};
+pub use policy::{Budget, Handover, LocalModel, Policy, Privacy, Rule, Target, Then, Zone};
 pub use request::{Label, Movable, Needs, Request, Spent};
 pub use risk::{Loss, Risk, Threshold, Trial, threshold, upper_bound};
 pub use scorer::{Estimate, Lesson, SIGNS, Scale, Scorer, Signal, hash};
+pub use vector::WordVector;

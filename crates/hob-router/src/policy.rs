@@ -96,6 +96,25 @@ pub struct Budget {
     pub month: Option<f64>,
 }
 
+/// When an answer that is written here goes to a larger model. It takes a local model whose answers are known
+/// ([`Confidence`](crate::Confidence)).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Handover {
+    /// As soon as it is right with less than this probability.
+    pub below: f64,
+    /// Tokens that are written before the reader sees the first, so that a larger model may answer as if nothing had been.
+    #[serde(default = "hold")]
+    pub hold: u64,
+}
+
+fn hold() -> u64 {
+    8
+}
+
+/// Most of them: whoever reads waits for them.
+const HOLD_MAX: u64 = 256;
+
 /// What happens to what is private in a request that may leave.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -187,6 +206,8 @@ pub struct Policy {
     pub answer_tokens: u64,
     /// A share of bad local answers that is not exceeded.
     pub risk: Option<Risk>,
+    /// When an answer that is written here goes to a larger model after all; never, where nothing is said.
+    pub handover: Option<Handover>,
     /// What may be spent.
     #[serde(default)]
     pub budget: Budget,
@@ -220,6 +241,7 @@ impl Default for Policy {
             quality: quality(),
             answer_tokens: answer_tokens(),
             risk: None,
+            handover: None,
             budget: Budget::default(),
             local: LocalModel::default(),
             privacy: Privacy::default(),
@@ -254,6 +276,10 @@ impl Policy {
     fn check(&self) -> Result<(), Error> {
         within("quality", self.quality, 0.0, 1.0)?;
         self.risk.map_or(Ok(()), |risk| risk.check())?;
+        if let Some(handover) = &self.handover {
+            within("handover.below", handover.below, 0.0, 1.0)?;
+            within("handover.hold", handover.hold as f64, 1.0, HOLD_MAX as f64)?;
+        }
         let (dollars, tokens) = (1e9, 1e9);
         let budget = &self.budget;
         let limits =
@@ -309,6 +335,8 @@ mod tests {
             ("quality = nan", "quality: expected a number from 0 to 1, found NaN"),
             ("[risk]\nepsilon = -0.1", "risk.epsilon: expected"),
             ("[budget]\nday = -1.0", "budget.day: expected"),
+            ("[handover]\nbelow = 1.5", "handover.below: expected a number from 0 to 1, found 1.5"),
+            ("[handover]\nbelow = 0.5\nhold = 0", "handover.hold: expected a number from 1 to 256, found 0"),
             ("alow = [\"cloud\"]", "unknown field `alow`"),
             ("allow = [\"moon\"]", "unknown variant `moon`"),
             ("[[rule]]\nname = \"all\"\nthen = \"stay\"", "rule \"all\" has no condition"),

@@ -3,8 +3,10 @@
 //! An [`Escalation`](crate::Escalation) can only be made from a [`Movable`], and a `Movable` only from a request that is not private.
 //! Both have private fields: no score, rule or policy, and no code outside of this crate, finds a way round that.
 
+use crate::confidence::Confidence;
 use crate::policy::LocalModel;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Whether a request may ever leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +31,8 @@ pub struct Needs {
     pub task: Option<String>,
     /// What the local model can, where that is known better than the policy says it.
     pub local: Option<LocalModel>,
+    /// When the local model's answers are right, where that was learned.
+    pub confidence: Option<Arc<Confidence>>,
 }
 
 /// Dollars spent so far.

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::features::{COUNT, Features, NAMES};
 use crate::forest::Forest;
 use hob_base::Random;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// First bytes of a file.
 const MAGIC: &[u8; 8] = b"hobrou01";
@@ -42,7 +42,7 @@ pub struct Lesson {
 }
 
 /// What signs are measured with: mean and standard deviation of each over some prompts, whose outcomes nobody looks at.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scale {
     mean: [f64; SIGNS.len()],
     deviation: [f64; SIGNS.len()],
@@ -118,7 +118,7 @@ fn signs(features: &Features) -> [f64; SIGNS.len()] {
 }
 
 /// Mean and standard deviation, the latter never 0.
-fn moments(values: impl Iterator<Item = f64> + Clone) -> [f64; 2] {
+pub(crate) fn moments(values: impl Iterator<Item = f64> + Clone) -> [f64; 2] {
     let n = values.clone().count().max(1) as f64;
     let mean = values.clone().sum::<f64>() / n;
     let variance = values.map(|v| (v - mean).powi(2)).sum::<f64>() / n;
@@ -295,29 +295,16 @@ fn gap(forest: &Forest, features: &Features) -> f64 {
     larger - local
 }
 
-/// Steepness `a` and place `b` of 1 / (1 + exp(a x + b)), fitted by Newton's steps to what came true. Targets are drawn in a little,
-/// as Platt did, so that few outcomes give no certainty. The curve never turns round.
+/// Steepness `a` and place `b` of 1 / (1 + exp(a x + b)), fitted to what came true. Targets are drawn in a little, as Platt did, so
+/// that few outcomes give no certainty. The curve never turns round.
 fn logistic(scored: &[(f64, bool)]) -> [f64; 2] {
     let yes = scored.iter().filter(|(_, is)| *is).count() as f64;
     let no = scored.len() as f64 - yes;
-    let targets = [1.0 / (no + 2.0), (yes + 1.0) / (yes + 2.0)];
-    let (mut a, mut b) = (0.1f64, ((no + 1.0) / (yes + 1.0)).ln());
-    for _ in 0..50 {
-        let (mut g, mut h) = ([0.0; 2], [1e-6, 0.0, 1e-6]);
-        for (x, is) in scored {
-            let p = 1.0 / (1.0 + (a * x + b).exp());
-            let (off, w) = (targets[usize::from(*is)] - p, p * (1.0 - p));
-            g[0] += off * x;
-            g[1] += off;
-            h[0] += w * x * x;
-            h[1] += w * x;
-            h[2] += w;
-        }
-        let det = h[0] * h[2] - h[1] * h[1];
-        a -= (h[2] * g[0] - h[1] * g[1]) / det;
-        b -= (h[0] * g[1] - h[1] * g[0]) / det;
-    }
-    if a.is_finite() && b.is_finite() { [a.max(0.01), b] } else { [0.01, (no.max(1.0) / yes.max(1.0)).ln()] }
+    let ends = [1.0 / (no + 2.0), (yes + 1.0) / (yes + 2.0)];
+    let (rows, targets): (Vec<Vec<f64>>, Vec<f64>) =
+        scored.iter().map(|(x, is)| (vec![*x], ends[usize::from(*is)])).unzip();
+    let fitted = crate::logistic::fit(&rows, &targets, 1e-6);
+    [(-fitted[0]).max(0.01), -fitted[1]]
 }
 
 /// A number for a prompt (FNV-1a), to know again what was learned from without keeping it.

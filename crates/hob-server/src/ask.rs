@@ -42,6 +42,8 @@ pub struct Ask {
     pub may_drop: bool,
     /// What it says about models elsewhere.
     pub leave: Leave,
+    /// Whether the answer is read while it is written.
+    pub is_streamed: bool,
 }
 
 /// What a request says about models elsewhere.
@@ -96,6 +98,7 @@ impl Ask {
             context: None,
             may_drop: false,
             leave: Leave::default(),
+            is_streamed: false,
         }
     }
 }
@@ -293,6 +296,7 @@ pub async fn begin(app: &App, mut ask: Ask) -> Result<Running, Problem> {
     app.visit.check_budget()?;
     match elsewhere::go(app, &mut ask).await? {
         Went::There(running) => Ok(*running),
+        Went::Watched(watched) => watched.begin(app, ask).await,
         Went::Here => begin_here(app, ask).await,
     }
 }

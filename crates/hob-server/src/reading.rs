@@ -97,6 +97,7 @@ pub fn extensions(fields: &Fields<'_>, ask: &mut Ask) -> Result<(), Problem> {
             task: leave.text("task")?.map(str::to_owned),
         };
     }
+    ask.is_streamed = fields.flag("stream")?.unwrap_or(ask.is_streamed);
     ask.may_drop |= fields.flag("truncate")?.unwrap_or(false) || fields.flag("shift")?.unwrap_or(false);
     keep_alive(fields, ask)
 }

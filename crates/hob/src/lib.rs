@@ -36,6 +36,7 @@ mod describe;
 mod directory;
 mod draft;
 mod error;
+mod fingerprint;
 mod model;
 mod options;
 mod prompt;

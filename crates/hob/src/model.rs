@@ -160,6 +160,12 @@ impl LanguageModel {
         &self.shared.files
     }
 
+    /// What tells these weights from all others, in hexadecimal: the same for the same weights in whatever place, another one for
+    /// weights that were trained or quantised anew.
+    pub fn fingerprint(&self) -> String {
+        crate::fingerprint::fingerprint(&self.shared.files)
+    }
+
     /// What the publisher recommends for drawing tokens.
     pub fn recommended_sampling(&self) -> &SamplerConfig {
         &self.shared.sampling

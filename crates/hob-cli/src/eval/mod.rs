@@ -3,8 +3,8 @@
 mod flips;
 mod kl;
 mod perplexity;
-mod rows;
-mod tasks;
+pub mod rows;
+pub mod tasks;
 
 pub use flips::{Flip, Flips};
 

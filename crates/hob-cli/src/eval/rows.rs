@@ -25,7 +25,12 @@ pub enum Question {
 /// What an assistant should come up with.
 pub enum Expected {
     Text(String),
-    Call { name: String, arguments: Value },
+    /// One of these somewhere in what it says; a number as the last one.
+    Short(Vec<String>),
+    Call {
+        name: String,
+        arguments: Value,
+    },
 }
 
 #[derive(Deserialize)]
@@ -34,7 +39,8 @@ struct Fields {
     bad: Option<String>,
     question: Option<String>,
     choices: Option<Vec<String>>,
-    answer: Option<usize>,
+    answer: Option<Value>,
+    prompt: Option<String>,
     messages: Option<Vec<Value>>,
     #[serde(default)]
     tools: Option<Vec<Value>>,
@@ -66,18 +72,64 @@ fn row(line: u64, text: &str, by: Option<&str>) -> anyhow::Result<Option<Row>> {
     let (kind, question) = match serde_json::from_value(value)? {
         Fields { good: Some(good), bad: Some(bad), .. } => ("pairs", Question::Pair { good, bad }),
         Fields { question: Some(question), choices: Some(choices), answer: Some(answer), .. } => {
-            if answer >= choices.len() {
+            let number = answer.as_u64().and_then(|number| usize::try_from(number).ok());
+            let Some(answer) = number.filter(|number| *number < choices.len()) else {
                 return Err(anyhow!("expected an answer below {}, found {answer}", choices.len()));
-            }
+            };
             ("choices", Question::Choice { question, choices, answer })
+        }
+        Fields { prompt: Some(prompt), answer: Some(answer), .. } => {
+            let expected = Expected::Short(short(&answer)?);
+            let messages = vec![json!({"role": "user", "content": prompt})];
+            ("short answers", Question::Chat { messages, tools: Vec::new(), expected })
         }
         Fields { messages: Some(messages), tools, .. } => {
             let Some((kind, question)) = chat(messages, tools.unwrap_or_default()) else { return Ok(None) };
             (kind, question)
         }
-        _ => return Err(anyhow!("expected good and bad, question, choices and answer, or messages")),
+        _ => {
+            return Err(anyhow!(
+                "expected good and bad, question, choices and answer, prompt and answer, or messages"
+            ));
+        }
     };
     Ok(Some(Row { line, group: group.unwrap_or_else(|| kind.to_owned()), question }))
+}
+
+/// The answers that count as right.
+fn short(answer: &Value) -> anyhow::Result<Vec<String>> {
+    let one = |value: &Value| match value {
+        Value::String(text) if words(text).next().is_some() => Ok(text.clone()),
+        Value::Number(number) => Ok(number.to_string()),
+        other => Err(anyhow!("expected an answer with words or a number, found {other}")),
+    };
+    match answer {
+        Value::Array(all) if !all.is_empty() => all.iter().map(one).collect(),
+        other => Ok(vec![one(other)?]),
+    }
+}
+
+/// The words of a text in small letters; a number is one, without what groups its digits.
+fn words(text: &str) -> impl Iterator<Item = String> {
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '.' | ',' | '-');
+    let clean = |word: &str| {
+        let word = word.trim_matches(['.', ',']).trim_end_matches('-');
+        let digits: String = word.chars().filter(|c| *c != ',').collect();
+        if digits.parse::<f64>().is_ok() { digits } else { word.trim_matches('-').to_lowercase() }
+    };
+    text.split(move |c| !is_part(c)).map(clean).filter(|word| !word.is_empty())
+}
+
+/// Whether `said` gives the answer `right`: its words in their order, or its number as the last one.
+fn says(said: &str, right: &str) -> bool {
+    let (said, right): (Vec<String>, Vec<String>) = (words(said).collect(), words(right).collect());
+    if let [only] = right.as_slice()
+        && let Ok(number) = only.parse::<f64>()
+    {
+        let last = said.iter().rev().find_map(|word| word.parse::<f64>().ok());
+        return last.is_some_and(|last| (last - number).abs() <= 1e-9 * number.abs().max(1.0));
+    }
+    said.windows(right.len()).any(|words| words == right)
 }
 
 fn chat(mut messages: Vec<Value>, tools: Vec<Value>) -> Option<(&'static str, Question)> {
@@ -112,6 +164,7 @@ fn parsed(arguments: &Value) -> Value {
 pub fn is_right(expected: &Expected, text: &str) -> bool {
     match expected {
         Expected::Text(right) => right.trim() == text.trim(),
+        Expected::Short(any) => any.iter().any(|right| says(text, right)),
         Expected::Call { name, arguments } => {
             let call = first_object(text).unwrap_or_default();
             let given = if call["arguments"].is_null() { &call["parameters"] } else { &call["arguments"] };
@@ -149,6 +202,29 @@ mod tests {
         };
         assert_eq!(by("term").unwrap(), "x");
         assert!(by("uid").is_err());
+    }
+
+    #[test]
+    fn short_answers_are_found_in_what_is_said() {
+        for (said, right, is) in [
+            ("The capital is Paris.", "paris", true),
+            ("Parisian food", "paris", false),
+            ("It is New  York, of course", "New York", true),
+            ("York New", "New York", false),
+            ("18 + 1,232 makes $1,250.", "1250", true),
+            ("1250 less 3 is 1247", "1250", false),
+            ("about -3.5 degrees", "-3.50", true),
+            ("A", "a", true),
+            ("", "a", false),
+        ] {
+            assert_eq!(says(said, right), is, "{said:?} {right:?}");
+        }
+        let of = |text: &str| row(1, text, None).map(|row| row.unwrap().group).map_err(|e| e.to_string());
+        assert_eq!(of(r#"{"prompt": "a", "answer": "b"}"#), Ok("short answers".into()));
+        assert_eq!(of(r#"{"prompt": "a", "answer": ["b", 7]}"#), Ok("short answers".into()));
+        for text in [r#"{"prompt": "a", "answer": "?!"}"#, r#"{"prompt": "a", "answer": []}"#] {
+            assert!(of(text).unwrap_err().contains("with words or a number"), "{text}");
+        }
     }
 
     #[test]

@@ -7,10 +7,10 @@ use crate::out;
 use crate::progress::Progress;
 use anyhow::{Context, bail};
 use clap::Args;
-use hob::{AnswerOptions, Chat, ChatOptions, EncodeOptions, LanguageModel, SamplerConfig};
+use hob::{AnswerOptions, Chat, ChatOptions, EncodeOptions, LanguageModel, Reply, SamplerConfig};
 use hob_eval::{Accuracy, Paired};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +21,8 @@ Each line of the file is one question, of one of these kinds:
   {\"good\": \"He runs.\", \"bad\": \"He run.\"}       the model must find the good text more probable
   {\"question\": \"2 + 2 =\", \"choices\": [\" 3\", \" 4\"], \"answer\": 1}
                                                the most probable continuation must be the right one
+  {\"prompt\": \"2 + 2?\", \"answer\": \"4\"}         what the assistant says must have the answer in it, a number as its last
+                                               one; several right answers stand in a list
   {\"messages\": [...], \"tools\": [...]}          a conversation; the assistant's first call of a tool, or its last
                                                message where it calls none, must come out word for word")]
 pub struct TasksArgs {
@@ -80,7 +82,7 @@ pub fn run(args: &TasksArgs) -> anyhow::Result<()> {
 }
 
 /// At most `limit` of `rows`, spread evenly.
-fn some(rows: Vec<Row>, limit: Option<u64>) -> Vec<Row> {
+pub fn some(rows: Vec<Row>, limit: Option<u64>) -> Vec<Row> {
     let count = limit.map_or(rows.len(), |limit| rows.len().min(limit as usize));
     let all = rows.len();
     let kept: Vec<usize> = (0..count).map(|i| i * all / count).collect();
@@ -137,16 +139,8 @@ impl Asked {
                 Ok((best == Some(*answer), false))
             }
             Question::Chat { messages, tools, expected } => {
-                let mut chat: Chat = self.model.chat(ChatOptions::default());
-                chat.set_messages(messages.clone());
-                chat.set_tools((!tools.is_empty()).then(|| tools.clone()));
-                let mut options = AnswerOptions {
-                    sampler: Some(SamplerConfig::greedy()),
-                    max_tokens: Some(args.max_tokens.into()),
-                    ..AnswerOptions::default()
-                };
-                let loses = chat.loses_tool_calls();
-                let reply = chat.answer(&mut options)?.finish()?;
+                let sampler = SamplerConfig::greedy();
+                let (reply, loses) = replied(&self.model, messages, tools, sampler, args.max_tokens)?;
                 Ok((is_right(expected, &reply.text), loses))
             }
         }
@@ -170,6 +164,26 @@ impl Asked {
         let engine = self.model.engine();
         Ok(hob_eval::nll(engine.model(), engine.cpu(), engine.config().kv, &ids, known)?)
     }
+}
+
+/// What a model answers to a conversation, and whether its template keeps calls of tools from it.
+pub fn replied(
+    model: &LanguageModel,
+    messages: &[Value],
+    tools: &[Value],
+    sampler: SamplerConfig,
+    max_tokens: u16,
+) -> anyhow::Result<(Reply, bool)> {
+    let mut chat: Chat = model.chat(ChatOptions::default());
+    chat.set_messages(messages.to_vec());
+    chat.set_tools((!tools.is_empty()).then(|| tools.to_vec()));
+    let mut options = AnswerOptions {
+        sampler: Some(sampler),
+        max_tokens: Some(max_tokens.into()),
+        ..AnswerOptions::default()
+    };
+    let loses = chat.loses_tool_calls();
+    Ok((chat.answer(&mut options)?.finish()?, loses))
 }
 
 fn report(rows: &[Row], first: &[bool], second: Option<&[bool]>) -> Report {

@@ -1,6 +1,8 @@
 //! `hob route explain`: a decision with its reasons.
 
 use super::rows;
+use super::written::Known;
+use crate::open::RunArgs;
 use crate::{cloud, fail, input, out, platform};
 use anyhow::Context;
 use clap::Args;
@@ -9,6 +11,7 @@ use hob_router::{
 };
 use std::fmt::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// A policy for `--help`.
 pub const POLICY_HELP: &str = r#"Nothing is sent. Without --policy it is policy.toml in the data folder that is followed, with the targets that `hob cloud list`
@@ -16,6 +19,8 @@ shows. A policy is a TOML file; all of it may be left out, and then everything s
   allow = ["organisation", "cloud"]    # places that may be asked
   quality = 0.3                        # 0 spends nothing, 1 asks for the best; about the share that goes to larger models
   risk = { epsilon = 0.1 }             # at most a tenth of the local answers worse than the larger model's
+  handover = { below = 0.3, hold = 8 } # an answer that is right with less than this probability goes to a larger model while it
+                                       # is written; 8 tokens are written before the first is shown (`hob route calibrate` first)
   budget = { request = 0.05, day = 1.0, month = 10.0 }     # dollars
   local = { context = 8192, tools = true, images = false } # what the local model can
   privacy = { otherwise = "redact", labels = { SECRET = "block" }, words = ["Falcon"] } # redact, allow, ask or block; own words
@@ -62,9 +67,18 @@ pub struct ExplainArgs {
     /// Recorded outcomes of your two models (see `hob route eval`), with which the policy's risk is kept
     #[arg(long, value_name = "FILE")]
     pub outcomes: Option<PathBuf>,
+    /// The model of this machine that would answer; when it is right has to be known (`hob route calibrate`)
+    #[arg(long, value_name = "MODEL")]
+    pub model: Option<PathBuf>,
+    /// Let it answer, and judge the answer while it is written
+    #[arg(long, requires = "model")]
+    pub answer: bool,
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
+    /// How models run.
+    #[command(flatten)]
+    pub run: RunArgs,
 }
 
 fn parse_dollars(text: &str) -> Result<f64, String> {
@@ -88,13 +102,28 @@ pub fn run(args: &ExplainArgs) -> anyhow::Result<()> {
     let label = if args.private { Label::Private } else { Label::Open };
     let mut request = Request::new(&prompt, label);
     let (tools, images, task) = (args.tools, args.images, args.task.clone());
-    request.needs = Needs { tokens: args.tokens, tools, images, task, local: None };
+    request.needs = Needs { tokens: args.tokens, tools, images, task, ..Needs::default() };
+    let known = args.model.as_deref().map(|path| Known::of(path, &args.run)).transpose()?;
+    request.needs.confidence = known.as_ref().map(|known| Arc::clone(&known.confidence));
     let router = Router::new(scorer, policy, kept);
-    let decision = router.decide(&request, Spent { day: args.spent_today, month: args.spent_month });
+    let spent = Spent { day: args.spent_today, month: args.spent_month };
+    let decision = router.decide(&request, spent);
+    let written = match known.filter(|_| args.answer) {
+        Some(known) => Some(known.written(&router, &request, spent)?),
+        None => None,
+    };
     if args.json {
-        return out::json(&decision.to_json(label));
+        let mut whole = decision.to_json(label);
+        if let Some(written) = written {
+            whole["written"] = written.to_json(label);
+        }
+        return out::json(&whole);
     }
-    out::text(&described(&decision)?)
+    let mut text = described(&decision, request.needs.confidence.is_some())?;
+    if let Some(written) = written {
+        text += &written.described()?;
+    }
+    out::text(&text)
 }
 
 /// The threshold that keeps the policy's risk, if there are outcomes to find it with.
@@ -109,7 +138,7 @@ fn limit(args: &ExplainArgs, policy: &Policy, scorer: &Scorer) -> anyhow::Result
     Ok(Some(threshold(&trials, risk)))
 }
 
-fn described(decision: &Decision<'_>) -> anyhow::Result<String> {
+fn described(decision: &Decision<'_>, known: bool) -> anyhow::Result<String> {
     let mut text = String::new();
     match &decision.route {
         Route::Local => writeln!(text, "stays on this machine: {}", decision.reason)?,
@@ -124,13 +153,15 @@ fn described(decision: &Decision<'_>) -> anyhow::Result<String> {
         writeln!(text, "not {}: {why}", out::harmless(name))?;
     }
     let estimate = &decision.estimate;
-    writeln!(text, "\nthe local answer suffices with probability {:.2}", estimate.suffices)?;
-    if let Some(right) = estimate.local_right {
+    let what = if known { "is right" } else { "suffices" };
+    writeln!(text, "\nthe local answer {what} with probability {:.2}", estimate.suffices)?;
+    if let Some(right) = estimate.local_right.filter(|_| !known) {
         writeln!(text, "it is right with probability {right:.2}")?;
     }
     let asked = match decision.needed.from {
         Bar::Quality => "from the slider between quality and cost",
         Bar::Calibrated => "from recorded outcomes, for the risk of the policy",
+        Bar::Handover => "from the policy's handover",
         Bar::Epsilon => "for the risk of the policy; without --outcomes that is no guarantee",
     };
     if decision.needed.suffices > 1.0 {

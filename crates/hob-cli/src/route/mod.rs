@@ -1,7 +1,9 @@
 //! `hob route`: whether the local answer suffices, and where a request would go. Nothing is sent.
 
+mod calibrate;
 mod evaluate;
 mod explain;
+mod written;
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
@@ -14,6 +16,9 @@ pub enum Route {
     /// Say where a request would go under a policy, with every signal that speaks for it
     #[command(after_help = explain::POLICY_HELP)]
     Explain(explain::ExplainArgs),
+    /// Learn from questions with known answers when a model of this machine is right
+    #[command(after_help = calibrate::FILE_HELP)]
+    Calibrate(calibrate::CalibrateArgs),
     /// Measure the router on recorded outcomes of two models
     #[command(after_help = evaluate::FILE_HELP)]
     Eval(evaluate::EvalArgs),
@@ -23,6 +28,7 @@ pub enum Route {
 pub fn run(what: &Route) -> anyhow::Result<()> {
     match what {
         Route::Explain(args) => explain::run(args),
+        Route::Calibrate(args) => calibrate::run(args),
         Route::Eval(args) => evaluate::run(args),
     }
 }

@@ -24,7 +24,7 @@ const INSIDE: &[(&str, &str)] = &[
     ("key", "add list rm"),
     ("privacy", "find hide restore preview seal records"),
     ("privacy ledger", "show verify export"),
-    ("route", "explain eval"),
+    ("route", "explain calibrate eval"),
     ("service", "install uninstall status"),
 ];
 

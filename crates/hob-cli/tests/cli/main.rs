@@ -65,7 +65,17 @@ pub fn program() -> Command {
 
 /// Runs the program with `args` and `stdin`.
 pub fn hob<S: AsRef<std::ffi::OsStr>>(args: &[S], stdin: &[u8]) -> Run {
+    run(program(), args, stdin)
+}
+
+/// The same with this data folder.
+pub fn hob_at<S: AsRef<std::ffi::OsStr>>(home: &std::path::Path, args: &[S]) -> Run {
     let mut command = program();
+    command.env("HOB_HOME", home);
+    run(command, args, b"")
+}
+
+fn run<S: AsRef<std::ffi::OsStr>>(mut command: Command, args: &[S], stdin: &[u8]) -> Run {
     command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     // A program that fails early does not read.

@@ -1,6 +1,6 @@
 //! Decisions are explained and routers measured, from files and pipes; mistakes are named.
 
-use crate::hob;
+use crate::{hob, hob_at};
 
 const POLICY: &str = "allow = [\"cloud\"]\nquality = 1.0\n[[rule]]\nname = \"diary\"\ncontains = [\"dear diary\"]\nthen = \"stay\"\n\
 [[target]]\nname = \"big\"\nzone = \"cloud\"\ninput_price = 2.5\noutput_price = 10.0\ncontext = 128000\n";
@@ -96,4 +96,100 @@ fn a_router_is_measured_beside_what_is_no_achievement() {
     std::fs::write(&same, outcomes(10).replace("false", "true")).unwrap();
     let text = hob(&["route", "eval", &same, "--resamples", "20"], b"").ok();
     assert!(text.contains("there is no gap to close"), "{text}");
+}
+
+/// Sentences with a question about them; the built-in model answers some of them rightly.
+fn questions() -> String {
+    let mut lines = String::new();
+    for who in ["Maria", "Tom", "Anna", "Peter", "Lucy"] {
+        for what in ["car", "hat", "boat", "door"] {
+            for colour in ["red", "blue", "green", "yellow", "black", "white"] {
+                let prompt = format!("{who} has a {colour} {what}. What colour is the {what}?");
+                lines += &format!("{{\"prompt\": \"{prompt}\", \"answer\": \"{colour}\"}}\n");
+            }
+        }
+    }
+    lines
+}
+
+#[test]
+fn when_a_model_is_right_is_learned_and_judges_answers_while_they_are_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str, text: &str| {
+        let path = folder.path().join(name).display().to_string();
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let (file, home) = (at("questions.jsonl", &questions()), folder.path().join("home"));
+    let run = |args: &[&str]| hob_at(&home, args);
+    let dry = run(&["route", "calibrate", "ember", "--file", &file, "--dry-run", "--json"]).json();
+    assert_eq!((&dry["examples"], &dry["path"]), (&120.into(), &serde_json::Value::Null));
+    let prompt = "Lucy has a yellow boat. What colour is the boat?";
+    let unknown = run(&["route", "explain", prompt, "--model", "ember"]);
+    assert!(unknown.stderr.contains("hob route calibrate ember --file QUESTIONS"), "{}", unknown.stderr);
+
+    let report = run(&["route", "calibrate", "ember", "--file", &file, "--json"]).json();
+    let stages = report["stages"].as_array().unwrap();
+    let auroc = |at: usize| stages[at]["auroc"].as_f64().unwrap();
+    assert_eq!((&stages[0]["stage"], &stages[stages.len() - 1]["stage"]), (&"before".into(), &"end".into()));
+    // Its own doubt tells more than the question does, and that more than its length.
+    assert!(auroc(stages.len() - 1) > auroc(0) && auroc(0) > report["length"].as_f64().unwrap(), "{report}");
+    let kept: Vec<f64> =
+        report["table"].as_array().unwrap().iter().filter_map(|line| line["kept_right"].as_f64()).collect();
+    assert!(kept[4] > report["right"].as_f64().unwrap() + 0.2, "{report}");
+
+    let policy = at(
+        "policy.toml",
+        &format!("handover = {{ below = 0.99 }}\n{}", POLICY.replace("1.0\n[[rule", "0.0\n[[rule")),
+    );
+    let explained =
+        run(&["route", "explain", prompt, "--model", "ember", "--policy", &policy, "--answer", "--json"])
+            .json();
+    assert_eq!((&explained["decision"], &explained["why"]), (&"local".into(), &"suffices".into()));
+    let written = explained["written"]["stages"].as_array().unwrap();
+    assert_eq!((&written[0]["tokens"], &written[0]["needed_from"]), (&1.into(), &"handover".into()));
+    assert!(
+        written.iter().any(|stage| stage["why"] == "doubt" && stage["target"]["name"] == "big"),
+        "{explained}"
+    );
+    let private =
+        run(&["route", "explain", prompt, "--model", "ember", "--policy", &policy, "--answer", "--private"])
+            .ok();
+    assert!(private.contains("the answer here: ") && !private.contains("would go"), "{private}");
+
+    let silent = at("none.toml", POLICY);
+    let found = run(&["route", "explain", "Hi", "--model", "ember", "--policy", &silent, "--answer"]);
+    assert!(found.stderr.contains("handover = { below = 0.3 }"), "{}", found.stderr);
+    // A file that was changed is named, and nothing is made of it.
+    let known = std::fs::read_dir(home.join("confidence")).unwrap().next().unwrap().unwrap().path();
+    std::fs::write(&known, "{}").unwrap();
+    let broken = run(&["route", "explain", prompt, "--model", "ember"]);
+    assert!(
+        broken.code == Some(1) && broken.stderr.contains("what `hob route calibrate` wrote"),
+        "{}",
+        broken.stderr
+    );
+}
+
+#[test]
+fn what_nothing_can_be_learned_from_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str, text: &str| {
+        let path = folder.path().join(name).display().to_string();
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let home = folder.path().join("home");
+    let run = |args: &[&str]| hob_at(&home, args);
+    let pairs = at("pairs.jsonl", "{\"good\": \"He runs.\", \"bad\": \"He run.\"}\n");
+    let few = at("few.jsonl", &questions().lines().take(9).collect::<Vec<_>>().join("\n"));
+    for (args, code, expected) in [
+        (&["calibrate", "ember", "--file", &pairs][..], 2, "give prompts with answers"),
+        (&["calibrate", "ember", "--file", &few], 1, "expected at least 100 outcomes to learn from, found 9"),
+        (&["calibrate", "ember", "--file", "absent"], 1, "absent"),
+        (&["explain", "Hi", "--answer"], 2, "--model"),
+    ] {
+        let found = run(&[&["route"], args].concat());
+        assert!(found.code == Some(code) && found.stderr.contains(expected), "{expected}: {}", found.stderr);
+    }
 }

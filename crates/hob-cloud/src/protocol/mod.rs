@@ -4,6 +4,7 @@ mod anthropic;
 mod openai;
 
 use crate::answer::Finish;
+use crate::question::GO_ON;
 use crate::{Error, Protocol, Question, Target};
 use hob_privacy::Draft;
 use serde_json::Value;
@@ -163,6 +164,17 @@ fn separated<T>(draft: &mut Draft, items: impl IntoIterator<Item = T>, mut add: 
         }
         add(draft, item);
     }
+}
+
+/// After the messages: an answer that was begun, and that it is to be gone on with. Interfaces do not let every model go on with the
+/// last message, so it is asked for.
+fn put_begun(draft: &mut Draft, question: &Question) {
+    let Some(begun) = &question.begun else { return };
+    draft.fixed(",{\"role\":\"assistant\",\"content\":");
+    draft.words(&begun.text);
+    draft.fixed("},{\"role\":\"user\",\"content\":");
+    draft.fixed(GO_ON);
+    draft.fixed("}");
 }
 
 /// Adds a number under a name that begins with a comma, if there is one.

@@ -8,6 +8,7 @@ pub mod native;
 mod question;
 mod receipt;
 mod speak;
+mod watch;
 
 pub use receipt::Receipt;
 
@@ -17,9 +18,9 @@ use crate::clock;
 use crate::engine::Told;
 use crate::problem::{Kind, Problem};
 use hob::Piece;
-use hob_cloud::{Answering, Cloud, Error, Mode, Way, Wish};
+use hob_cloud::{Answering, Cloud, Doubted, Error, Mode, Question, Way, Wish};
 use hob_privacy::Answer;
-use hob_router::LocalModel;
+use hob_router::{Confidence, LocalModel};
 use serde_json::json;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -34,6 +35,8 @@ pub const AUTO: &str = "auto";
 pub enum Went {
     /// A model here.
     Here,
+    /// A model here, which is watched: it may go elsewhere after all.
+    Watched(Box<watch::Watched>),
     /// One elsewhere.
     There(Box<Running>),
 }
@@ -56,8 +59,8 @@ pub async fn go(app: &App, ask: &mut Ask) -> Result<Went, Problem> {
         None if is_hybrid && !ask.leave.stays => Way::Router,
         None => return Ok(Went::Here),
     };
-    let asked = match may_go(app, ask) {
-        Ok(question) => begin(app, cloud, ask, way.clone(), question).await,
+    let asked = match wanted(app, &cloud, ask, way.clone()).await {
+        Ok(wanted) => begin(app, cloud, ask, wanted, String::new()).await,
         Err(why) => Err(why),
     };
     match (asked, way) {
@@ -101,6 +104,22 @@ fn may_go(app: &App, ask: &Ask) -> Result<hob_cloud::Question, Problem> {
     question::of(ask)
 }
 
+/// What is wanted of models elsewhere, with what is known for deciding about it.
+async fn wanted(app: &App, cloud: &Cloud, ask: &Ask, way: Way) -> Result<Wanted, Problem> {
+    let question = may_go(app, ask)?;
+    let confidence = if way == Way::Router { confidence(app, cloud, &ask.model).await? } else { None };
+    Ok(Wanted {
+        question,
+        way,
+        is_private: ask.leave.is_private || app.visit.key().is_some_and(|key| key.private),
+        local: local(app, &ask.model),
+        confidence,
+        written: None,
+        task: ask.leave.task.clone(),
+        is_fresh: ask.leave.is_fresh,
+    })
+}
+
 /// What the thread that asks says before the answer.
 enum Begun {
     Stays(Receipt),
@@ -108,48 +127,36 @@ enum Begun {
     Failed(Error),
 }
 
-async fn begin(
-    app: &App,
-    cloud: Cloud,
-    ask: &Ask,
-    way: Way,
-    question: hob_cloud::Question,
-) -> Result<Went, Problem> {
+/// Asks as it is wanted. What was `said` here already stands before the answer.
+async fn begin(app: &App, cloud: Cloud, ask: &Ask, wanted: Wanted, said: String) -> Result<Went, Problem> {
     let began = clock::now();
     let place = Arc::clone(&app.elsewhere).try_acquire_owned();
     let place = place.map_err(|_| {
         let message = "as many models elsewhere are being asked as may be at a time; try again in a moment";
         Problem::new(Kind::Overloaded, message)
     })?;
-    let is_routed = way == Way::Router;
-    let wish = Wanted {
-        is_private: ask.leave.is_private || app.visit.key().is_some_and(|key| key.private),
-        local: local(app, &ask.model),
-        task: ask.leave.task.clone(),
-        is_fresh: ask.leave.is_fresh,
-        question,
-        way,
-    };
+    let is_routed = wanted.way == Way::Router;
     let (tell, begun) = oneshot::channel();
     let (to, told) = mpsc::unbounded_channel();
-    let visit = Arc::clone(&app.visit);
+    let (visit, wish, asks) = (Arc::clone(&app.visit), wanted.clone(), cloud.clone());
     // The gate is blocking on purpose, and so is this thread as long as the answer lasts.
     tokio::task::spawn_blocking(move || {
         let _place = place;
-        let Some(answering) = open(&cloud, &wish, tell) else { return };
+        let Some(answering) = open(&asks, &wish, tell) else { return };
         speak::speak(answering, &to, &visit, began);
     });
     let lost = |_| Problem::new(Kind::Internal, "the thread that asks elsewhere has stopped");
     let receipt = match begun.await.map_err(lost)? {
         Begun::Stays(receipt) => {
             app.visit.went(receipt);
-            return Ok(Went::Here);
+            let watched = watch::Watched::new(cloud, wanted, app.visit.receipt().as_ref());
+            return Ok(watched.map_or(Went::Here, |watched| Went::Watched(Box::new(watched))));
         }
         Begun::Failed(error) => return Err(problem(&error)),
         Begun::Goes(receipt) => receipt,
     };
     app.visit.went(receipt);
-    let told = if is_routed { continued(app, ask, told) } else { told };
+    let told = if is_routed { continued(app, ask, told, said) } else { told };
     let running = Running {
         lease: None,
         prompt_tokens: 0,
@@ -163,11 +170,14 @@ async fn begin(
 }
 
 /// What is wanted, for another thread.
+#[derive(Clone)]
 struct Wanted {
-    question: hob_cloud::Question,
+    question: Question,
     way: Way,
     is_private: bool,
     local: Option<LocalModel>,
+    confidence: Option<Arc<Confidence>>,
+    written: Option<Doubted>,
     task: Option<String>,
     is_fresh: bool,
 }
@@ -178,6 +188,8 @@ fn open(cloud: &Cloud, wanted: &Wanted, tell: oneshot::Sender<Begun>) -> Option<
     let wish = Wish {
         is_private: wanted.is_private,
         local: wanted.local,
+        confidence: wanted.confidence.clone(),
+        written: wanted.written.clone(),
         task: wanted.task.clone(),
         is_fresh: wanted.is_fresh,
         ..Wish::new(&wanted.question, wanted.way.clone())
@@ -212,23 +224,40 @@ fn local(app: &App, model: &str) -> Option<LocalModel> {
     Some(LocalModel { context: context as u64, tools: true, images: false })
 }
 
-/// What comes, and where it breaks off, what the local model adds to it.
+/// When the answers of a model of this machine are right, if that was learned.
+async fn confidence(app: &App, cloud: &Cloud, model: &str) -> Result<Option<Arc<Confidence>>, Problem> {
+    if !cloud.knows_answers() {
+        return Ok(None);
+    }
+    let fingerprint = app.manager.fingerprint(model).await?;
+    let cloud = cloud.clone();
+    let read = tokio::task::spawn_blocking(move || cloud.confidence(&fingerprint)).await;
+    let read =
+        read.map_err(|_| Problem::new(Kind::Internal, "what is known of answers could not be read"))?;
+    read.map_err(|error| problem(&error))
+}
+
+/// What comes after what was `said` here, and where it breaks off, what the local model adds to it.
 fn continued(
     app: &App,
     ask: &Ask,
     mut there: mpsc::UnboundedReceiver<(usize, Told)>,
+    said: String,
 ) -> mpsc::UnboundedReceiver<(usize, Told)> {
     let (to, told) = mpsc::unbounded_channel();
     let (app, ask) = (app.clone(), ask.clone());
     tokio::spawn(async move {
-        let mut so_far = speak::SoFar::default();
+        // What goes on after a blank begins with none.
+        let mut is_between = said.ends_with(char::is_whitespace);
+        let mut so_far = speak::SoFar::after(&said);
         loop {
             let event = tokio::select! {
                 event = there.recv() => event,
                 // Who asked has gone: dropping the receiver hangs up.
                 () = to.closed() => return,
             };
-            let Some((choice, told)) = event else { return };
+            let Some((choice, mut told)) = event else { return };
+            add_to(&mut told, &said, "", &mut is_between);
             so_far.hear(&told);
             match told {
                 Told::Failed(problem) if so_far.can_go_on(&ask) => {
@@ -273,20 +302,25 @@ async fn go_on_here(
             () = to.closed() => return,
         };
         let Some((choice, mut told)) = event else { return };
-        if let Told::Token { pieces, .. } | Told::Ended { pieces, .. } = &mut told {
-            pieces.iter_mut().for_each(|piece| without_blanks(piece, &mut is_between));
-            pieces.retain(|piece| !matches!(piece, Piece::Text(text) if text.is_empty()));
-        }
-        if let Told::Ended { reply, .. } = &mut told {
-            if so_far.text.ends_with(char::is_whitespace) {
-                reply.text = reply.text.trim_start().to_owned();
-            }
-            reply.text.insert_str(0, &so_far.text);
-            reply.thought.insert_str(0, &so_far.thought);
-        }
+        add_to(&mut told, &so_far.text, &so_far.thought, &mut is_between);
         if to.send((choice, told)).is_err() {
             return;
         }
+    }
+}
+
+/// Makes what one model says follow what another said and thought before.
+fn add_to(told: &mut Told, said: &str, thought: &str, is_between: &mut bool) {
+    if let Told::Token { pieces, .. } | Told::Ended { pieces, .. } = told {
+        pieces.iter_mut().for_each(|piece| without_blanks(piece, is_between));
+        pieces.retain(|piece| !matches!(piece, Piece::Text(text) if text.is_empty()));
+    }
+    if let Told::Ended { reply, .. } = told {
+        if said.ends_with(char::is_whitespace) {
+            reply.text = reply.text.trim_start().to_owned();
+        }
+        reply.text.insert_str(0, said);
+        reply.thought.insert_str(0, thought);
     }
 }
 

@@ -43,6 +43,7 @@ pub fn of(ask: &Ask) -> Result<Question, Problem> {
         temperature: ask.sampling.temperature.map(f64::from),
         top_p: ask.sampling.top_p.map(f64::from),
         stop: ask.stop.clone(),
+        begun: None,
         constants: None,
     })
 }

@@ -95,6 +95,11 @@ pub struct SoFar {
 }
 
 impl SoFar {
+    /// After what was said before.
+    pub fn after(said: &str) -> Self {
+        Self { text: said.to_owned(), ..Self::default() }
+    }
+
     /// Takes note.
     pub fn hear(&mut self, told: &Told) {
         let Told::Token { pieces, .. } = told else { return };

@@ -54,6 +54,7 @@ pub struct Manager {
     metrics: Arc<Metrics>,
     state: Mutex<State>,
     known: Mutex<BTreeMap<(String, i64, u64), Description>>,
+    fingerprints: Mutex<BTreeMap<(String, i64, u64), String>>,
     /// One model is loaded at a time, so that the memory it needs is not given away twice.
     loading: tokio::sync::Mutex<()>,
 }
@@ -67,8 +68,9 @@ struct State {
 impl Manager {
     /// With nothing in memory.
     pub fn new(catalogue: Box<dyn Catalogue>, config: ManagerConfig, metrics: Arc<Metrics>) -> Arc<Self> {
-        let (state, known, loading) = (Mutex::default(), Mutex::default(), tokio::sync::Mutex::new(()));
-        Arc::new(Self { catalogue, config, metrics, state, known, loading })
+        let (state, known, fingerprints) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let loading = tokio::sync::Mutex::new(());
+        Arc::new(Self { catalogue, config, metrics, state, known, fingerprints, loading })
     }
 
     /// The models that can be asked for.
@@ -185,6 +187,26 @@ impl Manager {
     /// What a model is, if it was ever opened.
     pub fn known(&self, listed: &Listed) -> Option<Description> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&key(listed)).cloned()
+    }
+
+    /// What tells a model's weights from all others. It need not be loaded for that.
+    ///
+    /// # Errors
+    /// There is no such model, or its files are damaged.
+    pub async fn fingerprint(&self, name: &str) -> Result<String, Problem> {
+        let known = || self.fingerprints.lock().unwrap_or_else(PoisonError::into_inner);
+        let listed = self.find(name)?;
+        if let Some(found) = known().get(&key(&listed)) {
+            return Ok(found.clone());
+        }
+        let (_, model) = self.look(name).await?;
+        let found = tokio::task::spawn_blocking(move || model.fingerprint()).await;
+        let found = found.map_err(|_| Problem::new(Kind::Internal, "the model could not be looked at"))?;
+        let mut known = known();
+        if known.len() < KNOWN_MAX {
+            known.insert(key(&listed), found.clone());
+        }
+        Ok(found)
     }
 
     /// A model to be looked at, not run: it need not be loaded for that.

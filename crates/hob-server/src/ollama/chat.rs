@@ -34,6 +34,7 @@ pub async fn create(app: App, body: Value) -> Result<Response, Problem> {
     let mut ask = Ask::new(name, Input::Chat(Box::new(talk)));
     common(&fields, &mut ask)?;
     let stream = fields.flag("stream")?.unwrap_or(true);
+    ask.is_streamed = stream;
     if is_empty {
         return load_only(&app, &ask, true).await;
     }

@@ -33,6 +33,7 @@ pub async fn create(app: App, body: Value) -> Result<Response, Problem> {
     let talk = Talk { conversation, ..Talk::default() };
     let mut ask = Ask::new(name, Input::Chat(Box::new(talk)));
     common(&fields, &mut ask)?;
+    ask.is_streamed = stream;
     if prompt.is_empty() {
         return load_only(&app, &ask, false).await;
     }

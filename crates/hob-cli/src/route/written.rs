@@ -1,0 +1,93 @@
+//! A local model's answer, judged while it is written, for `hob route explain --answer`.
+
+use crate::cloud;
+use crate::open::{self, RunArgs};
+use anyhow::{anyhow, bail};
+use hob::{AnswerOptions, ChatOptions, LanguageModel, SamplerConfig};
+use hob_router::{Confidence, Decision, Estimate, LIKELIEST_TOKENS, Label, Request, Router, Spent, Watch};
+use serde_json::{Value, json};
+use std::fmt::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Longest answer.
+const TOKENS_MAX: usize = 512;
+
+/// A model with what is known of its answers.
+pub struct Known {
+    model: LanguageModel,
+    pub confidence: Arc<Confidence>,
+}
+
+/// An answer, and what would become of it.
+pub struct Written<'a> {
+    text: String,
+    stages: Vec<(u64, Decision<'a>)>,
+}
+
+impl Known {
+    /// The model at `path`.
+    pub fn of(path: &Path, run: &RunArgs) -> anyhow::Result<Self> {
+        let model = open::model(path, run)?;
+        let known = cloud::open()?.confidence(&model.fingerprint())?;
+        let path = path.display();
+        let confidence = known.ok_or_else(|| {
+            anyhow!(
+                "when {path} is right is not known; `hob route calibrate {path} --file QUESTIONS` finds out"
+            )
+        })?;
+        Ok(Self { model, confidence })
+    }
+
+    /// Lets it answer, and asks the router at each stage.
+    pub fn written<'a>(
+        self,
+        router: &'a Router,
+        request: &'a Request<'a>,
+        spent: Spent,
+    ) -> anyhow::Result<Written<'a>> {
+        if router.policy().handover.is_none() {
+            bail!(
+                "the policy does not say when an answer is handed over; give it handover = {{ below = 0.3 }}"
+            );
+        }
+        let mut chat = self.model.chat(ChatOptions::default());
+        chat.say(request.prompt());
+        let mut options = AnswerOptions {
+            sampler: Some(SamplerConfig { logprobs: Some(LIKELIEST_TOKENS), ..SamplerConfig::greedy() }),
+            max_tokens: Some(TOKENS_MAX),
+            ..AnswerOptions::default()
+        };
+        let reply = chat.answer(&mut options)?.finish()?;
+        let mut watch = Watch::new(self.confidence, request.prompt());
+        let mut judged: Vec<(u64, Estimate)> = Vec::new();
+        for token in &reply.logprobs {
+            let estimate = watch.push(token.logprob, &token.top);
+            judged.extend(estimate.map(|estimate| (watch.tokens(), estimate)));
+        }
+        judged.extend(watch.end().map(|estimate| (watch.tokens(), estimate)));
+        let decide = |(tokens, estimate)| (tokens, router.reconsider(request, spent, estimate, tokens));
+        Ok(Written { text: reply.text, stages: judged.into_iter().map(decide).collect() })
+    }
+}
+
+impl Written<'_> {
+    pub fn to_json(&self, label: Label) -> Value {
+        let stage = |(tokens, decision): &(u64, Decision<'_>)| {
+            let mut stage = decision.to_json(label);
+            stage["tokens"] = (*tokens).into();
+            stage
+        };
+        json!({"text": self.text, "stages": self.stages.iter().map(stage).collect::<Vec<_>>()})
+    }
+
+    pub fn described(&self) -> anyhow::Result<String> {
+        let mut text = format!("\nthe answer here: {}\n\n", crate::out::harmless(self.text.trim()));
+        for (tokens, decision) in &self.stages {
+            let goes = matches!(decision.route, hob_router::Route::Escalate(_));
+            let verdict = if goes { "would go on elsewhere" } else { "stays" };
+            writeln!(text, "{tokens:>6} tokens: {verdict}: {}", decision.reason)?;
+        }
+        Ok(text)
+    }
+}

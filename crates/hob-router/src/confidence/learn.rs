@@ -1,0 +1,180 @@
+//! Learning from a model's answers to questions with known ones.
+
+use super::report::{self, Report};
+use super::{Confidence, EXAMPLES_MAX, Judge, Remembered, STAGES, Stage, VERSION, evidence, row, seen};
+use crate::course::{Course, SIGNAL_COUNT};
+use crate::error::Error;
+use crate::logistic;
+use crate::scorer::{Scale, moments};
+use crate::vector::WordVector;
+use hob_base::Random;
+
+/// Fewest answers to learn from.
+const LEAST: usize = 100;
+
+/// Fewest answers that reach a stage, for it to be learned.
+const LEAST_OF_STAGE: usize = 40;
+
+/// Fewest right ones, and fewest wrong ones.
+const LEAST_OF_EACH: usize = 10;
+
+/// Parts into which answers are cut, to judge each by a curve that has not seen it.
+const FOLDS: usize = 5;
+
+/// How small weights are held.
+const RIDGE: f64 = 1.0;
+
+/// A question and how it was answered.
+#[derive(Clone, Debug)]
+pub struct Example {
+    pub(super) words: WordVector,
+    pub(super) seen: [f64; 2],
+    /// The signals at those stages that were reached.
+    reached: Vec<(Stage, [f64; SIGNAL_COUNT])>,
+    course: Course,
+    /// Whether the answer was right.
+    pub right: bool,
+}
+
+impl Example {
+    /// A question that has not been answered.
+    pub fn new(prompt: &str, scale: &Scale) -> Self {
+        let (words, seen) = (WordVector::of(prompt), seen(prompt, scale));
+        Self { words, seen, reached: Vec::new(), course: Course::default(), right: false }
+    }
+
+    /// Takes a token of the answer, as [`Course::push`] does.
+    pub fn push(&mut self, logprob: f32, likeliest: &[(u32, f32)]) {
+        self.course.push(logprob, likeliest);
+        let stage = Stage::After(self.course.tokens());
+        if STAGES.contains(&stage) {
+            self.reached.push((stage, self.course.signals()));
+        }
+    }
+
+    /// Tokens of the answer.
+    pub fn tokens(&self) -> u64 {
+        self.course.tokens()
+    }
+
+    /// The signals at a stage; none where the answer ended before.
+    fn row(&self, stage: Stage, evidence: f64) -> Option<Vec<f64>> {
+        let course = match stage {
+            Stage::Before => [0.0; SIGNAL_COUNT],
+            Stage::After(_) => self.reached.iter().find(|(at, _)| *at == stage)?.1,
+            Stage::End => self.course.signals(),
+        };
+        let of_prompt = [evidence, self.seen[0], self.seen[1]];
+        Some(row(&of_prompt, &course, self.tokens(), stage))
+    }
+}
+
+/// What each answer was given at each stage by those who had not seen it, stage by stage.
+pub(super) type Said = Vec<Vec<Option<f64>>>;
+
+impl Confidence {
+    /// Learns from the answers of `model`, and says how good that is on answers that were held back.
+    ///
+    /// # Errors
+    /// [`Error::TooFew`] for fewer than 100 answers, [`Error::OneSided`] where nearly all are right or nearly all wrong.
+    pub fn learn(
+        model: &str,
+        scale: Scale,
+        examples: &[Example],
+        seed: u64,
+    ) -> Result<(Self, Report), Error> {
+        let examples = &examples[..examples.len().min(EXAMPLES_MAX)];
+        if examples.len() < LEAST {
+            return Err(Error::TooFew { least: LEAST, found: examples.len() });
+        }
+        let right = examples.iter().filter(|example| example.right).count();
+        if right.min(examples.len() - right) < LEAST_OF_EACH {
+            return Err(Error::OneSided { least: LEAST_OF_EACH, right, of: examples.len() });
+        }
+        let share = right as f64 / examples.len() as f64;
+        let likeness = Likeness::of(examples);
+        let said = held_back(examples, &likeness, share, seed);
+        let all: Vec<usize> = (0..examples.len()).collect();
+        let evidence: Vec<f64> = all.iter().map(|i| likeness.evidence(*i, &all, examples, share)).collect();
+        let judges = STAGES.map(|stage| Judge::learn(stage, examples, &evidence, &all)).into();
+        let remembered = examples.iter().zip(&said[0]).map(|(example, said)| Remembered {
+            words: example.words.clone(),
+            right: example.right,
+            said: said.unwrap_or(share),
+        });
+        let remembered = remembered.collect();
+        let made =
+            Self { version: VERSION, model: model.to_owned(), right: share, scale, judges, remembered };
+        Ok((made, report::report(examples, &said, seed)))
+    }
+}
+
+/// What curves say of answers that they have not learned from.
+fn held_back(examples: &[Example], likeness: &Likeness, share: f64, seed: u64) -> Said {
+    let mut order: Vec<usize> = (0..examples.len()).collect();
+    Random::new(seed, 11).shuffle(&mut order);
+    let mut said = vec![vec![None; examples.len()]; STAGES.len()];
+    for fold in 0..FOLDS {
+        let is_out = |place: usize| place % FOLDS == fold;
+        let part = |out: bool| -> Vec<usize> {
+            (0..order.len()).filter(|place| is_out(*place) == out).map(|place| order[place]).collect()
+        };
+        let (known, fresh) = (part(false), part(true));
+        let evidence: Vec<f64> =
+            (0..examples.len()).map(|i| likeness.evidence(i, &known, examples, share)).collect();
+        for (stage, said) in STAGES.into_iter().zip(&mut said) {
+            let judge = Judge::learn(stage, examples, &evidence, &known);
+            for i in &fresh {
+                let row = examples[*i].row(stage, evidence[*i]).filter(|_| !judge.weights.is_empty());
+                said[*i] = row.map(|row| judge.probability(&row));
+            }
+        }
+    }
+    said
+}
+
+impl Judge {
+    /// Learns from the examples at `known` that reach `stage`; nothing where too few do.
+    fn learn(stage: Stage, examples: &[Example], evidence: &[f64], known: &[usize]) -> Self {
+        let row = |i: &usize| Some((examples[*i].row(stage, evidence[*i])?, examples[*i].right));
+        let (rows, right): (Vec<Vec<f64>>, Vec<bool>) = known.iter().filter_map(row).unzip();
+        if rows.len() < LEAST_OF_STAGE {
+            return Self { stage, mean: Vec::new(), deviation: Vec::new(), weights: Vec::new() };
+        }
+        let width = super::width(stage);
+        let scales: Vec<[f64; 2]> =
+            (0..width).map(|column| moments(rows.iter().map(move |row| row[column]))).collect();
+        let (mean, deviation) = scales.into_iter().map(|[mean, deviation]| (mean, deviation)).unzip();
+        let mut judge = Self { stage, mean, deviation, weights: Vec::new() };
+        let placed: Vec<Vec<f64>> = rows.iter().map(|row| judge.placed(row)).collect();
+        let targets: Vec<f64> = right.into_iter().map(|right| f64::from(u8::from(right))).collect();
+        judge.weights = logistic::fit(&placed, &targets, RIDGE);
+        judge
+    }
+}
+
+/// How alike any two questions are.
+struct Likeness {
+    cells: Vec<f32>,
+    count: usize,
+}
+
+impl Likeness {
+    fn of(examples: &[Example]) -> Self {
+        let count = examples.len();
+        let mut cells = vec![1.0; count * count];
+        for i in 0..count {
+            for j in 0..i {
+                let likeness = examples[i].words.likeness(&examples[j].words);
+                (cells[i * count + j], cells[j * count + i]) = (likeness, likeness);
+            }
+        }
+        Self { cells, count }
+    }
+
+    /// What those at `known` say of the question at `i`, which does not speak for itself.
+    fn evidence(&self, i: usize, known: &[usize], examples: &[Example], right: f64) -> f64 {
+        let near = known.iter().filter(|j| **j != i);
+        evidence(near.map(|j| (self.cells[i * self.count + j], examples[*j].right)).collect(), right)
+    }
+}

@@ -1,0 +1,182 @@
+//! Answers of a model here that become doubtful while they are written, and go to a model elsewhere.
+
+use crate::client::{Answer, Running, cloud_at, config, start_with};
+use hob::{LanguageModel, Options};
+use hob_cloud::{Cloud, Mode, Protocol, Target, Zone};
+use hob_router::{Confidence, Example, Features, Scale};
+use hob_server::{Config, Folder};
+use hob_testhub::{Api, Asked, Reply, Said};
+use serde_json::{Value, json};
+use std::fs;
+
+const PROMPT: &str = "Tell me a long story about Maria Gonzalez and a ship.";
+
+struct Set {
+    server: Running,
+    cloud: Cloud,
+    api: Api,
+    _folder: tempfile::TempDir,
+}
+
+/// Ember's answers are taken to be wrong just where they have more tokens than `sure`.
+fn set(sure: u64, script: impl FnMut(&Asked) -> Reply + Send + 'static) -> Set {
+    let (folder, api) = (tempfile::tempdir().unwrap(), Api::start(script));
+    let cloud = cloud_at(folder.path());
+    let target = Target::new(&format!("{}/v1", api.address()), Protocol::OpenAi, "big-1", Zone::Cloud);
+    cloud.add("big", &target, None).unwrap();
+    cloud.set_mode(Mode::Hybrid).unwrap();
+    cloud.keep_confidence(&confidence(sure)).unwrap();
+    let config = Config { cloud: Some(cloud.clone()), ..config() };
+    let set = Set { server: start_with(config, Folder::new(&[], None)), cloud, api, _folder: folder };
+    set.policy("allow = [\"cloud\"]\nquality = 0.0\nanswer_tokens = 60\nhandover = { below = 0.3 }\n");
+    set
+}
+
+fn confidence(sure: u64) -> Confidence {
+    let ember = LanguageModel::new(hob::builtin().unwrap(), &Options::default()).unwrap();
+    let scale = Scale::of([&Features::of("One"), &Features::of("If not, how many more are there than 7?")]);
+    let example = |number: u64| {
+        let mut example = Example::new(PROMPT, &scale);
+        example.right = number % 2 == 0;
+        let tokens = if example.right { sure } else { 200 };
+        for token in 0..tokens {
+            let logprob = ((token * 7 + number) % 5) as f32 / -5.0;
+            example.push(logprob, &[(1, logprob), (2, logprob - 1.0)]);
+        }
+        example
+    };
+    let examples: Vec<Example> = (0..200).map(example).collect();
+    Confidence::learn(&ember.fingerprint(), scale, &examples, 1).unwrap().0
+}
+
+impl Set {
+    fn policy(&self, text: &str) {
+        fs::write(self.cloud.policy_path(), text).unwrap();
+    }
+
+    fn chat(&self, more: Value) -> Answer {
+        let mut body = json!({
+            "model": "ember", "messages": [{"role": "user", "content": PROMPT}], "max_tokens": 60, "temperature": 0,
+        });
+        more.as_object().unwrap().iter().for_each(|(key, value)| body[key] = value.clone());
+        self.server.post("/v1/chat/completions", &body)
+    }
+
+    /// What Ember says when nobody watches it.
+    fn alone(&self) -> String {
+        text(&self.chat(json!({"hob": {"stay": true}})))
+    }
+
+    fn bodies(&self) -> Vec<Value> {
+        self.api.asked().iter().map(Asked::json).collect()
+    }
+}
+
+fn text(answer: &Answer) -> String {
+    answer.ok()["choices"][0]["message"]["content"].as_str().unwrap().to_owned()
+}
+
+/// The text of a stream, and what its last event says of the way.
+fn streamed(answer: &Answer) -> (String, Value) {
+    let events = answer.events();
+    let said = events.iter().filter_map(|event| event["choices"][0]["delta"]["content"].as_str()).collect();
+    (said, events.last().unwrap()["hob"].clone())
+}
+
+fn better() -> Reply {
+    Reply::said(Said::text(&["Once upon a time [PER", "SON_1] sailed."]))
+}
+
+#[test]
+fn what_is_doubtful_at_once_is_answered_elsewhere_as_if_nothing_had_been_written() {
+    let set = set(4, |_| better());
+    let answer = set.chat(json!({"stream": true}));
+    for (name, value) in [("x-hob-route", "big"), ("x-hob-why", "doubt")] {
+        assert_eq!(answer.header(name), Some(value), "{name}");
+    }
+    let reason = answer.header("x-hob-reason").unwrap();
+    assert!(reason.starts_with("after 8 tokens the local answer is right with probability 0.0"), "{reason}");
+    let (said, told) = streamed(&answer);
+    assert_eq!(said, "Once upon a time Maria Gonzalez sailed.");
+    assert_eq!(told["note"], "8 tokens were written on this machine first and are not shown");
+    let asked = &set.bodies()[0]["messages"];
+    assert_eq!(asked.as_array().unwrap().len(), 1);
+    assert!(!asked.to_string().contains("Maria"));
+}
+
+#[test]
+fn what_becomes_doubtful_is_gone_on_with_elsewhere() {
+    let set = set(20, |_| better());
+    let alone = set.alone();
+    let answer = set.chat(json!({"stream": true}));
+    assert_eq!((answer.header("x-hob-route"), answer.header("x-hob-why")), (Some("local"), Some("suffices")));
+    let (said, told) = streamed(&answer);
+    let begun = said.strip_suffix("Once upon a time Maria Gonzalez sailed.").unwrap();
+    assert!(begun.len() > 30 && alone.starts_with(begun) && begun.ends_with(char::is_whitespace), "{said}");
+    assert_eq!((&told["route"], &told["why"]), (&"big".into(), &"doubt".into()));
+    assert_eq!(told["note"], "the first 32 tokens were written on this machine");
+    // It was told what was written, but for what is private, and how much is left to say.
+    let asked = &set.bodies()[0];
+    let messages = asked["messages"].as_array().unwrap();
+    assert_eq!((&messages[1]["role"], &messages[2]["role"]), (&"assistant".into(), &"user".into()));
+    let draft = messages[1]["content"].as_str().unwrap();
+    assert!(draft.len() > 30 && !asked.to_string().contains("Gonzalez"), "{draft}");
+    assert!(messages[2]["content"].as_str().unwrap().contains("exactly where it stops"));
+    assert_eq!(asked["max_tokens"], 28);
+}
+
+#[test]
+fn an_answer_that_is_read_as_a_whole_is_judged_to_its_end() {
+    let set = set(20, |_| better());
+    let answer = set.chat(json!({}));
+    assert_eq!(text(&answer), "Once upon a time Maria Gonzalez sailed.");
+    assert_eq!(answer.header("x-hob-why"), Some("doubt"));
+    assert_eq!(set.bodies()[0]["messages"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn where_nobody_can_be_asked_the_answer_goes_on_here() {
+    for (sure, stream) in [(4, true), (20, true), (20, false)] {
+        let set = set(sure, |_| Reply::status(401, "no such key"));
+        let alone = set.alone();
+        let answer = set.chat(json!({"stream": stream}));
+        let (said, told) =
+            if stream { streamed(&answer) } else { (text(&answer), answer.ok()["hob"].clone()) };
+        assert_eq!(said, alone);
+        assert_eq!((&told["route"], &told["why"]), (&"local".into(), &"fallback".into()), "{told}");
+        assert!(told["reason"].as_str().unwrap().contains("no such key"), "{told}");
+        assert_eq!(set.api.asked().len(), 1);
+    }
+}
+
+#[test]
+fn a_target_that_breaks_off_is_gone_on_with_here() {
+    let set = set(20, |_| Reply::Cut(Said::text(&["Then [PERSON_1] ", "sailed home "]), 500));
+    let alone = set.alone();
+    let (said, told) = streamed(&set.chat(json!({"stream": true, "max_tokens": 90})));
+    let at = said.find("Then Maria Gonzalez sailed home ").unwrap();
+    assert!(at > 30 && alone.starts_with(&said[..at]) && said.len() > at + 40, "{said}");
+    assert!(told["note"].as_str().unwrap().ends_with("this machine went on"), "{told}");
+}
+
+#[test]
+fn what_is_private_or_not_spoken_of_stays() {
+    let set = set(4, |_| better());
+    let alone = set.alone();
+    let why = |more: Value| {
+        let answer = set.chat(more);
+        assert_eq!(text(&answer), alone);
+        answer.header("x-hob-why").map(str::to_owned)
+    };
+    assert_eq!(why(json!({"hob": {"private": true}})), Some("private".into()));
+    set.policy("allow = [\"cloud\"]\nquality = 0.0\nanswer_tokens = 60\n");
+    assert_eq!(why(json!({})), Some("suffices".into()));
+    set.policy("quality = 0.0\nanswer_tokens = 60\nhandover = { below = 0.3 }\n");
+    assert_eq!(why(json!({})), Some("nobody".into()));
+    set.policy("allow = [\"cloud\"]\nquality = 0.0\nanswer_tokens = 60\nhandover = { below = 0.3 }\n[[rule]]\nname = \"ships\"\ncontains = [\"ship\"]\nthen = \"stay\"\n");
+    assert_eq!(why(json!({})), Some("rule".into()));
+    set.cloud.set_mode(Mode::Ask).unwrap();
+    set.policy("allow = [\"cloud\"]\nquality = 0.0\nanswer_tokens = 60\nhandover = { below = 0.3 }\n");
+    assert_eq!(why(json!({})), None);
+    assert_eq!(set.api.asked().len(), 0);
+}
