@@ -4,15 +4,15 @@ use crate::answer::{Limits, Live, Source};
 use crate::ask::{Sending, caps};
 use crate::book::{Book, Written, no_target};
 use crate::breaker::Breaker;
-use crate::confidence::Known;
 use crate::events::Events;
+use crate::learned::Learned;
 use crate::plan::Outgoing;
 use crate::stops::Stops;
 use crate::twice::{Claim, Ticket, Twice};
 use crate::{Answering, Error, KeyFrom, Mode, Plan, Question, Target, Told, Way, Wish};
 use hob_egress::{Egress, Entry, Hash, Period, Purpose, Response, Secret, Verified};
 use hob_privacy::{Answer, Detector, Draft, Label, Reach, Rules, Terms, clear};
-use hob_router::{Policy, Request, Router, Scorer, Spent};
+use hob_router::{Corrections, Policy, Request, Router, Scorer, Spent};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -56,7 +56,7 @@ struct Inner {
     ready: Mutex<Option<Arc<Ready>>>,
     breakers: Mutex<HashMap<String, Arc<Mutex<Breaker>>>>,
     twice: Arc<Twice>,
-    known: Known,
+    learned: Learned,
 }
 
 /// What was made of the user's files.
@@ -88,12 +88,12 @@ impl Cloud {
             ready: Mutex::default(),
             breakers: Mutex::default(),
             twice: Arc::default(),
-            known: Known::default(),
+            learned: Learned::default(),
         }))
     }
 
-    pub(crate) fn known(&self) -> &Known {
-        &self.0.known
+    pub(crate) fn learned(&self) -> &Learned {
+        &self.0.learned
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -207,7 +207,7 @@ impl Cloud {
                 let micro = target.cost_micro(read_tokens(wish.question), written);
                 Told { dollars: micro as f64 / 1e6, ..Told::named(name, target) }
             }
-            Way::Router | Way::Advice => routed(&ready, wish)?,
+            Way::Router | Way::Advice => routed(&ready, wish, self.corrections()?)?,
         };
         let Some(name) = told.target.clone() else { return Ok(Plan::stays(told)) };
         let target = ready.target(&name)?.clone();
@@ -343,7 +343,7 @@ fn policy(book: &Book, written: &Written, targets: &BTreeMap<String, Target>) ->
 }
 
 /// What the router says.
-fn routed(ready: &Ready, wish: &Wish<'_>) -> Result<Told, Error> {
+fn routed(ready: &Ready, wish: &Wish<'_>, corrections: Arc<Corrections>) -> Result<Told, Error> {
     let prompt = wish.question.prompt();
     let label = if wish.is_private { hob_router::Label::Private } else { hob_router::Label::Open };
     let mut request = Request::new(&prompt, label);
@@ -354,6 +354,7 @@ fn routed(ready: &Ready, wish: &Wish<'_>) -> Result<Told, Error> {
         task: wish.task.clone(),
         local: wish.local,
         confidence: wish.confidence.clone(),
+        corrections: Some(corrections),
     };
     let spent = |period| {
         let spent = ready.egress.ledger().spent(None, period).map_err(hob_egress::Error::from)?;

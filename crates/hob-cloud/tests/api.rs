@@ -656,3 +656,46 @@ fn an_answer_that_nobody_wants_any_more_is_hung_up_on() {
     answering.while_wanted(|| false);
     assert!(matches!(answering.next(), Err(Error::HungUp)));
 }
+
+#[test]
+fn an_answer_that_was_begun_goes_as_one_and_is_looked_through() {
+    for protocol in [Protocol::OpenAi, Protocol::Anthropic] {
+        let set = set(protocol, |_| Reply::said(Said::text(&["and [PERSON_1] slept."])));
+        let mut question = Question::of("Tell me of Maria Gonzalez.");
+        question.begun = Some(hob_cloud::Begun { text: "Maria Gonzalez had a ship ".into() });
+        assert_eq!(set.ask(&question).unwrap().text, "and Maria Gonzalez slept.");
+        let asked = set.api.asked().remove(0);
+        let messages = asked.json()["messages"].clone();
+        let roles: Vec<&str> =
+            messages.as_array().unwrap().iter().map(|m| m["role"].as_str().unwrap()).collect();
+        assert_eq!(roles, ["user", "assistant", "user"]);
+        assert_eq!(messages[1]["content"], "[PERSON_1] had a ship ");
+        assert!(messages[2]["content"].as_str().unwrap().contains("Go on from exactly where it stops"));
+        assert!(!asked.body.contains("Maria"));
+    }
+}
+
+#[test]
+fn corrections_of_the_user_move_decisions_and_are_shared_through_the_folder() {
+    let set = set(Protocol::OpenAi, |_| Reply::said(Said::text(&["Hi"])));
+    fs::write(set.cloud.policy_path(), "allow = [\"cloud\"]\nquality = 0.3\n").unwrap();
+    let question = Question::of("Draft a contract with the harbour.");
+    let advice = |cloud: &Cloud| {
+        let plan = cloud.plan(&Wish::new(&question, Way::Advice), &mut |_, _| Answer::Refuse).unwrap();
+        plan.told.signals.unwrap()["suffices"].as_f64().unwrap()
+    };
+    let before = advice(&set.cloud);
+    // Another process has the same files.
+    cloud(set.folder.path()).correct("Draft a contract with the harbour.", false).unwrap();
+    assert!(advice(&set.cloud) < before - 0.1);
+    set.cloud.correct("Draft a contract with the harbour.", true).unwrap();
+    assert!(advice(&set.cloud) > before);
+    let path = set.folder.path().join("corrections.json");
+    assert!(!fs::read_to_string(&path).unwrap().contains("contract"));
+    fs::write(&path, "{").unwrap();
+    let broken = set.cloud.plan(&Wish::new(&question, Way::Advice), &mut |_, _| Answer::Refuse);
+    assert!(broken.is_err_and(|error| error.to_string().contains("corrections.json")));
+    assert_eq!(set.cloud.forget_corrections().unwrap(), 0);
+    assert_eq!(advice(&set.cloud), before);
+    assert_eq!(set.cloud.forget_corrections().unwrap(), 0);
+}

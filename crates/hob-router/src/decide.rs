@@ -120,7 +120,7 @@ impl Router {
 
     /// Where `request` goes, before anything is computed for it.
     pub fn decide<'a>(&'a self, request: &'a Request<'a>, spent: Spent) -> Decision<'a> {
-        let (estimate, needed) = match &request.needs.confidence {
+        let (mut estimate, needed) = match &request.needs.confidence {
             None => {
                 let estimate = self.scorer.estimate(&Features::of(request.prompt()));
                 (estimate, self.needed(&|share| self.scorer.quantile(share), self.threshold))
@@ -131,6 +131,11 @@ impl Router {
                 (own.estimate(request.prompt()), self.needed(&|share| own.quantile(share), threshold))
             }
         };
+        if let Some(corrections) = &request.needs.corrections {
+            let steepness =
+                request.needs.confidence.as_ref().map_or_else(|| self.scorer.steepness(), |_| 1.0);
+            corrections.correct(request.prompt(), &mut estimate, steepness);
+        }
         self.weigh(request, spent, estimate, needed, None)
     }
 

@@ -44,6 +44,9 @@ pub enum Error {
     /// A file that says nothing of a model's answers.
     #[error("expected what `hob route calibrate` wrote, found a problem: {0}")]
     NoConfidence(String),
+    /// A file that holds no corrections.
+    #[error("expected corrections of the router's decisions, found a problem: {0}")]
+    NoCorrections(String),
     /// Answers nearly all of which are right, or nearly none.
     #[error(
         "expected at least {least} right and {least} wrong answers to learn from, found {right} right ones of {of}"

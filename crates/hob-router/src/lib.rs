@@ -6,6 +6,7 @@
 //! much may stay local within a risk.
 
 mod confidence;
+mod corrections;
 mod course;
 mod decide;
 mod error;
@@ -24,6 +25,7 @@ mod vector;
 pub use confidence::{
     Confidence, EXAMPLES_MAX, Example, Judged, Line, Report as ConfidenceReport, STAGES, Stage, Watch,
 };
+pub use corrections::Corrections;
 pub use course::{Course, LIKELIEST_TOKENS, SIGNAL_COUNT, SIGNALS};
 pub use decide::{Bar, Decision, Escalation, Needed, Route, Router, Why};
 pub use error::Error;

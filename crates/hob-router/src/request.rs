@@ -4,6 +4,7 @@
 //! Both have private fields: no score, rule or policy, and no code outside of this crate, finds a way round that.
 
 use crate::confidence::Confidence;
+use crate::corrections::Corrections;
 use crate::policy::LocalModel;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -33,6 +34,8 @@ pub struct Needs {
     pub local: Option<LocalModel>,
     /// When the local model's answers are right, where that was learned.
     pub confidence: Option<Arc<Confidence>>,
+    /// What the user thought of earlier decisions.
+    pub corrections: Option<Arc<Corrections>>,
 }
 
 /// Dollars spent so far.

@@ -183,8 +183,13 @@ impl Scorer {
         EFFORT * (effort - self.effort[0]) / self.effort[1] + (gap - self.worth[0]) / self.worth[1]
     }
 
-    fn suffices(&self, score: f64) -> f64 {
+    pub(crate) fn suffices(&self, score: f64) -> f64 {
         1.0 / (1.0 + (self.curve[0] * score + self.curve[1]).exp())
+    }
+
+    /// How much of the log-odds a step of the score is.
+    pub(crate) fn steepness(&self) -> f64 {
+        self.curve[0]
     }
 
     /// What is known of a prompt before anything is computed.

@@ -5,6 +5,9 @@
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
+/// Likeness counts with this power: near ones speak for far more than those that merely share some words.
+pub(crate) const NEARNESS: i32 = 4;
+
 /// Numbers of a vector.
 const WIDTH: usize = 512;
 

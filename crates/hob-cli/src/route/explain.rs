@@ -104,6 +104,9 @@ pub fn run(args: &ExplainArgs) -> anyhow::Result<()> {
     let (tools, images, task) = (args.tools, args.images, args.task.clone());
     request.needs = Needs { tokens: args.tokens, tools, images, task, ..Needs::default() };
     let known = args.model.as_deref().map(|path| Known::of(path, &args.run)).transpose()?;
+    if platform::data_dir().is_some() {
+        request.needs.corrections = Some(cloud::open()?.corrections()?);
+    }
     request.needs.confidence = known.as_ref().map(|known| Arc::clone(&known.confidence));
     let router = Router::new(scorer, policy, kept);
     let spent = Spent { day: args.spent_today, month: args.spent_month };

@@ -1,6 +1,7 @@
 //! `hob route`: whether the local answer suffices, and where a request would go. Nothing is sent.
 
 mod calibrate;
+mod correct;
 mod evaluate;
 mod explain;
 mod written;
@@ -19,6 +20,9 @@ pub enum Route {
     /// Learn from questions with known answers when a model of this machine is right
     #[command(after_help = calibrate::FILE_HELP)]
     Calibrate(calibrate::CalibrateArgs),
+    /// Say who should have answered a question, so that the router judges others like it accordingly
+    #[command(after_help = correct::AFTER_HELP)]
+    Correct(correct::CorrectArgs),
     /// Measure the router on recorded outcomes of two models
     #[command(after_help = evaluate::FILE_HELP)]
     Eval(evaluate::EvalArgs),
@@ -29,6 +33,7 @@ pub fn run(what: &Route) -> anyhow::Result<()> {
     match what {
         Route::Explain(args) => explain::run(args),
         Route::Calibrate(args) => calibrate::run(args),
+        Route::Correct(args) => correct::run(args),
         Route::Eval(args) => evaluate::run(args),
     }
 }

@@ -24,7 +24,7 @@ const INSIDE: &[(&str, &str)] = &[
     ("key", "add list rm"),
     ("privacy", "find hide restore preview seal records"),
     ("privacy ledger", "show verify export"),
-    ("route", "explain calibrate eval"),
+    ("route", "explain calibrate correct eval"),
     ("service", "install uninstall status"),
 ];
 

@@ -193,3 +193,29 @@ fn what_nothing_can_be_learned_from_is_named() {
         assert!(found.code == Some(code) && found.stderr.contains(expected), "{expected}: {}", found.stderr);
     }
 }
+
+#[test]
+fn the_users_word_counts_against_the_routers() {
+    let home = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| hob_at(home.path(), &[&["route"], args].concat());
+    let prompt = "Draft a contract with the harbour.";
+    let explain = || run(&["explain", prompt, "--json"]).json();
+    let suffices = || explain()["suffices"].as_f64().unwrap();
+    let before = suffices();
+    run(&["correct", prompt, "--to", "larger"]).ok();
+    assert!(suffices() < before - 0.1);
+    let signals = explain()["signals"].as_array().unwrap().clone();
+    assert!(signals.iter().any(|s| s["name"] == "your corrections" && s["weight"].as_f64() > Some(0.0)));
+    run(&["correct", prompt, "--to", "local"]).ok();
+    assert!(suffices() > before);
+    assert_eq!(run(&["correct", "--forget"]).ok(), "forgot 1 correction\n");
+    assert_eq!(suffices(), before);
+    for (args, expected) in [
+        (&["correct", prompt][..], "--to"),
+        (&["correct", " ", "--to", "local"], "the prompt is empty"),
+        (&["correct", prompt, "--to", "nobody"], "possible values: local, larger"),
+    ] {
+        let found = run(args);
+        assert!(found.code == Some(2) && found.stderr.contains(expected), "{expected}: {}", found.stderr);
+    }
+}

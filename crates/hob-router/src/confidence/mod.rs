@@ -16,7 +16,7 @@ use crate::features::Features;
 use crate::logistic;
 use crate::risk::{Risk, Threshold, Trial, threshold};
 use crate::scorer::{Estimate, Scale, Signal};
-use crate::vector::WordVector;
+use crate::vector::{NEARNESS, WordVector};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -31,9 +31,6 @@ const NEIGHBOURS: usize = 40;
 
 /// How many neighbours with the very same words the share of all right answers weighs as much as.
 const PRIOR: f64 = 0.1;
-
-/// Likeness counts with this power: near ones speak for far more than those that merely share some words.
-const NEARNESS: i32 = 4;
 
 /// Signals of a prompt, before those of an answer.
 const OF_PROMPT: [&str; 3] = ["similar questions", "characters", "effort"];
