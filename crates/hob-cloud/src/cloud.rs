@@ -203,7 +203,8 @@ impl Cloud {
         let told = match &wish.way {
             Way::Named(name) => {
                 let target = ready.target(name)?;
-                let written = ready.policy().answer_tokens.min(target.answer_tokens);
+                let expected = ready.policy().answer_tokens.min(target.answer_tokens);
+                let written = wish.question.max_tokens.map_or(expected, |wanted| wanted.min(expected));
                 let micro = target.cost_micro(read_tokens(wish.question), written);
                 Told { dollars: micro as f64 / 1e6, ..Told::named(name, target) }
             }
@@ -349,6 +350,7 @@ fn routed(ready: &Ready, wish: &Wish<'_>, corrections: Arc<Corrections>) -> Resu
     let mut request = Request::new(&prompt, label);
     request.needs = hob_router::Needs {
         tokens: Some(read_tokens(wish.question)),
+        answer_tokens: wish.question.max_tokens,
         tools: wish.question.offered().next().is_some(),
         images: false,
         task: wish.task.clone(),

@@ -227,10 +227,16 @@ impl Router {
         if risk.suffices >= slider.suffices { risk } else { Needed { guaranteed: risk.guaranteed, ..slider } }
     }
 
+    /// Tokens that the answer is expected to have: as the policy says, and no more than are wanted.
+    fn answer_tokens(&self, request: &Request<'_>) -> u64 {
+        let expected = self.policy.answer_tokens;
+        request.needs.answer_tokens.map_or(expected, |wanted| wanted.min(expected))
+    }
+
     /// Why the local model cannot answer, if so.
     fn cannot(&self, request: &Request<'_>) -> Option<String> {
         let local = request.needs.local.unwrap_or(self.policy.local);
-        let tokens = request.tokens() + self.policy.answer_tokens;
+        let tokens = request.tokens() + self.answer_tokens(request);
         if tokens > local.context {
             let window = local.context;
             return Some(format!(
@@ -271,7 +277,7 @@ impl Router {
     }
 
     fn price(&self, request: &Request<'_>, target: &Target) -> f64 {
-        let (read, written) = (request.tokens() as f64, self.policy.answer_tokens as f64);
+        let (read, written) = (request.tokens() as f64, self.answer_tokens(request) as f64);
         (read * target.input_price + written * target.output_price) / 1e6
     }
 
@@ -286,7 +292,7 @@ impl Router {
         if zone != Zone::Device && !self.policy.allow.contains(&zone) {
             return Some(format!("the policy does not allow the zone {zone}"));
         }
-        if request.tokens() + self.policy.answer_tokens > target.context {
+        if request.tokens() + self.answer_tokens(request) > target.context {
             return Some(format!("it takes {} tokens", target.context));
         }
         if request.needs.tools && !target.tools {
@@ -422,6 +428,11 @@ mod tests {
         assert!(passed[0].contains("over the budget of $1.0000 for today"), "{passed:?}");
         // What cannot be compared is over the budget.
         assert_eq!(outcome(&all, &law, Spent { day: f64::NAN, month: 0.0 }).1, Why::Nobody);
+        let mut brief = open("Hello");
+        brief.needs.tokens = Some(4000);
+        assert_eq!(outcome(&router(|p| p.quality = 0.0), &brief, Spent::default()).1, Why::Need);
+        brief.needs.answer_tokens = Some(96);
+        assert_eq!(outcome(&router(|p| p.quality = 0.0), &brief, Spent::default()).1, Why::Suffices);
         let mut long = open("Hello");
         long.needs.tokens = Some(20_000);
         let (target, why, passed) = outcome(&router(|p| p.quality = 0.0), &long, Spent::default());

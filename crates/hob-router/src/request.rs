@@ -24,6 +24,8 @@ pub enum Label {
 pub struct Needs {
     /// Tokens of the conversation so far and the prompt; estimated from its characters where they are not known.
     pub tokens: Option<u64>,
+    /// Longest answer that is wanted, where the request says so.
+    pub answer_tokens: Option<u64>,
     /// Whether tools are offered.
     pub tools: bool,
     /// Whether there are images.

@@ -28,7 +28,7 @@ fn set(sure: u64, script: impl FnMut(&Asked) -> Reply + Send + 'static) -> Set {
     cloud.keep_confidence(&confidence(sure)).unwrap();
     let config = Config { cloud: Some(cloud.clone()), ..config() };
     let set = Set { server: start_with(config, Folder::new(&[], None)), cloud, api, _folder: folder };
-    set.policy("allow = [\"cloud\"]\nquality = 0.0\nanswer_tokens = 60\nhandover = { below = 0.3 }\n");
+    set.policy("allow = [\"cloud\"]\nquality = 0.0\nhandover = { below = 0.3 }\n");
     set
 }
 
@@ -169,14 +169,14 @@ fn what_is_private_or_not_spoken_of_stays() {
         answer.header("x-hob-why").map(str::to_owned)
     };
     assert_eq!(why(json!({"hob": {"private": true}})), Some("private".into()));
-    set.policy("allow = [\"cloud\"]\nquality = 0.0\nanswer_tokens = 60\n");
+    set.policy("allow = [\"cloud\"]\nquality = 0.0\n");
     assert_eq!(why(json!({})), Some("suffices".into()));
-    set.policy("quality = 0.0\nanswer_tokens = 60\nhandover = { below = 0.3 }\n");
+    set.policy("quality = 0.0\nhandover = { below = 0.3 }\n");
     assert_eq!(why(json!({})), Some("nobody".into()));
-    set.policy("allow = [\"cloud\"]\nquality = 0.0\nanswer_tokens = 60\nhandover = { below = 0.3 }\n[[rule]]\nname = \"ships\"\ncontains = [\"ship\"]\nthen = \"stay\"\n");
+    set.policy("allow = [\"cloud\"]\nquality = 0.0\nhandover = { below = 0.3 }\n[[rule]]\nname = \"ships\"\ncontains = [\"ship\"]\nthen = \"stay\"\n");
     assert_eq!(why(json!({})), Some("rule".into()));
     set.cloud.set_mode(Mode::Ask).unwrap();
-    set.policy("allow = [\"cloud\"]\nquality = 0.0\nanswer_tokens = 60\nhandover = { below = 0.3 }\n");
+    set.policy("allow = [\"cloud\"]\nquality = 0.0\nhandover = { below = 0.3 }\n");
     assert_eq!(why(json!({})), None);
     assert_eq!(set.api.asked().len(), 0);
 }
