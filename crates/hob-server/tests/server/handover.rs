@@ -37,7 +37,7 @@ fn confidence(sure: u64) -> Confidence {
     let scale = Scale::of([&Features::of("One"), &Features::of("If not, how many more are there than 7?")]);
     let example = |number: u64| {
         let mut example = Example::new(PROMPT, &scale);
-        example.right = number % 2 == 0;
+        example.right = number.is_multiple_of(2);
         let tokens = if example.right { sure } else { 200 };
         for token in 0..tokens {
             let logprob = ((token * 7 + number) % 5) as f32 / -5.0;
