@@ -6,6 +6,7 @@
 
 mod features;
 mod learn;
+mod openers;
 mod tokens;
 
 use crate::{Finding, Label, Sure};
@@ -94,7 +95,9 @@ impl Tagger {
         let features = features(text, &tokens, rules, self.buckets);
         let mut emitted: Vec<f32> = features.iter().flat_map(|f| self.emit(f)).collect();
         emitted.iter_mut().step_by(TAGS).for_each(|v| *v -= REACH);
-        spans(&tokens, &best_path(&emitted, &self.next))
+        let mut found = spans(&tokens, &best_path(&emitted, &self.next));
+        openers::without_openers(text, &tokens, &mut found);
+        found
     }
 
     fn emit(&self, features: &[u32]) -> [f32; TAGS] {
