@@ -12,6 +12,11 @@ const VERSION: u32 = 1;
 /// Corrections that are remembered: the latest.
 const CORRECTIONS_MAX: usize = 1024;
 
+/// Corrections that speak for a question, the nearest, and how near they have to be: those that merely share some words are many, and
+/// would add up.
+const NEIGHBOURS: usize = 5;
+const LIKENESS_MIN: f32 = 0.5;
+
 /// How many corrections of the very same question no correction weighs as much as. One of the same question moves a probability
 /// of one half to .17, or to .83.
 const PRIOR: f64 = 0.25;
@@ -67,24 +72,29 @@ impl Corrections {
             return 0.0;
         }
         let words = WordVector::of(prompt);
+        let likeness = |one: &Correction| (words.likeness(&one.words), one.suffices);
+        let mut near: Vec<(f32, bool)> =
+            self.corrections.iter().map(likeness).filter(|(likeness, _)| *likeness >= LIKENESS_MIN).collect();
+        near.sort_by(|a, b| b.0.total_cmp(&a.0));
         let mut sums = [PRIOR; 2];
-        for one in &self.corrections {
-            sums[usize::from(one.suffices)] += f64::from(words.likeness(&one.words).max(0.0)).powi(NEARNESS);
+        for (likeness, suffices) in near.into_iter().take(NEIGHBOURS) {
+            sums[usize::from(suffices)] += f64::from(likeness).powi(NEARNESS);
         }
         (sums[1] / sums[0]).ln()
     }
 
-    /// Moves an estimate by what they say; `steepness` is how much of the log-odds a step of its score is.
-    pub(crate) fn correct(&self, prompt: &str, estimate: &mut Estimate, steepness: f64) {
+    /// Moves an estimate by what they say, if they do; `steepness` is how much of the log-odds a step of its score is.
+    pub(crate) fn correct(&self, prompt: &str, estimate: &mut Estimate, steepness: f64) -> bool {
         let evidence = self.evidence(prompt);
         if evidence == 0.0 {
-            return;
+            return false;
         }
         let odds = (estimate.suffices / (1.0 - estimate.suffices).max(f64::MIN_POSITIVE)).ln() + evidence;
         estimate.suffices = 1.0 / (1.0 + (-odds).exp());
         let weight = -evidence / steepness;
         estimate.score += weight;
         estimate.signals.push(Signal { name: "your corrections", value: evidence, weight });
+        true
     }
 
     /// As a file.
@@ -124,12 +134,14 @@ mod tests {
         let same = corrections.evidence("Draft a contract with Rome.");
         let near = corrections.evidence("Draft a contract with Oslo.");
         let far = corrections.evidence("How tall are giraffes when they sleep?");
-        assert!(same < -1.5 && near < -0.3 && near > same && far.abs() < 0.1, "{same} {near} {far}");
+        assert!(same < -1.5 && near < -0.3 && near > same && far == 0.0, "{same} {near} {far}");
         // The last word holds.
         corrections.remember("Draft a contract with Rome.", true);
         assert!(corrections.evidence("Draft a contract with Rome.") > 1.5 && corrections.len() == 1);
         (0..2000).for_each(|i| corrections.remember(&format!("question number {i} of many"), true));
         assert_eq!(corrections.len(), CORRECTIONS_MAX);
+        // Many that share a word or two do not add up.
+        assert_eq!(corrections.evidence("Is that one of the many questions that a number answers?"), 0.0);
         assert_eq!(Corrections::from_json(&corrections.to_json()), Ok(corrections));
     }
 

@@ -120,7 +120,7 @@ impl Router {
 
     /// Where `request` goes, before anything is computed for it.
     pub fn decide<'a>(&'a self, request: &'a Request<'a>, spent: Spent) -> Decision<'a> {
-        let (mut estimate, needed) = match &request.needs.confidence {
+        let (mut estimate, mut needed) = match &request.needs.confidence {
             None => {
                 let estimate = self.scorer.estimate(&Features::of(request.prompt()));
                 (estimate, self.needed(&|share| self.scorer.quantile(share), self.threshold))
@@ -128,13 +128,15 @@ impl Router {
             // Whoever knows this model's answers knows better.
             Some(own) => {
                 let threshold = self.policy.risk.map(|risk| own.threshold(&risk));
-                (own.estimate(request.prompt()), self.needed(&|share| own.quantile(share), threshold))
+                let needed = self.needed(&|share| own.quantile(share), threshold);
+                // Its threshold was found on other curves than the one that is used.
+                (own.estimate(request.prompt()), Needed { guaranteed: false, ..needed })
             }
         };
-        if let Some(corrections) = &request.needs.corrections {
-            let steepness =
-                request.needs.confidence.as_ref().map_or_else(|| self.scorer.steepness(), |_| 1.0);
-            corrections.correct(request.prompt(), &mut estimate, steepness);
+        let steepness = request.needs.confidence.as_ref().map_or_else(|| self.scorer.steepness(), |_| 1.0);
+        if corrected(request, &mut estimate, steepness) {
+            // What moves probabilities afterwards takes the guarantee from them.
+            needed.guaranteed = false;
         }
         self.weigh(request, spent, estimate, needed, None)
     }
@@ -145,9 +147,10 @@ impl Router {
         &'a self,
         request: &'a Request<'a>,
         spent: Spent,
-        estimate: Estimate,
+        mut estimate: Estimate,
         tokens: u64,
     ) -> Decision<'a> {
+        corrected(request, &mut estimate, 1.0);
         let below = self.policy.handover.map_or(0.0, |handover| handover.below);
         let needed = Needed { suffices: below, from: Bar::Handover, guaranteed: false };
         self.weigh(request, spent, estimate, needed, Some(tokens))
@@ -184,7 +187,8 @@ impl Router {
         let (why, reason) = match (named, self.cannot(request)) {
             (Some((rule, target)), _) => (Why::Rule, format!("rule {:?} sends it to {target:?}", rule.name)),
             (None, Some(cannot)) => (Why::Need, cannot),
-            (None, None) if estimate.suffices >= needed.suffices => {
+            // What cannot be compared stays.
+            (None, None) if estimate.suffices >= needed.suffices || estimate.suffices.is_nan() => {
                 return stay(Why::Suffices, judged(request, &estimate, needed, written), Vec::new());
             }
             (None, None) => {
@@ -316,6 +320,12 @@ impl Router {
             format!("${dollars:.4} on top of ${so_far:.4} is over the budget of ${limit:.4} for {of}")
         })
     }
+}
+
+/// Moves an estimate by the user's corrections, if any speak of such a request.
+fn corrected(request: &Request<'_>, estimate: &mut Estimate, steepness: f64) -> bool {
+    let corrections = request.needs.corrections.as_ref();
+    corrections.is_some_and(|corrections| corrections.correct(request.prompt(), estimate, steepness))
 }
 
 /// The probability beside what is asked for, in a sentence.

@@ -23,7 +23,8 @@ mod scorer;
 mod vector;
 
 pub use confidence::{
-    Confidence, EXAMPLES_MAX, Example, Judged, Line, Report as ConfidenceReport, STAGES, Stage, Watch,
+    Confidence, EXAMPLES_MAX, EXAMPLES_MIN, Example, Judged, Line, Report as ConfidenceReport, STAGES, Share,
+    Stage, Watch,
 };
 pub use corrections::Corrections;
 pub use course::{Course, LIKELIEST_TOKENS, SIGNAL_COUNT, SIGNALS};

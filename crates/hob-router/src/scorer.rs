@@ -107,6 +107,12 @@ impl Scale {
         self.parts(features).iter().sum()
     }
 
+    /// Whether it can be divided by.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.deviation.iter().all(|deviation| *deviation > 0.0)
+            && self.mean.iter().all(|mean| mean.is_finite())
+    }
+
     fn parts(&self, features: &Features) -> [f64; SIGNS.len()] {
         let values = signs(features);
         std::array::from_fn(|i| ((values[i] - self.mean[i]) / self.deviation[i]).clamp(-SIGN_MAX, SIGN_MAX))

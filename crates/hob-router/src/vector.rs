@@ -3,7 +3,7 @@
 //! Scale Multitask Learning", 2009).
 
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Likeness counts with this power: near ones speak for far more than those that merely share some words.
 pub(crate) const NEARNESS: i32 = 4;
@@ -29,7 +29,8 @@ impl WordVector {
     /// That of a prompt.
     pub fn of(prompt: &str) -> Self {
         let words = words(prompt);
-        let mut counts: HashMap<u64, f32> = HashMap::new();
+        // In one order, so that the sums are the same each time.
+        let mut counts: BTreeMap<u64, f32> = BTreeMap::new();
         let mut count = |hash: u64| *counts.entry(hash).or_default() += 1.0;
         for (i, word) in words.iter().enumerate() {
             count(crate::hash(word));
@@ -69,9 +70,9 @@ fn mixed(hash: u64) -> u64 {
     hash ^ hash >> 31
 }
 
-/// Words in small letters, digits and other signs one by one.
+/// Words in small letters, digits and other signs one by one: of a long prompt the first and the last.
 fn words(prompt: &str) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
+    let mut kept = Kept::default();
     let mut word = String::new();
     for c in prompt.chars() {
         if c.is_alphabetic() || c == '\'' {
@@ -79,19 +80,36 @@ fn words(prompt: &str) -> Vec<String> {
             continue;
         }
         if !word.is_empty() {
-            words.push(std::mem::take(&mut word));
+            kept.push(std::mem::take(&mut word));
         }
         if !c.is_whitespace() {
-            words.push(c.to_string());
+            kept.push(c.to_string());
         }
     }
     if !word.is_empty() {
-        words.push(word);
+        kept.push(word);
     }
-    if words.len() > WORDS_MAX {
-        words.drain(WORDS_MAX / 2..words.len() - WORDS_MAX / 2);
+    kept.first.extend(kept.last);
+    kept.first
+}
+
+/// The first and the last words; those between are let go as they come.
+#[derive(Default)]
+struct Kept {
+    first: Vec<String>,
+    last: VecDeque<String>,
+}
+
+impl Kept {
+    fn push(&mut self, word: String) {
+        if self.first.len() < WORDS_MAX / 2 {
+            return self.first.push(word);
+        }
+        if self.last.len() >= WORDS_MAX / 2 {
+            self.last.pop_front();
+        }
+        self.last.push_back(word);
     }
-    words
 }
 
 impl From<WordVector> for String {
@@ -133,6 +151,9 @@ mod tests {
         assert!(rome.likeness(&oslo) > 0.6 && rome.likeness(&other) < 0.3);
         assert!((rome.likeness(&of("how FAR is it from rome to the sea?")) - 1.0).abs() < 1e-3);
         assert_eq!(of("").likeness(&rome), 0.0);
+        let long =
+            |middle: &str| of(&format!("first {}{middle} {}last", "a ".repeat(1500), "b ".repeat(1500)));
+        assert_eq!(long("c"), long("d"));
     }
 
     proptest! {

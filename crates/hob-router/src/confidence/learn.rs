@@ -10,12 +10,15 @@ use crate::vector::WordVector;
 use hob_base::Random;
 
 /// Fewest answers to learn from.
-const LEAST: usize = 100;
+pub const EXAMPLES_MIN: usize = 100;
 
 /// Fewest answers that reach a stage, for it to be learned.
 const LEAST_OF_STAGE: usize = 40;
 
-/// Fewest right ones, and fewest wrong ones.
+/// Questions as alike as this are the same.
+const SAME: f32 = 0.9999;
+
+/// Fewest right ones, and fewest wrong ones, also at a stage.
 const LEAST_OF_EACH: usize = 10;
 
 /// Parts into which answers are cut, to judge each by a curve that has not seen it.
@@ -84,8 +87,8 @@ impl Confidence {
         seed: u64,
     ) -> Result<(Self, Report), Error> {
         let examples = &examples[..examples.len().min(EXAMPLES_MAX)];
-        if examples.len() < LEAST {
-            return Err(Error::TooFew { least: LEAST, found: examples.len() });
+        if examples.len() < EXAMPLES_MIN {
+            return Err(Error::TooFew { least: EXAMPLES_MIN, found: examples.len() });
         }
         let right = examples.iter().filter(|example| example.right).count();
         if right.min(examples.len() - right) < LEAST_OF_EACH {
@@ -96,7 +99,13 @@ impl Confidence {
         let said = held_back(examples, &likeness, share, seed);
         let all: Vec<usize> = (0..examples.len()).collect();
         let evidence: Vec<f64> = all.iter().map(|i| likeness.evidence(*i, &all, examples, share)).collect();
-        let judges = STAGES.map(|stage| Judge::learn(stage, examples, &evidence, &all)).into();
+        let learn = |(stage, said): (Stage, &Vec<Option<f64>>)| {
+            // What could not be measured is not used either.
+            let is_measured = said.iter().any(Option::is_some);
+            let judge = Judge::learn(stage, examples, &evidence, &all);
+            if is_measured { judge } else { Judge::nothing(stage) }
+        };
+        let judges = STAGES.into_iter().zip(&said).map(learn).collect();
         let remembered = examples.iter().zip(&said[0]).map(|(example, said)| Remembered {
             words: example.words.clone(),
             right: example.right,
@@ -111,13 +120,11 @@ impl Confidence {
 
 /// What curves say of answers that they have not learned from.
 fn held_back(examples: &[Example], likeness: &Likeness, share: f64, seed: u64) -> Said {
-    let mut order: Vec<usize> = (0..examples.len()).collect();
-    Random::new(seed, 11).shuffle(&mut order);
+    let parts = likeness.parts(seed);
     let mut said = vec![vec![None; examples.len()]; STAGES.len()];
     for fold in 0..FOLDS {
-        let is_out = |place: usize| place % FOLDS == fold;
         let part = |out: bool| -> Vec<usize> {
-            (0..order.len()).filter(|place| is_out(*place) == out).map(|place| order[place]).collect()
+            (0..examples.len()).filter(|i| (parts[*i] == fold) == out).collect()
         };
         let (known, fresh) = (part(false), part(true));
         let evidence: Vec<f64> =
@@ -130,16 +137,29 @@ fn held_back(examples: &[Example], likeness: &Likeness, share: f64, seed: u64) -
             }
         }
     }
+    for (stage, said) in STAGES.into_iter().zip(&mut said) {
+        // A stage that one part could not learn is not measured at all.
+        let reaches = |i: usize| examples[i].row(stage, 0.0).is_some();
+        if (0..examples.len()).any(|i| reaches(i) && said[i].is_none()) {
+            said.fill(None);
+        }
+    }
     said
 }
 
 impl Judge {
+    /// One that says nothing.
+    fn nothing(stage: Stage) -> Self {
+        Self { stage, mean: Vec::new(), deviation: Vec::new(), weights: Vec::new() }
+    }
+
     /// Learns from the examples at `known` that reach `stage`; nothing where too few do.
     fn learn(stage: Stage, examples: &[Example], evidence: &[f64], known: &[usize]) -> Self {
         let row = |i: &usize| Some((examples[*i].row(stage, evidence[*i])?, examples[*i].right));
         let (rows, right): (Vec<Vec<f64>>, Vec<bool>) = known.iter().filter_map(row).unzip();
-        if rows.len() < LEAST_OF_STAGE {
-            return Self { stage, mean: Vec::new(), deviation: Vec::new(), weights: Vec::new() };
+        let is_right = right.iter().filter(|right| **right).count();
+        if rows.len() < LEAST_OF_STAGE || is_right.min(rows.len() - is_right) < LEAST_OF_EACH {
+            return Self::nothing(stage);
         }
         let width = super::width(stage);
         let scales: Vec<[f64; 2]> =
@@ -172,9 +192,24 @@ impl Likeness {
         Self { cells, count }
     }
 
-    /// What those at `known` say of the question at `i`, which does not speak for itself.
+    fn of_two(&self, i: usize, j: usize) -> f32 {
+        self.cells[i * self.count + j]
+    }
+
+    /// A part for each question, by chance; the same question asked twice is in one part.
+    fn parts(&self, seed: u64) -> Vec<usize> {
+        let mut random = Random::new(seed, 11);
+        let mut parts: Vec<usize> = Vec::with_capacity(self.count);
+        for i in 0..self.count {
+            let same = (0..i).find(|j| self.of_two(i, *j) >= SAME);
+            parts.push(same.map_or_else(|| random.index(FOLDS), |j| parts[j]));
+        }
+        parts
+    }
+
+    /// What those at `known` say of the question at `i`. The same question does not speak for itself.
     fn evidence(&self, i: usize, known: &[usize], examples: &[Example], right: f64) -> f64 {
-        let near = known.iter().filter(|j| **j != i);
-        evidence(near.map(|j| (self.cells[i * self.count + j], examples[*j].right)).collect(), right)
+        let near = known.iter().filter(|j| **j != i && self.of_two(i, **j) < SAME);
+        evidence(near.map(|j| (self.of_two(i, *j), examples[*j].right)).collect(), right).0
     }
 }

@@ -7,8 +7,8 @@
 mod learn;
 mod report;
 
-pub use learn::Example;
-pub use report::{Judged, Line, Report};
+pub use learn::{EXAMPLES_MIN, Example};
+pub use report::{Judged, Line, Report, Share};
 
 use crate::course::{Course, SIGNAL_COUNT, SIGNALS};
 use crate::error::Error;
@@ -40,6 +40,9 @@ const LENGTH: &str = "tokens of the answer";
 
 /// What a signal is worth at the most, in standard deviations.
 const FAR: f64 = 4.0;
+
+/// Mean or weight that no answers lead to.
+const NUMBER_MAX: f64 = 1e6;
 
 /// When an answer is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,8 +124,8 @@ fn names() -> impl Iterator<Item = &'static str> {
     OF_PROMPT.into_iter().chain(SIGNALS).chain([LENGTH])
 }
 
-/// What neighbours say, in log-odds: those of the likeliest answer where many are near, of all answers where none is.
-fn evidence(mut neighbours: Vec<(f32, bool)>, right: f64) -> f64 {
+/// What neighbours say, in log-odds, and whether any is near: where none is, it is what all answers say.
+fn evidence(mut neighbours: Vec<(f32, bool)>, right: f64) -> (f64, bool) {
     if neighbours.len() > NEIGHBOURS {
         neighbours.select_nth_unstable_by(NEIGHBOURS, |a, b| b.0.total_cmp(&a.0));
         neighbours.truncate(NEIGHBOURS);
@@ -131,7 +134,7 @@ fn evidence(mut neighbours: Vec<(f32, bool)>, right: f64) -> f64 {
     for (likeness, is_right) in neighbours {
         sums[usize::from(is_right)] += f64::from(likeness.max(0.0)).powi(NEARNESS);
     }
-    (sums[1] / sums[0]).ln()
+    ((sums[1] / sums[0]).ln(), sums[0] + sums[1] > 2.0 * PRIOR)
 }
 
 impl Confidence {
@@ -153,7 +156,8 @@ impl Confidence {
         said.get(at).copied().unwrap_or(1.0)
     }
 
-    /// The loosest threshold before the call that keeps `risk`. A wrong answer counts as a bad one, whatever the policy calls bad:
+    /// The loosest threshold before the call that keeps `risk` on probabilities that were held back: of curves learned from four
+    /// fifths of the answers, so that it is near to a guarantee and none. A wrong answer counts as a bad one, whatever the policy calls bad:
     /// one that is worse than a larger model's is among them.
     pub fn threshold(&self, risk: &Risk) -> Threshold {
         let trial = |one: &Remembered| Trial { suffices: one.said, bad: !one.right };
@@ -162,17 +166,17 @@ impl Confidence {
 
     /// What is known of a prompt before anything is computed.
     pub fn estimate(&self, prompt: &str) -> Estimate {
-        let row = self.of_prompt(prompt);
+        let (row, is_near) = self.of_prompt(prompt);
         let judge = self.judges.iter().find(|judge| judge.stage == Stage::Before);
-        self.told(judge.expect("a confidence without this stage is neither learned nor read"), &row)
+        self.told(judge.expect("a confidence without this stage is neither learned nor read"), &row, is_near)
     }
 
-    fn of_prompt(&self, prompt: &str) -> Vec<f64> {
+    fn of_prompt(&self, prompt: &str) -> (Vec<f64>, bool) {
         let words = WordVector::of(prompt);
         let near = self.remembered.iter().map(|one| (words.likeness(&one.words), one.right)).collect();
-        let mut row = vec![evidence(near, self.right)];
-        row.extend(seen(prompt, &self.scale));
-        row
+        let (evidence, is_near) = evidence(near, self.right);
+        let [length, effort] = seen(prompt, &self.scale);
+        (vec![evidence, length, effort], is_near)
     }
 
     /// The judge of a stage, where there is such a stage and enough was learned of it.
@@ -180,7 +184,7 @@ impl Confidence {
         self.judges.iter().find(|judge| judge.stage == stage && !judge.weights.is_empty())
     }
 
-    fn told(&self, judge: &Judge, row: &[f64]) -> Estimate {
+    fn told(&self, judge: &Judge, row: &[f64], familiar: bool) -> Estimate {
         let right = judge.probability(row);
         let placed = judge.placed(row);
         // A score speaks for the larger model, a weight here for the local one.
@@ -195,7 +199,7 @@ impl Confidence {
         let constant = judge.weights.last().copied().unwrap_or_default();
         signals.push(Signal { name: "all answers", value: self.right, weight: -constant });
         let score = signals.iter().map(|signal| signal.weight).sum();
-        Estimate { suffices: right, local_right: Some(right), familiar: true, score, signals }
+        Estimate { suffices: right, local_right: Some(right), familiar, score, signals }
     }
 
     /// As a file.
@@ -222,6 +226,7 @@ impl Confidence {
             judge.stage == stage
                 && (lengths == [width, width, width + 1] || lengths == [0; 3] && stage != Stage::Before)
                 && judge.deviation.iter().all(|deviation| *deviation > 0.0)
+                && judge.mean.iter().chain(&judge.weights).all(|number| number.abs() < NUMBER_MAX)
         };
         if made.judges.len() != STAGES.len() || !made.judges.iter().zip(STAGES).all(fits) {
             return wrong("other stages or signals");
@@ -229,8 +234,12 @@ impl Confidence {
         if made.remembered.is_empty() || made.remembered.len() > EXAMPLES_MAX {
             return wrong("no questions, or more than are remembered");
         }
-        if !(0.0..=1.0).contains(&made.right) {
-            return wrong("a share of right answers that is none");
+        let is_share = |share: f64| (0.0..=1.0).contains(&share);
+        if !is_share(made.right) || !made.remembered.iter().all(|one| is_share(one.said)) {
+            return wrong("a probability outside of 0 to 1");
+        }
+        if !made.scale.is_sound() {
+            return wrong("a scale without a width");
         }
         Ok(made)
     }
@@ -246,14 +255,15 @@ fn seen(prompt: &str, scale: &Scale) -> [f64; 2] {
 pub struct Watch {
     confidence: Arc<Confidence>,
     of_prompt: Vec<f64>,
+    is_near: bool,
     course: Course,
 }
 
 impl Watch {
     /// Of the answer to `prompt`, none of which is there yet.
     pub fn new(confidence: Arc<Confidence>, prompt: &str) -> Self {
-        let of_prompt = confidence.of_prompt(prompt);
-        Self { confidence, of_prompt, course: Course::default() }
+        let (of_prompt, is_near) = confidence.of_prompt(prompt);
+        Self { confidence, of_prompt, is_near, course: Course::default() }
     }
 
     /// Takes a token, as [`Course::push`] does. An estimate where a stage is reached.
@@ -275,7 +285,7 @@ impl Watch {
     fn told(&self, stage: Stage) -> Option<Estimate> {
         let judge = self.confidence.judge(stage)?;
         let row = row(&self.of_prompt, &self.course.signals(), self.course.tokens(), stage);
-        Some(self.confidence.told(judge, &row))
+        Some(self.confidence.told(judge, &row, self.is_near))
     }
 }
 

@@ -47,11 +47,20 @@ pub struct Judged {
     pub calibration_error: f64,
 }
 
-/// Handing over below a probability, whichever stage says so first.
+/// Handing over below a probability.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Line {
     /// The probability.
     pub below: f64,
+    /// Of answers that are read as a whole, which can be replaced until their end.
+    pub whole: Share,
+    /// Of answers that are read while they are written.
+    pub streamed: Share,
+}
+
+/// What becomes of answers that are handed over by whichever stage says so first.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Share {
     /// Share of the answers that are handed over.
     pub handed_over: f64,
     /// Share of right answers among those that stay, if any do.
@@ -117,33 +126,38 @@ pub(super) fn auroc(pairs: &[(f64, bool)], seed: u64) -> Option<f64> {
     (right > 0 && wrong > 0).then(|| sum as f64 / (right * wrong) as f64)
 }
 
-/// Goes through the stages as a running answer would.
 fn line(below: f64, examples: &[Example], said: &Said) -> Line {
+    let while_written = |stage| matches!(stage, Stage::After(_));
+    Line {
+        below,
+        whole: share(below, examples, said, |stage| while_written(stage) || stage == Stage::End),
+        streamed: share(below, examples, said, while_written),
+    }
+}
+
+/// Goes through the stages that can hand over, as a running answer would.
+fn share(below: f64, examples: &[Example], said: &Said, can: impl Fn(Stage) -> bool) -> Share {
     let (mut handed, mut kept, mut kept_right) = (0u64, 0u64, 0u64);
     let (mut drawn, mut whole) = (0u64, 0u64);
     for (i, one) in examples.iter().enumerate() {
-        let first = STAGES.into_iter().zip(said).find(|(_, said)| said[i].is_some_and(|said| said < below));
-        match first {
-            None => {
-                kept += 1;
-                kept_right += u64::from(one.right);
-            }
-            Some((stage, _)) => {
-                handed += 1;
-                whole += one.tokens();
-                drawn += match stage {
-                    Stage::Before => 0,
-                    Stage::After(tokens) => tokens,
-                    Stage::End => one.tokens(),
-                };
-            }
-        }
+        let doubts =
+            |(stage, said): &(Stage, &Vec<Option<f64>>)| can(*stage) && said[i].is_some_and(|p| p < below);
+        let Some((stage, _)) = STAGES.into_iter().zip(said).find(doubts) else {
+            kept += 1;
+            kept_right += u64::from(one.right);
+            continue;
+        };
+        handed += 1;
+        whole += one.tokens();
+        drawn += match stage {
+            Stage::After(tokens) => tokens,
+            Stage::Before | Stage::End => one.tokens(),
+        };
     }
-    let share = |a: u64, b: u64| if b == 0 { 0.0 } else { a as f64 / b as f64 };
-    Line {
-        below,
-        handed_over: share(handed, handed + kept),
-        kept_right: (kept > 0).then(|| share(kept_right, kept)),
-        in_vain: share(drawn, whole),
+    let part = |a: u64, b: u64| if b == 0 { 0.0 } else { a as f64 / b as f64 };
+    Share {
+        handed_over: part(handed, handed + kept),
+        kept_right: (kept > 0).then(|| part(kept_right, kept)),
+        in_vain: part(drawn, whole),
     }
 }

@@ -35,7 +35,7 @@ fn the_answer_says_more_than_the_question_and_both_say_something() {
     assert!(auroc.len() == 5 && auroc[1] < auroc[2] && auroc[2] > 0.85 && auroc[4] > 0.9, "{auroc:?}");
     assert!(report.stages.iter().all(|judged| judged.calibration_error < 0.1), "{report:?}");
     // The more is handed over, the better is what stays.
-    let [low, high] = [2, 6].map(|i| report.table[i]);
+    let [low, high] = [2, 6].map(|i| report.table[i].whole);
     assert!(low.handed_over < high.handed_over, "{report:?}");
     assert!(report.right < low.kept_right.unwrap() && low.kept_right < high.kept_right, "{report:?}");
     let of = |prompt: &str| made.estimate(prompt).suffices;
@@ -71,7 +71,7 @@ fn a_watched_answer_is_judged_at_its_stages() {
 #[test]
 fn a_risk_is_kept_by_asking_for_more() {
     let (made, _) = Confidence::learn("a", scale(), &examples(&mut Random::new(1, 0), 1000), 1).unwrap();
-    let [strict, loose] = [0.4, 0.6].map(|epsilon| made.threshold(&Risk::of(epsilon)));
+    let [strict, loose] = [0.45, 0.6].map(|epsilon| made.threshold(&Risk::of(epsilon)));
     assert!(strict.suffices > loose.suffices && strict.local_share > 0.2, "{strict:?} {loose:?}");
     assert!(made.quantile(0.1) < made.quantile(0.9));
     assert_eq!(made.threshold(&Risk::of(0.01)).suffices, f64::INFINITY);
@@ -86,6 +86,8 @@ fn files_hold_it_and_broken_ones_are_refused() {
     assert!((of(&again) - of(&made)).abs() < 1e-9 && again.examples() == 120 && again.model() == "a");
     for (from, to) in [
         ("\"version\":1", "\"version\":2"),
+        ("\"deviation\":[", "\"deviation\":[0.0,"),
+        ("\"said\":0", "\"said\":7"),
         ("\"stage\":\"before\"", "\"stage\":\"end\""),
         ("\"weights\":[", "\"weights\":[0.0,"),
         ("\"right\":", "\"wrong\":"),
