@@ -1,10 +1,10 @@
 //! What the server counts, in the form that Prometheus reads. Numbers only: nothing of what anybody said.
 
-use crate::clock;
-use crate::energy::{Busy, Energy, Working};
+use crate::energy::{Energy, Meter, Working};
 use crate::engine::runner::Times;
 use hob::{Stepped, Usage};
 use std::fmt::Write;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub struct Metrics {
     predicted_micros: AtomicU64,
     queue_micros: AtomicU64,
     steps: AtomicU64,
-    busy: Busy,
+    meter: Arc<Meter>,
     drawn: AtomicU64,
     first_token: [AtomicU64; BOUNDS.len() + 1],
     first_token_micros: AtomicU64,
@@ -47,6 +47,16 @@ pub struct Gauges {
 }
 
 impl Metrics {
+    /// Counters at nothing, with this meter.
+    pub fn with_meter(meter: Meter) -> Self {
+        Self { meter: Arc::new(meter), ..Self::default() }
+    }
+
+    /// What answers take in energy.
+    pub fn meter(&self) -> &Arc<Meter> {
+        &self.meter
+    }
+
     /// A request was answered with this status.
     pub fn request(&self, status: u16) {
         let class = usize::from(status / 100).clamp(1, 5) - 1;
@@ -55,12 +65,12 @@ impl Metrics {
 
     /// Something computes until what is given goes.
     pub fn work(&self) -> Working<'_> {
-        self.busy.work()
+        self.meter.work()
     }
 
     /// The time in which anything computed.
     pub fn at_work(&self) -> Duration {
-        self.busy.total(clock::now())
+        self.meter.at_work()
     }
 
     /// A step was made.

@@ -3,7 +3,6 @@
 use crate::App;
 use crate::clock;
 use crate::described::described;
-use crate::energy::Energy;
 use crate::engine::Source;
 use crate::metrics::Gauges;
 use crate::wire;
@@ -200,11 +199,7 @@ pub async fn models(app: App) -> Response {
 
 /// `GET /metrics`.
 pub async fn metrics(app: App) -> Response {
-    let threads = match app.manager.config().options.threads {
-        0 => app.machine.threads,
-        count => count,
-    };
-    let energy = Energy::now(app.machine.energy.as_ref(), app.metrics.at_work(), threads);
+    let energy = app.metrics.meter().total();
     wire::text(app.metrics.render(gauges(&app), energy), "text/plain; version=0.0.4; charset=utf-8")
 }
 
