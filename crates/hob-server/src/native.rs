@@ -4,7 +4,7 @@ use crate::App;
 use crate::clock;
 use crate::described::described;
 use crate::engine::Source;
-use crate::metrics::Gauges;
+use crate::metrics::{Gauges, Left};
 use crate::wire;
 use axum::response::Response;
 
@@ -200,7 +200,11 @@ pub async fn models(app: App) -> Response {
 /// `GET /metrics`.
 pub async fn metrics(app: App) -> Response {
     let energy = app.metrics.meter().total();
-    wire::text(app.metrics.render(gauges(&app), energy), "text/plain; version=0.0.4; charset=utf-8")
+    let cloud = app.cloud.clone();
+    // The ledger is a file.
+    let left = tokio::task::spawn_blocking(move || cloud?.spent(None).ok()).await.ok().flatten();
+    let left = left.map(|(spent, bytes)| Left { today: spent.day, month: spent.month, bytes });
+    wire::text(app.metrics.render(gauges(&app), energy, left), "text/plain; version=0.0.4; charset=utf-8")
 }
 
 fn gauges(app: &App) -> Gauges {

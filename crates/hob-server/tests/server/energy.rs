@@ -113,6 +113,9 @@ fn an_answer_from_elsewhere_has_what_is_published_and_nothing_of_its_own() {
     assert_eq!((&there["method"], &there["scope"]), (&json!("assumed"), &json!("prompt")));
     let (low, high) = bounds(there);
     assert!(low < high && there["about"].as_str().unwrap().contains("Google (2025)"), "{there}");
+    let metrics = server.get("/metrics").body;
+    let sent = format!("hob_cloud_sent_bytes_month {}", told["sent_bytes"]);
+    assert!(metrics.lines().any(|line| line == sent), "{sent} is not in {metrics}");
     // The same from memory: nothing was computed anywhere.
     let again = ask()["hob"].clone();
     assert_eq!((&again["ledger_entry"], &again["energy_elsewhere"]), (&Value::Null, &Value::Null));

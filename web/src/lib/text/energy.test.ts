@@ -64,10 +64,10 @@ describe('a comparison', () => {
   });
 
   it('says first where it is worse here, and what cannot be told', () => {
-    const said = conclusions([row('A', 'less'), row('B', 'more'), row('C', 'unclear'), row('D', 'more')]);
+    const said = conclusions([row('A', 'less'), row('B', 'more'), row('C, by E', 'unclear'), row('D', 'more')]);
     expect(said.map(({ kind }) => kind)).toEqual(['more', 'unclear', 'less']);
     expect(said[0]?.text).toMatch(/^Worse here: .* B and D\.$/);
-    expect(said[1]?.text).toMatch(/overlap for C\.$/);
+    expect(said[1]?.text).toMatch(/overlap for C \(E\)\.$/);
   });
 
   it('says nothing of nothing', () => {

@@ -57,7 +57,9 @@ const list = (words: string[]) => new Intl.ListFormat('en', { type: 'conjunction
 
 /** What a comparison comes to, in plain sentences; what is worse here comes first. */
 export function conclusions(all: Compared[]): { kind: 'more' | 'unclear' | 'less'; text: string }[] {
-  const whose = (kind: Compared['verdict']) => list(all.filter(({ verdict }) => verdict === kind).map((one) => one.whose));
+  // `Gemini, by Google` in a list of several reads as two of them.
+  const name = ({ whose }: Compared) => whose.replace(/, by (.*)$/, ' ($1)');
+  const whose = (kind: Compared['verdict']) => list(all.filter(({ verdict }) => verdict === kind).map(name));
   const said = [
     { kind: 'more' as const, text: `Worse here: answers on this machine took more energy than what is published for ${whose('more')}.` },
     { kind: 'unclear' as const, text: `Cannot be told apart: the ranges overlap for ${whose('unclear')}.` },
