@@ -119,7 +119,7 @@ fn energy(all: &Tally, how: &str) -> String {
     let here = &all.here;
     let known = match here.measured {
         0 => format!("estimated from the time, {how}"),
-        all if all == here.answers => "measured".to_owned(),
+        measured if measured == here.answers => "measured".to_owned(),
         some => format!("{some} answers measured, the others estimated from the time, {how}"),
     };
     let mut text = format!("\nenergy here  {}, {known}\n", Figure(here.wh, "Wh"));

@@ -219,7 +219,7 @@ fn keys_that_may_only_chat_do_not_see_it() {
         book.add(wish, i64::try_from(now_ms() / 1000).unwrap()).unwrap().1
     };
     let (chat, metrics) = (key("chat", Scope::Chat), key("metrics", Scope::Metrics));
-    let keys = Keys::default().with_book(book, |_| {});
+    let keys = Keys::new(["planted-master"]).with_book(book, |_| {});
     let server = start_with(Config { keys, ..keeping(folder.path()) }, Folder::new(&[], None));
     let status = |key: &str| {
         let bearer = format!("Bearer {key}");
