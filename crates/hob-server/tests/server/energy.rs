@@ -56,7 +56,7 @@ fn an_answer_without_a_counter_says_between_what_it_took() {
     let told: Vec<&Value> = events.iter().filter(|event| event["hob"].is_object()).collect();
     assert_eq!(told.len(), 1);
     assert_eq!(told[0]["hob"]["energy"]["method"], "estimated");
-    assert_eq!(told[0]["choices"][0]["finish_reason"].is_string(), true);
+    assert!(told[0]["choices"][0]["finish_reason"].is_string());
 }
 
 #[test]
