@@ -37,7 +37,9 @@ pub use error::Error;
 pub use exchange::{Above, Format, Imported, Skipped};
 pub use id::Id;
 pub use keep::Rule;
-pub use message::{Attachment, Elsewhere, Finish, Message, Role, State, Stats, Trouble};
+pub use message::{
+    Attachment, Elsewhere, Energy, Finish, Message, Method, Role, Scope, State, Stats, Trouble,
+};
 pub use sealed::Protection;
 pub use sealed::key::Secret;
 pub use sealed::state::{LockedBy, Wrapping};

@@ -128,6 +128,52 @@ pub struct Stats {
     pub queue_ms: f64,
     /// What left this machine for it; nothing where a model here answered.
     pub elsewhere: Option<Elsewhere>,
+    /// What this machine took for it, in energy; nothing where nobody looked.
+    pub energy: Option<Energy>,
+}
+
+/// Joules, never as one number where two are known.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Energy {
+    /// How they are known.
+    pub method: Method,
+    /// What they are of.
+    pub scope: Scope,
+    /// It was this at least.
+    pub joules_low: f64,
+    /// It was this at most.
+    pub joules_high: f64,
+    /// Of what these are the joules, and by whom.
+    pub about: String,
+}
+
+/// How joules are known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// A counter was read.
+    Measured,
+    /// From the time at work.
+    #[default]
+    Estimated,
+    /// Published of others of the kind.
+    Assumed,
+}
+
+/// What joules are of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// All processors, whatever used them.
+    Processor,
+    /// The whole computer.
+    Computer,
+    /// The cores that computed.
+    #[default]
+    Cores,
+    /// A prompt to a model elsewhere.
+    Prompt,
 }
 
 /// An answer of a model elsewhere.
@@ -146,6 +192,15 @@ pub struct Elsewhere {
     pub ledger_entry: Option<u64>,
     /// What happened on the way.
     pub note: Option<String>,
+    /// What a model elsewhere takes for an answer, as far as that is published.
+    pub energy: Option<Energy>,
+}
+
+impl Energy {
+    fn check(&self) -> Result<(), Error> {
+        bytes("stats.energy.about", &self.about, limits::TROUBLE_BYTES_MAX)?;
+        finite("stats.energy", &[self.joules_low, self.joules_high])
+    }
 }
 
 impl Message {
@@ -169,10 +224,14 @@ impl Message {
         let figures =
             stats.map_or([0.0; 3], |stats| [stats.per_second, stats.first_token_ms, stats.queue_ms]);
         finite("stats", &figures)?;
+        if let Some(energy) = stats.and_then(|stats| stats.energy.as_ref()) {
+            energy.check()?;
+        }
         let Some(elsewhere) = stats.and_then(|stats| stats.elsewhere.as_ref()) else { return Ok(()) };
         bytes("stats.elsewhere.target", &elsewhere.target, limits::MODEL_BYTES_MAX)?;
         let note = elsewhere.note.as_deref().unwrap_or_default();
         bytes("stats.elsewhere.note", note, limits::TROUBLE_BYTES_MAX)?;
+        elsewhere.energy.as_ref().map_or(Ok(()), Energy::check)?;
         finite("stats.elsewhere", &[elsewhere.dollars])
     }
 

@@ -1,108 +1,127 @@
-//! The counters of energy that processors keep (Linux, RAPL): which of them to sum, and how they wrap.
-//!
-//! `/sys/class/powercap` has a folder for each zone: `intel-rapl:0` for a processor (AMD's have that name as well),
-//! `intel-rapl:0:0` for a part of it, which is in the processor's count already. A platform zone (`psys`) counts the processors
-//! again, and `intel-rapl-mmio:0` is another way to the same counter.
+//! Counters of energy that a system lets its user read. Linux shows two: what processors count (`rapl.rs`), which is taken where it
+//! may be read, and what a battery gives while nothing charges it (`battery.rs`). Elsewhere there is none, and energy is
+//! estimated. Graphics processors have counters as well; nothing is computed on them here.
 
-use hob_server::EnergyCounter;
-use std::collections::HashSet;
+mod battery;
+mod rapl;
+
+use crate::platform;
+use battery::Battery;
+use hob_energy::{Account, Range, Scope};
+use hob_server::{Count, EnergyCounter};
+use rapl::Counter;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::thread::{self, Thread};
 use std::time::Duration;
 
-/// Where the system shows them.
-const ZONES: &str = "/sys/class/powercap";
-/// Most folders looked at.
-const ZONES_MAX: usize = 256;
-/// How the zones of whole processors are called.
-const PROCESSOR: &str = "package-";
-/// A counter wraps after minutes at full power (262 kJ on most machines); it is read more often than that.
+/// A RAPL counter wraps after minutes at full power (262 kJ on most machines); it is read more often than that.
 const EVERY: Duration = Duration::from_secs(30);
-const MICRO: f64 = 1e-6;
+/// Such a counter is renewed about every millisecond.
+const SETTLES: Duration = Duration::from_millis(10);
+/// Batteries tell their power and no sum, so it is asked for as often as this while somebody wants to know.
+const SAMPLE: Duration = Duration::from_secs(1);
+/// Firmware renews that power every few seconds: what is shorter can't be told from what was before.
+const BATTERY_SETTLES: Duration = Duration::from_secs(10);
+/// After somebody asked, it goes on for so long: the longest answer that a battery measures.
+const WATCHED: Duration = Duration::from_secs(600);
 
 /// The counter of this machine, if its user may read one. It is watched for as long as somebody holds it.
 pub fn counter() -> Option<EnergyCounter> {
-    let counter = Counter::open(Path::new(ZONES))?;
+    let rapl = || Counter::open(Path::new(rapl::ZONES)).and_then(watch_rapl);
+    rapl().or_else(|| Battery::open(Path::new(battery::SUPPLIES)).and_then(watch_battery))
+}
+
+fn watch_rapl(counter: Counter) -> Option<EnergyCounter> {
     let name = counter.name();
     let counter = Arc::new(Mutex::new(counter));
     let watched = Arc::downgrade(&counter);
     let watch = move || {
         while let Some(counter) = watched.upgrade() {
-            counter.lock().unwrap_or_else(PoisonError::into_inner).read();
+            lock(&counter).read();
             drop(counter);
             thread::sleep(EVERY);
         }
     };
     // Without the thread a wrap between two readings may be missed: then there is no counter.
     thread::Builder::new().name("energy".into()).spawn(watch).ok()?;
-    let joules = move || counter.lock().unwrap_or_else(PoisonError::into_inner).read();
-    Some(EnergyCounter { name, joules: Arc::new(joules) })
+    let read = move || lock(&counter).read().map(|joules| Count { joules, era: 0 });
+    Some(EnergyCounter { name, scope: Scope::Processor, settles: SETTLES, read: Arc::new(read) })
 }
 
-/// The processors of a machine together.
-#[derive(Debug)]
-struct Counter {
-    zones: Vec<Zone>,
-    /// Micro-joules since it was opened.
-    sum: u64,
+/// A battery, and until when somebody wants to know.
+struct Watched {
+    battery: Battery,
+    until: Duration,
 }
 
-#[derive(Debug)]
-struct Zone {
-    place: PathBuf,
-    name: String,
-    /// The last number before it begins anew.
-    max: u64,
-    last: u64,
+fn watch_battery(battery: Battery) -> Option<EnergyCounter> {
+    let name = battery.name();
+    let watched = Arc::new(Mutex::new(Watched { battery, until: Duration::ZERO }));
+    let weak = Arc::downgrade(&watched);
+    let thread = thread::Builder::new().name("energy".into()).spawn(move || sample(&weak)).ok()?;
+    let thread: Thread = thread.thread().clone();
+    let read = move || {
+        let now = platform::clock();
+        let mut watched = lock(&watched);
+        watched.until = now + WATCHED;
+        let count = watched.battery.read(now);
+        drop(watched);
+        thread.unpark();
+        count
+    };
+    Some(EnergyCounter { name, scope: Scope::Computer, settles: BATTERY_SETTLES, read: Arc::new(read) })
 }
 
-impl Counter {
-    /// The counters below `root`. `None` where there are none, or where one of them cannot be read: a part of the machine
-    /// would pass for all of it.
-    fn open(root: &Path) -> Option<Self> {
-        let folders = fs::read_dir(root).ok()?.flatten().take(ZONES_MAX).map(|entry| entry.path());
-        let mut folders: Vec<PathBuf> = folders.filter(|place| is_whole(place)).collect();
-        folders.sort();
-        let mut seen = HashSet::new();
-        let mut zones = Vec::new();
-        for place in folders {
-            let Some(name) = text(&place, "name").filter(|name| name.starts_with(PROCESSOR)) else {
-                continue;
-            };
-            if seen.insert(name.clone()) {
-                let (max, last) = (number(&place, "max_energy_range_uj")?, number(&place, "energy_uj")?);
-                zones.push(Zone { place, name, max, last });
+/// Reading a battery wakes its controller, so an idle server lets it sleep.
+fn sample(watched: &Weak<Mutex<Watched>>) {
+    while let Some(strong) = watched.upgrade() {
+        let now = platform::clock();
+        let mut held = lock(&strong);
+        let is_wanted = now < held.until;
+        if is_wanted {
+            held.battery.read(now);
+        }
+        drop(held);
+        drop(strong);
+        if is_wanted {
+            thread::sleep(SAMPLE);
+        } else {
+            thread::park_timeout(EVERY);
+        }
+    }
+}
+
+fn lock<T>(held: &Mutex<T>) -> MutexGuard<'_, T> {
+    held.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What one answer of this very program takes; nothing else is computed in it meanwhile.
+pub struct Gauge {
+    counter: Option<&'static EnergyCounter>,
+    began: Option<Count>,
+}
+
+impl Gauge {
+    /// From now on. The counter is looked for once.
+    pub fn begin() -> Self {
+        static OWN: OnceLock<Option<EnergyCounter>> = OnceLock::new();
+        let counter = OWN.get_or_init(counter).as_ref();
+        Self { counter, began: counter.and_then(|counter| (counter.read)()) }
+    }
+
+    /// What it took, in so much time at work of so many threads.
+    pub fn end(self, at_work: Duration, threads: usize) -> Account {
+        let now = self.counter.and_then(|counter| (counter.read)());
+        match (self.counter, self.began, now) {
+            (Some(counter), Some(began), Some(now)) if began.era == now.era && at_work >= counter.settles => {
+                let joules = Range::exact((now.joules - began.joules).max(0.0));
+                Account::measured(&counter.name, counter.scope, joules)
             }
+            _ => Account::estimated(Range::exact(at_work.as_secs_f64()), threads),
         }
-        (!zones.is_empty()).then_some(Self { zones, sum: 0 })
     }
-
-    fn name(&self) -> String {
-        let names: Vec<&str> = self.zones.iter().map(|zone| zone.name.as_str()).collect();
-        format!("RAPL, {}", names.join(", "))
-    }
-
-    /// Joules since it was opened; `None` where one of the counters cannot be read now, and the next reading makes up for it.
-    fn read(&mut self) -> Option<f64> {
-        let now: Option<Vec<u64>> = self.zones.iter().map(|zone| number(&zone.place, "energy_uj")).collect();
-        for (zone, now) in self.zones.iter_mut().zip(now?) {
-            let more = match now.checked_sub(zone.last) {
-                Some(more) => more,
-                // It went on from 0 after its last number.
-                None => zone.max.saturating_sub(zone.last).saturating_add(now),
-            };
-            self.sum = self.sum.saturating_add(more);
-            zone.last = now;
-        }
-        Some(self.sum as f64 * MICRO)
-    }
-}
-
-/// Whether a zone is no part of another: `intel-rapl:0` and not `intel-rapl:0:1`, nor the folder of all, `intel-rapl`.
-fn is_whole(place: &Path) -> bool {
-    place.file_name().is_some_and(|name| name.to_string_lossy().matches(':').count() == 1)
 }
 
 fn text(place: &Path, file: &str) -> Option<String> {
@@ -111,88 +130,4 @@ fn text(place: &Path, file: &str) -> Option<String> {
 
 fn number(place: &Path, file: &str) -> Option<u64> {
     text(place, file)?.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MAX: u64 = 262_143_328_850;
-
-    /// A folder as the system's.
-    struct Fake(tempfile::TempDir);
-
-    impl Fake {
-        fn new(zones: &[(&str, &str, u64)]) -> Self {
-            let fake = Self(tempfile::tempdir().unwrap());
-            fs::create_dir(fake.0.path().join("intel-rapl")).unwrap();
-            for (folder, name, count) in zones {
-                fs::create_dir(fake.0.path().join(folder)).unwrap();
-                fake.write(folder, "name", name);
-                fake.write(folder, "max_energy_range_uj", &MAX.to_string());
-                fake.set(folder, *count);
-            }
-            fake
-        }
-
-        fn write(&self, folder: &str, file: &str, text: &str) {
-            fs::write(self.0.path().join(folder).join(file), format!("{text}\n")).unwrap();
-        }
-
-        fn set(&self, folder: &str, count: u64) {
-            self.write(folder, "energy_uj", &count.to_string());
-        }
-
-        fn open(&self) -> Option<Counter> {
-            Counter::open(self.0.path())
-        }
-    }
-
-    #[test]
-    fn processors_are_summed_and_nothing_counts_twice() {
-        let zones = [
-            ("intel-rapl-mmio:0", "package-0", 70),
-            ("intel-rapl:0", "package-0", 1_000_000),
-            ("intel-rapl:0:0", "core", 600_000),
-            ("intel-rapl:0:1", "dram", 100_000),
-            ("intel-rapl:1", "package-1", 9_000_000),
-            ("intel-rapl:2", "psys", 20_000_000),
-        ];
-        let fake = Fake::new(&zones);
-        let mut counter = fake.open().unwrap();
-        assert_eq!(counter.name(), "RAPL, package-0, package-1");
-        assert_eq!(counter.read(), Some(0.0), "what was before is not counted");
-        for (folder, _, count) in zones {
-            fake.set(folder, count + 2_500_000);
-        }
-        assert_eq!(counter.read(), Some(5.0));
-        assert_eq!(counter.read(), Some(5.0));
-    }
-
-    #[test]
-    fn a_counter_that_begins_anew_goes_on() {
-        let fake = Fake::new(&[("intel-rapl:0", "package-0", MAX - 1_000_000)]);
-        let mut counter = fake.open().unwrap();
-        fake.set("intel-rapl:0", 500_000);
-        assert_eq!(counter.read(), Some(1.5));
-        fake.set("intel-rapl:0", 750_000);
-        assert_eq!(counter.read(), Some(1.75));
-    }
-
-    #[test]
-    fn a_part_of_a_machine_is_no_machine() {
-        let fake = Fake::new(&[("intel-rapl:0", "package-0", 1), ("intel-rapl:1", "package-1", 1)]);
-        fake.write("intel-rapl:1", "energy_uj", "no number");
-        assert!(fake.open().is_none());
-        fake.set("intel-rapl:1", 1_000_000);
-        let mut counter = fake.open().unwrap();
-        fake.set("intel-rapl:0", 1_000_001);
-        fake.write("intel-rapl:1", "energy_uj", "");
-        assert_eq!(counter.read(), None);
-        fake.set("intel-rapl:1", 3_000_000);
-        assert_eq!(counter.read(), Some(3.0), "nothing of what was not read is lost");
-        assert!(Fake::new(&[]).open().is_none());
-        assert!(Fake::new(&[("intel-rapl:0", "psys", 1)]).open().is_none());
-        assert!(Counter::open(Path::new("/nowhere/at/all")).is_none());
-    }
 }

@@ -4,13 +4,15 @@
 //! estimates is a range, too ([`Verdict`]): one number would say more than is known, and where this machine takes more it says
 //! so.
 //!
-//! Read `range.rs`, then `local.rs` and `ecologits.rs`.
+//! Read `range.rs`, then `account.rs` (one answer), `local.rs` and `ecologits.rs`.
 
+mod account;
 mod ecologits;
 mod local;
 mod published;
 mod range;
 
+pub use account::{Account, Figure, Method, Scope};
 pub use ecologits::{Served, request_wh};
 pub use local::{CORE_WATTS, estimated_wh};
 pub use published::{PUBLISHED, Published};

@@ -18,7 +18,7 @@ pub struct Published {
 }
 
 /// The figures that are compared with, oldest first.
-pub const PUBLISHED: [Published; 3] = [
+pub const PUBLISHED: [Published; 4] = [
     Published {
         whose: "GPT-4o, by Epoch AI",
         wh: Range::exact(0.3),
@@ -39,5 +39,13 @@ pub const PUBLISHED: [Published; 3] = [
         year: 2025,
         scope: "the maker's median of text prompts in May 2025, with idle machines and cooling",
         source: "Google, Measuring the environmental impact of delivering AI, August 2025",
+    },
+    Published {
+        whose: "Qwen3 235B, by ML.ENERGY",
+        wh: Range { low: 0.06, high: 0.27 },
+        year: 2026,
+        scope: "measured for a chat answer of 875 tokens on H100s and B200s that give as many at a time as is best, up to 2.8 Wh \
+                where they give few; graphics processors alone, without their machines, idle time and cooling",
+        source: "ML.ENERGY Leaderboard, data of February 2026",
     },
 ];

@@ -22,6 +22,12 @@ impl Range {
         Self { low: one.min(other), high: one.max(other) }
     }
 
+    /// The narrowest range in which both lie.
+    #[must_use]
+    pub fn around(self, other: Self) -> Self {
+        Self { low: self.low.min(other.low), high: self.high.max(other.high) }
+    }
+
     /// So many times as much; `factor` is not negative.
     #[must_use]
     pub fn times(self, factor: f64) -> Self {

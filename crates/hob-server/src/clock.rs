@@ -45,6 +45,22 @@ pub fn rfc3339_of_ms(ms: i64) -> String {
     jiff::Timestamp::from_millisecond(ms).unwrap_or_default().to_string()
 }
 
+/// The day of a moment in milliseconds since 1970, here.
+pub fn day_of(ms: i64) -> String {
+    let moment = jiff::Timestamp::from_millisecond(ms).unwrap_or_default();
+    moment.to_zoned_datetime(jiff::tz::TimeZone::system()).date().to_string()
+}
+
+/// The last days here, oldest first and today last, and when the first of them began.
+pub fn last_days(count: i64) -> (Vec<String>, i64) {
+    let today = jiff::ZonedDateTime::now().date();
+    let days: Vec<jiff::civil::Date> =
+        (0..count).rev().filter_map(|ago| today.checked_sub(jiff::Span::new().days(ago)).ok()).collect();
+    let first = days.first().and_then(|day| day.to_zoned_datetime(jiff::tz::TimeZone::system()).ok());
+    let since = first.map_or(0, |first| first.timestamp().as_millisecond());
+    (days.iter().map(ToString::to_string).collect(), since)
+}
+
 /// A number that differs from call to call.
 pub fn seed() -> u64 {
     use std::sync::atomic::{AtomicU64, Ordering};

@@ -42,6 +42,7 @@ mod routes;
 mod run;
 mod server;
 mod shelf;
+pub mod stats;
 mod tls;
 mod visit;
 mod wire;
@@ -49,7 +50,7 @@ mod wire;
 use std::sync::Arc;
 
 pub use chats::ChatsAt;
-pub use energy::EnergyCounter;
+pub use energy::{Count, EnergyCounter};
 pub use engine::{Catalogue, Folder, KeepAlive, Listed, ManagerConfig, Source};
 pub use guard::Hosts;
 pub use keys::{KeyBook, KeyEntry, KeyError, KeyWish, Keys, Scope};

@@ -1,10 +1,10 @@
 //! What the server counts, in the form that Prometheus reads. Numbers only: nothing of what anybody said.
 
-use crate::clock;
-use crate::energy::{Busy, Energy, Working};
+use crate::energy::{Energy, Meter, Working};
 use crate::engine::runner::Times;
 use hob::{Stepped, Usage};
 use std::fmt::Write;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub struct Metrics {
     predicted_micros: AtomicU64,
     queue_micros: AtomicU64,
     steps: AtomicU64,
-    busy: Busy,
+    meter: Arc<Meter>,
     drawn: AtomicU64,
     first_token: [AtomicU64; BOUNDS.len() + 1],
     first_token_micros: AtomicU64,
@@ -46,7 +46,28 @@ pub struct Gauges {
     pub kv_bytes: usize,
 }
 
+/// What left for models elsewhere, by the ledger.
+#[derive(Clone, Copy, Debug)]
+pub struct Left {
+    /// Dollars today.
+    pub today: f64,
+    /// Dollars this month.
+    pub month: f64,
+    /// Bytes this month.
+    pub bytes: u64,
+}
+
 impl Metrics {
+    /// Counters at nothing, with this meter.
+    pub fn with_meter(meter: Meter) -> Self {
+        Self { meter: Arc::new(meter), ..Self::default() }
+    }
+
+    /// What answers take in energy.
+    pub fn meter(&self) -> &Arc<Meter> {
+        &self.meter
+    }
+
     /// A request was answered with this status.
     pub fn request(&self, status: u16) {
         let class = usize::from(status / 100).clamp(1, 5) - 1;
@@ -55,12 +76,12 @@ impl Metrics {
 
     /// Something computes until what is given goes.
     pub fn work(&self) -> Working<'_> {
-        self.busy.work()
+        self.meter.work()
     }
 
     /// The time in which anything computed.
     pub fn at_work(&self) -> Duration {
-        self.busy.total(clock::now())
+        self.meter.at_work()
     }
 
     /// A step was made.
@@ -108,7 +129,7 @@ impl Metrics {
     }
 
     /// All of it as text. The names that llama-server has are the same here.
-    pub fn render(&self, gauges: Gauges, energy: Option<Energy>) -> String {
+    pub fn render(&self, gauges: Gauges, energy: Option<Energy>, left: Option<Left>) -> String {
         let mut page = Page(String::new());
         let seconds = |counter: &AtomicU64| counter.load(Relaxed) as f64 / 1e6;
         let count = |counter: &AtomicU64| counter.load(Relaxed) as f64;
@@ -151,6 +172,7 @@ impl Metrics {
             page.line(name, "", value);
         }
         page.energy(energy);
+        page.left(left);
         self.histogram(&mut page);
         page.0
     }
@@ -198,6 +220,18 @@ impl Page {
         }
     }
 
+    fn left(&mut self, left: Option<Left>) {
+        let Some(Left { today, month, bytes }) = left else { return };
+        for (name, help, value) in [
+            ("hob_cloud_dollars_today", "Dollars spent on models elsewhere today", today),
+            ("hob_cloud_dollars_month", "Dollars spent on models elsewhere this month", month),
+            ("hob_cloud_sent_bytes_month", "Bytes sent to models elsewhere this month", bytes as f64),
+        ] {
+            self.family(name, "gauge", help);
+            self.line(name, "", value);
+        }
+    }
+
     fn line(&mut self, name: &str, labels: &str, value: f64) {
         writeln!(self.0, "{name}{labels} {value}").expect("strings take everything");
     }
@@ -217,7 +251,7 @@ mod tests {
         [5, 90, 120_000].iter().for_each(|ms| metrics.first_token(Duration::from_millis(*ms)));
         metrics.request(200);
         metrics.request(404);
-        let page = metrics.render(Gauges::default(), None);
+        let page = metrics.render(Gauges::default(), None, None);
         for line in [
             "hob_first_token_seconds_bucket{le=\"0.01\"} 1",
             "hob_first_token_seconds_bucket{le=\"0.1\"} 2",
@@ -232,9 +266,21 @@ mod tests {
     }
 
     #[test]
+    fn what_left_is_told_where_it_is_known() {
+        let page = |left| Metrics::default().render(Gauges::default(), None, left);
+        assert!(!page(None).contains("hob_cloud"));
+        let told = page(Some(Left { today: 0.25, month: 1.5, bytes: 700 }));
+        for line in
+            ["hob_cloud_dollars_today 0.25", "hob_cloud_dollars_month 1.5", "hob_cloud_sent_bytes_month 700"]
+        {
+            assert!(told.lines().any(|found| found == line), "{line} is not in\n{told}");
+        }
+    }
+
+    #[test]
     fn an_estimate_is_never_one_number() {
         let lines = |energy| {
-            let page = Metrics::default().render(Gauges::default(), energy);
+            let page = Metrics::default().render(Gauges::default(), energy, None);
             let found = page.lines().filter(|line| line.starts_with("hob_energy"));
             found.map(str::to_owned).collect::<Vec<_>>()
         };

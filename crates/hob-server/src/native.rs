@@ -3,9 +3,8 @@
 use crate::App;
 use crate::clock;
 use crate::described::described;
-use crate::energy::Energy;
 use crate::engine::Source;
-use crate::metrics::Gauges;
+use crate::metrics::{Gauges, Left};
 use crate::wire;
 use axum::response::Response;
 
@@ -200,12 +199,12 @@ pub async fn models(app: App) -> Response {
 
 /// `GET /metrics`.
 pub async fn metrics(app: App) -> Response {
-    let threads = match app.manager.config().options.threads {
-        0 => app.machine.threads,
-        count => count,
-    };
-    let energy = Energy::now(app.machine.energy.as_ref(), app.metrics.at_work(), threads);
-    wire::text(app.metrics.render(gauges(&app), energy), "text/plain; version=0.0.4; charset=utf-8")
+    let energy = app.metrics.meter().total();
+    let cloud = app.cloud.clone();
+    // The ledger is a file.
+    let left = tokio::task::spawn_blocking(move || cloud?.spent(None).ok()).await.ok().flatten();
+    let left = left.map(|(spent, bytes)| Left { today: spent.day, month: spent.month, bytes });
+    wire::text(app.metrics.render(gauges(&app), energy, left), "text/plain; version=0.0.4; charset=utf-8")
 }
 
 fn gauges(app: &App) -> Gauges {

@@ -19,6 +19,7 @@ use crate::shelf::report::{
     AdoptionWanted, CatalogueReport, CopyWanted, FoundReport, KeptModel, ModelNamed, ModelRemoved,
     ModelWanted, PlanReport, PullGone, PullReport, PullsReport, ShelfReport,
 };
+use crate::stats::StatsReport;
 use crate::wire;
 use axum::response::Response;
 use hob_chats::Listed;
@@ -71,6 +72,11 @@ fn operations() -> Vec<Operation> {
 fn admin() -> Vec<Operation> {
     vec![
         answers::<ServerReport>("get", "/hob/v1/server", "Where the server is, and what it is doing."),
+        answers::<StatsReport>("get", "/hob/v1/stats", "What answers took, day by day.").asked(&[(
+            "days",
+            "integer",
+            "How many, today included; 30 without.",
+        )]),
         answers::<RequestsReport>("get", "/hob/v1/requests", "The last requests, without what was said."),
         answers::<KeysReport>("get", "/hob/v1/keys", "The keys that are kept."),
         answers::<KeyMade>("post", "/hob/v1/keys", "Makes a key; its text is told this once.")

@@ -4,7 +4,9 @@ use crate::elsewhere::native as cloud;
 use crate::keys::{self, Scope};
 use crate::problem::{Dialect, Kind, Problem};
 use crate::shelf::native as shelf;
-use crate::{App, anthropic, chats, guard, llama, native, ollama, openai, openapi, page, requests, wire};
+use crate::{
+    App, anthropic, chats, guard, llama, native, ollama, openai, openapi, page, requests, stats, wire,
+};
 use axum::Router;
 use axum::body::Body;
 use axum::handler::Handler;
@@ -96,6 +98,7 @@ fn native_routes() -> Vec<Route> {
 fn admin_routes() -> Vec<Route> {
     vec![
         on_get("/hob/v1/server", native::server).scope(Scope::Metrics),
+        on_get("/hob/v1/stats", stats::report).scope(Scope::Metrics),
         on_get("/hob/v1/requests", requests::list).scope(Scope::Admin),
         on_get("/hob/v1/keys", keys::list).scope(Scope::Admin),
         on_json("/hob/v1/keys", keys::create).scope(Scope::Admin),

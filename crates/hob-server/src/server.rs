@@ -1,6 +1,7 @@
 //! The door: an address that is listened on, connections, and the end.
 
 use crate::chats::{self, ChatsAt, Desk};
+use crate::energy::Meter;
 use crate::engine::{Catalogue, Manager, ManagerConfig};
 use crate::guard::Hosts;
 use crate::keys::Keys;
@@ -143,7 +144,11 @@ impl Server {
         };
         let (address, listener) =
             bind.await.map_err(|source: std::io::Error| Error::Bind { address, source })?;
-        let metrics = Arc::<Metrics>::default();
+        let threads = match models.options.threads {
+            0 => machine.threads,
+            count => count,
+        };
+        let metrics = Arc::new(Metrics::with_meter(Meter::new(machine.energy.clone(), threads)));
         let manager = Manager::new(catalogue, models, Arc::clone(&metrics));
         let shelf = shelf.map(|config| Shelf::new(config, Arc::clone(&manager)));
         let chats = Arc::new(Desk::new(chats, !hosts.is_public || tls.is_some()));

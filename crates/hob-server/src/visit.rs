@@ -5,10 +5,12 @@ use crate::elsewhere::Receipt;
 use crate::engine::{KeepAlive, Lease, Listed, Loaded};
 use crate::keys::{KeyEntry, Keys};
 use crate::problem::{Kind, Problem};
+use crate::stats::kept_energy;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use hob::LanguageModel;
-use serde_json::Value;
+use hob_energy::Account;
+use serde_json::{Value, json};
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,6 +27,8 @@ pub struct Visit {
     cost: AtomicU64,
     /// Where it was answered, if that was a question.
     way: Mutex<Option<Receipt>>,
+    /// What its answers took on this machine.
+    energy: Mutex<Option<Account>>,
 }
 
 impl Visit {
@@ -74,10 +78,24 @@ impl Visit {
         self.cost.fetch_add(micro, Relaxed);
     }
 
+    /// An answer, or what this machine added to one, took this.
+    pub fn used(&self, energy: Account) {
+        let mut all = self.energy.lock().unwrap_or_else(PoisonError::into_inner);
+        *all = Some(all.take().map_or(energy.clone(), |before| before.plus(&energy)));
+    }
+
     /// What is told of its way in the answer's body, at the answer's end.
     pub fn told(&self) -> Option<Value> {
-        let mut told = self.receipt()?.to_json();
+        let energy = self.energy.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(kept_energy);
+        let Some(receipt) = self.receipt() else {
+            return energy.map(|energy| json!({"route": "local", "energy": energy}));
+        };
+        let mut told = receipt.to_json();
         told["dollars"] = (self.cost.load(Relaxed) as f64 / 1e6).into();
+        told["energy"] = json!(energy);
+        // What was answered from memory took nothing there.
+        let is_there = receipt.target.is_some() && receipt.entry.is_some();
+        told["energy_elsewhere"] = json!(is_there.then(|| kept_energy(&Account::assumed())));
         Some(told)
     }
 

@@ -18,6 +18,7 @@ pub use args::ChatArgs;
 pub use editor::history_path;
 
 use crate::context::{self, Context};
+use crate::energy::Gauge;
 use crate::fail::{Stop, note, usage};
 use crate::which::{self, Which};
 use crate::{chats, open, out, platform, signals};
@@ -191,7 +192,10 @@ impl Desk {
             stop: self.answer.stop.clone(),
             speculation: self.speculation.clone(),
         };
-        let turn = turn::run(&mut self.talk, request, take)?;
+        let gauge = Gauge::begin();
+        let mut turn = turn::run(&mut self.talk, request, take)?;
+        let threads = self.model.engine().config().threads;
+        turn.energy = Some(gauge.end(turn.prefill + turn.decode, threads));
         self.answers += 1;
         Ok(turn)
     }

@@ -3,6 +3,7 @@
 use super::turn::Turn;
 use hob::{FinishReason, LanguageModel, TokenLogprob};
 use hob_base::Bytes;
+use hob_server::stats::kept_energy;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -51,9 +52,10 @@ pub fn lines(turn: &Turn, facts: &Facts<'_>) -> String {
         let (peak, own) = (Bytes(m.resident_peak), Bytes(m.resident_anonymous));
         format!("\nmemory       {peak} at most, {own} of it now beyond mapped files")
     });
+    let energy = turn.energy.as_ref().map_or(String::new(), |energy| format!("energy       {energy}\n"));
     format!(
         "prompt       {} tokens: {} cached, {} computed{prefill}\n\
-         answer       {} tokens{decode}\n{guesses}\
+         answer       {} tokens{decode}\n{guesses}{energy}\
          first token  {first}\n\
          context      {} used of {}\n\
          seed         {}\n\
@@ -83,6 +85,7 @@ pub fn kept(turn: &Turn, since: Instant) -> hob_chats::Stats {
         first_token_ms: turn.first.map_or(0.0, |at| (at - since).as_secs_f64() * 1e3),
         queue_ms: 0.0,
         elsewhere: None,
+        energy: turn.energy.as_ref().map(kept_energy),
     }
 }
 
@@ -117,6 +120,7 @@ pub fn document(turn: &Turn, facts: &Facts<'_>) -> anyhow::Result<Value> {
         },
         "tokens_per_second": { "prefill": rate(p.computed, turn.prefill), "decode": decode_rate(turn) },
         "memory": hob_eval::memory_use(),
+        "energy": turn.energy.as_ref().map(kept_energy),
     });
     if !turn.reply.thought.is_empty() {
         document["thought"] = turn.reply.thought.clone().into();

@@ -5,6 +5,7 @@ use crate::progress::Progress;
 use crate::signals;
 use crate::terminal::QuietControls;
 use hob::{Answer, AnswerOptions, Error, Grammar, Piece, Prefilled, Reply, SamplerConfig, Speculation};
+use hob_energy::Account;
 use serde_json::json;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -40,6 +41,8 @@ pub struct Turn {
     pub decode: Duration,
     /// When the first piece of the answer was there.
     pub first: Option<Instant>,
+    /// What it took in energy.
+    pub energy: Option<Account>,
 }
 
 impl Turn {

@@ -5,7 +5,9 @@ use crate::privacy::preview_text;
 use crate::{fail, input, out};
 use clap::Args;
 use hob_cloud::{Answering, Call, Cloud, Event, Finish, Plan, Question, Way, Wish};
+use hob_energy::Account;
 use hob_privacy::{Answer, Label};
+use hob_server::stats::kept_energy;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -118,11 +120,11 @@ fn told(mut answering: Answering, facts: &Value) -> anyhow::Result<()> {
     let cost = dollars(ended.cost_micro as f64 / 1e6);
     let hidden: u64 =
         facts["hidden"].as_object().into_iter().flat_map(|m| m.values()).filter_map(Value::as_u64).sum();
-    fail::note(&format!(
-        "{}: {} bytes sent, {hidden} values hidden, {cost}, {entry}",
-        answering.target(),
-        facts["bytes"]
-    ));
+    let target = answering.target();
+    fail::note(&format!("{target}: {} bytes sent, {hidden} values hidden, {cost}, {entry}", facts["bytes"]));
+    if answering.entry().is_some() {
+        fail::note(&format!("energy there {}", Account::assumed()));
+    }
     Ok(())
 }
 
@@ -146,5 +148,6 @@ fn whole(mut answering: Answering, mut facts: Value) -> anyhow::Result<()> {
     facts["tokens"] = json!(ended.usage.map(|usage| json!({"read": usage.read, "written": usage.written})));
     facts["dollars"] = (ended.cost_micro as f64 / 1e6).into();
     facts["entry"] = json!(answering.entry());
+    facts["energy_elsewhere"] = json!(answering.entry().map(|_| kept_energy(&Account::assumed())));
     out::json(&facts)
 }

@@ -180,6 +180,8 @@ fn stats_go_to_standard_error() {
     let run = hob(&["chat", &model, "Once", "--raw", "--seed", "11", "--max-tokens", "4", "--stats"], b"");
     for word in [
         "first token  after ",
+        "energy       ",
+        " J (",
         "tokens/s",
         "seed         11",
         "of 512 tokens (all the model was trained for)",

@@ -87,6 +87,14 @@ async fn work<T: Send + 'static>(
         .map_err(Problem::from)
 }
 
+/// What each kept answer since a moment took.
+///
+/// # Errors
+/// They are not kept, or cannot be read.
+pub async fn taken(app: &App, since: i64) -> Result<Vec<hob_chats::Taken>, Problem> {
+    work(app, move |chats| chats.taken(since)).await
+}
+
 /// Deletes now and then what the rules of whoever keeps conversations let go. Where they are locked or busy, the next time does it.
 pub async fn expire(app: App) {
     loop {

@@ -3,7 +3,8 @@
 
 use crate::described::{Shape, described, sentence};
 use hob_chats::{
-    Attachment, Call, Chat, Elsewhere, Finish, Hit, Id, Message, Role, Sampling, Settings, State, Stats, Tool,
+    Attachment, Call, Chat, Elsewhere, Energy, Finish, Hit, Id, Message, Method, Role, Sampling, Scope,
+    Settings, State, Stats, Tool,
 };
 use hob_chats::{Listed, ToolChoice, Trouble};
 use serde_json::{Map, Value, json};
@@ -193,6 +194,22 @@ mirrored! {
         queue_ms: f64,
         /// What left this machine for it; nothing where a model here answered.
         elsewhere: Option<Elsewhere>,
+        /// What this machine took for it, in energy; nothing where nobody looked.
+        energy: Option<Energy>,
+    }
+
+    /// Joules, never as one number where two are known.
+    Energy needs [] {
+        /// How they are known.
+        method: Method,
+        /// What they are of.
+        scope: Scope,
+        /// It was this at least.
+        joules_low: f64,
+        /// It was this at most.
+        joules_high: f64,
+        /// Of what these are the joules, and by whom.
+        about: String,
     }
 
     /// An answer of a model elsewhere.
@@ -209,6 +226,8 @@ mirrored! {
         ledger_entry: Option<u64>,
         /// What happened on the way.
         note: Option<String>,
+        /// What a model elsewhere takes for an answer, as far as that is published.
+        energy: Option<Energy>,
     }
 
     /// A call that an answer made.
@@ -255,6 +274,8 @@ words! {
     Role { User, Assistant }
     State { Done, Running, Stopped, Failed }
     Finish { Stop, Length, ToolCalls }
+    Method { Measured, Estimated, Assumed }
+    Scope { Processor, Computer, Cores, Prompt }
     ToolChoice { None, Auto, Required }
 }
 

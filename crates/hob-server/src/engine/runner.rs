@@ -1,6 +1,7 @@
 //! The thread on which a model answers: it takes orders in between two steps, and lets go of those nobody listens to.
 
 use crate::clock;
+use crate::energy::{Mark, Span};
 use crate::limits;
 use crate::metrics::Metrics;
 use crate::problem::{Kind, Problem};
@@ -158,6 +159,25 @@ struct Listener {
     ordered: Duration,
     begun: Option<Duration>,
     first: Option<Duration>,
+    /// What it takes, from its begin on.
+    span: Option<Span>,
+}
+
+/// A step as its answers see it.
+struct Step<'a> {
+    metrics: &'a Metrics,
+    /// When what is computed now was begun.
+    since: Duration,
+    /// The same for the meter, where somebody waits to be begun.
+    mark: Option<Mark>,
+}
+
+impl Step<'_> {
+    /// Something was computed; what is next begins now.
+    fn went_on(&mut self) {
+        self.since = clock::now();
+        self.mark = self.mark.map(|_| self.metrics.meter().mark());
+    }
 }
 
 impl Thread {
@@ -174,10 +194,19 @@ impl Thread {
             let metrics = &self.metrics;
             let listeners = &mut self.listeners;
             let work = metrics.work();
+            // Reading a counter takes its time: only where somebody waits for it.
+            let waits = listeners.values().any(|listener| listener.span.is_none());
+            let mark = waits.then(|| metrics.meter().mark());
+            let mut step = Step { metrics, since: clock::now(), mark };
             let stepped = self.answers.step(clock::now(), &mut |id, event| {
                 let Some(listener) = listeners.get_mut(&id) else { return };
-                if listener.hear(event, metrics) {
+                let is_token = matches!(event, AnswerEvent::Token { .. });
+                if listener.hear(event, &step) {
                     listeners.remove(&id);
+                }
+                // Tokens of all answers come of one pass; prompts are computed one after the other.
+                if !is_token {
+                    step.went_on();
                 }
             });
             drop(work);
@@ -200,9 +229,13 @@ impl Thread {
                 let engine = self.answers.model().engine();
                 // Models that generate have no pooling of their own; the mean is what others take of them.
                 let pooling = engine.model().pooling().unwrap_or(Pooling::Mean);
+                let meter = self.metrics.meter();
+                // No answer, but company for those that run.
+                let span = meter.begin(meter.mark());
                 let work = self.metrics.work();
                 let vectors = engine.embed_many(&texts, Some(pooling));
                 drop(work);
+                drop(span);
                 let _ = reply.send(vectors.map_err(|error| hob::Error::from(error).into()));
             }
             Command::Embed { .. } => {}
@@ -217,7 +250,8 @@ impl Thread {
                 let _ = to.send((choice, Told::Accepted));
                 visit.read(prompt);
                 let ordered = clock::now();
-                let listener = Listener { choice, visit, wrote: 0, to, ordered, begun: None, first: None };
+                let listener =
+                    Listener { choice, visit, wrote: 0, to, ordered, begun: None, first: None, span: None };
                 self.listeners.insert(id, listener);
             }
             Err(error) => {
@@ -241,13 +275,15 @@ impl Thread {
 
 impl Listener {
     /// Passes an event on. `true` when it was the last.
-    fn hear(&mut self, event: AnswerEvent, metrics: &Metrics) -> bool {
-        let now = clock::now();
+    fn hear(&mut self, event: AnswerEvent, step: &Step<'_>) -> bool {
+        let (now, metrics) = (clock::now(), step.metrics);
+        if let (None, Some(mark)) = (&self.span, step.mark) {
+            // The first that is heard of an answer comes after something of it was computed.
+            self.begun = Some(step.since);
+            self.span = Some(metrics.meter().begin(mark));
+        }
         let (told, is_last) = match event {
-            AnswerEvent::Prefill { .. } => {
-                self.begun.get_or_insert(now);
-                return false;
-            }
+            AnswerEvent::Prefill { .. } => return false,
             AnswerEvent::Token { logprob, pieces, .. } => {
                 if self.first.is_none() {
                     self.first = Some(now);
@@ -262,6 +298,9 @@ impl Listener {
                 metrics.answered(&usage, times);
                 // The token that ends an answer is told of by no event.
                 self.wrote(usage.produced.saturating_sub(self.wrote));
+                if let Some(span) = self.span.take() {
+                    self.visit.used(span.end());
+                }
                 (Told::Ended { pieces, reply, usage, times }, true)
             }
             AnswerEvent::Failed(error) => {

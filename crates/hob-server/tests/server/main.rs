@@ -10,6 +10,7 @@ mod chats;
 mod client;
 mod cloud;
 mod door;
+mod energy;
 mod handover;
 mod keys;
 mod llama;

@@ -39,6 +39,21 @@ describe('an answer', () => {
     });
   });
 
+  it('says what it took in energy, here and elsewhere', () => {
+    const took = { method: 'measured', scope: 'processor', joules_low: 3, joules_high: 3, about: 'RAPL' };
+    const assumed = { method: 'assumed', scope: 'prompt', joules_low: 216, joules_high: 1224, about: 'published' };
+    const end = (hob: object) => {
+      const reading = new Reading(0, () => 0);
+      [...reading.event(chunk({}, { timings: { predicted_n: 2 }, hob }, 'stop'))];
+      const last = reading.end();
+      return last.kind === 'end' ? last.stats : null;
+    };
+    const here = end({ route: 'local', energy: took });
+    expect([here?.energy, here?.elsewhere]).toEqual([took, undefined]);
+    const there = end({ route: 'big', sent_bytes: 5, hidden: {}, dollars: 0.1, energy: null, energy_elsewhere: assumed });
+    expect([there?.energy, there?.elsewhere?.energy]).toEqual([undefined, assumed]);
+  });
+
   it('may call functions, whose arguments come in pieces', () => {
     const reading = new Reading(0, () => 0);
     const read = (calls: unknown) => [...reading.event(chunk({ tool_calls: calls }))][0];

@@ -64,6 +64,16 @@ export interface ChatRequest {
   is_fresh?: boolean;
 }
 
+/** Joules, never as one number where two are known. */
+export interface Energy {
+  method: 'measured' | 'estimated' | 'assumed';
+  scope: 'processor' | 'computer' | 'cores' | 'prompt';
+  joules_low: number;
+  joules_high: number;
+  /** Of what these are the joules, and by whom. */
+  about: string;
+}
+
 /** An answer of a model elsewhere: what left for it. */
 export interface Elsewhere {
   target: string;
@@ -72,6 +82,8 @@ export interface Elsewhere {
   dollars: number;
   ledger_entry: number | null;
   note: string | null;
+  /** What such models take for an answer, as far as that is published. */
+  energy?: Energy | null;
 }
 
 /** What an answer took. */
@@ -84,6 +96,8 @@ export interface Stats {
   first_token_ms: number;
   queue_ms: number;
   elsewhere?: Elsewhere | null;
+  /** What this machine took for it, in energy. */
+  energy?: Energy | null;
 }
 
 export type Finish = 'stop' | 'length' | 'tool_calls';
@@ -154,6 +168,7 @@ function elsewhereOf(told: Record<string, unknown>): Elsewhere {
     dollars: number(told.dollars),
     ledger_entry: typeof told.ledger_entry === 'number' ? told.ledger_entry : null,
     note: typeof told.note === 'string' ? told.note : null,
+    ...(told.energy_elsewhere ? { energy: told.energy_elsewhere as Energy } : {}),
   };
 }
 
@@ -165,6 +180,7 @@ export class Reading {
   private usage: { dropped_tokens?: number } | null = null;
   private calls: Call[] = [];
   private elsewhere: Elsewhere | null = null;
+  private energy: Energy | null = null;
 
   constructor(
     private readonly began: number,
@@ -189,6 +205,7 @@ export class Reading {
     if (choice?.finish_reason) this.finish = choice.finish_reason;
     if (chunk?.timings) this.timings = chunk.timings;
     if (chunk?.usage) this.usage = chunk.usage;
+    if (chunk?.hob?.energy) this.energy = chunk.hob.energy;
     if (chunk?.hob && chunk.hob.route !== 'local') this.elsewhere = elsewhereOf(chunk.hob);
   }
 
@@ -223,6 +240,7 @@ export class Reading {
       first_token_ms: this.first ?? 0,
       queue_ms: count('queue_ms'),
       ...(this.elsewhere ? { elsewhere: this.elsewhere } : {}),
+      ...(this.energy ? { energy: this.energy } : {}),
     };
     return { kind: 'end', finish: this.finish, stats: t.predicted_n === undefined ? null : stats };
   }

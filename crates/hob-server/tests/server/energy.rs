@@ -1,0 +1,238 @@
+//! What answers take in energy: told with each, kept with it, summed up by day.
+
+use crate::client::{Running, cloud_at, config, start_with};
+use crate::shape::Document;
+use hob_chats::Chats;
+use hob_cloud::{Mode, Protocol, Target, Zone};
+use hob_energy::Scope as Of;
+use hob_server::{ChatsAt, Config, Count, EnergyCounter, Folder, KeyBook, KeyWish, Keys, Machine, Scope};
+use hob_testhub::{Api, Reply, Said};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// A machine whose counter goes on by a joule whenever it is read.
+fn counted() -> Machine {
+    let joules = AtomicU64::new(0);
+    let read = move || Some(Count { joules: joules.fetch_add(1, Ordering::Relaxed) as f64, era: 0 });
+    let counter = EnergyCounter {
+        name: "dial".into(),
+        scope: Of::Processor,
+        settles: Duration::ZERO,
+        read: Arc::new(read),
+    };
+    Machine { energy: Some(counter), ..Machine::unknown() }
+}
+
+fn serve(machine: Machine) -> Running {
+    start_with(Config { machine, ..config() }, Folder::new(&[], None))
+}
+
+fn question(more: Value) -> Value {
+    let mut body =
+        json!({"model": "ember", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 8});
+    more.as_object().unwrap().iter().for_each(|(key, value)| body[key] = value.clone());
+    body
+}
+
+fn bounds(energy: &Value) -> (f64, f64) {
+    (energy["joules_low"].as_f64().unwrap(), energy["joules_high"].as_f64().unwrap())
+}
+
+#[test]
+fn an_answer_without_a_counter_says_between_what_it_took() {
+    let server = serve(Machine::unknown());
+    let whole = server.post("/v1/chat/completions", &question(json!({}))).ok();
+    assert_eq!(whole["hob"]["route"], "local");
+    let energy = &whole["hob"]["energy"];
+    assert_eq!((&energy["method"], &energy["scope"]), (&json!("estimated"), &json!("cores")));
+    let (low, high) = bounds(energy);
+    assert!(0.0 < low && low < high, "{energy}");
+    assert!(energy["about"].as_str().unwrap().contains("1 core at 1.5 to 10.6 W"), "{energy}");
+    // Streamed it comes at the end, once.
+    let events = server.post("/v1/chat/completions", &question(json!({"stream": true}))).events();
+    let told: Vec<&Value> = events.iter().filter(|event| event["hob"].is_object()).collect();
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0]["hob"]["energy"]["method"], "estimated");
+    assert!(told[0]["choices"][0]["finish_reason"].is_string());
+}
+
+#[test]
+fn a_counter_gives_a_number_to_one_answer_and_a_range_to_two() {
+    let server = serve(counted());
+    let whole = server.post("/v1/chat/completions", &question(json!({}))).ok();
+    let energy = &whole["hob"]["energy"];
+    assert_eq!((&energy["method"], &energy["scope"]), (&json!("measured"), &json!("processor")));
+    let (low, high) = bounds(energy);
+    assert!(low >= 1.0 && low == high, "{energy}");
+    assert!(!energy["about"].as_str().unwrap().contains("other answers"), "{energy}");
+    let two = server.post("/v1/chat/completions", &question(json!({"n": 2, "max_tokens": 48}))).ok();
+    let energy = &two["hob"]["energy"];
+    assert_eq!(energy["method"], "measured");
+    let (low, high) = bounds(energy);
+    assert!(low < high && energy["about"].as_str().unwrap().contains("other answers"), "{energy}");
+    // Nothing goes on counting as company when it has ended.
+    let alone = server.post("/v1/chat/completions", &question(json!({}))).ok();
+    let (low, high) = bounds(&alone["hob"]["energy"]);
+    assert!(low == high, "{alone}");
+    assert!(server.get("/metrics").body.contains("hob_energy_joules_total{method=\"measured\"}"));
+}
+
+#[test]
+fn interfaces_that_others_made_say_nothing_of_it() {
+    let server = serve(counted());
+    let messages = json!([{"role": "user", "content": "Hello"}]);
+    let said = [
+        ("/v1/messages", json!({"model": "ember", "max_tokens": 4, "messages": messages})),
+        ("/api/chat", json!({"model": "ember", "stream": false, "messages": messages})),
+        ("/v1/completions", json!({"model": "ember", "max_tokens": 4, "prompt": "Hello"})),
+        ("/v1/responses", json!({"model": "ember", "input": "Hello", "max_output_tokens": 4})),
+    ];
+    for (path, body) in said {
+        let whole = server.post(path, &body).ok().to_string();
+        assert!(!whole.contains("joules"), "{path}: {whole}");
+    }
+}
+
+#[test]
+fn an_answer_from_elsewhere_has_what_is_published_and_nothing_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let api = Api::start(|_| Reply::said(Said::text(&["Hi"])));
+    let cloud = cloud_at(folder.path());
+    let address = format!("{}/v1", api.address());
+    cloud.add("big", &Target::new(&address, Protocol::OpenAi, "big-1", Zone::Cloud), None).unwrap();
+    cloud.set_mode(Mode::Ask).unwrap();
+    let server =
+        start_with(Config { machine: counted(), cloud: Some(cloud), ..config() }, Folder::new(&[], None));
+    let ask = || server.post("/v1/chat/completions", &question(json!({"model": "cloud/big"}))).ok();
+    let told = ask()["hob"].clone();
+    assert_eq!(told["energy"], Value::Null);
+    let there = &told["energy_elsewhere"];
+    assert_eq!((&there["method"], &there["scope"]), (&json!("assumed"), &json!("prompt")));
+    let (low, high) = bounds(there);
+    assert!(low < high && there["about"].as_str().unwrap().contains("Google (2025)"), "{there}");
+    let metrics = server.get("/metrics").body;
+    let sent = format!("hob_cloud_sent_bytes_month {}", told["sent_bytes"]);
+    assert!(metrics.lines().any(|line| line == sent), "{sent} is not in {metrics}");
+    // The same from memory: nothing was computed anywhere.
+    let again = ask()["hob"].clone();
+    assert_eq!((&again["ledger_entry"], &again["energy_elsewhere"]), (&Value::Null, &Value::Null));
+}
+
+const CHAT: &str = "chatchat1";
+
+fn keeping(folder: &Path) -> Config {
+    let chats = ChatsAt::File(Arc::new(Chats::in_data(folder)));
+    Config { chats, ..config() }
+}
+
+fn keep(server: &Running, answers: &[Value]) {
+    let mut messages = vec![json!({"id": "question1", "role": "user", "text": "?"})];
+    for (at, stats) in answers.iter().enumerate() {
+        messages.push(json!({"id": format!("answer00{at}"), "parent": "question1", "role": "assistant",
+            "created": now_ms(), "stats": stats}));
+    }
+    let chat = json!({"id": CHAT, "title": "T", "created": 1, "updated": 1, "leaf": "answer000"});
+    server.put(&format!("/hob/v1/chats/{CHAT}"), &json!({"chat": chat, "messages": messages})).ok();
+}
+
+fn now_ms() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    u64::try_from(since.as_millis()).unwrap()
+}
+
+#[test]
+fn days_are_summed_up_with_both_bounds() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start_with(keeping(folder.path()), Folder::new(&[], None));
+    let energy = json!({"method": "measured", "scope": "processor", "joules_low": 36.0, "joules_high": 36.0, "about": "a"});
+    let old = json!({"prompt_tokens": 10, "answer_tokens": 20, "per_second": 10.0, "first_token_ms": 500.0});
+    let mut new = old.clone();
+    new["energy"] = energy.clone();
+    let mut there = old.clone();
+    there["elsewhere"] = json!({"target": "big", "ledger_entry": 4});
+    keep(&server, &[old, new, there]);
+    // What is kept comes back as it was, and what nobody measured says so.
+    let kept = server.get(&format!("/hob/v1/chats/{CHAT}/messages")).ok();
+    let of = |id: &str| {
+        let messages = kept["messages"].as_array().unwrap();
+        messages.iter().find(|message| message["id"] == id).unwrap()["stats"]["energy"].clone()
+    };
+    assert_eq!((of("answer000"), of("answer001")), (Value::Null, energy));
+    let found = server.get("/hob/v1/stats?days=7").ok();
+    Document::of(&server).check("get", "/hob/v1/stats", &found);
+    let days = found["days"].as_array().unwrap();
+    assert_eq!(days.len(), 7);
+    assert_eq!(days[6]["took"], found["all"], "all of it was today");
+    assert_eq!(days[0]["took"]["here"]["answers"], 0);
+    let here = &found["all"]["here"];
+    assert_eq!(
+        (&here["answers"], &here["measured"], &here["answer_tokens"]),
+        (&json!(2), &json!(1), &json!(40))
+    );
+    // 2.5 s on one core, and 36 J.
+    let (low, high) = (here["wh"]["low"].as_f64().unwrap(), here["wh"]["high"].as_f64().unwrap());
+    assert!((low - (0.01 + 2.5 * 1.5 / 3600.0)).abs() < 1e-9, "{here}");
+    assert!((high - (0.01 + 2.5 * 10.6 / 3600.0)).abs() < 1e-9, "{here}");
+    assert_eq!(found["all"]["there"]["answers"], 1);
+    assert!(found["compared"].as_array().unwrap().iter().all(|one| {
+        one["source"].is_string()
+            && one["year"].is_u64()
+            && one["scope"].is_string()
+            && one["verdict"].is_string()
+    }));
+    assert_eq!(found["trouble"], json!([]));
+    // Absurd numbers of days are bounded.
+    assert_eq!(server.get("/hob/v1/stats?days=100000").ok()["days"].as_array().unwrap().len(), 366);
+    assert_eq!(server.get("/hob/v1/stats?days=x").status, 400);
+}
+
+#[test]
+fn a_machine_where_more_is_taken_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start_with(keeping(folder.path()), Folder::new(&[], None));
+    let energy = json!({"method": "measured", "scope": "computer", "joules_low": 9e6, "joules_high": 9e6, "about": "a"});
+    keep(&server, &[json!({"answer_tokens": 20, "energy": energy})]);
+    let found = server.get("/hob/v1/stats").ok();
+    for one in found["compared"].as_array().unwrap() {
+        assert_eq!(one["verdict"], "more", "{one}");
+        assert!(one["words"].as_str().unwrap().contains("MORE here"), "{one}");
+    }
+}
+
+#[test]
+fn keys_that_may_only_chat_do_not_see_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let book = KeyBook::in_data(folder.path());
+    let key = |name: &str, scope| {
+        let wish = KeyWish {
+            name: name.into(),
+            expires_at: None,
+            models: Vec::new(),
+            scopes: vec![scope],
+            cloud: false,
+            private: false,
+            tokens_per_day: None,
+        };
+        book.add(wish, i64::try_from(now_ms() / 1000).unwrap()).unwrap().1
+    };
+    let (chat, metrics) = (key("chat", Scope::Chat), key("metrics", Scope::Metrics));
+    let keys = Keys::new(["planted-master"]).with_book(book, |_| {});
+    let server = start_with(Config { keys, ..keeping(folder.path()) }, Folder::new(&[], None));
+    let status = |key: &str| {
+        let bearer = format!("Bearer {key}");
+        server.send("GET", "/hob/v1/stats", &[("authorization", &bearer)], "").finish().status
+    };
+    assert_eq!((status(&chat), status(&metrics), status("nobody")), (403, 200, 401));
+}
+
+#[test]
+fn where_nothing_is_kept_what_left_is_told_all_the_same() {
+    let server = serve(Machine::unknown());
+    let found = server.get("/hob/v1/stats").ok();
+    assert_eq!(found["days"].as_array().unwrap().len(), 30);
+    let trouble = found["trouble"].as_array().unwrap();
+    assert!(trouble.len() == 1 && trouble[0].as_str().unwrap().contains("not counted"), "{found}");
+}
