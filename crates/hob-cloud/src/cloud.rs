@@ -22,6 +22,8 @@ use std::time::Duration;
 const ANSWER_TOKENS_MIN: u64 = 16;
 /// Characters of a token, about.
 const TOKEN_CHARS: usize = 4;
+/// Characters of a value that tell something of it.
+const PART_CHARS: usize = 3;
 /// Tokens of the answer to a test.
 const TEST_TOKENS: u64 = 16;
 /// Longest answer in one piece.
@@ -398,6 +400,13 @@ fn outgoing(
     let rules = rules(&target, ready.policy());
     let mut vault = wish.known.cloned().unwrap_or_default();
     let cleared = clear(&draft, &ready.detector, &rules, &mut vault, ask)?;
+    if let Some(begun) = question.begun.as_ref().filter(|_| target.redact) {
+        let words = ready.policy().privacy.words.iter().map(String::as_str);
+        let mut hidden = vault.entries().map(|(_, value)| value).chain(words);
+        if hidden.any(|value| stops_inside(begun, value)) {
+            return Err(Error::InsideHidden);
+        }
+    }
     // No token has less than a byte.
     let cost_max_micro = target.cost_micro(cleared.bytes().len() as u64, max_tokens);
     let budget = &ready.policy().budget;
@@ -419,6 +428,17 @@ fn outgoing(
         way: wish.way.clone(),
         written: ready.written.clone(),
         limit_micro: budget.request.map(|dollars| (dollars * 1e6).floor() as u64),
+    })
+}
+
+/// Whether `text` ends with a part of `value` from its start: the redactor knows whole values only.
+fn stops_inside(text: &str, value: &str) -> bool {
+    let small = |text: &str| text.trim_end().to_lowercase();
+    let (text, value) = (small(text), small(value));
+    let starts = value.char_indices().map(|(at, _)| value[..at].trim_end());
+    starts.filter(|start| start.chars().count() >= PART_CHARS).any(|start| {
+        let before = text.strip_suffix(start);
+        before.is_some_and(|before| !before.ends_with(char::is_alphanumeric))
     })
 }
 
@@ -451,4 +471,25 @@ fn whole(response: &mut Response, name: &str) -> Result<String, Error> {
         return Err(Error::Protocol { target: name.to_owned(), found });
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::stops_inside;
+
+    #[test]
+    fn half_a_value_at_the_end_is_seen() {
+        for (text, value, is) in [
+            ("We call it Project Falcon ", "Project Falcon Heavy", true),
+            ("We call it project falcon heavy", "Project Falcon Heavy", false),
+            ("pay to DE89 3704 ", "DE89 3704 0044 0532 0130 00", true),
+            ("They went to the ", "The Hague", true),
+            ("a theme", "Themes of the year", true),
+            ("an anathema", "Themistokles", false),
+            ("So we ", "We are", false),
+            ("", "Rome", false),
+        ] {
+            assert_eq!(stops_inside(text, value), is, "{text:?} {value:?}");
+        }
+    }
 }

@@ -131,6 +131,11 @@ pub enum Error {
         /// The limit.
         limit: f64,
     },
+    /// An answer broke off in the middle of what is hidden.
+    #[error(
+        "the answer stops inside something that is hidden, and half of it could not be told; nothing was sent"
+    )]
+    InsideHidden,
     /// It failed several times and is left alone.
     #[error(
         "{target} failed {failures} times in a row and is left alone for {seconds} s more; nothing was sent"
@@ -204,7 +209,7 @@ impl Error {
             Self::Field { .. } | Self::Address { .. } | Self::File { .. } | Self::Io { .. } => "settings",
             Self::Key { .. } => "no_key",
             Self::Gate { .. } => "gate",
-            Self::Refused(_) | Self::NotText => "private",
+            Self::Refused(_) | Self::NotText | Self::InsideHidden => "private",
             Self::TooLong { .. } => "too_long",
             Self::Dear { .. } | Self::Budget { .. } => "budget",
             Self::Egress(hob_egress::Error::Ledger(hob_egress::LedgerError::Cap { .. })) => "budget",

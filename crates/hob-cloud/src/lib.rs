@@ -35,5 +35,5 @@ pub use error::Error;
 pub use hob_router::Zone;
 pub use mode::Mode;
 pub use plan::{Doubted, Plan, Told, Way, Wish};
-pub use question::{Begun, Choice, Constants, Question};
+pub use question::{Choice, Constants, Question};
 pub use target::{KeyFrom, Protocol, Target};

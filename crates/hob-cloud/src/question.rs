@@ -24,14 +24,7 @@ pub struct Constants {
     pub(crate) schema: &'static str,
 }
 
-/// An answer that a smaller model began, and of which somebody has read what there is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Begun {
-    /// So far.
-    pub text: String,
-}
-
-/// What a model is told that goes on with it, as a string of JSON. Words of this program's own, as [`Constants`] are.
+/// What a model is told that goes on with an answer which another began, as a string of JSON. Words of this program's own, as [`Constants`] are.
 pub(crate) const GO_ON: &str = r#""The answer above was begun by another assistant and broken off; the reader has seen it. Go on from exactly where it stops and do not repeat any of it. If something in it is wrong, say so first in one sentence, then give the right answer.""#;
 
 /// What is asked of a bigger model.
@@ -53,8 +46,8 @@ pub struct Question {
     pub top_p: Option<f64>,
     /// Texts that end the answer. They are looked for here: what is hidden in them could not be found elsewhere.
     pub stop: Vec<String>,
-    /// The beginning of the answer, which is gone on with.
-    pub begun: Option<Begun>,
+    /// The beginning of the answer, which somebody has read and which is gone on with.
+    pub begun: Option<String>,
     /// Instructions and a schema of this program's own, in place of those above.
     pub constants: Option<Constants>,
 }
@@ -82,7 +75,7 @@ impl Question {
             }
         }
         let own = self.constants.map_or(0, |own| own.system.len() + own.schema.len());
-        let begun = self.begun.as_ref().map_or(0, |begun| begun.text.chars().count() + GO_ON.len());
+        let begun = self.begun.as_ref().map_or(0, |begun| begun.chars().count() + GO_ON.len());
         self.messages.iter().chain(&self.tools).chain(&self.schema).map(count).sum::<usize>() + own + begun
     }
 

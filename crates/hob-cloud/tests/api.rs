@@ -662,7 +662,7 @@ fn an_answer_that_was_begun_goes_as_one_and_is_looked_through() {
     for protocol in [Protocol::OpenAi, Protocol::Anthropic] {
         let set = set(protocol, |_| Reply::said(Said::text(&["and [PERSON_1] slept."])));
         let mut question = Question::of("Tell me of Maria Gonzalez.");
-        question.begun = Some(hob_cloud::Begun { text: "Maria Gonzalez had a ship ".into() });
+        question.begun = Some("Maria Gonzalez had a ship ".into());
         assert_eq!(set.ask(&question).unwrap().text, "and Maria Gonzalez slept.");
         let asked = set.api.asked().remove(0);
         let messages = asked.json()["messages"].clone();
@@ -672,6 +672,10 @@ fn an_answer_that_was_begun_goes_as_one_and_is_looked_through() {
         assert_eq!(messages[1]["content"], "[PERSON_1] had a ship ");
         assert!(messages[2]["content"].as_str().unwrap().contains("Go on from exactly where it stops"));
         assert!(!asked.body.contains("Maria"));
+        // Half a name would be told.
+        question.begun = Some("She is called Maria ".into());
+        assert!(matches!(set.ask(&question), Err(Error::InsideHidden)));
+        assert_eq!(set.api.asked().len(), 1);
     }
 }
 

@@ -115,18 +115,23 @@ fn words(text: &str) -> impl Iterator<Item = String> {
     let clean = |word: &str| {
         let word = word.trim_matches(['.', ',']).trim_end_matches('-');
         let digits: String = word.chars().filter(|c| *c != ',').collect();
-        if digits.parse::<f64>().is_ok() { digits } else { word.trim_matches('-').to_lowercase() }
+        if number(&digits).is_some() { digits } else { word.trim_matches('-').to_lowercase() }
     };
     text.split(move |c| !is_part(c)).map(clean).filter(|word| !word.is_empty())
+}
+
+/// A number in digits; "infinity" and "nan" are words here.
+fn number(word: &str) -> Option<f64> {
+    word.parse::<f64>().ok().filter(|number| number.is_finite())
 }
 
 /// Whether `said` gives the answer `right`: its words in their order, or its number as the last one.
 fn says(said: &str, right: &str) -> bool {
     let (said, right): (Vec<String>, Vec<String>) = (words(said).collect(), words(right).collect());
     if let [only] = right.as_slice()
-        && let Ok(number) = only.parse::<f64>()
+        && let Some(number) = number(only)
     {
-        let last = said.iter().rev().find_map(|word| word.parse::<f64>().ok());
+        let last = said.iter().rev().find_map(|word| number(word));
         return last.is_some_and(|last| (last - number).abs() <= 1e-9 * number.abs().max(1.0));
     }
     said.windows(right.len()).any(|words| words == right)
@@ -215,6 +220,8 @@ mod tests {
             ("1250 less 3 is 1247", "1250", false),
             ("about -3.5 degrees", "-3.50", true),
             ("A", "a", true),
+            ("7, not infinity", "7", true),
+            ("towards infinity", "Infinity", true),
             ("", "a", false),
         ] {
             assert_eq!(says(said, right), is, "{said:?} {right:?}");

@@ -9,7 +9,8 @@ use anyhow::{Context, bail};
 use clap::Args;
 use hob::{LanguageModel, SamplerConfig};
 use hob_router::{
-    Confidence, ConfidenceReport, EXAMPLES_MAX, Example, Judged, LIKELIEST_TOKENS, Line, Scale, Scorer, Stage,
+    Confidence, ConfidenceReport, EXAMPLES_MAX, EXAMPLES_MIN, Error, Example, Judged, LIKELIEST_TOKENS, Line,
+    Scale, Scorer, Share, Stage,
 };
 use rows::{Question, Row};
 use serde_json::{Value, json};
@@ -21,7 +22,7 @@ pub const FILE_HELP: &str = r#"Each line of FILE is a question with a known answ
   {"prompt": "2 + 2?", "answer": "4"}           what is said must have the answer in it, a number as its last one
   {"messages": [...], "tools": [...]}           the assistant's last message, or first call of a tool, word for word
 The model answers all of them; then curves are fitted that say how likely an answer is right: before the call by similar questions, after
-1, 8 and 32 tokens and at the end by the model's own probabilities too. How good they are is measured on answers held back in turn
+1, 8, 32 and 128 tokens and at the end by the model's own probabilities too. How good they are is measured on answers held back in turn
 (five parts). What was learned lies in the data folder and holds for these weights alone: `hob route explain --model`, the server's
 hybrid mode and its rule `handover` in policy.toml go by it. Questions are kept as counts of hashed words, not as text."#;
 
@@ -57,6 +58,7 @@ pub struct CalibrateArgs {
 pub fn run(args: &CalibrateArgs) -> anyhow::Result<()> {
     // What cannot be kept should not be computed for an hour.
     let kept_in = if args.dry_run { None } else { Some(cloud::open()?) };
+    let named = || args.file.display().to_string();
     let limit = args.limit.unwrap_or(EXAMPLES_MAX as u64);
     let rows = tasks::some(rows::read_rows(&args.file, None)?, Some(limit));
     if !rows.iter().all(|row| matches!(row.question, Question::Chat { .. })) {
@@ -64,14 +66,17 @@ pub fn run(args: &CalibrateArgs) -> anyhow::Result<()> {
             "pairs and choices have no answer to be sure of; give prompts with answers, or conversations";
         bail!(usage(message));
     }
+    if rows.len() < EXAMPLES_MIN {
+        return Err(Error::TooFew { least: EXAMPLES_MIN, found: rows.len() }).context(named());
+    }
     let model = open::model(&args.model, &args.run)?;
     if model.template().is_none() {
         bail!(usage("this model has no chat template, so it cannot answer questions"));
     }
     let scale = Scorer::built_in().scale();
     let examples = answered(&model, &rows, &scale, args)?;
-    let (made, report) = Confidence::learn(&model.fingerprint(), scale, &examples, args.seed)
-        .with_context(|| args.file.display().to_string())?;
+    let (made, report) =
+        Confidence::learn(&model.fingerprint(), scale, &examples, args.seed).with_context(named)?;
     let path = kept_in.map(|cloud| cloud.keep_confidence(&made)).transpose()?;
     if args.json {
         let mut whole = json!(report);
@@ -103,10 +108,16 @@ fn answered(
             || json!({"event": "question", "done": done, "total": total, "right": right}),
         );
         let Question::Chat { messages, tools, expected } = &row.question else { continue };
-        let sampler = SamplerConfig { logprobs: Some(LIKELIEST_TOKENS), ..SamplerConfig::greedy() };
+        // As the server draws where a request does not say how: what is drawn otherwise looks more or less sure.
+        let sampler = SamplerConfig {
+            logprobs: Some(LIKELIEST_TOKENS),
+            seed: args.seed,
+            ..model.recommended_sampling().clone()
+        };
         let (reply, _) = tasks::replied(model, messages, tools, sampler, args.max_tokens)
             .with_context(|| format!("line {}", row.line))?;
-        let mut example = Example::new(&asked(messages), scale);
+        let question = hob_cloud::Question { messages: messages.clone(), ..hob_cloud::Question::default() };
+        let mut example = Example::new(&question.prompt(), scale);
         for token in &reply.logprobs {
             example.push(token.logprob, &token.top);
         }
@@ -114,12 +125,6 @@ fn answered(
         examples.push(example);
     }
     Ok(examples)
-}
-
-/// What the user said last.
-fn asked(messages: &[Value]) -> String {
-    let last = messages.iter().rev().find(|message| message["role"] == "user");
-    last.and_then(|message| message["content"].as_str()).unwrap_or_default().to_owned()
 }
 
 fn described(report: &ConfidenceReport) -> anyhow::Result<String> {
@@ -144,15 +149,17 @@ fn described(report: &ConfidenceReport) -> anyhow::Result<String> {
         writeln!(text, "{name:<22} {examples:>8} {auroc:>8.3} {interval:>14} {calibration_error:>8.3}")?;
     }
     writeln!(text, "\nAnswers handed over as soon as they are right with less than this probability:\n")?;
-    writeln!(
-        text,
-        "{:>6} {:>12} {:>20} {:>22}",
-        "below", "handed over", "right of those kept", "tokens drawn in vain"
-    )?;
-    for Line { below, handed_over, kept_right, in_vain } in &report.table {
-        let percent = |share: f64| format!("{:.1} %", 100.0 * share);
-        let kept = kept_right.map_or_else(|| "none kept".to_owned(), percent);
-        writeln!(text, "{below:>6.1} {:>12} {kept:>20} {:>22}", percent(*handed_over), percent(*in_vain))?;
+    writeln!(text, "{:>5}  {:^38}  {:^38}", "", "read as a whole", "read while they are written")?;
+    let columns = format!("{:>11} {:>12} {:>13}", "handed over", "kept, right", "drawn in vain");
+    writeln!(text, "{:>5}  {columns}  {columns}", "below")?;
+    for Line { below, whole, streamed } in &report.table {
+        writeln!(text, "{below:>5.1}  {}  {}", of_share(whole), of_share(streamed))?;
     }
     Ok(text)
+}
+
+fn of_share(share: &Share) -> String {
+    let percent = |part: f64| format!("{:.1} %", 100.0 * part);
+    let kept = share.kept_right.map_or_else(|| "none".to_owned(), percent);
+    format!("{:>11} {kept:>12} {:>13}", percent(share.handed_over), percent(share.in_vain))
 }

@@ -68,7 +68,7 @@ pub struct ExplainArgs {
     #[arg(long, value_name = "FILE")]
     pub outcomes: Option<PathBuf>,
     /// The model of this machine that would answer; when it is right has to be known (`hob route calibrate`)
-    #[arg(long, value_name = "MODEL")]
+    #[arg(long, value_name = "MODEL", conflicts_with = "outcomes")]
     pub model: Option<PathBuf>,
     /// Let it answer, and judge the answer while it is written
     #[arg(long, requires = "model")]

@@ -168,10 +168,11 @@ fn separated<T>(draft: &mut Draft, items: impl IntoIterator<Item = T>, mut add: 
 
 /// After the messages: an answer that was begun, and that it is to be gone on with. Interfaces do not let every model go on with the
 /// last message, so it is asked for.
-fn put_begun(draft: &mut Draft, question: &Question) {
+fn put_begun(draft: &mut Draft, question: &Question, is_first: bool) {
     let Some(begun) = &question.begun else { return };
-    draft.fixed(",{\"role\":\"assistant\",\"content\":");
-    draft.words(&begun.text);
+    draft.fixed(if is_first { "" } else { "," });
+    draft.fixed("{\"role\":\"assistant\",\"content\":");
+    draft.words(begun);
     draft.fixed("},{\"role\":\"user\",\"content\":");
     draft.fixed(GO_ON);
     draft.fixed("}");

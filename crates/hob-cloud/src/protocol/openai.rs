@@ -34,7 +34,7 @@ pub(super) fn draft(target: &Target, question: &Question, max_tokens: u64) -> Re
             failed = Some(error);
         }
     });
-    put_begun(&mut draft, question);
+    put_begun(&mut draft, question, question.messages.is_empty());
     draft.fixed("]");
     if let Some(error) = failed {
         return Err(error);

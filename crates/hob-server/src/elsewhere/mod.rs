@@ -60,7 +60,7 @@ pub async fn go(app: &App, ask: &mut Ask) -> Result<Went, Problem> {
         None => return Ok(Went::Here),
     };
     let asked = match wanted(app, &cloud, ask, way.clone()).await {
-        Ok(wanted) => begin(app, cloud, ask, wanted, String::new()).await,
+        Ok(wanted) => begin(app, cloud, ask, wanted, Before::default()).await,
         Err(why) => Err(why),
     };
     match (asked, way) {
@@ -127,8 +127,17 @@ enum Begun {
     Failed(Error),
 }
 
-/// Asks as it is wanted. What was `said` here already stands before the answer.
-async fn begin(app: &App, cloud: Cloud, ask: &Ask, wanted: Wanted, said: String) -> Result<Went, Problem> {
+/// What this machine said of an answer before another model was asked.
+#[derive(Clone, Default)]
+struct Before {
+    said: String,
+    tokens: usize,
+    /// For the receipt.
+    note: Option<String>,
+}
+
+/// Asks as it is wanted; what was said before stands before the answer.
+async fn begin(app: &App, cloud: Cloud, ask: &Ask, wanted: Wanted, before: Before) -> Result<Went, Problem> {
     let began = clock::now();
     let place = Arc::clone(&app.elsewhere).try_acquire_owned();
     let place = place.map_err(|_| {
@@ -148,15 +157,17 @@ async fn begin(app: &App, cloud: Cloud, ask: &Ask, wanted: Wanted, said: String)
     let lost = |_| Problem::new(Kind::Internal, "the thread that asks elsewhere has stopped");
     let receipt = match begun.await.map_err(lost)? {
         Begun::Stays(receipt) => {
+            let suffices = receipt.why == "suffices";
             app.visit.went(receipt);
-            let watched = watch::Watched::new(cloud, wanted, app.visit.receipt().as_ref());
+            let watch = move || if suffices { watch::Watched::new(cloud, wanted) } else { None };
+            let watched = tokio::task::spawn_blocking(watch).await.ok().flatten();
             return Ok(watched.map_or(Went::Here, |watched| Went::Watched(Box::new(watched))));
         }
         Begun::Failed(error) => return Err(problem(&error)),
-        Begun::Goes(receipt) => receipt,
+        Begun::Goes(receipt) => Receipt { note: before.note.clone(), ..receipt },
     };
     app.visit.went(receipt);
-    let told = if is_routed { continued(app, ask, told, said) } else { told };
+    let told = if is_routed { continued(app, ask, told, before) } else { told };
     let running = Running {
         lease: None,
         prompt_tokens: 0,
@@ -229,6 +240,10 @@ async fn confidence(app: &App, cloud: &Cloud, model: &str) -> Result<Option<Arc<
     if !cloud.knows_answers() {
         return Ok(None);
     }
+    // Of a name that no model here has, nothing is known.
+    if app.find(model).is_err() {
+        return Ok(None);
+    }
     let fingerprint = app.manager.fingerprint(model).await?;
     let cloud = cloud.clone();
     let read = tokio::task::spawn_blocking(move || cloud.confidence(&fingerprint)).await;
@@ -237,19 +252,19 @@ async fn confidence(app: &App, cloud: &Cloud, model: &str) -> Result<Option<Arc<
     read.map_err(|error| problem(&error))
 }
 
-/// What comes after what was `said` here, and where it breaks off, what the local model adds to it.
+/// What comes after what was said here, and where it breaks off, what the local model adds to it.
 fn continued(
     app: &App,
     ask: &Ask,
     mut there: mpsc::UnboundedReceiver<(usize, Told)>,
-    said: String,
+    before: Before,
 ) -> mpsc::UnboundedReceiver<(usize, Told)> {
     let (to, told) = mpsc::unbounded_channel();
     let (app, ask) = (app.clone(), ask.clone());
     tokio::spawn(async move {
         // What goes on after a blank begins with none.
-        let mut is_between = said.ends_with(char::is_whitespace);
-        let mut so_far = speak::SoFar::after(&said);
+        let mut is_between = before.said.ends_with(char::is_whitespace);
+        let mut so_far = speak::SoFar::after(&before.said);
         loop {
             let event = tokio::select! {
                 event = there.recv() => event,
@@ -257,10 +272,14 @@ fn continued(
                 () = to.closed() => return,
             };
             let Some((choice, mut told)) = event else { return };
-            add_to(&mut told, &said, "", &mut is_between);
+            add_to(&mut told, &before.said, "", &mut is_between);
+            if let Told::Ended { reply, usage, .. } = &mut told {
+                reply.tokens += before.tokens;
+                usage.produced += before.tokens;
+            }
             so_far.hear(&told);
             match told {
-                Told::Failed(problem) if so_far.can_go_on(&ask) => {
+                Told::Failed(problem) if speak::can_go_on(&ask, &so_far.text, so_far.has_calls) => {
                     go_on_here(&app, ask, so_far, problem, &to).await;
                     return;
                 }

@@ -91,7 +91,7 @@ fn tokens(reply: &Reply) -> usize {
 pub struct SoFar {
     pub text: String,
     pub thought: String,
-    has_calls: bool,
+    pub has_calls: bool,
 }
 
 impl SoFar {
@@ -116,9 +116,9 @@ impl SoFar {
     pub fn tokens(&self) -> usize {
         (self.text.len() + self.thought.len()).div_ceil(TOKEN_BYTES)
     }
+}
 
-    /// Whether a local model can go on with it: calls stand on their own, and half a document of a schema has no continuation.
-    pub fn can_go_on(&self, ask: &Ask) -> bool {
-        !self.has_calls && (self.text.is_empty() || ask.grammar.is_none())
-    }
+/// Whether another model can go on with what was said: calls stand on their own, and half a document of a schema has no continuation.
+pub fn can_go_on(ask: &Ask, said: &str, has_calls: bool) -> bool {
+    !has_calls && (said.is_empty() || ask.grammar.is_none())
 }

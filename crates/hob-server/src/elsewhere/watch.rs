@@ -1,20 +1,26 @@
 //! An answer of a model of this machine that is watched while it is written, and goes to a bigger model when it becomes doubtful.
 //!
-//! The first tokens are held back: what is doubtful there is answered elsewhere as if nothing had been written, and headers say so.
-//! Later the reader has seen the beginning, and the bigger model goes on with it. Where it cannot be asked, the answer here, which
-//! was written on meanwhile, goes on as if nothing had happened.
+//! The first tokens are held back: what is doubtful there is answered elsewhere as if nothing had been written. Later the reader has
+//! seen the beginning, and the bigger model goes on with it. Until that model has begun, the answer here is written on, and where
+//! nobody can be asked it goes on as if nothing had happened.
 
-use super::{Receipt, Wanted, Went};
+use super::{Before, Receipt, Wanted, Went, speak};
 use crate::App;
-use crate::ask::{self, Ask, Running};
+use crate::ask::{self, Ask, Input, Running};
 use crate::engine::Told;
 use crate::problem::Problem;
 use hob::Piece;
-use hob_cloud::{Begun, Cloud, Doubted};
+use hob_cloud::{Cloud, Doubted};
 use hob_router::{Estimate, Handover, LIKELIEST_TOKENS, Watch};
 use std::collections::VecDeque;
+use std::time::Duration;
 use tokio::sync::mpsc;
 
+/// How long a stream that has not begun waits for the first tokens: clients give up on servers that say nothing. They are held
+/// back after that as well, but headers are out and say that the answer is written here.
+const SILENCE_MAX: Duration = Duration::from_secs(5);
+/// How long another model may take to begin.
+const WAIT_MAX: Duration = Duration::from_secs(30);
 /// Longest part of a word that waits for its end: not all scripts put blanks between words.
 const WORD_BYTES_MAX: usize = 48;
 
@@ -27,125 +33,130 @@ pub struct Watched {
 }
 
 impl Watched {
-    /// Of a request that stays, by its receipt, because the local answer suffices; nothing where the policy says nothing about
-    /// answers that are being written, or nothing is known of this model's.
-    pub(super) fn new(cloud: Cloud, wanted: Wanted, receipt: Option<&Receipt>) -> Option<Self> {
-        let suffices = receipt.is_some_and(|receipt| receipt.why == "suffices");
-        let confidence = wanted.confidence.clone().filter(|_| suffices)?;
+    /// Of a request that stays because the local answer suffices; nothing where the policy says nothing about answers that are
+    /// being written, or nothing is known of this model's. Reads files.
+    pub(super) fn new(cloud: Cloud, wanted: Wanted) -> Option<Self> {
+        let confidence = wanted.confidence.clone()?;
         let handover = cloud.policy().ok()?.handover?;
         let watch = Watch::new(confidence, &wanted.question.prompt());
         Some(Self { cloud, wanted, handover, watch })
     }
 
-    /// Begins the answer here. When this returns, the first tokens are there, or another model has begun.
+    /// Begins the answer here. When this returns, the first tokens are there, or another model has begun, or it takes long.
     ///
     /// # Errors
     /// As [`ask::begin`].
-    pub async fn begin(mut self, app: &App, ask: Ask) -> Result<Running, Problem> {
+    pub async fn begin(self, app: &App, ask: Ask) -> Result<Running, Problem> {
         let mut quiet = ask.clone();
         quiet.sampling.logprobs = Some(LIKELIEST_TOKENS);
         let mut here = ask::begin_here(app, quiet).await?;
-        // Of an answer that is read as a whole nothing is seen before its end.
-        let hold = if ask.is_streamed { self.handover.hold } else { u64::MAX };
-        let mut held = VecDeque::new();
-        let mut is_watched = true;
-        while is_watched && self.watch.tokens() < hold {
-            let Some((choice, mut told)) = here.next().await else { break };
-            let doubt = self.hear(&mut told);
-            let is_over = matches!(told, Told::Ended { .. } | Told::Failed(_));
-            held.push_back((choice, told));
-            if let Some(estimate) = doubt {
-                if let Some(there) = self.hand_over(app, &ask, estimate, String::new()).await {
-                    return Ok(there);
-                }
-                // Who could not be asked once is not asked again for the same answer.
-                is_watched = false;
-            }
-            if is_over {
-                // It is heard again from here.
-                (here.early, here.left) = (held, 1);
-                return Ok(here);
+        let (to, told) = mpsc::unbounded_channel();
+        let mut reading = Reading::new(self, &ask, &here, to);
+        let patience = tokio::time::sleep(SILENCE_MAX);
+        tokio::pin!(patience);
+        while reading.is_holding() {
+            let event = tokio::select! {
+                event = here.next() => event,
+                () = &mut patience, if ask.is_streamed => break,
+            };
+            let Some((_, told)) = event else { break };
+            let doubt = reading.take(told);
+            if let Some(estimate) = doubt
+                && let Some(there) = reading.hand_over(app, &ask, estimate).await
+                && let Some(there) = whole(app, &ask, there).await
+            {
+                return Ok(there);
             }
         }
-        held.append(&mut here.early);
-        let (to, told) = mpsc::unbounded_channel();
+        if reading.is_over {
+            // It is heard again from here.
+            here.early = reading.held.into_iter().map(|told| (0, told)).collect();
+            here.left = 1;
+            return Ok(here);
+        }
+        let early = std::mem::take(&mut here.early);
         let rest = std::mem::replace(&mut here.told, told);
-        let reading = Reading { watched: self, is_watched, shown: Shown::default(), to };
-        tokio::spawn(reading.run(app.clone(), ask, held, rest));
+        tokio::spawn(reading.run(app.clone(), ask, early, rest));
         Ok(here)
     }
-
-    /// Takes note of a token, whose log-probability nobody else asked for; gives what is too doubtful.
-    fn hear(&mut self, told: &mut Told) -> Option<Estimate> {
-        let estimate = match told {
-            Told::Token { logprob: Some(token), .. } => self.watch.push(token.logprob, &token.top),
-            Told::Ended { .. } => self.watch.end(),
-            _ => None,
-        };
-        without_logprobs(told);
-        estimate.filter(|estimate| estimate.suffices < self.handover.below)
-    }
-
-    /// Asks elsewhere, with what was said here already. `None`: it stays, and the receipt says why.
-    async fn hand_over(&self, app: &App, ask: &Ask, estimate: Estimate, said: String) -> Option<Running> {
-        let mut wanted = self.wanted.clone();
-        wanted.written = Some(Doubted { estimate, tokens: self.watch.tokens() });
-        let mut rest = ask.clone();
-        if !said.is_empty() {
-            wanted.question.begun = Some(Begun { text: said.clone() });
-            let tokens = self.watch.tokens();
-            let left = |all: u64| all.saturating_sub(tokens).max(1);
-            wanted.question.max_tokens = wanted.question.max_tokens.map(left);
-            rest.max_tokens = rest.max_tokens.map(|all| left(all as u64) as usize);
-        }
-        let is_begun = !said.is_empty();
-        match super::begin(app, self.cloud.clone(), &rest, wanted, said).await {
-            Ok(Went::There(running)) => {
-                let tokens = self.watch.tokens();
-                let note = match is_begun {
-                    true => format!("the first {tokens} tokens were written on this machine"),
-                    false => format!("{tokens} tokens were written on this machine first and are not shown"),
-                };
-                app.visit.noted(&note);
-                Some(*running)
-            }
-            Ok(_) => None,
-            Err(problem) => {
-                app.visit.went(Receipt::stays("fallback", &problem.message));
-                None
-            }
-        }
-    }
 }
 
-/// Takes away what only the watch asked for.
-fn without_logprobs(told: &mut Told) {
-    match told {
-        Told::Token { logprob, .. } => *logprob = None,
-        Told::Ended { reply, .. } => reply.logprobs.clear(),
-        Told::Accepted | Told::Failed(_) => {}
+/// An answer from elsewhere. One that nobody could go on with where it breaks off, and that is read as a whole, is heard to its
+/// end first: `None` where it breaks off, and then there is still the one here.
+async fn whole(app: &App, ask: &Ask, mut there: Running) -> Option<Running> {
+    let has_tools = matches!(&ask.input, Input::Chat(talk) if talk.choice.is_some());
+    if ask.is_streamed || !has_tools && ask.grammar.is_none() {
+        return Some(there);
     }
+    let mut events = VecDeque::new();
+    while let Some((choice, told)) = there.next().await {
+        if let Told::Failed(problem) = told {
+            app.visit.went(Receipt::stays("fallback", &problem.message));
+            return None;
+        }
+        events.push_back((choice, told));
+    }
+    (there.early, there.left) = (events, 1);
+    Some(there)
 }
 
-/// An answer that somebody reads while it is written.
+/// A watched answer on its way to the reader.
 struct Reading {
     watched: Watched,
+    /// Who could not be asked once is not asked again for the same answer.
     is_watched: bool,
+    /// Tokens before the reader sees the first.
+    hold: u64,
+    /// Whether the model has instructions of its own that never left: what it wrote may quote them.
+    has_instructions: bool,
+    held: VecDeque<Told>,
+    is_over: bool,
     shown: Shown,
     to: mpsc::UnboundedSender<(usize, Told)>,
 }
 
 impl Reading {
+    fn new(watched: Watched, ask: &Ask, here: &Running, to: mpsc::UnboundedSender<(usize, Told)>) -> Self {
+        // Of an answer that is read as a whole nothing is seen before its end.
+        let hold = if ask.is_streamed { watched.handover.hold } else { u64::MAX };
+        let settings = here.lease.as_ref().map(|lease| &lease.listed.settings);
+        let has_instructions =
+            settings.is_some_and(|settings| settings.system.is_some() || !settings.messages.is_empty());
+        let (held, shown) = (VecDeque::new(), Shown::default());
+        Self { watched, is_watched: true, hold, has_instructions, held, is_over: false, shown, to }
+    }
+
+    fn is_holding(&self) -> bool {
+        self.is_watched && !self.is_over && self.watched.watch.tokens() < self.hold
+    }
+
+    /// Takes the next event; gives what is too doubtful.
+    fn take(&mut self, mut told: Told) -> Option<Estimate> {
+        let watch = &mut self.watched.watch;
+        let estimate = match &told {
+            Told::Token { logprob: Some(token), .. } => watch.push(token.logprob, &token.top),
+            Told::Ended { .. } => watch.end(),
+            _ => None,
+        };
+        self.is_over = matches!(told, Told::Ended { .. } | Told::Failed(_));
+        without_logprobs(&mut told);
+        self.held.push_back(told);
+        estimate.filter(|estimate| self.is_watched && estimate.suffices < self.watched.handover.below)
+    }
+
     /// Passes the answer on, until its end or until another model goes on with it.
     async fn run(
         mut self,
         app: App,
         ask: Ask,
-        mut held: VecDeque<(usize, Told)>,
+        mut early: VecDeque<(usize, Told)>,
         mut rest: mpsc::UnboundedReceiver<(usize, Told)>,
     ) {
         loop {
-            let event = match held.pop_front() {
+            if !self.is_holding() && !self.show() {
+                return;
+            }
+            let event = match early.pop_front() {
                 Some(event) => Some(event),
                 None => tokio::select! {
                     event = rest.recv() => event,
@@ -153,24 +164,72 @@ impl Reading {
                     () = self.to.closed() => return,
                 },
             };
-            let Some((_, mut told)) = event else { return };
-            let doubt = self.watched.hear(&mut told);
-            let is_over = matches!(told, Told::Ended { .. } | Told::Failed(_));
-            if !self.shown.pass(told, &self.to) {
-                return;
+            let Some((_, told)) = event else { return };
+            let Some(estimate) = self.take(told) else { continue };
+            // What was written up to here is seen, but for what is held back still.
+            if (self.shown.is_any && !self.show()) || !self.can_go(&ask) {
+                continue;
             }
-            let can_go = self.is_watched && !is_over && self.shown.can_go_on(&ask);
-            let Some(estimate) = doubt.filter(|_| can_go) else { continue };
-            let said = self.shown.text.clone();
-            match self.watched.hand_over(&app, &ask, estimate, said).await {
-                Some(there) => {
-                    drop(rest);
-                    return listen(there, &self.to).await;
-                }
-                // What was written meanwhile has been waiting.
-                None => self.is_watched = false,
+            let to = self.to.clone();
+            let there = tokio::select! {
+                there = self.hand_over(&app, &ask, estimate) => there,
+                () = to.closed() => return,
+            };
+            if let Some(there) = there {
+                drop(rest);
+                return listen(there, &self.to).await;
             }
         }
+    }
+
+    /// Shows what was held back. `false`: there is nothing more to come, or nobody to see it.
+    fn show(&mut self) -> bool {
+        while let Some(told) = self.held.pop_front() {
+            if !self.shown.pass(told, &self.to) {
+                return false;
+            }
+        }
+        !self.is_over
+    }
+
+    /// Whether another model can go on with what the reader has seen.
+    fn can_go(&self, ask: &Ask) -> bool {
+        let said = &self.shown.text;
+        let is_at_word = said.is_empty() || said.ends_with(char::is_whitespace) && !self.has_instructions;
+        is_at_word
+            && !(self.shown.is_any && self.is_over)
+            && speak::can_go_on(ask, said, self.shown.has_calls)
+    }
+
+    /// Asks elsewhere, with what was said here already. `None`: it stays, and the receipt says why.
+    async fn hand_over(&mut self, app: &App, ask: &Ask, estimate: Estimate) -> Option<Running> {
+        let (watched, tokens) = (&self.watched, self.watched.watch.tokens());
+        let mut wanted = watched.wanted.clone();
+        wanted.written = Some(Doubted { estimate, tokens });
+        let said = self.shown.text.clone();
+        if !said.trim().is_empty() {
+            wanted.question.begun = Some(said.clone());
+            let left = |all: u64| all.saturating_sub(tokens).max(1);
+            wanted.question.max_tokens = wanted.question.max_tokens.map(left);
+        }
+        let note = match self.shown.is_any {
+            true => format!("the first {tokens} tokens were written on this machine"),
+            false => format!("{tokens} tokens were written on this machine first and are not shown"),
+        };
+        let shown_tokens = if self.shown.is_any { tokens as usize } else { 0 };
+        let before = Before { said, tokens: shown_tokens, note: Some(note) };
+        let asked = super::begin(app, watched.cloud.clone(), ask, wanted, before);
+        match tokio::time::timeout(WAIT_MAX, asked).await {
+            Ok(Ok(Went::There(running))) => return Some(*running),
+            Ok(Ok(_)) => {}
+            Ok(Err(problem)) => app.visit.went(Receipt::stays("fallback", &problem.message)),
+            Err(_) => {
+                let message = format!("nobody answered within {} seconds", WAIT_MAX.as_secs());
+                app.visit.went(Receipt::stays("fallback", &message));
+            }
+        }
+        self.is_watched = false;
+        None
     }
 }
 
@@ -188,13 +247,24 @@ async fn listen(mut there: Running, to: &mpsc::UnboundedSender<(usize, Told)>) {
     }
 }
 
-/// What the reader has seen, as far as whole words go.
+/// Takes away what only the watch asked for.
+fn without_logprobs(told: &mut Told) {
+    match told {
+        Told::Token { logprob, .. } => *logprob = None,
+        Told::Ended { reply, .. } => reply.logprobs.clear(),
+        Told::Accepted | Told::Failed(_) => {}
+    }
+}
+
+/// What the reader has seen, text as far as whole words go.
 #[derive(Default)]
 struct Shown {
     text: String,
     /// The beginning of a word.
     waiting: String,
     has_calls: bool,
+    /// Whether there was anything to see.
+    is_any: bool,
 }
 
 impl Shown {
@@ -203,7 +273,8 @@ impl Shown {
         match &mut told {
             Told::Token { pieces, .. } => {
                 let taken = std::mem::take(pieces);
-                *pieces = taken.into_iter().filter_map(|piece| self.piece(piece)).collect();
+                taken.into_iter().for_each(|piece| self.piece(piece, pieces));
+                self.is_any |= !pieces.is_empty();
             }
             Told::Ended { pieces, .. } if !self.waiting.is_empty() => {
                 pieces.insert(0, Piece::Text(std::mem::take(&mut self.waiting)));
@@ -213,30 +284,67 @@ impl Shown {
         to.send((0, told)).is_ok()
     }
 
-    fn piece(&mut self, piece: Piece) -> Option<Piece> {
-        let text = match piece {
-            Piece::Text(text) => text,
-            Piece::Call(call) => {
-                self.has_calls = true;
-                return Some(Piece::Call(call));
-            }
-            thought => return Some(thought),
+    fn piece(&mut self, piece: Piece, shown: &mut Vec<Piece>) {
+        let Piece::Text(text) = piece else {
+            // What stood before it is seen before it.
+            let end = self.waiting.len();
+            self.words(end, shown);
+            self.has_calls |= matches!(piece, Piece::Call(_));
+            return shown.push(piece);
         };
         self.waiting.push_str(&text);
         let blank = self.waiting.char_indices().rev().find(|(_, c)| c.is_whitespace());
-        let end = match blank {
-            Some((at, c)) => at + c.len_utf8(),
-            None if self.waiting.len() > WORD_BYTES_MAX => self.waiting.len(),
-            None => 0,
-        };
-        let rest = self.waiting.split_off(end);
-        let whole = std::mem::replace(&mut self.waiting, rest);
-        self.text.push_str(&whole);
-        (!whole.is_empty()).then_some(Piece::Text(whole))
+        match blank {
+            Some((at, c)) => self.words(at + c.len_utf8(), shown),
+            None if self.waiting.len() > WORD_BYTES_MAX => self.words(self.waiting.len(), shown),
+            None => {}
+        }
     }
 
-    /// Whether another model can go on with it: calls stand on their own, and half a document of a schema has no continuation.
-    fn can_go_on(&self, ask: &Ask) -> bool {
-        !self.has_calls && (self.text.is_empty() || ask.grammar.is_none())
+    /// Shows what waits, up to `end`.
+    fn words(&mut self, end: usize, shown: &mut Vec<Piece>) {
+        let rest = self.waiting.split_off(end);
+        let whole = std::mem::replace(&mut self.waiting, rest);
+        if !whole.is_empty() {
+            self.text.push_str(&whole);
+            shown.push(Piece::Text(whole));
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may panic")]
+mod tests {
+    use super::*;
+    use hob::ToolCall;
+
+    fn token(pieces: Vec<Piece>) -> Told {
+        Told::Token { logprob: None, pieces }
+    }
+
+    fn text(text: &str) -> Piece {
+        Piece::Text(text.into())
+    }
+
+    #[test]
+    fn words_are_shown_whole_and_before_what_follows_them() {
+        let (to, mut told) = mpsc::unbounded_channel();
+        let mut shown = Shown::default();
+        let call = Piece::Call(ToolCall { name: "look".into(), arguments: serde_json::Map::new() });
+        let long = "x".repeat(WORD_BYTES_MAX + 1);
+        for pieces in
+            [vec![text("Let me ch")], vec![text("eck it.")], vec![call.clone()], vec![text(&long)], vec![]]
+        {
+            assert!(shown.pass(token(pieces), &to));
+        }
+        let mut seen = Vec::new();
+        while let Ok((_, told)) = told.try_recv() {
+            let Told::Token { pieces, .. } = told else { panic!("a token") };
+            seen.extend(pieces);
+        }
+        assert_eq!(seen, [text("Let me "), text("check "), text("it."), call, text(&long)]);
+        assert!(shown.has_calls && shown.text.ends_with('x'));
+        drop(told);
+        assert!(!shown.pass(token(vec![]), &to));
     }
 }

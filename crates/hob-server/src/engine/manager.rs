@@ -199,6 +199,8 @@ impl Manager {
         if let Some(found) = known().get(&key(&listed)) {
             return Ok(found.clone());
         }
+        // One at a time: opening takes memory for a moment.
+        let _one_at_a_time = self.loading.lock().await;
         let (_, model) = self.look(name).await?;
         let found = tokio::task::spawn_blocking(move || model.fingerprint()).await;
         let found = found.map_err(|_| Problem::new(Kind::Internal, "the model could not be looked at"))?;

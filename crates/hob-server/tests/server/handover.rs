@@ -18,7 +18,7 @@ struct Set {
     _folder: tempfile::TempDir,
 }
 
-/// Ember's answers are taken to be wrong just where they have more tokens than `sure`.
+/// Ember's answers are taken to be mostly wrong where they have more tokens than `sure`.
 fn set(sure: u64, script: impl FnMut(&Asked) -> Reply + Send + 'static) -> Set {
     let (folder, api) = (tempfile::tempdir().unwrap(), Api::start(script));
     let cloud = cloud_at(folder.path());
@@ -36,9 +36,13 @@ fn confidence(sure: u64) -> Confidence {
     let ember = LanguageModel::new(hob::builtin().unwrap(), &Options::default()).unwrap();
     let scale = Scale::of([&Features::of("One"), &Features::of("If not, how many more are there than 7?")]);
     let example = |number: u64| {
-        let mut example = Example::new(PROMPT, &scale);
+        // Each another question, all of one length.
+        let letter = |part: u64| char::from(b'a' + (part % 26) as u8);
+        let ship = format!("z{}{}z", letter(number), letter(number / 26));
+        let mut example = Example::new(&PROMPT.replace("ship", &ship), &scale);
         example.right = number.is_multiple_of(2);
-        let tokens = if example.right { sure } else { 200 };
+        // Some right ones are long too: of what is always wrong nothing is learned.
+        let tokens = if example.right && number % 10 != 0 { sure } else { 200 };
         for token in 0..tokens {
             let logprob = ((token * 7 + number) % 5) as f32 / -5.0;
             example.push(logprob, &[(1, logprob), (2, logprob - 1.0)]);
@@ -95,7 +99,7 @@ fn what_is_doubtful_at_once_is_answered_elsewhere_as_if_nothing_had_been_written
         assert_eq!(answer.header(name), Some(value), "{name}");
     }
     let reason = answer.header("x-hob-reason").unwrap();
-    assert!(reason.starts_with("after 8 tokens the local answer is right with probability 0.0"), "{reason}");
+    assert!(reason.starts_with("after 8 tokens the local answer is right with probability 0."), "{reason}");
     let (said, told) = streamed(&answer);
     assert_eq!(said, "Once upon a time Maria Gonzalez sailed.");
     assert_eq!(told["note"], "8 tokens were written on this machine first and are not shown");
@@ -179,4 +183,34 @@ fn what_is_private_or_not_spoken_of_stays() {
     set.policy("allow = [\"cloud\"]\nquality = 0.0\nhandover = { below = 0.3 }\n");
     assert_eq!(why(json!({})), None);
     assert_eq!(set.api.asked().len(), 0);
+}
+
+#[test]
+fn a_document_of_a_schema_that_breaks_off_elsewhere_is_the_one_from_here() {
+    let set = set(4, |_| Reply::Cut(Said::text(&["{\"name\": \"A"; 20]), 900));
+    set.policy("allow = [\"cloud\"]\nquality = 0.0\nhandover = { below = 0.99 }\n");
+    let schema = json!({"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"], "additionalProperties": false});
+    let format =
+        json!({"type": "json_schema", "json_schema": {"name": "who", "strict": true, "schema": schema}});
+    let alone = text(&set.chat(json!({"response_format": format, "hob": {"stay": true}})));
+    let answer = set.chat(json!({"response_format": format}));
+    assert_eq!(text(&answer), alone);
+    assert_eq!(answer.ok()["hob"]["route"], "local");
+    assert!(!set.api.asked().is_empty());
+}
+
+#[test]
+fn who_hangs_up_while_another_model_is_asked_ends_the_answer_here_too() {
+    let set = set(20, |_| Reply::Endless(Said::text(&["on and on "])));
+    let mut open = set.server.open(
+        "/v1/chat/completions",
+        &json!({"model": "ember", "stream": true, "temperature": 0, "messages": [{"role": "user", "content": PROMPT}]}),
+    );
+    assert!(open.chunk().is_some());
+    drop(open);
+    let idle = (0..200).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        set.server.get("/hob/v1/server").ok()["answers_running"].as_u64() == Some(0)
+    });
+    assert!(idle, "{}", set.server.get("/hob/v1/server").ok());
 }
