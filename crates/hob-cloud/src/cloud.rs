@@ -5,6 +5,7 @@ use crate::ask::{Sending, caps};
 use crate::book::{Book, Written, no_target};
 use crate::breaker::Breaker;
 use crate::events::Events;
+use crate::folders;
 use crate::plan::Outgoing;
 use crate::stops::Stops;
 use crate::twice::{Claim, Ticket, Twice};
@@ -13,7 +14,7 @@ use hob_egress::{Egress, Entry, Hash, Period, Purpose, Response, Secret, Verifie
 use hob_privacy::{Answer, Detector, Draft, Label, Reach, Rules, Terms, clear};
 use hob_router::{Policy, Request, Router, Scorer, Spent};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -117,6 +118,15 @@ impl Cloud {
     pub fn policy(&self) -> Result<Policy, Error> {
         let written = self.0.book.read()?;
         policy(&self.0.book, &written, &self.0.book.targets(&written)?)
+    }
+
+    /// Where a file really lies whose text a question will be about. Whoever reads one for a target asks here first; `home`
+    /// is what `~` means.
+    ///
+    /// # Errors
+    /// [`Error::PrivateFolder`], or it cannot be known where the file or a private folder is.
+    pub fn may_read(&self, file: &Path, home: Option<&Path>) -> Result<PathBuf, Error> {
+        folders::may_read(file, &self.policy()?.privacy.private_folders, home)
     }
 
     /// The targets by name.

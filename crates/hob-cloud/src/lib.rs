@@ -19,6 +19,7 @@ mod breaker;
 mod cloud;
 mod error;
 mod events;
+mod folders;
 mod mode;
 mod plan;
 mod protocol;

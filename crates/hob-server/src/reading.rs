@@ -6,6 +6,7 @@ use crate::fields::Fields;
 use crate::limits;
 use crate::problem::Problem;
 use hob::{Grammar, JsonOptions, JsonWhitespace};
+use hob_chats::Id;
 use serde_json::{Map, Value};
 use std::time::Duration;
 
@@ -92,6 +93,8 @@ pub fn extensions(fields: &Fields<'_>, ask: &mut Ask) -> Result<(), Problem> {
     if let Some(leave) = fields.object("hob")? {
         ask.leave = Leave {
             is_private: leave.flag("private")?.unwrap_or(false),
+            chat: leave.text("chat")?.map(Id::parse).transpose()?,
+            folder: leave.text("folder")?.map(str::to_owned),
             stays: leave.flag("stay")?.unwrap_or(false),
             is_fresh: leave.flag("fresh")?.unwrap_or(false),
             task: leave.text("task")?.map(str::to_owned),

@@ -12,7 +12,8 @@ mod speak;
 pub use receipt::Receipt;
 
 use crate::App;
-use crate::ask::{self, Ask, Input, Running};
+use crate::ask::{self, Ask, Input, Leave, Running};
+use crate::chats;
 use crate::clock;
 use crate::engine::Told;
 use crate::problem::{Kind, Problem};
@@ -101,6 +102,12 @@ fn may_go(app: &App, ask: &Ask) -> Result<hob_cloud::Question, Problem> {
     question::of(ask)
 }
 
+/// Whether it may never leave: the request says so, its key, its conversation or the folder of that.
+async fn is_private(app: &App, leave: &Leave) -> Result<bool, Problem> {
+    let is_said = leave.is_private || app.visit.key().is_some_and(|key| key.private);
+    Ok(is_said || chats::must_stay(app, leave).await?)
+}
+
 /// What the thread that asks says before the answer.
 enum Begun {
     Stays(Receipt),
@@ -123,7 +130,7 @@ async fn begin(
     })?;
     let is_routed = way == Way::Router;
     let wish = Wanted {
-        is_private: ask.leave.is_private || app.visit.key().is_some_and(|key| key.private),
+        is_private: is_private(app, &ask.leave).await?,
         local: local(app, &ask.model),
         task: ask.leave.task.clone(),
         is_fresh: ask.leave.is_fresh,

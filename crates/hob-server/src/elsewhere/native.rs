@@ -2,6 +2,7 @@
 
 use super::problem;
 use crate::App;
+use crate::ask::Leave;
 use crate::chats::Query;
 use crate::clock;
 use crate::described::described;
@@ -12,6 +13,7 @@ use crate::wire;
 use axum::extract::Path;
 use axum::http::Uri;
 use axum::response::Response;
+use hob_chats::Id;
 use hob_cloud::{Cloud, Error, Mode, Plan, Protocol, Question, Target, Way, Wish, Zone};
 use hob_egress::{Outcome, Sending, What};
 use hob_privacy::{Answer, Label};
@@ -142,6 +144,10 @@ described! {
         target: Option<String>,
         /// Whether it must never leave.
         private: Option<bool>,
+        /// The conversation that it belongs to; where that is private, or its folder is, it stays.
+        chat: Option<String>,
+        /// The folder in which that lies.
+        folder: Option<String>,
         /// The model of this machine that would answer otherwise.
         model: Option<String>,
     }
@@ -385,8 +391,13 @@ pub async fn plan(app: App, body: Value) -> Result<Response, Problem> {
     }
     let question = Question { messages, ..Question::default() };
     let target = fields.text("target")?.map(str::to_owned);
-    let is_private =
-        fields.flag("private")?.unwrap_or(false) || app.visit.key().is_some_and(|key| key.private);
+    let leave = Leave {
+        is_private: fields.flag("private")?.unwrap_or(false),
+        chat: fields.text("chat")?.map(Id::parse).transpose()?,
+        folder: fields.text("folder")?.map(str::to_owned),
+        ..Leave::default()
+    };
+    let is_private = super::is_private(&app, &leave).await?;
     let local = fields.text("model")?.and_then(|model| super::local(&app, model));
     let cloud = cloud(&app)?;
     let report = blocking(move || {

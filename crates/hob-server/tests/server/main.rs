@@ -17,6 +17,7 @@ mod ollama;
 mod openai;
 mod openapi;
 mod page;
+mod private;
 mod responses;
 mod shape;
 mod shelf;
