@@ -143,3 +143,77 @@ test('a chat that is kept here is never sent, whatever was chosen', async ({ pag
   expect(asked.length).toBe(before + 1);
   await shot(page, 'privacy-kept-here');
 });
+
+test('what is asked in a private folder stays, whatever the page believes', async ({ page }) => {
+  const post = (path: string, body: unknown) =>
+    fetch(`${server.url}/hob/v1/${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+  await server.forget();
+  await post('cloud/targets', { name: 'big', model: 'big-1', address: `http://127.0.0.1:${(there.address() as AddressInfo).port}/v1` });
+  await post('cloud/mode', { mode: 'ask' });
+  await page.addInitScript(() => localStorage.setItem('hob.welcomed', 'yes'));
+  await page.goto(server.url);
+  await page.getByRole('button', { name: /Model:/ }).click();
+  await page.getByRole('menuitemradio', { name: /big/ }).click();
+  await field(page).fill('A first question');
+  await field(page).press('Enter');
+  await expect(answer(page)).toContainText('You said');
+  const before = asked.length;
+  // Put into a folder that is marked from its heading.
+  await page.getByRole('button', { name: 'Options of A first question' }).click();
+  await page.getByRole('menuitem', { name: 'Move to a folder' }).click();
+  await page.getByRole('combobox', { name: 'Folder' }).fill('Doctor');
+  await page.getByRole('button', { name: 'Move', exact: true }).click();
+  const heading = page.locator('summary').filter({ hasText: 'Doctor' });
+  await heading.hover();
+  await page.getByRole('button', { name: 'Options of the folder Doctor' }).click();
+  await page.getByRole('menuitem', { name: 'Keep its chats on this machine' }).click();
+  await expect(heading).toContainText('(private)');
+  await expect(page.getByText('This folder is kept on this machine, whatever else is set.')).toBeVisible();
+  await shot(page, 'folder-private');
+  await accessible(page);
+  await field(page).fill('Words that stay');
+  await field(page).press('Enter');
+  await expect(answer(page).getByRole('alert')).toContainText('marked as private');
+  // A page that has not heard of the mark names the conversation, and the server looks itself.
+  await page.reload();
+  await expect(heading).toContainText('(private)');
+  await page.route('**/hob/v1/chats/folders', (route) => route.fulfill({ json: { private: [] } }));
+  await page.reload();
+  await expect(heading).not.toContainText('(private)');
+  await field(page).fill('Words that stay too');
+  await field(page).press('Enter');
+  await expect(answer(page).getByRole('alert')).toContainText('marked as private');
+  expect(asked.length).toBe(before);
+  await page.unroute('**/hob/v1/chats/folders');
+  // A new chat that is put there stays with its next question; an empty one is still shown, and can be opened again.
+  await page.reload();
+  await page.getByRole('button', { name: 'Options of A first question' }).click();
+  await page.getByRole('menuitem', { name: 'Delete' }).click();
+  await page.getByRole('button', { name: 'Delete', exact: true }).click();
+  await expect(page.getByText('Nothing lies in it.')).toBeVisible();
+  await field(page).fill('A second question');
+  await field(page).press('Enter');
+  await expect(answer(page)).toContainText('You said');
+  await page.getByRole('button', { name: 'Options of A second question' }).click();
+  await page.getByRole('menuitem', { name: 'Move to a folder' }).click();
+  await page.getByRole('combobox', { name: 'Folder' }).fill('Doctor');
+  await expect(page.getByText('This folder is private: what is asked in it stays')).toBeVisible();
+  await shot(page, 'folder-private-move');
+  await accessible(page);
+  await page.getByRole('button', { name: 'Move', exact: true }).click();
+  await field(page).fill('And this one');
+  await field(page).press('Enter');
+  await expect(answer(page).getByRole('alert')).toContainText('marked as private');
+  expect(asked.length).toBe(before + 1);
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await page.setViewportSize({ width: 390, height: 800 });
+  await page.getByRole('button', { name: 'Show the list' }).click();
+  await expect(heading).toBeVisible();
+  await page.waitForTimeout(300);
+  await shot(page, 'folder-private-dark-phone');
+  await accessible(page);
+  await page.getByRole('button', { name: 'Options of the folder Doctor' }).click();
+  await shot(page, 'folder-private-menu-dark-phone');
+  await page.getByRole('menuitem', { name: 'Let its chats be sent elsewhere' }).click();
+  await expect(heading).not.toContainText('(private)');
+});

@@ -60,6 +60,9 @@ export interface ChatRequest {
   tool_choice?: ToolChoice;
   /** Whether it must stay on this machine. */
   is_private?: boolean;
+  /** The conversation, where the server keeps it, and the folder in which that lies: either may be private. */
+  chat?: string | null;
+  folder?: string | null;
   /** Whether another answer is wanted than the one that was given a moment ago. */
   is_fresh?: boolean;
 }
@@ -116,7 +119,12 @@ export function bodyOf(request: ChatRequest): Record<string, unknown> {
     body.tools = request.tools.map((tool) => ({ type: 'function', function: tool }));
     body.tool_choice = request.tool_choice ?? 'auto';
   }
-  const leave = { ...(request.is_private ? { private: true } : {}), ...(request.is_fresh ? { fresh: true } : {}) };
+  const leave = {
+    ...(request.is_private ? { private: true } : {}),
+    ...(request.is_fresh ? { fresh: true } : {}),
+    ...(request.chat ? { chat: request.chat } : {}),
+    ...(request.folder ? { folder: request.folder } : {}),
+  };
   if (Object.keys(leave).length > 0) body.hob = leave;
   return body;
 }

@@ -109,6 +109,6 @@ export const ledger = async (limit: number): Promise<Ledger> => (await ask(`/hob
 
 /** Asks what would leave of a conversation. `target` is one that was chosen; the router chooses without. */
 export const plan = async (
-  question: { messages: unknown[]; target?: string; private: boolean; model?: string },
+  question: { messages: unknown[]; target?: string; private: boolean; model?: string; chat?: string; folder?: string },
   signal: AbortSignal,
 ): Promise<Plan> => (await ask('/hob/v1/cloud/plan', question, signal)).json();

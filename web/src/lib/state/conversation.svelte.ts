@@ -7,6 +7,7 @@ import { Tree } from '../store/tree';
 import { newMessage, type Attachment, type Chat, type ChatSettings, type Listed, type Message } from '../store/types';
 import { Announcer } from '../text/announcer';
 import { titleOf } from '../text/format';
+import { folders } from './folders.svelte';
 import { notices } from './notices.svelte';
 import { server } from './server.svelte';
 
@@ -176,7 +177,18 @@ export class Conversation {
     return server.model(model)?.name ?? model ?? 'ember';
   }
 
-  /** Whether what is said in it must be answered on this machine. */
+  /** Whether what is said in it must be answered on this machine: it is marked, or its folder is. */
+  get isPrivate(): boolean {
+    return this.chat.is_private || folders.isPrivate(this.chat.folder);
+  }
+
+  /** What the server looks up to see that for itself. */
+  get whose(): { chat?: string; folder?: string } {
+    const { id, folder } = this.chat;
+    return { ...(this.storage.isAtServer ? { chat: id } : {}), ...(folder ? { folder } : {}) };
+  }
+
+  /** Says whether it is marked. */
   keepPrivate(is_private: boolean): void {
     this.update({ is_private }, false);
   }
@@ -206,7 +218,7 @@ export class Conversation {
       const { sampling, think, may_drop, schema, tools } = settings;
       // Results were asked for; an answer to them that had to call again would never come to an end.
       const tool_choice = settings.tool_choice === 'required' && to.role === 'assistant' ? 'auto' : settings.tool_choice;
-      const request = { model, messages, sampling, think, may_drop, schema, tools, tool_choice, goes_on: before !== undefined, is_private: this.chat.is_private, is_fresh };
+      const request = { model, messages, sampling, think, may_drop, schema, tools, tool_choice, goes_on: before !== undefined, is_private: this.isPrivate, is_fresh, ...this.whose };
       for await (const part of ask(request, this.stopper.signal)) growing.take(part);
     } catch (thrown) {
       if (this.stopper.signal.aborted) growing.stop();
