@@ -1,7 +1,9 @@
 import AxeBuilder from '@axe-core/playwright';
 import { expect, test, type Page } from '@playwright/test';
+import { rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { CHROMIUM } from '../playwright.config';
 import { HOB, HobServer } from './server';
 
@@ -216,4 +218,70 @@ test('what is asked in a private folder stays, whatever the page believes', asyn
   await shot(page, 'folder-private-menu-dark-phone');
   await page.getByRole('menuitem', { name: 'Let its chats be sent elsewhere' }).click();
   await expect(heading).not.toContainText('(private)');
+});
+
+test('values of kinds that the policy wants to be asked about wait for a word about each', async ({ page }) => {
+  const post = (path: string, body: unknown) =>
+    fetch(`${server.url}/hob/v1/${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+  await server.forget();
+  await post('cloud/targets', { name: 'big', model: 'big-1', address: `http://127.0.0.1:${(there.address() as AddressInfo).port}/v1` });
+  await post('cloud/mode', { mode: 'ask' });
+  const policy = join(server.home, 'policy.toml');
+  writeFileSync(policy, '[privacy.labels]\nEMAIL = "ask"\n');
+  await page.addInitScript(() => localStorage.setItem('hob.welcomed', 'yes'));
+  await page.goto(server.url);
+  await page.getByRole('button', { name: /Model:/ }).click();
+  await page.getByRole('menuitemradio', { name: /big/ }).click();
+  const before = asked.length;
+  const dialog = page.getByRole('dialog', { name: 'What would be sent to big' });
+  const group = (value: string) => dialog.getByRole('group', { name: value });
+  // Seen while it is typed.
+  await field(page).fill('From ann@mail.example to bob@mail.example');
+  await expect(page.getByText('2 values wait for your word before this goes to big.')).toBeVisible();
+  await page.getByRole('button', { name: 'Decide' }).click();
+  await expect(group('ann@mail.example').getByRole('radio')).toHaveCount(3);
+  await group('ann@mail.example').getByRole('radio', { name: 'Send it as it is' }).check();
+  await expect(dialog.locator('.sent').first()).toContainText('From ann@mail.example to [EMAIL_1]');
+  await shot(page, 'asks-preview');
+  await accessible(page);
+  await page.keyboard.press('Escape');
+  await expect(page.getByText('One value waits for your word before this goes to big.')).toBeVisible();
+  // Sent without a word about the other: the question waits, and nothing leaves meanwhile.
+  await field(page).press('Enter');
+  const send = dialog.getByRole('button', { name: 'Send it to big' });
+  await expect(send).toBeDisabled();
+  expect(asked.length).toBe(before);
+  await group('bob@mail.example').getByRole('radio', { name: 'Hide it' }).check();
+  await expect(send).toBeEnabled();
+  await shot(page, 'asks-waits');
+  await accessible(page);
+  await send.click();
+  await expect(answer(page)).toContainText('You said: From ann@mail.example to bob@mail.example');
+  expect(asked.length).toBe(before + 1);
+  expect(asked.at(-1)).toContain('ann@mail.example');
+  expect(asked.at(-1)).not.toContain('bob@');
+  // What was said holds for these values, and another is asked about; given up, nothing is sent.
+  await field(page).fill('And to eve@mail.example');
+  await field(page).press('Enter');
+  await expect(group('eve@mail.example')).toBeVisible();
+  await expect(group('bob@mail.example').getByRole('radio', { name: 'Hide it' })).toBeChecked();
+  await dialog.getByRole('button', { name: 'Cancel' }).click();
+  await expect(dialog).toBeHidden();
+  expect(asked.length).toBe(before + 1);
+  // Kept here, this machine answers.
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await page.setViewportSize({ width: 390, height: 800 });
+  await field(page).fill('Or to tim@mail.example');
+  await field(page).press('Enter');
+  await group('eve@mail.example').getByRole('radio', { name: 'Hide it' }).check();
+  await group('tim@mail.example').getByRole('radio', { name: 'Keep the question here' }).check();
+  await shot(page, 'asks-dark-phone');
+  await accessible(page);
+  expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
+  await dialog.getByRole('button', { name: 'Answer it here' }).click();
+  await expect(answer(page)).toHaveAttribute('aria-label', 'ember', { timeout: 30_000 });
+  await expect(page.getByRole('button', { name: 'Send', exact: true })).toBeVisible({ timeout: 60_000 });
+  await expect(answer(page)).not.toContainText('You said');
+  expect(asked.length).toBe(before + 1);
+  rmSync(policy);
 });

@@ -220,6 +220,7 @@ impl Cloud {
     /// Nothing was sent, or nothing came back.
     pub fn begin(&self, plan: Plan) -> Result<Option<Answering>, Error> {
         let Some(outgoing) = plan.outgoing else { return Ok(None) };
+        outgoing.need_answers()?;
         self.may(&outgoing)?;
         let key = (outgoing.name.clone(), Hash::of(outgoing.cleared.bytes()));
         let ticket = match outgoing.is_fresh {
@@ -388,7 +389,12 @@ fn outgoing(
     }
     let rules = rules(&target, ready.policy());
     let mut vault = wish.known.cloned().unwrap_or_default();
-    let cleared = clear(&draft, &ready.detector, &rules, &mut vault, ask)?;
+    let mut asked = Vec::new();
+    let mut hear = |label, values: &BTreeSet<&str>| match wish.consent {
+        Some(consent) => consent.hear(&name, label, values, &mut asked),
+        None => ask(label, values),
+    };
+    let cleared = clear(&draft, &ready.detector, &rules, &mut vault, &mut hear)?;
     // No token has less than a byte.
     let cost_max_micro = target.cost_micro(cleared.bytes().len() as u64, max_tokens);
     let budget = &ready.policy().budget;
@@ -401,6 +407,7 @@ fn outgoing(
         name,
         target,
         cleared,
+        asked,
         vault,
         max_tokens,
         cost_max_micro,

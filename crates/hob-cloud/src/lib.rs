@@ -17,6 +17,7 @@ mod ask;
 mod book;
 mod breaker;
 mod cloud;
+mod consent;
 mod error;
 mod events;
 mod folders;
@@ -31,6 +32,7 @@ mod twice;
 
 pub use answer::{Answering, Call, Ended, Event, Finish, Usage};
 pub use cloud::{Cloud, Connect, FindKey, Setup};
+pub use consent::{Asked, Consent, Say};
 pub use error::Error;
 pub use hob_router::Zone;
 pub use mode::Mode;

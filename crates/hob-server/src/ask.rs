@@ -11,6 +11,7 @@ use hob::{
     SamplerConfig, SessionConfig, ToolChoice, Usage, Window,
 };
 use hob_chats::Id;
+use hob_cloud::Consent;
 use hob_engine::sampling::TokenLogprob;
 use hob_store::Settings;
 use serde_json::{Value, json};
@@ -56,6 +57,10 @@ pub struct Leave {
     pub folder: Option<String>,
     /// The router is not asked about it.
     pub stays: bool,
+    /// Somebody waits to be asked about values that the policy wants to be asked about: the request is refused until then.
+    pub can_ask: bool,
+    /// What was said about such values.
+    pub consent: Consent,
     /// Another answer is wanted than the one of a moment ago.
     pub is_fresh: bool,
     /// What kind of task it is, for rules of the policy.

@@ -7,6 +7,7 @@ use crate::limits;
 use crate::problem::Problem;
 use hob::{Grammar, JsonOptions, JsonWhitespace};
 use hob_chats::Id;
+use hob_cloud::{Consent, Say};
 use serde_json::{Map, Value};
 use std::time::Duration;
 
@@ -95,6 +96,8 @@ pub fn extensions(fields: &Fields<'_>, ask: &mut Ask) -> Result<(), Problem> {
             is_private: leave.flag("private")?.unwrap_or(false),
             chat: leave.text("chat")?.map(Id::parse).transpose()?,
             folder: leave.text("folder")?.map(str::to_owned),
+            can_ask: leave.flag("ask")?.unwrap_or(false),
+            consent: consent(&leave)?,
             stays: leave.flag("stay")?.unwrap_or(false),
             is_fresh: leave.flag("fresh")?.unwrap_or(false),
             task: leave.text("task")?.map(str::to_owned),
@@ -102,6 +105,18 @@ pub fn extensions(fields: &Fields<'_>, ask: &mut Ask) -> Result<(), Problem> {
     }
     ask.may_drop |= fields.flag("truncate")?.unwrap_or(false) || fields.flag("shift")?.unwrap_or(false);
     keep_alive(fields, ask)
+}
+
+/// What was said about values of kinds that the user wants to be asked about: `hide`, `show` or `refuse` by their ids.
+pub fn consent(fields: &Fields<'_>) -> Result<Consent, Problem> {
+    let Some(answers) = fields.object("answers")? else { return Ok(Consent::default()) };
+    let expected = format!("at most {} ids, each with hide, show or refuse", limits::ANSWERS_MAX);
+    if answers.members().len() > limits::ANSWERS_MAX {
+        return Err(fields.wrong("answers", &expected));
+    }
+    let say = |(id, word): (&String, &Value)| Some((id.clone(), Say::parse(word.as_str()?)?));
+    let all: Option<Consent> = answers.members().iter().map(say).collect();
+    all.ok_or_else(|| fields.wrong("answers", &expected))
 }
 
 /// How long the model stays.

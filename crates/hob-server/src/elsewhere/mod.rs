@@ -18,7 +18,7 @@ use crate::clock;
 use crate::engine::Told;
 use crate::problem::{Kind, Problem};
 use hob::Piece;
-use hob_cloud::{Answering, Cloud, Error, Mode, Way, Wish};
+use hob_cloud::{Answering, Cloud, Consent, Error, Mode, Way, Wish};
 use hob_privacy::Answer;
 use hob_router::LocalModel;
 use serde_json::json;
@@ -30,6 +30,12 @@ use tokio::sync::{mpsc, oneshot};
 pub const PREFIX: &str = "cloud/";
 /// The model that is whichever the router chooses.
 pub const AUTO: &str = "auto";
+
+/// What is said of a question with values about which nobody has been asked.
+const UNANSWERED: &str = "unanswered";
+/// How programs answer for them.
+const HOW_TO_ANSWER: &str = "`asks` of POST /hob/v1/cloud/plan lists the values with ids, and the request says \"hob\": \
+    {\"answers\": {ID: \"hide\", \"show\" or \"refuse\"}}";
 
 /// Where an answer comes from.
 pub enum Went {
@@ -64,6 +70,7 @@ pub async fn go(app: &App, ask: &mut Ask) -> Result<Went, Problem> {
     match (asked, way) {
         (Ok(went), _) => Ok(went),
         (Err(problem), Way::Named(_)) => Err(problem),
+        (Err(problem), _) if ask.leave.can_ask && problem.code == Some(UNANSWERED) => Err(problem),
         (Err(problem), _) => {
             app.visit.went(Receipt::stays("fallback", &problem.message));
             Ok(Went::Here)
@@ -134,6 +141,7 @@ async fn begin(
         local: local(app, &ask.model),
         task: ask.leave.task.clone(),
         is_fresh: ask.leave.is_fresh,
+        consent: ask.leave.consent.clone(),
         question,
         way,
     };
@@ -177,16 +185,18 @@ struct Wanted {
     local: Option<LocalModel>,
     task: Option<String>,
     is_fresh: bool,
+    consent: Consent,
 }
 
-/// Plans, tells what comes of it, and gives an answer that has begun. Nobody can be asked here, so kinds for which the user
-/// wants to be asked keep a question from leaving.
+/// Plans, tells what comes of it, and gives an answer that has begun. About kinds for which the user wants to be asked the
+/// request says something, or it does not leave.
 fn open(cloud: &Cloud, wanted: &Wanted, tell: oneshot::Sender<Begun>) -> Option<Answering> {
     let wish = Wish {
         is_private: wanted.is_private,
         local: wanted.local,
         task: wanted.task.clone(),
         is_fresh: wanted.is_fresh,
+        consent: Some(&wanted.consent),
         ..Wish::new(&wanted.question, wanted.way.clone())
     };
     let plan = match cloud.plan(&wish, &mut |_, _| Answer::Refuse) {
@@ -322,5 +332,9 @@ pub fn problem(error: &Error) -> Problem {
         Error::Status { after, .. } => *after,
         _ => None,
     };
-    Problem { retry_after: after, ..Problem::new(kind, error.to_string()).code(error.kind()) }
+    let message = match error {
+        Error::Unanswered { .. } => format!("{error}; {HOW_TO_ANSWER}"),
+        error => error.to_string(),
+    };
+    Problem { retry_after: after, ..Problem::new(kind, message).code(error.kind()) }
 }

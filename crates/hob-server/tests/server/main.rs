@@ -6,6 +6,7 @@
 )]
 
 mod anthropic;
+mod asks;
 mod chats;
 mod client;
 mod cloud;
