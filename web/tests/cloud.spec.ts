@@ -193,6 +193,8 @@ test('what is asked in a private folder stays, whatever the page believes', asyn
   await page.getByRole('menuitem', { name: 'Delete' }).click();
   await page.getByRole('button', { name: 'Delete', exact: true }).click();
   await expect(page.getByText('Nothing lies in it.')).toBeVisible();
+  await page.getByRole('button', { name: /Model:/ }).click();
+  await page.getByRole('menuitemradio', { name: /big/ }).click();
   await field(page).fill('A second question');
   await field(page).press('Enter');
   await expect(answer(page)).toContainText('You said');

@@ -8,6 +8,7 @@
 
 mod bench;
 mod builtin;
+mod canaries;
 mod chat;
 mod chats;
 mod cloud;
