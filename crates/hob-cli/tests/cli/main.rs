@@ -8,6 +8,7 @@
 
 mod bench;
 mod builtin;
+#[cfg(unix)]
 mod canaries;
 mod chat;
 mod chats;

@@ -80,9 +80,13 @@ fn listed(folders: &[String]) -> String {
 
 fn write_recipients(text: &mut String, recipients: &Recipients) {
     let _ = writeln!(text, "\n## Who may be sent something\n\nThe privacy mode is {}.\n", recipients.mode);
-    if !recipients.private_folders.is_empty() {
-        let folders = listed(&recipients.private_folders);
-        let _ = writeln!(text, "Files of these folders are not read for a model elsewhere: {folders}.\n");
+    match recipients.private_folders.as_deref() {
+        Some([]) => {}
+        Some(folders) => {
+            let folders = listed(folders);
+            let _ = writeln!(text, "Files of these folders are not read for a model elsewhere: {folders}.\n");
+        }
+        None => *text += "The policy cannot be read, and nothing is sent until it can.\n\n",
     }
     if recipients.targets.is_empty() {
         *text += "No model elsewhere is set up.\n";

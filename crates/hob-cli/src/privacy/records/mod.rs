@@ -85,8 +85,8 @@ struct Key {
 struct Recipients {
     mode: String,
     targets: Vec<Recipient>,
-    /// Folders of the disk whose files are not read for them.
-    private_folders: Vec<String>,
+    /// Folders of the disk whose files are not read for them; nothing where the policy cannot be read.
+    private_folders: Option<Vec<String>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -246,7 +246,7 @@ fn recipients() -> anyhow::Result<Recipients> {
     Ok(Recipients {
         mode: cloud.mode()?.to_string(),
         targets: cloud.targets()?.into_iter().map(one).collect(),
-        private_folders: cloud.policy()?.privacy.private_folders,
+        private_folders: cloud.policy().ok().map(|policy| policy.privacy.private_folders),
     })
 }
 

@@ -102,8 +102,8 @@ fn canary(kind: usize, n: usize, random: &mut Random) -> Canary {
         2 => ("project", word, None, "We call the new plan {} among us."),
         3 => ("email", format!("{word}.{n}@mail.example"), Some(word), "Write to {} before noon."),
         4 => ("phone", format!("+49 30 {}", random.digits(8)), None, "Call me at {} after work."),
-        5 => ("card", card(random, n % 2 == 0), None, "The card is {} and it is new."),
-        6 => ("iban", iban(random, n % 2 == 0), None, "Pay it to {} this week."),
+        5 => ("card", card(random, n.is_multiple_of(2)), None, "The card is {} and it is new."),
+        6 => ("iban", iban(random, n.is_multiple_of(2)), None, "Pay it to {} this week."),
         7 => {
             let key = match n % 3 {
                 0 => format!("sk-proj-{}", random.of(alike, 40)),

@@ -279,7 +279,6 @@ fn told(found: &Found, canaries: &[Canary]) -> Vec<String> {
 }
 
 #[test]
-#[cfg(unix)]
 fn no_canary_is_in_the_clear_in_what_leaves_or_lies_anywhere() {
     let canaries = made::all();
     let (search, talks) = (Search::new(&canaries), Talk::all(&canaries));
@@ -314,7 +313,6 @@ fn no_canary_is_in_the_clear_in_what_leaves_or_lies_anywhere() {
 }
 
 #[test]
-#[cfg(unix)]
 fn with_nothing_hidden_and_nothing_encrypted_every_canary_is_found() {
     let canaries = made::all();
     let (search, talks) = (Search::new(&canaries), Talk::all(&canaries));
@@ -331,7 +329,6 @@ fn with_nothing_hidden_and_nothing_encrypted_every_canary_is_found() {
 /// How far the setting that holds unless somebody says more goes: forms and check digits are all found, names that nobody knows
 /// are not. That figure is printed, since it is a property of the tagger and no promise.
 #[test]
-#[cfg(unix)]
 fn without_the_strict_setting_only_names_and_words_can_leave() {
     let canaries = made::all();
     let (search, talks) = (Search::new(&canaries), Talk::all(&canaries));
