@@ -1,7 +1,9 @@
 import AxeBuilder from '@axe-core/playwright';
 import { expect, test, type Page } from '@playwright/test';
+import { rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { CHROMIUM } from '../playwright.config';
 import { HOB, HobServer } from './server';
 
@@ -142,4 +144,146 @@ test('a chat that is kept here is never sent, whatever was chosen', async ({ pag
   await expect(answer(page).getByRole('alert')).toContainText('marked as private');
   expect(asked.length).toBe(before + 1);
   await shot(page, 'privacy-kept-here');
+});
+
+test('what is asked in a private folder stays, whatever the page believes', async ({ page }) => {
+  const post = (path: string, body: unknown) =>
+    fetch(`${server.url}/hob/v1/${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+  await server.forget();
+  await post('cloud/targets', { name: 'big', model: 'big-1', address: `http://127.0.0.1:${(there.address() as AddressInfo).port}/v1` });
+  await post('cloud/mode', { mode: 'ask' });
+  await page.addInitScript(() => localStorage.setItem('hob.welcomed', 'yes'));
+  await page.goto(server.url);
+  await page.getByRole('button', { name: /Model:/ }).click();
+  await page.getByRole('menuitemradio', { name: /big/ }).click();
+  await field(page).fill('A first question');
+  await field(page).press('Enter');
+  await expect(answer(page)).toContainText('You said');
+  const before = asked.length;
+  // Put into a folder that is marked from its heading.
+  await page.getByRole('button', { name: 'Options of A first question' }).click();
+  await page.getByRole('menuitem', { name: 'Move to a folder' }).click();
+  await page.getByRole('combobox', { name: 'Folder' }).fill('Doctor');
+  await page.getByRole('button', { name: 'Move', exact: true }).click();
+  const heading = page.locator('summary').filter({ hasText: 'Doctor' });
+  await heading.hover();
+  await page.getByRole('button', { name: 'Options of the folder Doctor' }).click();
+  await page.getByRole('menuitem', { name: 'Keep its chats on this machine' }).click();
+  await expect(heading).toContainText('(private)');
+  await expect(page.getByText('This folder is kept on this machine, whatever else is set.')).toBeVisible();
+  await shot(page, 'folder-private');
+  await accessible(page);
+  await field(page).fill('Words that stay');
+  await field(page).press('Enter');
+  await expect(answer(page).getByRole('alert')).toContainText('marked as private');
+  // A page that has not heard of the mark names the conversation, and the server looks itself.
+  await page.reload();
+  await expect(heading).toContainText('(private)');
+  await page.route('**/hob/v1/chats/folders', (route) => route.fulfill({ json: { private: [] } }));
+  await page.reload();
+  await expect(heading).not.toContainText('(private)');
+  await field(page).fill('Words that stay too');
+  await field(page).press('Enter');
+  await expect(answer(page).getByRole('alert')).toContainText('marked as private');
+  expect(asked.length).toBe(before);
+  await page.unroute('**/hob/v1/chats/folders');
+  // A new chat that is put there stays with its next question; an empty one is still shown, and can be opened again.
+  await page.reload();
+  await page.getByRole('button', { name: 'Options of A first question' }).click();
+  await page.getByRole('menuitem', { name: 'Delete' }).click();
+  await page.getByRole('button', { name: 'Delete', exact: true }).click();
+  await expect(page.getByText('Nothing lies in it.')).toBeVisible();
+  await page.getByRole('button', { name: /Model:/ }).click();
+  await page.getByRole('menuitemradio', { name: /big/ }).click();
+  await field(page).fill('A second question');
+  await field(page).press('Enter');
+  await expect(answer(page)).toContainText('You said');
+  await page.getByRole('button', { name: 'Options of A second question' }).click();
+  await page.getByRole('menuitem', { name: 'Move to a folder' }).click();
+  await page.getByRole('combobox', { name: 'Folder' }).fill('Doctor');
+  await expect(page.getByText('This folder is private: what is asked in it stays')).toBeVisible();
+  await shot(page, 'folder-private-move');
+  await accessible(page);
+  await page.getByRole('button', { name: 'Move', exact: true }).click();
+  await field(page).fill('And this one');
+  await field(page).press('Enter');
+  await expect(answer(page).getByRole('alert')).toContainText('marked as private');
+  expect(asked.length).toBe(before + 1);
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await page.setViewportSize({ width: 390, height: 800 });
+  await page.getByRole('button', { name: 'Show the list' }).click();
+  await expect(heading).toBeVisible();
+  await page.waitForTimeout(300);
+  await shot(page, 'folder-private-dark-phone');
+  await accessible(page);
+  await page.getByRole('button', { name: 'Options of the folder Doctor' }).click();
+  await shot(page, 'folder-private-menu-dark-phone');
+  await page.getByRole('menuitem', { name: 'Let its chats be sent elsewhere' }).click();
+  await expect(heading).not.toContainText('(private)');
+});
+
+test('values of kinds that the policy wants to be asked about wait for a word about each', async ({ page }) => {
+  const post = (path: string, body: unknown) =>
+    fetch(`${server.url}/hob/v1/${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+  await server.forget();
+  await post('cloud/targets', { name: 'big', model: 'big-1', address: `http://127.0.0.1:${(there.address() as AddressInfo).port}/v1` });
+  await post('cloud/mode', { mode: 'ask' });
+  const policy = join(server.home, 'policy.toml');
+  writeFileSync(policy, '[privacy.labels]\nEMAIL = "ask"\n');
+  await page.addInitScript(() => localStorage.setItem('hob.welcomed', 'yes'));
+  await page.goto(server.url);
+  await page.getByRole('button', { name: /Model:/ }).click();
+  await page.getByRole('menuitemradio', { name: /big/ }).click();
+  const before = asked.length;
+  const dialog = page.getByRole('dialog', { name: 'What would be sent to big' });
+  const group = (value: string) => dialog.getByRole('group', { name: value });
+  // Seen while it is typed.
+  await field(page).fill('From ann@mail.example to bob@mail.example');
+  await expect(page.getByText('2 values wait for your word before this goes to big.')).toBeVisible();
+  await page.getByRole('button', { name: 'Decide' }).click();
+  await expect(group('ann@mail.example').getByRole('radio')).toHaveCount(3);
+  await group('ann@mail.example').getByRole('radio', { name: 'Send it as it is' }).check();
+  await expect(dialog.locator('.sent').first()).toContainText('From ann@mail.example to [EMAIL_1]');
+  await shot(page, 'asks-preview');
+  await accessible(page);
+  await page.keyboard.press('Escape');
+  await expect(page.getByText('One value waits for your word before this goes to big.')).toBeVisible();
+  // Sent without a word about the other: the question waits, and nothing leaves meanwhile.
+  await field(page).press('Enter');
+  const send = dialog.getByRole('button', { name: 'Send it to big' });
+  await expect(send).toBeDisabled();
+  expect(asked.length).toBe(before);
+  await group('bob@mail.example').getByRole('radio', { name: 'Hide it' }).check();
+  await expect(send).toBeEnabled();
+  await shot(page, 'asks-waits');
+  await accessible(page);
+  await send.click();
+  await expect(answer(page)).toContainText('You said: From ann@mail.example to bob@mail.example');
+  expect(asked.length).toBe(before + 1);
+  expect(asked.at(-1)).toContain('ann@mail.example');
+  expect(asked.at(-1)).not.toContain('bob@');
+  // What was said holds for these values, and another is asked about; given up, nothing is sent.
+  await field(page).fill('And to eve@mail.example');
+  await field(page).press('Enter');
+  await expect(group('eve@mail.example')).toBeVisible();
+  await expect(group('bob@mail.example').getByRole('radio', { name: 'Hide it' })).toBeChecked();
+  await dialog.getByRole('button', { name: 'Cancel' }).click();
+  await expect(dialog).toBeHidden();
+  expect(asked.length).toBe(before + 1);
+  // Kept here, this machine answers.
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await page.setViewportSize({ width: 390, height: 800 });
+  await field(page).fill('Or to tim@mail.example');
+  await field(page).press('Enter');
+  await group('eve@mail.example').getByRole('radio', { name: 'Hide it' }).check();
+  await group('tim@mail.example').getByRole('radio', { name: 'Keep the question here' }).check();
+  await shot(page, 'asks-dark-phone');
+  await accessible(page);
+  expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
+  await dialog.getByRole('button', { name: 'Answer it here' }).click();
+  await expect(answer(page)).toHaveAttribute('aria-label', 'ember', { timeout: 30_000 });
+  await expect(page.getByRole('button', { name: 'Send', exact: true })).toBeVisible({ timeout: 60_000 });
+  await expect(answer(page)).not.toContainText('You said');
+  expect(asked.length).toBe(before + 1);
+  rmSync(policy);
 });

@@ -215,7 +215,7 @@ test('conversations are named, foldered, found, deleted; temporary ones leave no
   const list = page.getByRole('navigation');
   const options = async (name: string) => {
     await list.getByRole('link').first().hover();
-    await list.getByRole('button', { name: /Options of/ }).first().click();
+    await list.getByRole('button', { name: /^Options of (?!the folder)/ }).first().click();
     await page.getByRole('menuitem', { name }).click();
   };
   await options('Rename');

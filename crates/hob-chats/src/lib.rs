@@ -23,6 +23,7 @@ mod keep;
 pub mod limits;
 mod message;
 mod pool;
+mod private;
 mod rows;
 mod schema;
 mod sealed;

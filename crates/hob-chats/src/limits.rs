@@ -8,6 +8,8 @@ pub const ID_MAX: usize = 32;
 pub const TITLE_BYTES_MAX: usize = 1000;
 /// Bytes of a folder's name.
 pub const FOLDER_BYTES_MAX: usize = 400;
+/// Folders that may be marked as private.
+pub const PRIVATE_FOLDERS_MAX: usize = 10_000;
 /// Bytes of the instructions that stand before a conversation.
 pub const SYSTEM_BYTES_MAX: usize = 1 << 20;
 /// Bytes of a model's name.

@@ -6,7 +6,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 pub(crate) const APPLICATION: i64 = 0x486f_6243;
 
 /// What makes each form out of the one before. A form that was released is never changed.
-const FORMS: [&str; 2] = [FORM_1, FORM_2];
+const FORMS: [&str; 3] = [FORM_1, FORM_2, FORM_3];
 
 /// The newest form.
 pub(crate) const NEWEST: i64 = FORMS.len() as i64;
@@ -77,6 +77,15 @@ CREATE TABLE rules (
 ) STRICT;
 ";
 
+/// Folders whose conversations never leave this machine. They are here for the same reason, and so that whoever moves a
+/// conversation and whoever asks about it see one state.
+const FORM_3: &str = "
+CREATE TABLE private_folders (
+    key INTEGER PRIMARY KEY,
+    folder TEXT NOT NULL UNIQUE
+) STRICT;
+";
+
 /// What a database says that it is.
 pub(crate) struct Stamp {
     /// Whose it is.
@@ -132,5 +141,6 @@ mod tests {
         assert_eq!((stamp.application, stamp.form), (APPLICATION, NEWEST));
         let kept = |sql| db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
         assert_eq!((kept("SELECT count(*) FROM chats"), kept("SELECT count(*) FROM rules")), (1, 0));
+        assert_eq!(kept("SELECT count(*) FROM private_folders"), 0);
     }
 }

@@ -34,10 +34,16 @@ pub fn data_dir() -> Option<DataDir> {
     base.map(|base| DataDir { path: base.join("hob"), source: "platform default" })
 }
 
+/// The user's own folder, which `~` means.
+pub fn home() -> Option<PathBuf> {
+    let name = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
+    std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from)
+}
+
 /// Where other programs of this user may keep models.
 pub fn model_places() -> Option<hob_store::import::Home> {
     let env = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    let home = env(if cfg!(windows) { "USERPROFILE" } else { "HOME" })?;
+    let home = home()?;
     let (data, config) = if cfg!(windows) {
         (env("LOCALAPPDATA"), env("APPDATA"))
     } else if cfg!(target_os = "macos") {

@@ -5,6 +5,7 @@ use crate::ask::{Sending, caps};
 use crate::book::{Book, Written, no_target};
 use crate::breaker::Breaker;
 use crate::events::Events;
+use crate::folders;
 use crate::learned::Learned;
 use crate::plan::Outgoing;
 use crate::stops::Stops;
@@ -132,6 +133,15 @@ impl Cloud {
         policy(&self.0.book, &written, &self.0.book.targets(&written)?)
     }
 
+    /// Where a file really lies whose text a question will be about. Whoever reads one for a target asks here first; `home`
+    /// is what `~` means.
+    ///
+    /// # Errors
+    /// [`Error::PrivateFolder`], or it cannot be known where the file or a private folder is.
+    pub fn may_read(&self, file: &Path, home: Option<&Path>) -> Result<PathBuf, Error> {
+        folders::may_read(file, &self.policy()?.privacy.private_folders, home)
+    }
+
     /// The targets by name.
     ///
     /// # Errors
@@ -224,6 +234,7 @@ impl Cloud {
     /// Nothing was sent, or nothing came back.
     pub fn begin(&self, plan: Plan) -> Result<Option<Answering>, Error> {
         let Some(outgoing) = plan.outgoing else { return Ok(None) };
+        outgoing.need_answers()?;
         self.may(&outgoing)?;
         let key = (outgoing.name.clone(), Hash::of(outgoing.cleared.bytes()));
         let ticket = match outgoing.is_fresh {
@@ -399,7 +410,12 @@ fn outgoing(
     }
     let rules = rules(&target, ready.policy());
     let mut vault = wish.known.cloned().unwrap_or_default();
-    let cleared = clear(&draft, &ready.detector, &rules, &mut vault, ask)?;
+    let mut asked = Vec::new();
+    let mut hear = |label, values: &BTreeSet<&str>| match wish.consent {
+        Some(consent) => consent.hear(&name, label, values, &mut asked),
+        None => ask(label, values),
+    };
+    let cleared = clear(&draft, &ready.detector, &rules, &mut vault, &mut hear)?;
     if let Some(begun) = question.begun.as_ref().filter(|_| target.redact) {
         let words = ready.policy().privacy.words.iter().map(String::as_str);
         let mut hidden = vault.entries().map(|(_, value)| value).chain(words);
@@ -419,6 +435,7 @@ fn outgoing(
         name,
         target,
         cleared,
+        asked,
         vault,
         max_tokens,
         cost_max_micro,

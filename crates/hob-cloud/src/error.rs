@@ -104,6 +104,26 @@ pub enum Error {
     /// What was asked is private.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// Values of kinds that the user wants to be asked about, and nobody has answered.
+    #[error(
+        "{found} found, about which your policy says to ask before they are sent to {target}; nobody has answered, and nothing was sent"
+    )]
+    Unanswered {
+        /// The target.
+        target: String,
+        /// How many of which kinds.
+        found: String,
+    },
+    /// A file of a private folder.
+    #[error(
+        "{file} lies in {folder:?}, which policy.toml marks as private: nothing is said of it to a model elsewhere; nothing was sent"
+    )]
+    PrivateFolder {
+        /// The file.
+        file: PathBuf,
+        /// The folder, as the policy names it.
+        folder: String,
+    },
     /// Pictures and sound are not looked through, so they do not leave.
     #[error("only text can be looked through, so nothing else leaves this machine; nothing was sent")]
     NotText,
@@ -209,7 +229,8 @@ impl Error {
             Self::Field { .. } | Self::Address { .. } | Self::File { .. } | Self::Io { .. } => "settings",
             Self::Key { .. } => "no_key",
             Self::Gate { .. } => "gate",
-            Self::Refused(_) | Self::NotText | Self::InsideHidden => "private",
+            Self::Unanswered { .. } => "unanswered",
+            Self::Refused(_) | Self::NotText | Self::InsideHidden | Self::PrivateFolder { .. } => "private",
             Self::TooLong { .. } => "too_long",
             Self::Dear { .. } | Self::Budget { .. } => "budget",
             Self::Egress(hob_egress::Error::Ledger(hob_egress::LedgerError::Cap { .. })) => "budget",

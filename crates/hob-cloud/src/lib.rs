@@ -17,8 +17,10 @@ mod ask;
 mod book;
 mod breaker;
 mod cloud;
+mod consent;
 mod error;
 mod events;
+mod folders;
 mod learned;
 mod mode;
 mod plan;
@@ -31,6 +33,7 @@ mod twice;
 
 pub use answer::{Answering, Call, Ended, Event, Finish, Usage};
 pub use cloud::{Cloud, Connect, FindKey, Setup};
+pub use consent::{Asked, Consent, Say};
 pub use error::Error;
 pub use hob_router::Zone;
 pub use mode::Mode;

@@ -2,11 +2,12 @@
 
 use crate::book::Written;
 use crate::stops::Stops;
-use crate::{Mode, Question, Target};
+use crate::{Asked, Consent, Error, Mode, Question, Target};
 use hob_egress::Cap;
 use hob_privacy::{Cleared, Vault};
 use hob_router::{Confidence, Decision, Estimate, Label, LocalModel, Route, Zone};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Who chooses where a question is answered.
@@ -39,6 +40,8 @@ pub struct Wish<'a> {
     pub task: Option<String>,
     /// Whether another answer is wanted than the one that was given a moment ago.
     pub is_fresh: bool,
+    /// What was said about values of kinds for which the policy says `ask`; nobody is asked then. `None`: somebody can be.
+    pub consent: Option<&'a Consent>,
     /// Placeholders that the target knows already, of an earlier question of the same conversation.
     pub known: Option<&'a Vault>,
 }
@@ -55,6 +58,7 @@ impl<'a> Wish<'a> {
             written: None,
             task: None,
             is_fresh: false,
+            consent: None,
             known: None,
         }
     }
@@ -143,10 +147,29 @@ pub(crate) struct Outgoing {
     pub is_fresh: bool,
     /// Who chose that it goes.
     pub way: Way,
+    /// Values that the user wants to be asked about.
+    pub asked: Vec<Asked>,
     /// What the files of the user said when it was planned.
     pub written: Written,
     /// Most that the question may cost, in millionths.
     pub limit_micro: Option<u64>,
+}
+
+impl Outgoing {
+    /// Whether everything that the user wants to be asked about was answered.
+    pub(crate) fn need_answers(&self) -> Result<(), Error> {
+        let mut counts: BTreeMap<_, usize> = BTreeMap::new();
+        self.asked
+            .iter()
+            .filter(|asked| asked.said.is_none())
+            .for_each(|asked| *counts.entry(asked.label).or_default() += 1);
+        if counts.is_empty() {
+            return Ok(());
+        }
+        let found: Vec<String> =
+            counts.iter().map(|(label, count)| format!("{count} of kind {label}")).collect();
+        Err(Error::Unanswered { target: self.name.clone(), found: found.join(", ") })
+    }
 }
 
 impl Plan {
@@ -157,6 +180,11 @@ impl Plan {
     /// What is sent, to the byte; nothing when it stays.
     pub fn cleared(&self) -> Option<&Cleared> {
         self.outgoing.as_ref().map(|outgoing| &outgoing.cleared)
+    }
+
+    /// Values that the user wants to be asked about, with what was said of them.
+    pub fn asked(&self) -> &[Asked] {
+        self.outgoing.as_ref().map_or(&[], |outgoing| &outgoing.asked)
     }
 
     /// Most that it can cost, in dollars.

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
 use hob_cloud::{
-    Choice, Cloud, Ended, Error, Event, Finish, Mode, Protocol, Question, Setup, Target, Usage, Way, Wish,
-    Zone,
+    Choice, Cloud, Consent, Ended, Error, Event, Finish, Mode, Plan, Protocol, Question, Say, Setup, Target,
+    Usage, Way, Wish, Zone,
 };
 use hob_egress::{Config, Egress, Ledger, Secret, What};
 use hob_privacy::{Answer, Refusal};
@@ -702,4 +702,62 @@ fn corrections_of_the_user_move_decisions_and_are_shared_through_the_folder() {
     assert_eq!(set.cloud.forget_corrections().unwrap(), 0);
     assert_eq!(advice(&set.cloud), before);
     assert_eq!(set.cloud.forget_corrections().unwrap(), 0);
+}
+
+#[test]
+fn what_the_user_wants_to_be_asked_about_waits_for_an_answer_about_each_value() {
+    let set = set(Protocol::OpenAi, |_| Reply::said(Said::text(&["ok"])));
+    set.cloud
+        .add(
+            "other",
+            &Target::new(&format!("{}/v1", set.api.address()), Protocol::OpenAi, "m", Zone::Cloud),
+            None,
+        )
+        .unwrap();
+    fs::write(set.cloud.policy_path(), "[privacy.labels]\nEMAIL = \"ask\"\n").unwrap();
+    let question = Question::of("From ann@mail.example to bob@mail.example, card 4111 1111 1111 1111");
+    let plan = |question: &Question, target: &str, consent: &Consent| {
+        let wish = Wish { consent: Some(consent), ..Wish::new(question, Way::Named(target.into())) };
+        set.cloud.plan(&wish, &mut |_, _| unreachable!("what was said counts"))
+    };
+    let unanswered = |plan: Plan| {
+        let error = set.cloud.begin(plan).map(drop).unwrap_err();
+        assert_eq!(error.kind(), "unanswered");
+        assert!(!error.to_string().contains("@mail"), "{error}");
+        error.to_string()
+    };
+    let none = plan(&question, "big", &Consent::default()).unwrap();
+    let asked = none.asked().to_vec();
+    assert_eq!(
+        asked.iter().map(|one| one.value.as_str()).collect::<Vec<_>>(),
+        ["ann@mail.example", "bob@mail.example"]
+    );
+    assert!(asked.iter().all(|one| one.said.is_none()) && !format!("{asked:?}").contains("mail.example"));
+    // What is shown of it meanwhile has nothing of them.
+    assert!(!String::from_utf8_lossy(none.cleared().unwrap().bytes()).contains("@mail"));
+    assert!(unanswered(none).starts_with("2 of kind EMAIL found"));
+    let say = |says: &[(usize, Say)]| {
+        says.iter().map(|(at, say)| (asked[*at].id.clone(), *say)).collect::<Consent>()
+    };
+    assert!(
+        unanswered(plan(&question, "big", &say(&[(0, Say::Hide)])).unwrap()).starts_with("1 of kind EMAIL")
+    );
+    let refused = plan(&question, "big", &say(&[(0, Say::Show), (1, Say::Refuse)])).map(drop).unwrap_err();
+    assert_eq!(refused.kind(), "private");
+    assert!(set.api.asked().is_empty(), "nothing was sent");
+
+    let some = say(&[(0, Say::Show), (1, Say::Hide)]);
+    let whole = plan(&question, "big", &some).unwrap();
+    assert_eq!(
+        whole.asked().iter().map(|one| one.said).collect::<Vec<_>>(),
+        [Some(Say::Show), Some(Say::Hide)]
+    );
+    drop(set.cloud.begin(whole).unwrap());
+    let body = &set.api.asked()[0].body;
+    assert!(body.contains("ann@mail.example") && !body.contains("bob@") && !body.contains("4111"), "{body}");
+    // Said of these values, and of this target.
+    let more = Question::of("From ann@mail.example to bob@mail.example and eve@mail.example");
+    assert!(unanswered(plan(&more, "big", &some).unwrap()).starts_with("1 of kind EMAIL"));
+    assert!(unanswered(plan(&question, "other", &some).unwrap()).contains("2 of kind EMAIL"));
+    assert_eq!(set.api.asked().len(), 1);
 }

@@ -52,14 +52,29 @@ impl Rules {
 }
 
 /// What the user says when asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Answer {
     /// A placeholder goes.
     Hide,
     /// It goes as it is.
     Show,
+    /// These values go as they are, and placeholders in place of the others. One that is a part of another that is hidden, or
+    /// the same in other capitals, is hidden with it.
+    ShowOnly(BTreeSet<String>),
     /// Nothing is sent.
     Refuse,
+}
+
+impl fmt::Debug for Answer {
+    /// Says how many values, never which.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hide => f.write_str("Hide"),
+            Self::Show => f.write_str("Show"),
+            Self::ShowOnly(values) => write!(f, "ShowOnly({})", values.len()),
+            Self::Refuse => f.write_str("Refuse"),
+        }
+    }
 }
 
 /// Why nothing may leave.
@@ -198,15 +213,16 @@ pub fn clear(
         values.entry(finding.label).or_default().insert(&text[finding.range.clone()]);
     }
     let shows = decide(&values, rules, ask)?;
-    found.iter_mut().for_each(|list| list.retain(|finding| !shows.contains(&finding.label)));
+    for (text, list) in words.iter().zip(&mut found) {
+        list.retain(|finding| !shows.has(finding.label, &text[finding.range.clone()]));
+    }
     let mut next = vault.clone();
     words.iter().for_each(|text| next.mind(text));
     let labels = hidden_values(&words, &found, &next, &shows);
     let names = draft.pieces.iter().filter_map(|piece| piece.part.identifier());
     names.clone().try_for_each(|name| check(name, &labels, detector))?;
     hide_again(&words, &mut found, &labels)?;
-    let shown = values.iter().filter(|(label, _)| shows.contains(label)).map(|(label, v)| (*label, v.len()));
-    let (hidden, shown) = (hidden(&words, &found), shown.collect());
+    let (hidden, shown) = (hidden(&words, &found), shows.count(&values));
     let mut cleared = Cleared { body: String::new(), hides: Vec::new(), breaks: Vec::new(), hidden, shown };
     let mut found = found.iter();
     for Piece { part, is_nested } in &draft.pieces {
@@ -237,25 +253,47 @@ fn hidden(words: &[&str], found: &[Vec<Finding>]) -> BTreeMap<Label, usize> {
     values.into_iter().map(|(label, values)| (label, values.len())).collect()
 }
 
-/// The kinds that go as they are.
+/// What goes as it is.
+#[derive(Default)]
+struct Shows {
+    kinds: BTreeSet<Label>,
+    values: BTreeMap<Label, BTreeSet<String>>,
+}
+
+impl Shows {
+    fn has(&self, label: Label, value: &str) -> bool {
+        self.kinds.contains(&label) || self.values.get(&label).is_some_and(|values| values.contains(value))
+    }
+
+    /// How many values of each kind.
+    fn count(&self, values: &BTreeMap<Label, BTreeSet<&str>>) -> BTreeMap<Label, usize> {
+        let count = |(label, values): (&Label, &BTreeSet<&str>)| {
+            (*label, values.iter().filter(|value| self.has(*label, value)).count())
+        };
+        values.iter().map(count).filter(|(_, count)| *count > 0).collect()
+    }
+}
+
+/// What goes as it is, by the rules or because the user wants it.
 fn decide(
     values: &BTreeMap<Label, BTreeSet<&str>>,
     rules: &Rules,
     ask: &mut dyn FnMut(Label, &BTreeSet<&str>) -> Answer,
-) -> Result<BTreeSet<Label>, Refusal> {
-    let mut shows = BTreeSet::new();
+) -> Result<Shows, Refusal> {
+    let mut shows = Shows::default();
     // First what needs nobody, so that nobody is asked in vain.
     for (label, found) in values {
         match rules.mode(*label) {
             Mode::Block => return Err(Refusal::Blocked { label: *label, count: found.len() }),
-            Mode::Allow => _ = shows.insert(*label),
+            Mode::Allow => _ = shows.kinds.insert(*label),
             Mode::Redact | Mode::Ask => {}
         }
     }
     for (label, found) in values.iter().filter(|(label, _)| rules.mode(**label) == Mode::Ask) {
         match ask(*label, found) {
             Answer::Hide => {}
-            Answer::Show => _ = shows.insert(*label),
+            Answer::Show => _ = shows.kinds.insert(*label),
+            Answer::ShowOnly(values) => _ = shows.values.insert(*label, values),
             Answer::Refuse => return Err(Refusal::NotAllowed { label: *label, count: found.len() }),
         }
     }
@@ -267,9 +305,9 @@ fn hidden_values(
     words: &[&str],
     found: &[Vec<Finding>],
     vault: &Vault,
-    shows: &BTreeSet<Label>,
+    shows: &Shows,
 ) -> BTreeMap<String, Label> {
-    let earlier = vault.values().filter(|(label, _)| !shows.contains(label));
+    let earlier = vault.values().filter(|(label, value)| !shows.has(*label, value));
     let here = words
         .iter()
         .zip(found)

@@ -78,12 +78,43 @@ fn rules_decide_by_kind_and_refusing_leaves_the_vault_alone() {
             &mut Vault::new(),
             &mut |label, values| {
                 asked.push((label, values.iter().map(|v| (*v).to_owned()).collect::<Vec<_>>()));
-                answer
+                answer.clone()
             },
         );
         assert_eq!(contents(&made.unwrap())[0].contains("4111"), is_there);
         assert_eq!(asked, [(Label::Card, vec!["4111 1111 1111 1111".to_owned()])]);
     }
+}
+
+#[test]
+fn of_values_that_the_user_is_asked_about_some_go_and_some_do_not() {
+    let rules = Rules { otherwise: Mode::Redact, by_label: BTreeMap::from([(Label::Email, Mode::Ask)]) };
+    let texts = [
+        "Write to ann@mail.example or bob@mail.example.",
+        "ANN@mail.example, ann@mail.example, card 4111 1111 1111 1111",
+    ];
+    let shows = |values: &[&str]| Answer::ShowOnly(values.iter().map(|value| (*value).to_owned()).collect());
+    let made = |vault: &mut Vault, answer: Answer| {
+        clear(&draft(&texts), &Detector::rules(Terms::default()), &rules, vault, &mut |_, _| answer.clone())
+            .unwrap()
+    };
+    let mut vault = Vault::new();
+    let both = ["ann@mail.example", "ANN@mail.example"];
+    let some = made(&mut vault, shows(&both));
+    assert_eq!(
+        contents(&some),
+        ["Write to ann@mail.example or [EMAIL_1].", "ANN@mail.example, ann@mail.example, card [CARD_1]"]
+    );
+    assert_eq!((some.shown().get(&Label::Email), some.hidden().get(&Label::Email)), (Some(&2), Some(&1)));
+    let debug = format!("{:?}", shows(&both));
+    assert!(debug == "ShowOnly(2)", "{debug}");
+    // What is hidden in one spelling is hidden in all of them, whatever was said of the other.
+    let one = made(&mut Vault::new(), shows(&["ann@mail.example"]));
+    assert!(!contents(&one).concat().to_lowercase().contains("ann@"), "{:?}", contents(&one));
+    // Shown now, though it was hidden in an earlier question.
+    let mut vault = Vault::new();
+    assert!(!contents(&made(&mut vault, Answer::Hide)).concat().contains("@mail"));
+    assert!(contents(&made(&mut vault, shows(&both)))[0].contains("ann@mail.example or [EMAIL_"));
 }
 
 #[test]

@@ -35,6 +35,9 @@ pub enum Error {
     /// A rule without a condition would decide everything.
     #[error("rule {0:?} has no condition; give it `contains`, `words_at_least`, `task` or `tools`")]
     NoCondition(String),
+    /// A private folder whose place depends on where a command is run.
+    #[error("privacy.private_folders: expected a path from / or ~/ on, found {0:?}")]
+    Folder(String),
     /// A line that is no recorded outcome.
     #[error("expected a recorded outcome, found a problem: {0}")]
     Outcome(String),

@@ -7,6 +7,7 @@ use hob_privacy::{Label, Mode, Rules};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 
 /// How far from this machine something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -131,6 +132,9 @@ pub struct Privacy {
     /// Whether every word that is not common is hidden too.
     #[serde(default)]
     pub all_unknown: bool,
+    /// Folders of the file system whose files are never read for a model elsewhere: absolute, or from `~/` on.
+    #[serde(default)]
+    pub private_folders: Vec<String>,
 }
 
 impl Privacy {
@@ -297,6 +301,12 @@ impl Policy {
                 return Err(Error::Twice(target.name.clone()));
             }
         }
+        for folder in &self.privacy.private_folders {
+            // What is meant must not depend on where a command is run.
+            if folder != "~" && !folder.starts_with("~/") && !Path::new(folder).is_absolute() {
+                return Err(Error::Folder(folder.clone()));
+            }
+        }
         for rule in &self.rules {
             if !rule.has_condition() {
                 return Err(Error::NoCondition(rule.name.clone()));
@@ -337,6 +347,10 @@ mod tests {
             ("[budget]\nday = -1.0", "budget.day: expected"),
             ("[handover]\nbelow = 1.5", "handover.below: expected a number from 0 to 1, found 1.5"),
             ("[handover]\nbelow = 0.5\nhold = 0", "handover.hold: expected a number from 1 to 256, found 0"),
+            (
+                "[privacy]\nprivate_folders = [\"medical\"]",
+                "private_folders: expected a path from / or ~/ on, found \"medical\"",
+            ),
             ("alow = [\"cloud\"]", "unknown field `alow`"),
             ("allow = [\"moon\"]", "unknown variant `moon`"),
             ("[[rule]]\nname = \"all\"\nthen = \"stay\"", "rule \"all\" has no condition"),

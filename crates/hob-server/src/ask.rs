@@ -10,6 +10,8 @@ use hob::{
     AnswerOptions, Calling, Conversation, Grammar, LanguageModel, OnFull, Piece, Prepared, Prompt, Reply,
     SamplerConfig, SessionConfig, ToolChoice, Usage, Window,
 };
+use hob_chats::Id;
+use hob_cloud::Consent;
 use hob_engine::sampling::TokenLogprob;
 use hob_store::Settings;
 use serde_json::{Value, json};
@@ -51,8 +53,16 @@ pub struct Ask {
 pub struct Leave {
     /// It never leaves this machine, whatever else holds.
     pub is_private: bool,
+    /// The conversation that it belongs to; where that is private or lies in a private folder, it stays.
+    pub chat: Option<Id>,
+    /// The folder in which that lies, or will.
+    pub folder: Option<String>,
     /// The router is not asked about it.
     pub stays: bool,
+    /// Somebody waits to be asked about values that the policy wants to be asked about: the request is refused until then.
+    pub can_ask: bool,
+    /// What was said about such values.
+    pub consent: Consent,
     /// Another answer is wanted than the one of a moment ago.
     pub is_fresh: bool,
     /// What kind of task it is, for rules of the policy.

@@ -32,6 +32,8 @@ pub const TOOLS_MAX: usize = 512;
 pub const CHOICES_MAX: i64 = 8;
 /// Prompts of one request for continuations.
 pub const PROMPTS_MAX: usize = 32;
+/// Values about which a request says whether they may leave.
+pub const ANSWERS_MAX: usize = 10_000;
 /// Stop texts of a request.
 pub const STOPS_MAX: usize = 16;
 /// Bytes of one stop text.

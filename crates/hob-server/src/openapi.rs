@@ -7,7 +7,7 @@
 use crate::chats::shapes::{
     ChatGiven, ChatKept, ChatsFile, ChatsPage, Deleted, HitsReport, ImportReport, MessagesGiven, MessagesPage,
 };
-use crate::chats::{UnlockWanted, Unlocked};
+use crate::chats::{FolderMarked, FoldersReport, UnlockWanted, Unlocked};
 use crate::described::Shape;
 use crate::elsewhere::native as cloud;
 use crate::keys::{KeyMade, KeyRemoved, KeyWanted, KeysReport};
@@ -171,6 +171,13 @@ fn chats() -> Vec<Operation> {
             "Opens encrypted conversations with a passphrase.",
         )
         .takes::<UnlockWanted>(),
+        answers::<FoldersReport>("get", "/hob/v1/chats/folders", "Folders whose conversations never leave."),
+        answers::<FoldersReport>(
+            "post",
+            "/hob/v1/chats/folders",
+            "Marks a folder as private, or open again.",
+        )
+        .takes::<FolderMarked>(),
         answers::<Listed>("get", "/hob/v1/chats/{id}", "A conversation without its messages."),
         answers::<ChatKept>("put", "/hob/v1/chats/{id}", "Keeps a conversation and some of its messages.")
             .takes::<ChatGiven>(),

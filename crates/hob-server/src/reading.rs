@@ -6,6 +6,8 @@ use crate::fields::Fields;
 use crate::limits;
 use crate::problem::Problem;
 use hob::{Grammar, JsonOptions, JsonWhitespace};
+use hob_chats::Id;
+use hob_cloud::{Consent, Say};
 use serde_json::{Map, Value};
 use std::time::Duration;
 
@@ -92,6 +94,10 @@ pub fn extensions(fields: &Fields<'_>, ask: &mut Ask) -> Result<(), Problem> {
     if let Some(leave) = fields.object("hob")? {
         ask.leave = Leave {
             is_private: leave.flag("private")?.unwrap_or(false),
+            chat: leave.text("chat")?.map(Id::parse).transpose()?,
+            folder: leave.text("folder")?.map(str::to_owned),
+            can_ask: leave.flag("ask")?.unwrap_or(false),
+            consent: consent(&leave)?,
             stays: leave.flag("stay")?.unwrap_or(false),
             is_fresh: leave.flag("fresh")?.unwrap_or(false),
             task: leave.text("task")?.map(str::to_owned),
@@ -100,6 +106,18 @@ pub fn extensions(fields: &Fields<'_>, ask: &mut Ask) -> Result<(), Problem> {
     ask.is_streamed = fields.flag("stream")?.unwrap_or(ask.is_streamed);
     ask.may_drop |= fields.flag("truncate")?.unwrap_or(false) || fields.flag("shift")?.unwrap_or(false);
     keep_alive(fields, ask)
+}
+
+/// What was said about values of kinds that the user wants to be asked about: `hide`, `show` or `refuse` by their ids.
+pub fn consent(fields: &Fields<'_>) -> Result<Consent, Problem> {
+    let Some(answers) = fields.object("answers")? else { return Ok(Consent::default()) };
+    let expected = format!("at most {} ids, each with hide, show or refuse", limits::ANSWERS_MAX);
+    if answers.members().len() > limits::ANSWERS_MAX {
+        return Err(fields.wrong("answers", &expected));
+    }
+    let say = |(id, word): (&String, &Value)| Some((id.clone(), Say::parse(word.as_str()?)?));
+    let all: Option<Consent> = answers.members().iter().map(say).collect();
+    all.ok_or_else(|| fields.wrong("answers", &expected))
 }
 
 /// How long the model stays.

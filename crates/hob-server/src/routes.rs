@@ -154,6 +154,8 @@ fn chat_routes() -> Vec<Route> {
         on_get("/hob/v1/chats/export", chats::export),
         on(Method::POST, "/hob/v1/chats/import", post(chats::import)),
         on_json("/hob/v1/chats/unlock", chats::unlock),
+        on_get("/hob/v1/chats/folders", chats::folders),
+        on_json("/hob/v1/chats/folders", chats::mark_folder),
         on_get("/hob/v1/chats/{id}", chats::get),
         on(Method::PUT, "/hob/v1/chats/{id}", put(chats::put)),
         on(Method::DELETE, "/hob/v1/chats/{id}", delete(chats::delete)),

@@ -10,10 +10,11 @@ use std::fmt::Write;
 use std::path::Path;
 
 /// All of what people wrote, in an order that both files have.
-const TABLES: [&str; 3] = [
+const TABLES: [&str; 4] = [
     "SELECT * FROM chats ORDER BY key",
     "SELECT * FROM messages ORDER BY key",
     "SELECT * FROM rules ORDER BY key",
+    "SELECT * FROM private_folders ORDER BY key",
 ];
 
 /// Writes what `old` holds into a new file.

@@ -32,6 +32,7 @@ fn write(chats: &Chats) {
             ..say("b", Some("a"), &"an answer ".repeat(n))
         };
         chats.put(&one, &[question, answer]).unwrap();
+        chats.set_private_folder(&canary(n + 1), true).unwrap();
     }
 }
 

@@ -15,6 +15,7 @@ mod keep;
 mod kill;
 mod leftovers;
 mod model;
+mod private;
 mod rules;
 mod sealed;
 mod search;

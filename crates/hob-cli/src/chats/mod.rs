@@ -5,6 +5,7 @@ mod encrypt;
 mod keep;
 mod keyring;
 mod list;
+mod private;
 pub mod secret;
 
 pub use list::all;
@@ -56,6 +57,8 @@ pub enum Command {
     Rename(RenameArgs),
     /// Say how long conversations are kept
     Keep(keep::KeepArgs),
+    /// Mark folders whose conversations never leave this machine
+    Private(private::PrivateArgs),
     /// Encrypt the conversations, with a passphrase or a key
     #[command(after_help = ENCRYPT_AFTER_HELP)]
     Encrypt(encrypt::SealArgs),
@@ -156,6 +159,7 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
         Command::Rm(args) => list::remove(&*open()?, args),
         Command::Rename(args) => list::rename(&*open()?, args),
         Command::Keep(args) => keep::run(&*open()?, args),
+        Command::Private(args) => private::run(&*open()?, args),
         // These find out themselves what opens them.
         Command::Encrypt(args) => encrypt::encrypt(&folder()?, args),
         Command::Decrypt => encrypt::decrypt(&folder()?),

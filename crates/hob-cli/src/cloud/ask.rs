@@ -1,8 +1,9 @@
 //! `hob cloud ask`: one question for one target, by its name.
 
+use super::files;
 use super::list::dollars;
 use crate::privacy::preview_text;
-use crate::{fail, input, out};
+use crate::{fail, out};
 use clap::Args;
 use hob_cloud::{Answering, Call, Cloud, Event, Finish, Plan, Question, Way, Wish};
 use hob_energy::Account;
@@ -14,7 +15,8 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 const AFTER_HELP: &str = "\
 What is private in the question is hidden before it leaves and put back in the answer. --preview shows the bytes that would be sent
-and sends nothing. Kinds for which policy.toml says `ask` are asked about on the terminal; where nobody can be asked, nothing is sent.";
+and sends nothing. Kinds for which policy.toml says `ask` are asked about on the terminal; where nobody can be asked, nothing is sent. Files of a folder
+that `private_folders` in policy.toml names are refused.";
 
 /// Arguments of `hob cloud ask`.
 #[derive(Args, Debug)]
@@ -42,7 +44,7 @@ pub struct AskArgs {
 pub fn run(cloud: &Cloud, args: &AskArgs) -> anyhow::Result<()> {
     let prompt = match &args.prompt {
         Some(prompt) => prompt.clone(),
-        None => input::stdin()?,
+        None => files::stdin(cloud)?,
     };
     let mut question = Question { max_tokens: args.max_tokens, ..Question::of(&prompt) };
     if let Some(system) = &args.system {

@@ -2,6 +2,7 @@
 
 mod add;
 mod ask;
+mod files;
 mod list;
 mod reader;
 mod solve;

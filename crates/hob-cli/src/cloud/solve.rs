@@ -1,12 +1,13 @@
 //! `hob cloud solve`: a target plans, this machine reads.
 
 use super::ask::{ask, preview};
+use super::files;
 use super::list::dollars;
 use super::reader::ModelReader;
 use crate::open::RunArgs;
 use crate::progress::Progress;
 use crate::which::Which;
-use crate::{fail, input, open, out, signals};
+use crate::{fail, open, out, signals};
 use clap::Args;
 use hob::BUILTIN_NAME;
 use hob_cloud::Cloud;
@@ -28,7 +29,8 @@ hidden as in `hob cloud ask`. It answers with a plan, which is checked as a whol
     {"op": "reduce", "name": "total", "from": "big", "how": "sum", "field": "amount"},
     {"op": "answer", "text": "The large invoices come to {total}."}]}
 The local model reads the chunks that the plan selects. What it finds counts only with a quote that stands in FILE letter by letter and
-holds the value; the rest is dropped. Nothing that was found leaves. --preview shows the bytes that would be sent and sends nothing.
+holds the value; the rest is dropped. Nothing that was found leaves. --preview shows the bytes that would be sent and sends nothing. A FILE of a folder that
+`private_folders` in policy.toml names is refused.
 
 Example:
   hob cloud solve claude ledger.md "What did we pay for rent in 2025?" --model qwen3:4b"#;
@@ -65,7 +67,7 @@ pub fn run(cloud: &Cloud, args: &SolveArgs) -> anyhow::Result<()> {
     if args.question.trim().is_empty() {
         return Err(fail::usage("expected a question, found none"));
     }
-    let document = Document::new(input::text(&args.file)?)?;
+    let document = Document::new(files::text(cloud, &args.file)?)?;
     let card = Card::of(&document);
     if args.preview {
         let question = sealed::question(&card, &args.question);

@@ -129,10 +129,10 @@ fn number(word: &str) -> Option<f64> {
 fn says(said: &str, right: &str) -> bool {
     let (said, right): (Vec<String>, Vec<String>) = (words(said).collect(), words(right).collect());
     if let [only] = right.as_slice()
-        && let Some(number) = number(only)
+        && let Some(right) = number(only)
     {
         let last = said.iter().rev().find_map(|word| number(word));
-        return last.is_some_and(|last| (last - number).abs() <= 1e-9 * number.abs().max(1.0));
+        return last.is_some_and(|last| (last - right).abs() <= 1e-9 * right.abs().max(1.0));
     }
     said.windows(right.len()).any(|words| words == right)
 }

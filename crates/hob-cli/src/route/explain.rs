@@ -23,7 +23,11 @@ shows. A policy is a TOML file; all of it may be left out, and then everything s
                                        # is written; 8 tokens are written before the first is shown (`hob route calibrate` first)
   budget = { request = 0.05, day = 1.0, month = 10.0 }     # dollars
   local = { context = 8192, tools = true, images = false } # what the local model can
-  privacy = { otherwise = "redact", labels = { SECRET = "block" }, words = ["Falcon"] } # redact, allow, ask or block; own words
+  [privacy]
+  otherwise = "redact"                 # what happens to what is private: redact, allow, ask or block
+  labels = { SECRET = "block" }        # the same for a kind
+  words = ["Falcon"]                   # own words that are private too
+  private_folders = ["~/medical"]      # files in there are never read for a model elsewhere
   [[rule]]                             # the first that matches decides; contains, words_at_least, task, tools
   name = "diary"
   contains = ["dear diary"]

@@ -239,3 +239,18 @@ fn what_kept_answers_took_is_told_with_both_bounds() {
     assert!(is_known && text.contains(" here\n"), "{text}");
     assert_eq!(hob(home, &["stats", "--watts", "none"], "").code, Some(2));
 }
+
+#[test]
+fn folders_are_marked_listed_and_let_go() {
+    let home = tempfile::tempdir().unwrap();
+    let private = |args: &[&str]| hob(home.path(), &[&["chats", "private"], args].concat(), "");
+    assert_eq!(private(&[]).ok(), "No folder is private.\n");
+    assert_eq!(private(&["Doctor"]).ok(), "Doctor\n");
+    assert_eq!(private(&[" Bank  account "]).ok(), "Bank  account\nDoctor\n");
+    assert_eq!(private(&["--json"]).json(), serde_json::json!({"private": ["Bank  account", "Doctor"]}));
+    for wrong in [&["Elsewhere", "--off"][..], &["--off"]] {
+        assert_eq!(private(wrong).code, Some(2), "{wrong:?}");
+    }
+    assert_eq!(private(&[" "]).code, Some(1));
+    assert_eq!(private(&["Doctor", "--off"]).ok(), "Bank  account\n");
+}

@@ -152,3 +152,55 @@ fn a_hob_of_the_organisation_answers() {
     let gone = hob(&["cloud", "ask", "desk", "Hello"]);
     assert_eq!(gone.code, Some(1), "{}", gone.stdout);
 }
+
+/// What a file of a private folder says does not leave, and neither does a question about it.
+#[test]
+#[cfg(unix)]
+fn files_of_private_folders_are_refused() {
+    let (home, api) = (tempfile::tempdir().unwrap(), Api::start(|_| Reply::said(Said::text(&["ok"]))));
+    let at = |name: &str| home.path().join(name);
+    fs::create_dir_all(at("medical/2025")).unwrap();
+    fs::create_dir_all(at("notes")).unwrap();
+    fs::write(at("medical/2025/report.md"), "# Report\n\nA word.\n").unwrap();
+    fs::write(at("notes/list.md"), "# List\n\nA word.\n").unwrap();
+    std::os::unix::fs::symlink(at("medical"), at("notes/link")).unwrap();
+    let hob = |args: &[&str]| {
+        let output =
+            program().args(args).env("HOME", home.path()).env("HOB_HOME", at("data")).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Run { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    };
+    hob(&["cloud", "add", "big", &format!("{}/v1", api.address()), "--model", "big-1", "--zone", "cloud"])
+        .ok();
+    hob(&["cloud", "mode", "ask"]).ok();
+    fs::write(at("data/policy.toml"), "[privacy]\nprivate_folders = [\"~/Medical\"]\n").unwrap();
+    let solve = |file: &str| {
+        let file = at(file).display().to_string();
+        hob(&["cloud", "solve", "big", &file, "Which word?", "--preview"])
+    };
+    for file in ["medical/2025/report.md", "notes/../medical/2025/report.md", "notes/link/2025/report.md"] {
+        let refused = solve(file);
+        assert_eq!(refused.code, Some(1), "{file}: {}", refused.stdout);
+        assert!(
+            refused.stderr.contains("lies in \"~/Medical\"") && refused.stderr.contains(file),
+            "{}",
+            refused.stderr
+        );
+    }
+    assert!(solve("notes/list.md").ok().contains("nothing was sent"));
+    assert!(solve("notes/none.md").stderr.contains("none.md: cannot find"));
+    if cfg!(target_os = "linux") {
+        let ask = |file: &str| {
+            let mut command = program();
+            command.args(["cloud", "ask", "big", "--preview"]).env("HOME", home.path());
+            command.env("HOB_HOME", at("data")).stdin(fs::File::open(at(file)).unwrap()).output().unwrap()
+        };
+        let refused = ask("notes/link/2025/report.md");
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("lies in \"~/Medical\""), "{refused:?}");
+        assert!(ask("notes/list.md").status.success());
+    }
+    assert_eq!(api.asked().len(), 0);
+    // A policy that means another folder with each place it is run from is none.
+    fs::write(at("data/policy.toml"), "[privacy]\nprivate_folders = [\"medical\"]\n").unwrap();
+    assert!(solve("notes/list.md").stderr.contains("from / or ~/ on"));
+}

@@ -289,6 +289,8 @@ fn the_record_says_what_is_so() {
     let right = [("HOB_CHATS_PASSPHRASE", PASSPHRASE)];
     hob(home, &right, &["chats", "encrypt"], "").ok();
     hob(home, &right, &["chats", "keep", "--days", "30"], "").ok();
+    hob(home, &right, &["chats", "private", "Doctor | B"], "").ok();
+    std::fs::write(home.join("policy.toml"), "[privacy]\nprivate_folders = [\"~/medical\"]\n").unwrap();
     hob(home, &[], &["key", "add", "a | phone", "--for", "chat,history"], "").ok();
     let sealed = record(&right);
     let about = &sealed["conversations"];
@@ -296,6 +298,8 @@ fn the_record_says_what_is_so() {
         (&about["encrypted"], &about["rules"][0]["days"], &about["due"]),
         (&true.into(), &30.into(), &1.into())
     );
+    assert_eq!(about["private_folders"], serde_json::json!(["Doctor | B"]));
+    assert_eq!(sealed["recipients"]["private_folders"], serde_json::json!(["~/medical"]));
     assert_eq!(sealed["access"]["keys"][0]["opens"], serde_json::json!(["chat", "history"]));
     let chats = sealed["kept"].as_array().unwrap().iter().find(|kept| kept["place"] == "chats").unwrap();
     assert!(chats["files"].as_u64() >= Some(2) && chats["bytes"].as_u64() > Some(4096));
@@ -304,6 +308,7 @@ fn the_record_says_what_is_so() {
         (&locked["conversations"]["encrypted"], &locked["conversations"]["count"]),
         (&true.into(), &().into())
     );
+    assert!(locked["conversations"]["private_folders"].is_null(), "their names are in what is locked");
     let text = hob(home, &right, &["privacy", "records"], "").ok();
     for words in [
         "AES-256-GCM",
@@ -311,6 +316,8 @@ fn the_record_says_what_is_so() {
         "Due for deletion now: 1",
         "key `a \\| phone`",
         "Nothing has left",
+        "never leaves this machine: \"Doctor \\| B\"",
+        "not read for a model elsewhere: \"~/medical\"",
     ] {
         assert!(text.contains(words), "{words} in {text}");
     }

@@ -18,7 +18,7 @@ const COMMANDS: &str = "chat chats pull import list rm cp search verify du serve
      detokenize template logits eval bench train train-tokenizer distill shrink prune quantize export merge-lora imatrix cloud \
      stats route doctor completions man help";
 const INSIDE: &[(&str, &str)] = &[
-    ("chats", "list show search export import rm rename keep encrypt decrypt passphrase rekey shred"),
+    ("chats", "list show search export import rm rename keep private encrypt decrypt passphrase rekey shred"),
     ("cloud", "mode add list test remove ask solve"),
     ("eval", "perplexity kl tasks"),
     ("key", "add list rm"),

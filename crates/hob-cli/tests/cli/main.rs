@@ -8,6 +8,8 @@
 
 mod bench;
 mod builtin;
+#[cfg(unix)]
+mod canaries;
 mod chat;
 mod chats;
 mod cloud;

@@ -1,11 +1,13 @@
 //! `/hob/v1/chats`: conversations that outlive the server, as `hob-chats` keeps them for the page, the terminal and others.
 
 mod carry;
+mod folders;
 mod query;
 pub mod shapes;
 mod unlock;
 
 pub use carry::{export, import};
+pub use folders::{FolderMarked, FoldersReport, folders, mark_folder, must_stay};
 pub use unlock::{UnlockWanted, Unlocked, unlock};
 
 use crate::log::Level;

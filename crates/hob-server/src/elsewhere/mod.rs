@@ -13,12 +13,13 @@ mod watch;
 pub use receipt::Receipt;
 
 use crate::App;
-use crate::ask::{self, Ask, Input, Running};
+use crate::ask::{self, Ask, Input, Leave, Running};
+use crate::chats;
 use crate::clock;
 use crate::engine::Told;
 use crate::problem::{Kind, Problem};
 use hob::Piece;
-use hob_cloud::{Answering, Cloud, Doubted, Error, Mode, Question, Way, Wish};
+use hob_cloud::{Answering, Cloud, Consent, Doubted, Error, Mode, Question, Way, Wish};
 use hob_privacy::Answer;
 use hob_router::{Confidence, LocalModel};
 use serde_json::json;
@@ -30,6 +31,12 @@ use tokio::sync::{mpsc, oneshot};
 pub const PREFIX: &str = "cloud/";
 /// The model that is whichever the router chooses.
 pub const AUTO: &str = "auto";
+
+/// What is said of a question with values about which nobody has been asked.
+const UNANSWERED: &str = "unanswered";
+/// How programs answer for them.
+const HOW_TO_ANSWER: &str = "`asks` of POST /hob/v1/cloud/plan lists the values with ids, and the request says \"hob\": \
+    {\"answers\": {ID: \"hide\", \"show\" or \"refuse\"}}";
 
 /// Where an answer comes from.
 pub enum Went {
@@ -66,6 +73,7 @@ pub async fn go(app: &App, ask: &mut Ask) -> Result<Went, Problem> {
     match (asked, way) {
         (Ok(went), _) => Ok(went),
         (Err(problem), Way::Named(_)) => Err(problem),
+        (Err(problem), _) if ask.leave.can_ask && problem.code == Some(UNANSWERED) => Err(problem),
         (Err(problem), _) => {
             app.visit.went(Receipt::stays("fallback", &problem.message));
             Ok(Went::Here)
@@ -111,13 +119,20 @@ async fn wanted(app: &App, cloud: &Cloud, ask: &Ask, way: Way) -> Result<Wanted,
     Ok(Wanted {
         question,
         way,
-        is_private: ask.leave.is_private || app.visit.key().is_some_and(|key| key.private),
+        is_private: is_private(app, &ask.leave).await?,
         local: local(app, &ask.model),
         confidence,
         written: None,
         task: ask.leave.task.clone(),
         is_fresh: ask.leave.is_fresh,
+        consent: ask.leave.consent.clone(),
     })
+}
+
+/// Whether it may never leave: the request says so, its key, its conversation or the folder of that.
+async fn is_private(app: &App, leave: &Leave) -> Result<bool, Problem> {
+    let is_said = leave.is_private || app.visit.key().is_some_and(|key| key.private);
+    Ok(is_said || chats::must_stay(app, leave).await?)
 }
 
 /// What the thread that asks says before the answer.
@@ -191,10 +206,11 @@ struct Wanted {
     written: Option<Doubted>,
     task: Option<String>,
     is_fresh: bool,
+    consent: Consent,
 }
 
-/// Plans, tells what comes of it, and gives an answer that has begun. Nobody can be asked here, so kinds for which the user
-/// wants to be asked keep a question from leaving.
+/// Plans, tells what comes of it, and gives an answer that has begun. About kinds for which the user wants to be asked the
+/// request says something, or it does not leave.
 fn open(cloud: &Cloud, wanted: &Wanted, tell: oneshot::Sender<Begun>) -> Option<Answering> {
     let wish = Wish {
         is_private: wanted.is_private,
@@ -203,6 +219,7 @@ fn open(cloud: &Cloud, wanted: &Wanted, tell: oneshot::Sender<Begun>) -> Option<
         written: wanted.written.clone(),
         task: wanted.task.clone(),
         is_fresh: wanted.is_fresh,
+        consent: Some(&wanted.consent),
         ..Wish::new(&wanted.question, wanted.way.clone())
     };
     let plan = match cloud.plan(&wish, &mut |_, _| Answer::Refuse) {
@@ -368,5 +385,9 @@ pub fn problem(error: &Error) -> Problem {
         Error::Status { after, .. } => *after,
         _ => None,
     };
-    Problem { retry_after: after, ..Problem::new(kind, error.to_string()).code(error.kind()) }
+    let message = match error {
+        Error::Unanswered { .. } => format!("{error}; {HOW_TO_ANSWER}"),
+        error => error.to_string(),
+    };
+    Problem { retry_after: after, ..Problem::new(kind, message).code(error.kind()) }
 }

@@ -2,20 +2,24 @@
 
 use super::problem;
 use crate::App;
+use crate::ask::Leave;
 use crate::chats::Query;
 use crate::clock;
-use crate::described::described;
+use crate::described::{Shape, described};
 use crate::fields::Fields;
-use crate::limits;
+use crate::openai::chat_request;
 use crate::problem::{Dialect, Kind, Problem};
+use crate::reading;
 use crate::wire;
 use axum::extract::Path;
 use axum::http::Uri;
 use axum::response::Response;
-use hob_cloud::{Cloud, Error, Mode, Plan, Protocol, Question, Target, Way, Wish, Zone};
+use hob_chats::Id;
+use hob_cloud::{Asked, Cloud, Error, Mode, Plan, Protocol, Question, Target, Way, Wish, Zone};
 use hob_egress::{Outcome, Sending, What};
 use hob_privacy::{Answer, Label};
-use serde_json::Value;
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Requests of the ledger that are told at once.
@@ -138,12 +142,36 @@ described! {
     pub struct AskPlanWanted {
         /// The conversation, as for an answer.
         messages: Vec<AnyMessage>,
+        /// Tools, as for an answer; what is said of them leaves too.
+        tools: Option<Vec<AsThere>>,
+        /// Whether they are called, as for an answer.
+        tool_choice: Option<AsThere>,
+        /// The form of the answer, as for an answer.
+        response_format: Option<AsThere>,
+        /// `hide`, `show` or `refuse` by the ids of values that `asks` of an earlier plan named.
+        answers: Option<AsThere>,
         /// The target, by its name; the router chooses unless it is said.
         target: Option<String>,
         /// Whether it must never leave.
         private: Option<bool>,
+        /// The conversation that it belongs to; where that is private, or its folder is, it stays.
+        chat: Option<String>,
+        /// The folder in which that lies.
+        folder: Option<String>,
         /// The model of this machine that would answer otherwise.
         model: Option<String>,
+    }
+
+    /// A value that the user wants to be asked about.
+    pub struct AskedValue {
+        /// By which a request answers for it. It holds for this value and this target.
+        id: String,
+        /// Its kind.
+        kind: String,
+        /// The value.
+        value: String,
+        /// What was said: `hide`, `show`, or nothing yet. What nobody has answered for is not sent.
+        answer: Option<String>,
     }
 
     /// What would happen to a question. Nothing was sent.
@@ -168,6 +196,8 @@ described! {
         hidden: Vec<KindCount>,
         /// Values that would be sent as they are, as the user wants it.
         shown: Vec<KindCount>,
+        /// Values that the user wants to be asked about.
+        asks: Vec<AskedValue>,
         /// What it would cost, about.
         dollars: f64,
         /// Most that it could cost.
@@ -217,15 +247,31 @@ described! {
 #[derive(Clone, Debug)]
 pub struct AnyMessage;
 
-impl serde::Serialize for AnyMessage {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+/// Something else as the chat interface takes it.
+#[derive(Clone, Debug)]
+pub struct AsThere;
+
+impl Shape for AnyMessage {
+    fn schema(_named: &mut Map<String, Value>) -> Value {
+        json!({"type": "object", "properties": {"role": {"type": "string"}}, "required": ["role"]})
+    }
+}
+
+impl Shape for AsThere {
+    fn schema(_named: &mut Map<String, Value>) -> Value {
+        json!({})
+    }
+}
+
+impl Serialize for AnyMessage {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_unit()
     }
 }
 
-impl crate::described::Shape for AnyMessage {
-    fn schema(_named: &mut serde_json::Map<String, Value>) -> Value {
-        serde_json::json!({"type": "object", "properties": {"role": {"type": "string"}}, "required": ["role"]})
+impl Serialize for AsThere {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_unit()
     }
 }
 
@@ -379,14 +425,16 @@ pub async fn test(app: App, Path(name): Path<String>) -> Response {
 /// `POST /hob/v1/cloud/plan`.
 pub async fn plan(app: App, body: Value) -> Result<Response, Problem> {
     let fields = Fields::of(&body, "")?;
-    let messages = fields.list("messages", limits::MESSAGES_MAX)?.unwrap_or_default().to_vec();
-    if messages.is_empty() {
-        return Err(fields.wrong("messages", "a list of at least one message"));
-    }
-    let question = Question { messages, ..Question::default() };
+    let question = asked_as_for_an_answer(&body)?;
     let target = fields.text("target")?.map(str::to_owned);
-    let is_private =
-        fields.flag("private")?.unwrap_or(false) || app.visit.key().is_some_and(|key| key.private);
+    let leave = Leave {
+        is_private: fields.flag("private")?.unwrap_or(false),
+        chat: fields.text("chat")?.map(Id::parse).transpose()?,
+        folder: fields.text("folder")?.map(str::to_owned),
+        consent: reading::consent(&fields)?,
+        ..Leave::default()
+    };
+    let is_private = super::is_private(&app, &leave).await?;
     let local = fields.text("model")?.and_then(|model| super::local(&app, model));
     let cloud = cloud(&app)?;
     let report = blocking(move || {
@@ -397,15 +445,35 @@ pub async fn plan(app: App, body: Value) -> Result<Response, Problem> {
             None => Way::Advice,
         };
         let is_advice = way == Way::Advice;
-        let wish = Wish { is_private, local, ..Wish::new(&question, way) };
+        let wish = Wish { is_private, local, consent: Some(&leave.consent), ..Wish::new(&question, way) };
         let plan = cloud.plan(&wish, &mut |_, _| Answer::Refuse)?;
         Ok(plan_of(&plan, is_advice))
     });
     Ok(wire::answer(&report.await?))
 }
 
+/// The question that a request with the same members would be.
+fn asked_as_for_an_answer(body: &Value) -> Result<Question, Problem> {
+    let mut request = json!({"model": hob::BUILTIN_NAME});
+    for name in ["messages", "tools", "tool_choice", "response_format"] {
+        if let Some(value) = body.get(name) {
+            request[name] = value.clone();
+        }
+    }
+    super::question::of(&chat_request::read(&request)?.ask)
+}
+
 fn counts(found: &BTreeMap<Label, usize>) -> Vec<KindCount> {
     found.iter().map(|(label, count)| KindCount { kind: label.to_string(), count: *count as u64 }).collect()
+}
+
+fn asked_value(asked: &Asked) -> AskedValue {
+    AskedValue {
+        id: asked.id.clone(),
+        kind: asked.label.to_string(),
+        value: asked.value.clone(),
+        answer: asked.said.map(|say| say.name().to_owned()),
+    }
 }
 
 fn plan_of(plan: &Plan, is_advice: bool) -> AskPlan {
@@ -421,6 +489,7 @@ fn plan_of(plan: &Plan, is_advice: bool) -> AskPlan {
         bytes: cleared.map_or(0, |cleared| cleared.bytes().len() as u64),
         hidden: cleared.map(|cleared| counts(cleared.hidden())).unwrap_or_default(),
         shown: cleared.map(|cleared| counts(cleared.shown())).unwrap_or_default(),
+        asks: plan.asked().iter().map(asked_value).collect(),
         dollars: told.dollars,
         dollars_max: plan.dollars_max(),
         preview: cleared

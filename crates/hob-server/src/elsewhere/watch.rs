@@ -205,6 +205,8 @@ impl Reading {
     async fn hand_over(&mut self, app: &App, ask: &Ask, estimate: Estimate) -> Option<Running> {
         let (watched, tokens) = (&self.watched, self.watched.watch.tokens());
         let mut wanted = watched.wanted.clone();
+        // Its conversation may have been moved to a private folder meanwhile.
+        wanted.is_private |= super::is_private(app, &ask.leave).await.unwrap_or(true);
         wanted.written = Some(Doubted { estimate, tokens });
         let said = self.shown.text.clone();
         if !said.trim().is_empty() {

@@ -1,7 +1,7 @@
 //! The interface of OpenAI. Unknown fields are left alone; fields of a wrong type are refused with their name.
 
 pub mod chat;
-mod chat_request;
+pub mod chat_request;
 pub mod completions;
 pub mod embeddings;
 pub mod models;

@@ -1,23 +1,25 @@
 //! Models elsewhere behind the server: who decides, what leaves, what comes back in each interface, and what happens when they fail.
 
 use crate::client::{Answer, Running, cloud_at, config, start_with};
+use hob_chats::Chats;
 use hob_cloud::{Cloud, Mode, Protocol, Target, Zone};
-use hob_server::{Config, Folder, KeyBook, KeyWish, Keys, Scope};
+use hob_server::{ChatsAt, Config, Folder, KeyBook, KeyWish, Keys, Scope};
 use hob_testhub::{Api, Asked, Reply, Said};
 use serde_json::{Value, json};
 use std::fs;
+use std::sync::Arc;
 use std::time::Duration;
 
-const POLICY: &str = "allow = [\"cloud\", \"organisation\"]\nquality = 1.0\n";
+pub const POLICY: &str = "allow = [\"cloud\", \"organisation\"]\nquality = 1.0\n";
 
-struct Set {
-    server: Running,
-    cloud: Cloud,
-    api: Api,
-    folder: tempfile::TempDir,
+pub struct Set {
+    pub server: Running,
+    pub cloud: Cloud,
+    pub api: Api,
+    pub folder: tempfile::TempDir,
 }
 
-fn set(mode: Mode, script: impl FnMut(&Asked) -> Reply + Send + 'static) -> Set {
+pub fn set(mode: Mode, script: impl FnMut(&Asked) -> Reply + Send + 'static) -> Set {
     set_with(mode, Keys::default(), script)
 }
 
@@ -28,16 +30,17 @@ fn set_with(mode: Mode, keys: Keys, script: impl FnMut(&Asked) -> Reply + Send +
     (target.input_price, target.output_price) = (3.0, 15.0);
     cloud.add("big", &target, None).unwrap();
     cloud.set_mode(mode).unwrap();
-    let config = Config { keys, cloud: Some(cloud.clone()), ..config() };
+    let chats = ChatsAt::File(Arc::new(Chats::in_data(folder.path())));
+    let config = Config { keys, chats, cloud: Some(cloud.clone()), ..config() };
     Set { server: start_with(config, Folder::new(&[], None)), cloud, api, folder }
 }
 
 impl Set {
-    fn policy(&self, text: &str) {
+    pub fn policy(&self, text: &str) {
         fs::write(self.cloud.policy_path(), text).unwrap();
     }
 
-    fn chat(&self, model: &str, more: Value) -> Answer {
+    pub fn chat(&self, model: &str, more: Value) -> Answer {
         self.server.post("/v1/chat/completions", &chat(model, more))
     }
 }
@@ -48,11 +51,11 @@ fn chat(model: &str, more: Value) -> Value {
     body
 }
 
-fn text(answer: &Answer) -> String {
+pub fn text(answer: &Answer) -> String {
     answer.ok()["choices"][0]["message"]["content"].as_str().unwrap().to_owned()
 }
 
-fn hello() -> Reply {
+pub fn hello() -> Reply {
     Reply::said(Said::text(&["Hi [PER", "SON_1]", "!"]))
 }
 

@@ -6,6 +6,7 @@
 )]
 
 mod anthropic;
+mod asks;
 mod chats;
 mod client;
 mod cloud;
@@ -19,6 +20,7 @@ mod ollama;
 mod openai;
 mod openapi;
 mod page;
+mod private;
 mod responses;
 mod shape;
 mod shelf;

@@ -100,6 +100,12 @@ describe('a request', () => {
     expect(other).toMatchObject({ reasoning_effort: 'none', truncate: true });
   });
 
+  it('names its conversation and the folder of that, so that the server can look what they are marked as', () => {
+    const base = { model: 'm', messages: [], sampling: DEFAULT_SETTINGS.sampling, think: null, may_drop: false };
+    expect(bodyOf({ ...base, chat: 'abcd1234', folder: 'Doctor', is_private: true }).hob).toEqual({ private: true, chat: 'abcd1234', folder: 'Doctor' });
+    expect(bodyOf({ ...base, chat: null, folder: null, is_private: false })).not.toHaveProperty('hob');
+  });
+
   it('asks for a schema and offers tools', () => {
     const base = { model: 'm', messages: [], sampling: DEFAULT_SETTINGS.sampling, think: null, may_drop: false };
     const schema = { type: 'object' };

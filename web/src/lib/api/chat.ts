@@ -1,4 +1,5 @@
 import { ask } from './client';
+import type { Answers } from './cloud';
 import { problemFrom, problemOf } from './problem';
 import { events } from './sse';
 
@@ -60,6 +61,13 @@ export interface ChatRequest {
   tool_choice?: ToolChoice;
   /** Whether it must stay on this machine. */
   is_private?: boolean;
+  /** The conversation, where the server keeps it, and the folder in which that lies: either may be private. */
+  chat?: string | null;
+  folder?: string | null;
+  /** What was said of values that the policy wants to be asked about; whoever sends it can be asked about the others. */
+  answers?: Answers;
+  /** Whether the router is not asked. */
+  stays?: boolean;
   /** Whether another answer is wanted than the one that was given a moment ago. */
   is_fresh?: boolean;
 }
@@ -130,7 +138,14 @@ export function bodyOf(request: ChatRequest): Record<string, unknown> {
     body.tools = request.tools.map((tool) => ({ type: 'function', function: tool }));
     body.tool_choice = request.tool_choice ?? 'auto';
   }
-  const leave = { ...(request.is_private ? { private: true } : {}), ...(request.is_fresh ? { fresh: true } : {}) };
+  const leave = {
+    ...(request.is_private ? { private: true } : {}),
+    ...(request.is_fresh ? { fresh: true } : {}),
+    ...(request.chat ? { chat: request.chat } : {}),
+    ...(request.folder ? { folder: request.folder } : {}),
+    ...(request.stays ? { stay: true } : {}),
+    ...(request.answers ? { ask: true, answers: request.answers } : {}),
+  };
   if (Object.keys(leave).length > 0) body.hob = leave;
   return body;
 }

@@ -54,6 +54,20 @@ export interface KindCount {
   count: number;
 }
 
+/** What is said of a value that the policy wants to be asked about: hide it, send it as it is, keep the question here. */
+export type Say = 'hide' | 'show' | 'refuse';
+
+/** The same of many, by their ids. */
+export type Answers = Record<string, Say>;
+
+/** A value that the policy wants to be asked about. */
+export interface Asked {
+  id: string;
+  kind: string;
+  value: string;
+  answer: Say | null;
+}
+
 /** What would happen to a question. Nothing was sent. */
 export interface Plan {
   stays: boolean;
@@ -67,6 +81,7 @@ export interface Plan {
   bytes: number;
   hidden: KindCount[];
   shown: KindCount[];
+  asks: Asked[];
   dollars: number;
   dollars_max: number;
   preview: { sent: string; was: string | null }[];
@@ -107,8 +122,8 @@ export const testTarget = async (name: string): Promise<{ said: string; millisec
 
 export const ledger = async (limit: number): Promise<Ledger> => (await ask(`/hob/v1/cloud/ledger?limit=${limit}`)).json();
 
-/** Asks what would leave of a conversation. `target` is one that was chosen; the router chooses without. */
-export const plan = async (
-  question: { messages: unknown[]; target?: string; private: boolean; model?: string },
-  signal: AbortSignal,
-): Promise<Plan> => (await ask('/hob/v1/cloud/plan', question, signal)).json();
+/** A question as a plan takes it: what a request for an answer says, and who would be asked. */
+export type Question = Record<string, unknown> & { messages: unknown[] };
+
+/** Asks what would leave of a question. `target` is one that was chosen; the router chooses without. */
+export const plan = async (question: Question, signal: AbortSignal): Promise<Plan> => (await ask('/hob/v1/cloud/plan', question, signal)).json();

@@ -63,7 +63,7 @@ export function problemOf(status: number, body: unknown): Problem {
   if (status >= 500 || status === 0) {
     return new Problem(message, 'refused', 'Try again; if it stays, the terminal in which hob serve runs says more.');
   }
-  return new Problem(message, 'refused', null);
+  return new Problem(message, 'refused', null, typeof code === 'string' ? code : null);
 }
 
 /** A message with the place in a schema as people read it: `#/properties/a/contains` is “properties › a › contains”. */

@@ -4,6 +4,7 @@ import { ServerStorage, unlock } from '../store/server';
 import type { Hit, Storage } from '../store/storage';
 import { newChat, type Chat, type Listed, type Message } from '../store/types';
 import { Conversation } from './conversation.svelte';
+import { folders } from './folders.svelte';
 import { notices } from './notices.svelte';
 import { prefs } from './prefs.svelte';
 import { server } from './server.svelte';
@@ -78,7 +79,8 @@ class Chats {
   }
 
   private async load(): Promise<void> {
-    const listed = await this.storage.list();
+    const [listed, marked] = await Promise.all([this.storage.list(), this.storage.privateFolders()]);
+    folders.marked = marked;
     const byId = new Map(listed.map((one) => [one.chat.id, one]));
     for (const conversation of this.opened.values()) await this.renew(conversation, byId.get(conversation.chat.id));
     // What is still on its way to the server is newer than what came from it.
@@ -176,6 +178,16 @@ class Chats {
     await this.change(id, (conversation) => conversation.move(folder));
   }
 
+  /** Marks a folder as one whose conversations never leave this machine, or takes the mark away. */
+  async markFolder(folder: string, isPrivate: boolean): Promise<void> {
+    try {
+      folders.marked = await this.storage.markFolder(folder, isPrivate);
+      this.channel?.postMessage('changed');
+    } catch (thrown) {
+      notices.show(problemFrom(thrown).message, true);
+    }
+  }
+
   async keepPrivate(id: string, isPrivate: boolean): Promise<void> {
     await this.change(id, (conversation) => conversation.keepPrivate(isPrivate));
   }
@@ -214,7 +226,8 @@ class Chats {
   }
 
   get folders(): string[] {
-    return [...new Set(this.list.flatMap((chat) => chat.folder ?? []))].sort((a, b) => a.localeCompare(b));
+    const names = this.list.flatMap((chat) => chat.folder ?? []);
+    return [...new Set([...names, ...folders.marked])].sort((a, b) => a.localeCompare(b));
   }
 }
 

@@ -1,5 +1,5 @@
-import { chat as ask, type Call, type Part } from '../api/chat';
-import { ELSEWHERE } from '../api/cloud';
+import { bodyOf, chat as ask, type Call, type ChatMessage, type ChatRequest, type Part } from '../api/chat';
+import { ELSEWHERE, plan, type Answers, type Plan, type Question } from '../api/cloud';
 import { problemFrom } from '../api/problem';
 import { promptOf } from '../store/prompt';
 import type { Storage } from '../store/storage';
@@ -7,6 +7,7 @@ import { Tree } from '../store/tree';
 import { newMessage, type Attachment, type Chat, type ChatSettings, type Listed, type Message } from '../store/types';
 import { Announcer } from '../text/announcer';
 import { titleOf } from '../text/format';
+import { folders } from './folders.svelte';
 import { notices } from './notices.svelte';
 import { server } from './server.svelte';
 
@@ -21,6 +22,15 @@ export interface Live {
   calls: Call[];
 }
 
+/** A question that waits until somebody has said what may leave of it. */
+export interface Asking {
+  plan: Plan;
+  question: () => Question;
+  signal: AbortSignal;
+  /** Goes on with what was said, or gives the answer up. */
+  decide: (goesOn: boolean) => void;
+}
+
 /** What the server said of the schema or the tools when it refused them. */
 export interface Refusal {
   param: string;
@@ -32,6 +42,9 @@ export class Conversation {
   chat = $state.raw<Chat>() as Chat;
   live = $state.raw<Live | null>(null);
   refusal = $state.raw<Refusal | null>(null);
+  /** What was said here of values that the policy wants to be asked about. It is kept nowhere. */
+  answers = $state.raw<Answers>({});
+  asking = $state.raw<Asking | null>(null);
   readonly isTemporary: boolean;
   /** What the server had counted of its changes when it was last asked. */
   version: number;
@@ -176,21 +189,46 @@ export class Conversation {
     return server.model(model)?.name ?? model ?? 'ember';
   }
 
-  /** Whether what is said in it must be answered on this machine. */
+  /** Whether what is said in it must be answered on this machine: it is marked, or its folder is. */
+  get isPrivate(): boolean {
+    return this.chat.is_private || folders.isPrivate(this.chat.folder);
+  }
+
+  /** What the server looks up to see that for itself. */
+  get whose(): { chat?: string; folder?: string } {
+    const { id, folder } = this.chat;
+    return { ...(this.storage.isAtServer ? { chat: id } : {}), ...(folder ? { folder } : {}) };
+  }
+
+  /** Says whether it is marked. */
   keepPrivate(is_private: boolean): void {
     this.update({ is_private }, false);
   }
 
-  /** The conversation with something said next, as a model would get it. */
-  messagesWith(text: string) {
+  /** Something said next as a question, for a plan of what would leave. */
+  questionWith(text: string): Question {
     const next = newMessage(this.chat.leaf, 'user', text);
-    return promptOf(this.chat.settings.system, [...this.path, next]);
+    return this.question(this.request(promptOf(this.chat.settings.system, [...this.path, next])));
+  }
+
+  private question(request: ChatRequest): Question {
+    const { tools, tool_choice, response_format } = bodyOf(request);
+    const isNamed = request.model.startsWith(ELSEWHERE);
+    const who = isNamed ? { target: request.model.slice(ELSEWHERE.length) } : { model: request.model };
+    // What keeps the question here leaves nothing to plan; what would be sent otherwise can still be looked at.
+    const answers = Object.fromEntries(Object.entries(this.answers).filter(([, say]) => say !== 'refuse'));
+    return { messages: request.messages, tools, tool_choice, response_format, answers, private: request.is_private, ...this.whose, ...who };
+  }
+
+  private request(messages: ChatMessage[]): ChatRequest {
+    const { sampling, think, may_drop, schema, tools, tool_choice } = this.chat.settings;
+    return { model: this.model, messages, sampling, think, may_drop, schema, tools, tool_choice, is_private: this.isPrivate, ...this.whose };
   }
 
   private async answer(to: Message, before?: Message, is_fresh = false): Promise<void> {
     const { settings } = this.chat;
     const model = this.model;
-    const messages = promptOf(settings.system, this.tree.path(before?.id ?? to.id));
+    const request = this.request(promptOf(settings.system, this.tree.path(before?.id ?? to.id)));
     const message: Message = before
       ? { ...before, model, state: 'running', error: null, finish: null }
       : { ...newMessage(to.id, 'assistant', ''), model, state: 'running' };
@@ -203,11 +241,9 @@ export class Conversation {
     this.stopper = new AbortController();
     this.refusal = null;
     try {
-      const { sampling, think, may_drop, schema, tools } = settings;
       // Results were asked for; an answer to them that had to call again would never come to an end.
       const tool_choice = settings.tool_choice === 'required' && to.role === 'assistant' ? 'auto' : settings.tool_choice;
-      const request = { model, messages, sampling, think, may_drop, schema, tools, tool_choice, goes_on: before !== undefined, is_private: this.chat.is_private, is_fresh };
-      for await (const part of ask(request, this.stopper.signal)) growing.take(part);
+      await this.hear({ ...request, tool_choice, goes_on: before !== undefined, is_fresh }, growing, this.stopper.signal);
     } catch (thrown) {
       if (this.stopper.signal.aborted) growing.stop();
       else this.failed(growing, thrown);
@@ -220,6 +256,57 @@ export class Conversation {
     this.save([growing.message]);
     // What was loaded for this answer, and how long its context is, is known now.
     void server.load();
+  }
+
+  /** Takes an answer in. Where the policy wants to be asked about values first, somebody is, and it is asked for once more. */
+  private async hear(request: ChatRequest, growing: Growing, signal: AbortSignal): Promise<void> {
+    for (;;) {
+      try {
+        for await (const part of ask({ ...request, answers: this.answers }, signal)) growing.take(part);
+        return;
+      } catch (thrown) {
+        const { code } = problemFrom(thrown);
+        if (signal.aborted || request.stays || !(code === 'unanswered' || (code === 'private' && this.keepsHere))) throw thrown;
+        if (code === 'unanswered' && !(await this.hasAnswers(request, signal))) throw thrown;
+        if (this.keepsHere) {
+          request = { ...request, model: server.model(null)?.name ?? 'ember', stays: true };
+          growing.message = { ...growing.message, model: request.model };
+        }
+      }
+    }
+  }
+
+  /** Whether it was said of a value that its question is not sent, where nothing else keeps it here. */
+  private get keepsHere(): boolean {
+    return !this.isPrivate && Object.values(this.answers).includes('refuse');
+  }
+
+  /** Has somebody asked about the values of a question; whether all are answered then. */
+  private async hasAnswers(request: ChatRequest, signal: AbortSignal): Promise<boolean> {
+    const question = () => this.question(request);
+    const asked = await plan(question(), signal);
+    // Where the plan asks nothing that the request was refused for, asking again would never come to an end.
+    if (!asked.asks.some(({ answer }) => answer === null)) return false;
+    const goesOn = await new Promise<boolean>((decide) => {
+      signal.addEventListener('abort', () => decide(false));
+      this.asking = { plan: asked, question, signal, decide };
+    });
+    this.asking = null;
+    if (!goesOn) this.stop();
+    return goesOn;
+  }
+
+  /** Notes what was said of values, and looks again what would be sent then. */
+  async say(answers: Answers): Promise<void> {
+    const said = (this.answers = { ...this.answers, ...answers });
+    const { asking } = this;
+    if (!asking) return;
+    try {
+      const now = await plan(asking.question(), asking.signal);
+      if (this.answers === said && this.asking?.decide === asking.decide) this.asking = { ...this.asking, plan: now };
+    } catch {
+      // What was looked at before stays in sight; the server decides anew in any case.
+    }
   }
 
   private failed(growing: Growing, thrown: unknown): void {

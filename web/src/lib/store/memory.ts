@@ -6,6 +6,8 @@ const AROUND = 40;
 
 /** Keeps conversations as long as the page is open: for temporary chats, and where the server keeps none. */
 export class MemoryStorage implements Storage {
+  readonly isAtServer = false;
+  private readonly marked = new Set<string>();
   private readonly known = new Map<string, Listed & { messages: Map<string, Message> }>();
 
   async list(): Promise<Listed[]> {
@@ -30,6 +32,16 @@ export class MemoryStorage implements Storage {
 
   async deleteChat(id: string): Promise<void> {
     this.known.delete(id);
+  }
+
+  async privateFolders(): Promise<string[]> {
+    return [...this.marked].sort((a, b) => a.localeCompare(b));
+  }
+
+  async markFolder(folder: string, isPrivate: boolean): Promise<string[]> {
+    if (isPrivate) this.marked.add(folder);
+    else this.marked.delete(folder);
+    return this.privateFolders();
   }
 
   async search(text: string, limit: number): Promise<Hit[]> {

@@ -10,6 +10,8 @@ const PAGE = 500;
 
 /** Keeps conversations with the server, which the terminal and other browsers ask as well. */
 export class ServerStorage implements Storage {
+  readonly isAtServer = true;
+
   async list(): Promise<Listed[]> {
     return (await pages(CHATS, 'chats')).map(listed);
   }
@@ -43,6 +45,14 @@ export class ServerStorage implements Storage {
 
   async search(text: string, limit: number): Promise<Hit[]> {
     return (await json(`${CHATS}/search?${new URLSearchParams({ q: text, limit: String(limit) })}`)).hits as Hit[];
+  }
+
+  async privateFolders(): Promise<string[]> {
+    return (await json(`${CHATS}/folders`)).private as string[];
+  }
+
+  async markFolder(folder: string, isPrivate: boolean): Promise<string[]> {
+    return (await (await ask(`${CHATS}/folders`, { folder, private: isPrivate })).json()).private;
   }
 }
 

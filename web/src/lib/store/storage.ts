@@ -10,6 +10,8 @@ export interface Hit {
 
 /** Where conversations are kept: by the server, or for as long as the page is open. */
 export interface Storage {
+  /** Whether the server keeps them, so that it can look up what they are marked as. */
+  readonly isAtServer: boolean;
   list(): Promise<Listed[]>;
   chat(id: string): Promise<Listed | undefined>;
   messages(chat: string): Promise<Message[]>;
@@ -18,4 +20,8 @@ export interface Storage {
   deleteChat(id: string): Promise<void>;
   /** Messages with all words of this text, newest first. */
   search(text: string, limit: number): Promise<Hit[]>;
+  /** Folders whose conversations never leave this machine. */
+  privateFolders(): Promise<string[]>;
+  /** Marks a folder, or takes the mark away; those that are marked now. */
+  markFolder(folder: string, isPrivate: boolean): Promise<string[]>;
 }

@@ -65,6 +65,10 @@ describe('storage in memory', () => {
     expect((await storage.search('HEARTH', 10)).map((hit) => hit.chat)).toEqual([two.id, one.id]);
     expect((await storage.search('hearth where', 10)).map((hit) => hit.around)).toEqual(['Where is THE hearth?']);
     expect(await storage.search('hearth', 1)).toHaveLength(1);
+    expect(await storage.privateFolders()).toEqual([]);
+    await storage.markFolder('Doctor', true);
+    expect(await storage.markFolder('Bank', true)).toEqual(['Bank', 'Doctor']);
+    expect(await storage.markFolder('Doctor', false)).toEqual(['Bank']);
     await storage.deleteChat(one.id);
     expect(await storage.messages(one.id)).toEqual([]);
     expect(await storage.chat(one.id)).toBeUndefined();

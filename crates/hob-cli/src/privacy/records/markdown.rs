@@ -60,10 +60,34 @@ fn write_conversations(text: &mut String, about: &Conversations) {
         }
         None => {}
     }
+    match about.private_folders.as_deref() {
+        Some([]) => *text += "No folder is private.\n\n",
+        Some(folders) => {
+            let _ = writeln!(
+                text,
+                "What is asked in these folders never leaves this machine: {}.\n",
+                listed(folders)
+            );
+        }
+        None => {}
+    }
+}
+
+/// Names of folders in a sentence.
+fn listed(folders: &[String]) -> String {
+    folders.iter().map(|folder| format!("\"{}\"", cell(folder))).collect::<Vec<_>>().join(", ")
 }
 
 fn write_recipients(text: &mut String, recipients: &Recipients) {
     let _ = writeln!(text, "\n## Who may be sent something\n\nThe privacy mode is {}.\n", recipients.mode);
+    match recipients.private_folders.as_deref() {
+        Some([]) => {}
+        Some(folders) => {
+            let folders = listed(folders);
+            let _ = writeln!(text, "Files of these folders are not read for a model elsewhere: {folders}.\n");
+        }
+        None => *text += "The policy cannot be read, and nothing is sent until it can.\n\n",
+    }
     if recipients.targets.is_empty() {
         *text += "No model elsewhere is set up.\n";
         return;

@@ -51,6 +51,8 @@ struct Conversations {
     newest: Option<String>,
     rules: Option<Vec<Rule>>,
     due: Option<usize>,
+    /// Folders whose conversations never leave.
+    private_folders: Option<Vec<String>>,
 }
 
 /// Something that lies in the data folder.
@@ -83,6 +85,8 @@ struct Key {
 struct Recipients {
     mode: String,
     targets: Vec<Recipient>,
+    /// Folders of the disk whose files are not read for them; nothing where the policy cannot be read.
+    private_folders: Option<Vec<String>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -179,6 +183,7 @@ fn conversations() -> anyhow::Result<Conversations> {
         newest: None,
         rules: None,
         due: None,
+        private_folders: None,
     };
     if is_readable {
         let all = chats::all(&chats)?;
@@ -187,6 +192,7 @@ fn conversations() -> anyhow::Result<Conversations> {
         about.oldest = day(all.iter().map(|one| one.chat.created).min());
         about.newest = day(all.iter().map(|one| one.chat.updated).max());
         about.rules = Some(chats.rules()?);
+        about.private_folders = Some(chats.private_folders()?);
         about.due = Some(chats.due(platform::unix_ms())?.len());
     }
     Ok(about)
@@ -240,6 +246,7 @@ fn recipients() -> anyhow::Result<Recipients> {
     Ok(Recipients {
         mode: cloud.mode()?.to_string(),
         targets: cloud.targets()?.into_iter().map(one).collect(),
+        private_folders: cloud.policy().ok().map(|policy| policy.privacy.private_folders),
     })
 }
 

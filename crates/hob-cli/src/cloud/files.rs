@@ -1,0 +1,28 @@
+//! Texts of files that go to a model elsewhere, or are asked about there: none of a private folder.
+
+use crate::{input, platform};
+use hob_cloud::Cloud;
+use std::path::Path;
+
+/// The text of a file, `-` being standard input.
+pub fn text(cloud: &Cloud, file: &Path) -> anyhow::Result<String> {
+    if file.as_os_str() == "-" {
+        return stdin(cloud);
+    }
+    // What was looked at is what is read, wherever a link may point to a moment later.
+    input::text(&cloud.may_read(file, platform::home().as_deref())?)
+}
+
+/// Standard input, which may be a file of such a folder as well. What another program reads and passes on cannot be told.
+pub fn stdin(cloud: &Cloud) -> anyhow::Result<String> {
+    if let Some(file) = redirected() {
+        cloud.may_read(file, platform::home().as_deref())?;
+    }
+    input::stdin()
+}
+
+/// The name of standard input, where it is a file whose place the system tells.
+fn redirected() -> Option<&'static Path> {
+    let name = Path::new("/proc/self/fd/0");
+    std::fs::metadata(name).is_ok_and(|found| found.is_file()).then_some(name)
+}

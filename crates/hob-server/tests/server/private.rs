@@ -1,0 +1,105 @@
+//! Folders that are marked as private: what is asked in a conversation of one never leaves, whoever says what.
+
+use crate::client::Answer;
+use crate::cloud::{POLICY, Set, hello, set};
+use hob_chats::{Chats, Secret, Wrapping};
+use hob_cloud::Mode;
+use serde_json::{Value, json};
+
+fn keep(set: &Set, id: &str, folder: Option<&str>, is_private: bool) {
+    let chat = json!({"id": id, "title": id, "created": 1, "updated": 1, "folder": folder, "is_private": is_private});
+    set.server
+        .send("PUT", &format!("/hob/v1/chats/{id}"), JSON, &json!({"chat": chat}).to_string())
+        .finish()
+        .ok();
+}
+
+const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
+
+fn mark(set: &Set, folder: &str, private: bool) -> Value {
+    set.server.post("/hob/v1/chats/folders", &json!({"folder": folder, "private": private})).ok()
+}
+
+fn ask(set: &Set, model: &str, hob: Value) -> Answer {
+    let mut hob = hob;
+    hob["fresh"] = true.into();
+    set.chat(model, json!({"hob": hob}))
+}
+
+fn why(answer: &Answer) -> (u16, Option<&str>) {
+    (answer.status, answer.header("x-hob-why"))
+}
+
+#[test]
+fn what_is_asked_in_a_private_folder_stays_by_the_router_and_by_name() {
+    let set = set(Mode::Hybrid, |_| hello());
+    set.policy(POLICY);
+    keep(&set, "chat0001", Some("Doctor"), false);
+    keep(&set, "chat0002", None, false);
+    keep(&set, "chat0003", None, true);
+    let (one, two, three) =
+        (json!({"chat": "chat0001"}), json!({"chat": "chat0002"}), json!({"chat": "chat0003"}));
+    assert_eq!(why(&ask(&set, "ember", one.clone())), (200, Some("insufficient")));
+    assert_eq!(set.server.get("/hob/v1/chats/folders").ok(), json!({"private": []}));
+    assert_eq!(mark(&set, "Doctor", true), json!({"private": ["Doctor"]}));
+    let sent = set.api.asked().len();
+    let stays = [
+        one.clone(),
+        three,
+        json!({"folder": "Doctor"}),
+        json!({"chat": "chat0002", "folder": "Doctor"}),
+        json!({"chat": "notkept1", "folder": "Doctor"}),
+        // The page may believe what it likes of where it lies.
+        json!({"chat": "chat0001", "folder": "Open", "private": false}),
+    ];
+    for hob in stays {
+        assert_eq!(why(&ask(&set, "ember", hob.clone())), (200, Some("private")), "{hob}");
+        assert_eq!(ask(&set, "cloud/big", hob.clone()).refused(403)["code"], "private", "{hob}");
+        let mut body = json!({"messages": [{"role": "user", "content": "Prove it."}]});
+        hob.as_object().unwrap().iter().for_each(|(key, value)| body[key] = value.clone());
+        let plan = set.server.post("/hob/v1/cloud/plan", &body).ok();
+        assert_eq!((&plan["stays"], &plan["why"]), (&true.into(), &"private".into()), "{hob}");
+        body["target"] = "big".into();
+        assert_eq!(set.server.post("/hob/v1/cloud/plan", &body).refused(403)["code"], "private");
+    }
+    assert_eq!(set.api.asked().len(), sent, "nothing left");
+    assert_eq!(why(&ask(&set, "ember", two.clone())), (200, Some("insufficient")));
+    // Put into the folder, the next question stays; taken out of it, it may go.
+    keep(&set, "chat0002", Some("Doctor"), false);
+    assert_eq!(why(&ask(&set, "ember", two.clone())), (200, Some("private")));
+    keep(&set, "chat0002", Some("Bank"), false);
+    assert_eq!(why(&ask(&set, "ember", two)), (200, Some("insufficient")));
+    assert_eq!(mark(&set, "Doctor", false), json!({"private": []}));
+    assert_eq!(why(&ask(&set, "ember", one)), (200, Some("insufficient")));
+    for wrong in [json!({"chat": "x"}), json!({"chat": 7}), json!({"folder": 7})] {
+        assert_eq!(ask(&set, "ember", wrong.clone()).status, 400, "{wrong}");
+    }
+    for wrong in [json!({"folder": "", "private": true}), json!({"folder": "A"}), json!({"private": true})] {
+        set.server.post("/hob/v1/chats/folders", &wrong).refused(400);
+    }
+}
+
+#[test]
+fn where_nobody_can_know_everything_stays() {
+    let set = set(Mode::Hybrid, |_| hello());
+    set.policy(POLICY);
+    keep(&set, "chat0001", None, false);
+    assert_eq!(why(&ask(&set, "ember", json!({"chat": "chat0001"}))), (200, Some("insufficient")));
+    let sent = set.api.asked().len();
+    // Another process encrypts them, and nobody tells the server the passphrase.
+    let chats = Chats::in_data(set.folder.path());
+    chats.encrypt(&Secret::passphrase("correct horse"), Wrapping::Passphrase).unwrap();
+    for hob in [json!({"chat": "chat0001"}), json!({"chat": "notkept1"}), json!({"folder": "Open"})] {
+        let here = ask(&set, "ember", hob.clone());
+        assert_eq!((here.status, here.header("x-hob-route")), (200, Some("local")), "{hob}");
+        assert!(here.header("x-hob-reason").unwrap().contains("cannot be known"), "{hob}");
+        let refused = ask(&set, "cloud/big", hob.clone()).refused(423);
+        assert_eq!(refused["code"], "chats_locked", "{hob}");
+        assert!(refused["message"].as_str().unwrap().contains("cannot be known"), "{hob}");
+    }
+    assert_eq!(set.api.asked().len(), sent, "nothing left");
+    // Who names no conversation is not asked about one.
+    assert_eq!(ask(&set, "cloud/big", json!({})).status, 200);
+    set.server.post("/hob/v1/chats/unlock", &json!({"passphrase": "correct horse"})).ok();
+    assert_eq!(ask(&set, "cloud/big", json!({"chat": "chat0001"})).status, 200);
+}
