@@ -287,3 +287,42 @@ test('values of kinds that the policy wants to be asked about wait for a word ab
   expect(asked.length).toBe(before + 1);
   rmSync(policy);
 });
+
+test('an answer is made anew by whom the user wants, and the router hears of it', async ({ page }) => {
+  const post = (path: string, body: unknown) =>
+    fetch(`${server.url}/hob/v1/${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+  await server.forget();
+  await post('cloud/targets', { name: 'big', model: 'big-1', address: `http://127.0.0.1:${(there.address() as AddressInfo).port}/v1` });
+  await post('cloud/mode', { mode: 'hybrid' });
+  writeFileSync(join(server.home, 'policy.toml'), 'allow = ["cloud"]\nquality = 0.0\n');
+  await page.addInitScript(() => localStorage.setItem('hob.welcomed', 'yes'));
+  await page.goto(server.url);
+  const before = asked.length;
+  await field(page).fill('Why is the sky blue?');
+  await expect(page.getByText('Stays here: the answer here will probably do.')).toBeVisible();
+  await field(page).press('Enter');
+  await expect(answer(page).getByRole('button', { name: 'Ask big' })).toBeEnabled();
+  expect(asked.length).toBe(before);
+  await shot(page, 'privacy-anew');
+  await accessible(page);
+  const suffices = async () => {
+    const messages = [{ role: 'user', content: 'Why is the sky blue?' }];
+    return (await (await post('cloud/plan', { messages })).json()).suffices as number;
+  };
+  const first = await suffices();
+  await answer(page).getByRole('button', { name: 'Ask big' }).click();
+  await expect(answer(page)).toContainText('You said: Why is the sky blue?');
+  await expect(answer(page)).toContainText(/big: .* sent/);
+  await expect.poll(suffices).toBeLessThan(first - 0.05);
+  const here = answer(page).getByRole('button', { name: 'Answer here' });
+  await expect(here).toBeEnabled();
+  await here.click();
+  await expect(answer(page)).not.toContainText('You said');
+  await expect(answer(page).getByRole('button', { name: 'Ask big' })).toBeEnabled();
+  await expect.poll(suffices).toBeGreaterThan(first);
+  expect(asked.length).toBe(before + 1);
+  // What is kept on this machine offers nobody else.
+  await page.getByRole('button', { name: /Options of/ }).first().click();
+  await page.getByRole('menuitem', { name: 'Keep it on this machine' }).click();
+  await expect(answer(page).getByRole('button', { name: 'Ask big' })).toHaveCount(0);
+});

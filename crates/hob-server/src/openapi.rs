@@ -88,8 +88,8 @@ fn admin() -> Vec<Operation> {
 /// Models elsewhere, and what may leave.
 fn elsewhere() -> Vec<Operation> {
     use cloud::{
-        AskPlan, AskPlanWanted, CloudReport, LedgerReport, ModeReport, TargetChanged, TargetTested,
-        TargetWanted,
+        AskPlan, AskPlanWanted, CloudReport, CorrectionReport, CorrectionWanted, LedgerReport, ModeReport,
+        TargetChanged, TargetTested, TargetWanted,
     };
     vec![
         answers::<CloudReport>("get", "/hob/v1/cloud", "Whether anything may leave, and to whom."),
@@ -102,6 +102,12 @@ fn elsewhere() -> Vec<Operation> {
         answers::<LedgerReport>("get", "/hob/v1/cloud/ledger", "What left this machine."),
         answers::<ModeReport>("post", "/hob/v1/cloud/mode", "Says whether anything may leave.")
             .takes::<ModeReport>(),
+        answers::<CorrectionReport>(
+            "post",
+            "/hob/v1/cloud/corrections",
+            "Says who should have answered a question.",
+        )
+        .takes::<CorrectionWanted>(),
         answers::<TargetChanged>("post", "/hob/v1/cloud/targets", "Adds a model elsewhere.")
             .takes::<TargetWanted>(),
         answers::<TargetChanged>("delete", "/hob/v1/cloud/targets/{name}", "Removes it."),

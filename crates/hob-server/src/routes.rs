@@ -113,6 +113,7 @@ fn cloud_routes() -> Vec<Route> {
         on_json("/hob/v1/cloud/plan", cloud::plan).scope(Scope::Chat),
         on_get("/hob/v1/cloud/ledger", cloud::ledger).scope(Scope::Admin),
         on_json("/hob/v1/cloud/mode", cloud::set_mode).scope(Scope::Admin),
+        on_json("/hob/v1/cloud/corrections", cloud::correct).scope(Scope::Admin),
         on_json("/hob/v1/cloud/targets", cloud::add).scope(Scope::Admin),
         on_delete("/hob/v1/cloud/targets/{name}", cloud::remove).scope(Scope::Admin),
         on_post("/hob/v1/cloud/targets/{name}/test", cloud::test).scope(Scope::Admin),

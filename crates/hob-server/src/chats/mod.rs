@@ -18,7 +18,7 @@ use axum::body::Body;
 use axum::extract::Path;
 use axum::http::{Request, Uri};
 use axum::response::Response;
-use hob_chats::{Chat, Chats, Cursor, Error, Id, LockedBy, Message};
+use hob_chats::{Chat, Chats, Cursor, Error, Id, LockedBy, Message, Protection};
 pub use query::Query;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -95,6 +95,16 @@ async fn work<T: Send + 'static>(
 /// They are not kept, or cannot be read.
 pub async fn taken(app: &App, since: i64) -> Result<Vec<hob_chats::Taken>, Problem> {
     work(app, move |chats| chats.taken(since)).await
+}
+
+/// Whether conversations are encrypted, so that nothing of what is said in them may lie in the clear. Who cannot tell says yes.
+pub async fn are_encrypted(app: &App) -> bool {
+    match &app.chats.at {
+        ChatsAt::File(_) => {
+            work(app, Chats::protection).await.map_or(true, |found| found != Protection::Open)
+        }
+        ChatsAt::Nowhere(_) => false,
+    }
 }
 
 /// Deletes now and then what the rules of whoever keeps conversations let go. Where they are locked or busy, the next time does it.

@@ -80,6 +80,20 @@ described! {
         mode: String,
     }
 
+    /// Who should have answered a question.
+    pub struct CorrectionWanted {
+        /// What was asked.
+        prompt: String,
+        /// `local`, or `larger`.
+        to: String,
+    }
+
+    /// What became of it.
+    pub struct CorrectionReport {
+        /// Whether it is remembered: not where conversations are encrypted, since it would lie in the clear.
+        remembered: bool,
+    }
+
     /// A target that is wanted.
     pub struct TargetWanted {
         /// What it is called: small letters, digits, - and _.
@@ -190,6 +204,8 @@ described! {
         reason: String,
         /// The probability that the local answer suffices, where the router was asked.
         suffices: Option<f64>,
+        /// Whether an answer here goes to a target after all when it becomes doubtful while it is written.
+        is_watched: bool,
         /// Bytes that would be sent.
         bytes: u64,
         /// Values that would be hidden.
@@ -358,6 +374,26 @@ pub async fn set_mode(app: App, body: Value) -> Result<Response, Problem> {
     Ok(wire::answer(&ModeReport { mode: mode.name().to_owned() }))
 }
 
+/// `POST /hob/v1/cloud/corrections`.
+pub async fn correct(app: App, body: Value) -> Result<Response, Problem> {
+    let fields = Fields::of(&body, "")?;
+    let prompt = fields.need_text("prompt")?.to_owned();
+    let suffices = match fields.need_text("to")? {
+        "local" => true,
+        "larger" => false,
+        _ => return Err(fields.wrong("to", "local or larger")),
+    };
+    if prompt.trim().is_empty() {
+        return Err(fields.wrong("prompt", "a question"));
+    }
+    let cloud = cloud(&app)?;
+    let remembered = !crate::chats::are_encrypted(&app).await;
+    if remembered {
+        blocking(move || cloud.correct(&prompt, suffices)).await?;
+    }
+    Ok(wire::answer(&CorrectionReport { remembered }))
+}
+
 /// `POST /hob/v1/cloud/targets`.
 pub async fn add(app: App, body: Value) -> Result<Response, Problem> {
     let fields = Fields::of(&body, "")?;
@@ -435,8 +471,13 @@ pub async fn plan(app: App, body: Value) -> Result<Response, Problem> {
         ..Leave::default()
     };
     let is_private = super::is_private(&app, &leave).await?;
-    let local = fields.text("model")?.and_then(|model| super::local(&app, model));
+    let model = fields.text("model")?;
+    let local = model.and_then(|model| super::local(&app, model));
     let cloud = cloud(&app)?;
+    let confidence = match model.filter(|_| target.is_none()) {
+        Some(model) => super::confidence(&app, &cloud, model).await?,
+        None => None,
+    };
     let report = blocking(move || {
         let mode = cloud.mode()?;
         let way = match target {
@@ -445,9 +486,14 @@ pub async fn plan(app: App, body: Value) -> Result<Response, Problem> {
             None => Way::Advice,
         };
         let is_advice = way == Way::Advice;
-        let wish = Wish { is_private, local, consent: Some(&leave.consent), ..Wish::new(&question, way) };
+        let is_known = confidence.is_some();
+        let consent = Some(&leave.consent);
+        let wish = Wish { is_private, local, confidence, consent, ..Wish::new(&question, way) };
         let plan = cloud.plan(&wish, &mut |_, _| Answer::Refuse)?;
-        Ok(plan_of(&plan, is_advice))
+        let mut report = plan_of(&plan, is_advice);
+        let may_go = is_known && mode == Mode::Hybrid && report.why == "suffices";
+        report.is_watched = may_go && cloud.policy()?.handover.is_some();
+        Ok(report)
     });
     Ok(wire::answer(&report.await?))
 }
@@ -485,6 +531,7 @@ fn plan_of(plan: &Plan, is_advice: bool) -> AskPlan {
         zone: told.zone.map(|zone| zone.to_string()),
         why: told.why.clone(),
         reason: told.reason.clone(),
+        is_watched: false,
         suffices: told.signals.as_ref().and_then(|signals| signals["suffices"].as_f64()),
         bytes: cleared.map_or(0, |cleared| cleared.bytes().len() as u64),
         hidden: cleared.map(|cleared| counts(cleared.hidden())).unwrap_or_default(),

@@ -42,7 +42,7 @@ fn confidence(sure: u64) -> Confidence {
         let mut example = Example::new(&PROMPT.replace("ship", &ship), &scale);
         example.right = number.is_multiple_of(2);
         // Some right ones are long too: of what is always wrong nothing is learned.
-        let tokens = if example.right && number % 10 != 0 { sure } else { 200 };
+        let tokens = if example.right && !number.is_multiple_of(10) { sure } else { 200 };
         for token in 0..tokens {
             let logprob = ((token * 7 + number) % 5) as f32 / -5.0;
             example.push(logprob, &[(1, logprob), (2, logprob - 1.0)]);
@@ -213,4 +213,47 @@ fn who_hangs_up_while_another_model_is_asked_ends_the_answer_here_too() {
         set.server.get("/hob/v1/server").ok()["answers_running"].as_u64() == Some(0)
     });
     assert!(idle, "{}", set.server.get("/hob/v1/server").ok());
+}
+
+#[test]
+fn plans_know_what_the_models_answers_are_worth_and_that_they_are_watched() {
+    let set = set(20, |_| better());
+    let plan = |model: &str| {
+        let messages = json!([{"role": "user", "content": PROMPT}]);
+        set.server.post("/hob/v1/cloud/plan", &json!({"messages": messages, "model": model})).ok()
+    };
+    let known = plan("ember");
+    assert_eq!(
+        (&known["stays"], &known["why"], &known["is_watched"]),
+        (&true.into(), &"suffices".into(), &true.into())
+    );
+    assert!(
+        known["reason"].as_str().unwrap().starts_with("the local answer is right with probability"),
+        "{known}"
+    );
+    set.policy("allow = [\"cloud\"]\nquality = 0.0\n");
+    assert_eq!(plan("ember")["is_watched"], false);
+    // Nothing is known of a model that is not here.
+    assert_eq!(plan("none")["is_watched"], false);
+}
+
+#[test]
+fn the_users_word_is_remembered_unless_it_would_lie_in_the_clear() {
+    let set = set(20, |_| better());
+    set.policy("allow = [\"cloud\"]\nquality = 0.3\n");
+    let correct = |prompt: &str, to: &str| {
+        set.server.post("/hob/v1/cloud/corrections", &json!({"prompt": prompt, "to": to}))
+    };
+    let suffices = || {
+        let messages = json!([{"role": "user", "content": PROMPT}]);
+        let plan =
+            set.server.post("/hob/v1/cloud/plan", &json!({"messages": messages, "model": "ember"})).ok();
+        plan["suffices"].as_f64().unwrap()
+    };
+    let before = suffices();
+    assert_eq!(correct(PROMPT, "larger").ok()["remembered"], true);
+    assert!(suffices() < before - 0.1);
+    assert_eq!(correct(PROMPT, "local").ok()["remembered"], true);
+    assert!(suffices() > before);
+    assert_eq!((correct(" ", "local").status, correct(PROMPT, "nobody").status), (400, 400));
 }

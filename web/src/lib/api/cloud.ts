@@ -78,6 +78,8 @@ export interface Plan {
   why: string;
   reason: string;
   suffices: number | null;
+  /** An answer here goes elsewhere after all when it becomes doubtful while it is written. */
+  is_watched: boolean;
   bytes: number;
   hidden: KindCount[];
   shown: KindCount[];
@@ -107,6 +109,10 @@ export interface Ledger {
   entries: number;
   head: string;
 }
+
+/** Says who should have answered a question; the router judges others like it accordingly. */
+export const correct = async (prompt: string, to: 'local' | 'larger'): Promise<void> =>
+  void (await ask('/hob/v1/cloud/corrections', { prompt, to }));
 
 export const cloud = async (): Promise<Cloud> => (await ask('/hob/v1/cloud')).json();
 

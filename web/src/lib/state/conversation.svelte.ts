@@ -1,5 +1,5 @@
 import { bodyOf, chat as ask, type Call, type ChatMessage, type ChatRequest, type Part } from '../api/chat';
-import { ELSEWHERE, plan, type Answers, type Plan, type Question } from '../api/cloud';
+import { correct, ELSEWHERE, plan, type Answers, type Plan, type Question } from '../api/cloud';
 import { problemFrom } from '../api/problem';
 import { promptOf } from '../store/prompt';
 import type { Storage } from '../store/storage';
@@ -7,6 +7,7 @@ import { Tree } from '../store/tree';
 import { newMessage, type Attachment, type Chat, type ChatSettings, type Listed, type Message } from '../store/types';
 import { Announcer } from '../text/announcer';
 import { titleOf } from '../text/format';
+import { cloud } from './cloud.svelte';
 import { folders } from './folders.svelte';
 import { notices } from './notices.svelte';
 import { server } from './server.svelte';
@@ -20,6 +21,13 @@ export interface Live {
   text: string;
   thought: string;
   calls: Call[];
+}
+
+/** Who makes an answer anew, where it is not who was asked before. */
+export interface Elsewhere {
+  model?: string;
+  /** The router is not asked. */
+  stays?: boolean;
 }
 
 /** A question that waits until somebody has said what may leave of it. */
@@ -126,9 +134,21 @@ export class Conversation {
   }
 
   /** Has the message before an answer answered anew; the answer stays in its own branch. */
-  async regenerate(message: Message): Promise<void> {
+  async regenerate(message: Message, by?: Elsewhere): Promise<void> {
     const before = this.tree.get(message.role === 'assistant' ? message.parent : message.id);
-    if (before && !this.isRunning) await this.answer(before, undefined, true);
+    if (before && !this.isRunning) await this.answer(before, undefined, { ...by, is_fresh: true });
+  }
+
+  /** Has an answer made anew by a target, or by this machine; where the router had chosen, it learns from that. */
+  async regenerateBy(message: Message, target: string | null): Promise<void> {
+    const before = this.tree.get(message.parent);
+    const isRouted = !this.model.startsWith(ELSEWHERE) && cloud.mode === 'hybrid';
+    if (isRouted && before?.role === 'user' && before.text.trim() !== '' && !this.isPrivate && !this.isRunning) {
+      // A correction that is not heard changes nothing about the answer.
+      correct(before.text, target === null ? 'local' : 'larger').catch(() => undefined);
+    }
+    const here = { stays: true, model: this.model.startsWith(ELSEWHERE) ? (server.model(null)?.name ?? 'ember') : this.model };
+    await this.regenerate(message, target === null ? here : { model: `${ELSEWHERE}${target}` });
   }
 
   /** Goes on with an answer that was cut off or stopped; what is said is added to it. */
@@ -225,10 +245,10 @@ export class Conversation {
     return { model: this.model, messages, sampling, think, may_drop, schema, tools, tool_choice, is_private: this.isPrivate, ...this.whose };
   }
 
-  private async answer(to: Message, before?: Message, is_fresh = false): Promise<void> {
+  private async answer(to: Message, before?: Message, by: Elsewhere & { is_fresh?: boolean } = {}): Promise<void> {
     const { settings } = this.chat;
-    const model = this.model;
-    const request = this.request(promptOf(settings.system, this.tree.path(before?.id ?? to.id)));
+    const model = by.model ?? this.model;
+    const request = { ...this.request(promptOf(settings.system, this.tree.path(before?.id ?? to.id))), model };
     const message: Message = before
       ? { ...before, model, state: 'running', error: null, finish: null }
       : { ...newMessage(to.id, 'assistant', ''), model, state: 'running' };
@@ -243,7 +263,7 @@ export class Conversation {
     try {
       // Results were asked for; an answer to them that had to call again would never come to an end.
       const tool_choice = settings.tool_choice === 'required' && to.role === 'assistant' ? 'auto' : settings.tool_choice;
-      await this.hear({ ...request, tool_choice, goes_on: before !== undefined, is_fresh }, growing, this.stopper.signal);
+      await this.hear({ ...request, tool_choice, goes_on: before !== undefined, ...by }, growing, this.stopper.signal);
     } catch (thrown) {
       if (this.stopper.signal.aborted) growing.stop();
       else this.failed(growing, thrown);

@@ -86,7 +86,6 @@ const LAST: [&str; 10] = [
 ];
 
 fn canary(kind: usize, n: usize, random: &mut Random) -> Canary {
-    let alike = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
     let word = random.word();
     let (kind, text, core, sentence) = match kind {
         0 => (
@@ -104,17 +103,10 @@ fn canary(kind: usize, n: usize, random: &mut Random) -> Canary {
         4 => ("phone", format!("+49 30 {}", random.digits(8)), None, "Call me at {} after work."),
         5 => ("card", card(random, n.is_multiple_of(2)), None, "The card is {} and it is new."),
         6 => ("iban", iban(random, n.is_multiple_of(2)), None, "Pay it to {} this week."),
-        7 => {
-            let key = match n % 3 {
-                0 => format!("sk-proj-{}", random.of(alike, 40)),
-                1 => format!("ghp_{}", random.of(alike, 36)),
-                _ => format!("AKIA{}", random.of("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 16)),
-            };
-            ("key", key, None, "Use {} for the machine.")
-        }
+        7 => ("key", key(random, n), None, "Use {} for the machine."),
         8 => (
             "password",
-            format!("Zr#{}\"{}", random.of(alike, 7), random.of(alike, 6)),
+            format!("Zr#{}\"{}", random.of(ALIKE, 7), random.of(ALIKE, 6)),
             None,
             "The password: {} is old.",
         ),
@@ -148,12 +140,7 @@ fn canary(kind: usize, n: usize, random: &mut Random) -> Canary {
             let name = random.name();
             ("organisation", format!("{name} Optics"), Some(name), "I work for {} and like it.")
         }
-        18 => (
-            "coordinates",
-            format!("52.5{}, 13.3{}", random.digits(4), random.digits(4)),
-            None,
-            "Meet me at {} then.",
-        ),
+        18 => ("coordinates", coordinates(random), None, "Meet me at {} then."),
         _ => (
             "url",
             format!("https://intra.{word}.example/case/{}", random.digits(5)),
@@ -163,6 +150,23 @@ fn canary(kind: usize, n: usize, random: &mut Random) -> Canary {
     };
     let sentence = sentence.replace("{}", &text);
     Canary { kind, text, core, sentence }
+}
+
+/// Letters and digits of keys.
+const ALIKE: &str = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+
+/// A place in a city.
+fn coordinates(random: &mut Random) -> String {
+    format!("52.5{}, 13.3{}", random.digits(4), random.digits(4))
+}
+
+/// A key of a well-known service.
+fn key(random: &mut Random, n: usize) -> String {
+    match n % 3 {
+        0 => format!("sk-proj-{}", random.of(ALIKE, 40)),
+        1 => format!("ghp_{}", random.of(ALIKE, 36)),
+        _ => format!("AKIA{}", random.of("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 16)),
+    }
 }
 
 /// A number with the check digit of cards (ISO/IEC 7812).
