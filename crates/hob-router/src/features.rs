@@ -41,10 +41,12 @@ pub const NAMES: [&str; COUNT] = [
     "quotation marks",
     "words of a sentence",
     "words of code",
+    "judgements of a choice",
+    "statements to judge",
 ];
 
 /// How many there are.
-pub const COUNT: usize = 36;
+pub const COUNT: usize = 38;
 
 /// Characters of a prompt that are looked at: bounds the time of a decision, and what follows changes little.
 const CHARACTERS_MAX: usize = 16_384;
@@ -71,6 +73,12 @@ const CODE: u8 = 1 << 5;
 
 /// Signs that stand in formulas.
 const SIGNS: &str = "+*/=^<>≤≥√∫∑$%()[]{}|∀∃→∨∧¬~⊃•≡";
+
+/// Words of a choice that is a judgement.
+const JUDGEMENT_WORDS: usize = 3;
+
+/// What is judged, where it has a number.
+const NAMED: [&str; 5] = ["statement", "scenario", "claim", "assertion", "case"];
 
 /// Letters that a word has to have to be long.
 const LONG: usize = 9;
@@ -130,6 +138,8 @@ impl Features {
             log(count(&|c| matches!(c, '"' | '“' | '”'))),
             part(before.count, sentences.max(1)).ln_1p(),
             log(all.listed(CODE)),
+            judgements(&choices) as f32,
+            statements(stem) as f32,
         ])
     }
 }
@@ -148,7 +158,10 @@ fn choices(text: &str) -> (&str, Vec<&str>) {
     let mut found = Vec::new();
     let (mut at, mut stem) = (0, text.len());
     for line in text.split_inclusive('\n') {
-        let is_choice = matches!(line.as_bytes(), [b'A'..=b'J', b'.' | b')', b' ', ..]);
+        // In their order: "I." before the first choice is a Roman number.
+        let is_next = |letter: u8| letter <= b'J' && usize::from(letter - b'A') == found.len();
+        let is_choice =
+            matches!(line.as_bytes(), [letter @ b'A'..=b'J', b'.' | b')', b' ', ..] if is_next(*letter));
         if is_choice {
             if found.is_empty() {
                 stem = at;
@@ -158,6 +171,35 @@ fn choices(text: &str) -> (&str, Vec<&str>) {
         at += line.len();
     }
     (&text[..stem], found)
+}
+
+/// How many judgements each choice makes beyond the first: two in "Wrong, Not wrong". Every choice has so many short parts.
+fn judgements(choices: &[&str]) -> usize {
+    let is_short = |part: &str| (1..=JUDGEMENT_WORDS).contains(&part.split_whitespace().count());
+    let parts = |choice: &&str| match choice.split(',').all(is_short) {
+        true => choice.split(',').count(),
+        false => 1,
+    };
+    choices.iter().map(parts).min().map_or(0, |parts| parts - 1)
+}
+
+/// Statements, scenarios and the like that are numbered, and paragraphs with Roman numbers: each is to be judged.
+fn statements(stem: &str) -> usize {
+    let pieces: Vec<&str> = stem.split_whitespace().collect();
+    let is_roman = |text: &str| !text.is_empty() && text.chars().all(|c| matches!(c, 'I' | 'V' | 'X'));
+    let is_number = |text: &str| {
+        let text = text.trim_matches(['.', ',', ':', ';', '?', '(', ')', '|']);
+        is_roman(text) || !text.is_empty() && text.chars().all(|c| c.is_ascii_digit())
+    };
+    let is_named = |pair: &[&str]| {
+        let word = pair[0].to_lowercase();
+        NAMED.contains(&word.trim_end_matches('s')) && is_number(pair[1])
+    };
+    let named = pieces.windows(2).filter(|pair| is_named(pair)).count();
+    let is_heading = |piece: &&&str| {
+        piece.strip_suffix(['.', ')']).is_some_and(|text| is_roman(text.trim_start_matches('(')))
+    };
+    named + pieces.iter().filter(is_heading).count()
 }
 
 /// Marks at which sentences end, followed by a blank or by nothing.
@@ -279,6 +321,17 @@ mod tests {
             assert!((value(prompt, name) - expected).abs() < 1e-6, "{name}: {}", value(prompt, name));
         }
         assert_eq!((value("Hello.", "has choices"), value("Hello.", "asks a question")), (0.0, 0.0));
+    }
+
+    #[test]
+    fn judgements_are_counted() {
+        let pair =
+            "Statement 1 | All cats sleep. Statement 2 | No dog barks.\nA. True, True\nB. True, False\n";
+        assert_eq!((value(pair, "judgements of a choice"), value(pair, "statements to judge")), (1.0, 2.0));
+        let roman = "Which are even?\nI. 2\nII. 3\n(III) 4\nA. I and II\nB. I, II, and III\n";
+        assert_eq!((value(roman, "judgements of a choice"), value(roman, "statements to judge")), (0.0, 3.0));
+        let list = "Who went?\nA. Anna, Tom\nB. Nobody at all went there, they say\n";
+        assert_eq!((value(list, "judgements of a choice"), value(list, "statements to judge")), (0.0, 0.0));
     }
 
     proptest! {

@@ -1,6 +1,6 @@
 //! One calibrated probability: the local answer suffices.
 //!
-//! Two judges look at the features of a prompt. Six signs of effort count alike, without any label: where little was recorded, equal
+//! Two judges look at the features of a prompt. Eight signs of effort count alike, without any label: where little was recorded, equal
 //! weights do better than learned ones (Dawes, "The robust beauty of improper linear models in decision making", 1979), and
 //! on tasks from which nothing was learned they did so here too. A forest that learned from recorded outcomes knows its task
 //! better, and has no vote on prompts unlike those that it learned from. Their sum goes through a logistic curve (Platt, 1999), fitted on predictions for outcomes that were held back.
@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 const MAGIC: &[u8; 8] = b"hobrou01";
 
 /// Features that are signs of effort: words, words for quantities, the largest number, negations, words that relate quantities,
-/// words of condition.
-pub const SIGNS: [usize; 6] = [1, 8, 9, 20, 21, 22];
+/// words of condition, judgements that a choice makes, statements that are to be judged.
+pub const SIGNS: [usize; 8] = [1, 8, 9, 20, 21, 22, 36, 37];
 
 /// What a sign is worth at the most, in standard deviations: one long text must not outvote the rest.
 const SIGN_MAX: f64 = 3.0;
@@ -323,7 +323,7 @@ pub fn hash(prompt: &str) -> u64 {
     prompt.bytes().fold(0xcbf2_9ce4_8422_2325, |h, byte| (h ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-const _: () = assert!(SIGNS[5] < COUNT);
+const _: () = assert!(SIGNS[SIGNS.len() - 1] < COUNT);
 
 #[cfg(test)]
 mod tests {

@@ -111,7 +111,7 @@ fn answered(
         // As the server draws where a request does not say how: what is drawn otherwise looks more or less sure.
         let sampler = SamplerConfig {
             logprobs: Some(LIKELIEST_TOKENS),
-            seed: args.seed,
+            seed: args.seed.wrapping_add(examples.len() as u64),
             ..model.recommended_sampling().clone()
         };
         let (reply, _) = tasks::replied(model, messages, tools, sampler, args.max_tokens)

@@ -17,7 +17,7 @@ fn a_decision_is_explained_and_private_stays() {
     assert_eq!((&nothing["decision"], &nothing["target"]), (&"local".into(), &serde_json::Value::Null));
     let signals = nothing["signals"].as_array().unwrap();
     let sum: f64 = signals.iter().map(|s| s["weight"].as_f64().unwrap()).sum();
-    assert!(signals.len() == 7 && (sum - nothing["score"].as_f64().unwrap()).abs() < 1e-9);
+    assert!(signals.len() == 9 && (sum - nothing["score"].as_f64().unwrap()).abs() < 1e-9);
     let best = explain(&["--policy", &policy]);
     assert_eq!((&best["decision"], &best["target"]["name"]), (&"escalate".into(), &"big".into()));
     let private = explain(&["--policy", &policy, "--private", "--tokens", "100000"]);
@@ -134,8 +134,12 @@ fn when_a_model_is_right_is_learned_and_judges_answers_while_they_are_written() 
     assert_eq!((&stages[0]["stage"], &stages[stages.len() - 1]["stage"]), (&"before".into(), &"end".into()));
     // Its own doubt tells more than the question does, and that more than its length.
     assert!(auroc(stages.len() - 1) > auroc(0) && auroc(0) > report["length"].as_f64().unwrap(), "{report}");
-    let kept: Vec<f64> =
-        report["table"].as_array().unwrap().iter().filter_map(|line| line["kept_right"].as_f64()).collect();
+    let kept: Vec<f64> = report["table"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|line| line["whole"]["kept_right"].as_f64())
+        .collect();
     assert!(kept[4] > report["right"].as_f64().unwrap() + 0.2, "{report}");
 
     let policy = at(

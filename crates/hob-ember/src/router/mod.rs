@@ -105,8 +105,9 @@ mod tests {
         let zero = |task: &str| found[task].zero.as_ref().unwrap().measured.figures;
         let length = |task: &str| found[task].baselines.as_ref().unwrap().prompt_length.figures;
         for task in ["mmlu", "gsm8k"] {
+            let least = if task == "mmlu" { 0.62 } else { 0.60 };
             assert!(
-                zero(task).apgr >= 0.60 && zero(task).apgr > length(task).apgr + 0.02,
+                zero(task).apgr >= least && zero(task).apgr > length(task).apgr + 0.02,
                 "{:?}",
                 zero(task)
             );

@@ -91,12 +91,17 @@ impl Confidence {
             return Err(Error::TooFew { least: EXAMPLES_MIN, found: examples.len() });
         }
         let right = examples.iter().filter(|example| example.right).count();
-        if right.min(examples.len() - right) < LEAST_OF_EACH {
-            return Err(Error::OneSided { least: LEAST_OF_EACH, right, of: examples.len() });
+        let one_sided = || Error::OneSided { least: 2 * LEAST_OF_EACH, right, of: examples.len() };
+        if right.min(examples.len() - right) < 2 * LEAST_OF_EACH {
+            return Err(one_sided());
         }
         let share = right as f64 / examples.len() as f64;
         let likeness = Likeness::of(examples);
         let said = held_back(examples, &likeness, share, seed);
+        // One part has nearly all of the right answers, or of the wrong ones.
+        if said[0].iter().all(Option::is_none) {
+            return Err(one_sided());
+        }
         let all: Vec<usize> = (0..examples.len()).collect();
         let evidence: Vec<f64> = all.iter().map(|i| likeness.evidence(*i, &all, examples, share)).collect();
         let learn = |(stage, said): (Stage, &Vec<Option<f64>>)| {

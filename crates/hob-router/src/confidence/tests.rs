@@ -110,7 +110,7 @@ fn too_little_teaches_nothing() {
     assert_eq!(learn(&few), Err(Error::TooFew { least: 100, found: 99 }));
     few.extend(examples(&mut Random::new(2, 0), 99));
     few.iter_mut().for_each(|example| example.right = true);
-    assert_eq!(learn(&few), Err(Error::OneSided { least: 10, right: 198, of: 198 }));
+    assert_eq!(learn(&few), Err(Error::OneSided { least: 20, right: 198, of: 198 }));
 }
 
 /// Not a test but a measurement: `cargo test --release -p hob-router deciding_takes -- --ignored --nocapture`.
