@@ -165,6 +165,19 @@ impl Chats {
     /// [`Error::Field`], [`Error::NoParent`], [`Error::Moved`], [`Error::UnknownMessage`] for a leaf that is not there,
     /// [`Error::Full`], or the file cannot be written.
     pub fn put(&self, chat: &Chat, messages: &[Message]) -> Result<i64, Error> {
+        self.put_as(chat, messages, None).map(|kept| kept.version)
+    }
+
+    /// The same by who knows version `known` of it. Where another has come since, nothing takes away that it is private, or
+    /// that it lies in a private folder: whoever writes knew nothing of that. Gives what is kept now.
+    ///
+    /// # Errors
+    /// As [`Chats::put`].
+    pub fn put_knowing(&self, chat: &Chat, messages: &[Message], known: i64) -> Result<Listed, Error> {
+        self.put_as(chat, messages, Some(known))
+    }
+
+    fn put_as(&self, chat: &Chat, messages: &[Message], known: Option<i64>) -> Result<Listed, Error> {
         const SQL: &str = "INSERT INTO chats
             (id, title, is_named, is_private, folder, created, updated, leaf, settings, version)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1)
@@ -173,6 +186,7 @@ impl Chats {
         chat.check()?;
         messages.iter().try_for_each(Message::check)?;
         self.pool.write(|db| {
+            let chat = &self.as_private(db, chat, known)?;
             let Chat { id, title, is_named, is_private, folder, created, updated, leaf, settings } = chat;
             let leaf = leaf.as_ref();
             let values = params![
@@ -192,9 +206,26 @@ impl Chats {
             self.keep(db, key, messages)?;
             match leaf {
                 Some(leaf) if !self.has(db, key, leaf)? => Err(Error::UnknownMessage { id: leaf.clone() }),
-                _ => Ok(version),
+                _ => Ok(Listed { chat: chat.clone(), version }),
             }
         })
+    }
+
+    /// A conversation that is about to be written, at least as private as the one that is kept.
+    fn as_private(&self, db: &Connection, chat: &Chat, known: Option<i64>) -> Result<Chat, Error> {
+        let mut chat = chat.clone();
+        let Some(known) = known else { return Ok(chat) };
+        let Some((kept, version, _)) = self.row(db, &chat.id)? else { return Ok(chat) };
+        if version == known {
+            return Ok(chat);
+        }
+        chat.is_private |= kept.is_private;
+        if let Some(folder) = kept.folder.filter(|folder| chat.folder.as_ref() != Some(folder))
+            && self.is_marked(db, &folder)?
+        {
+            chat.folder = Some(folder);
+        }
+        Ok(chat)
     }
 
     /// Keeps messages of a conversation that is there, all or nothing, and returns its new version.

@@ -56,3 +56,6 @@ pub const PASSPHRASE_ROUNDS: u32 = 600_000;
 pub const PASSPHRASE_ROUNDS_MAX: u32 = 60_000_000;
 /// Days that a rule may say: a hundred years.
 pub const DAYS_MAX: u32 = 36_525;
+
+/// Tokens of a prompt or an answer: more than any model takes.
+pub const TOKENS_MAX: u64 = 1 << 40;

@@ -199,7 +199,16 @@ pub struct Elsewhere {
 impl Energy {
     fn check(&self) -> Result<(), Error> {
         bytes("stats.energy.about", &self.about, limits::TROUBLE_BYTES_MAX)?;
-        finite("stats.energy", &[self.joules_low, self.joules_high])
+        finite("stats.energy", &[self.joules_low, self.joules_high])?;
+        if 0.0 <= self.joules_low && self.joules_low <= self.joules_high {
+            return Ok(());
+        }
+        let found = format!("{} to {}", self.joules_low, self.joules_high);
+        Err(Error::Field {
+            field: "stats.energy",
+            expected: "joules from 0 on, the lower first".into(),
+            found,
+        })
     }
 }
 
@@ -224,6 +233,11 @@ impl Message {
         let figures =
             stats.map_or([0.0; 3], |stats| [stats.per_second, stats.first_token_ms, stats.queue_ms]);
         finite("stats", &figures)?;
+        let tokens = stats.map_or(0, |stats| stats.prompt_tokens.max(stats.answer_tokens));
+        if tokens > limits::TOKENS_MAX {
+            let expected = format!("at most {} tokens", limits::TOKENS_MAX);
+            return Err(Error::Field { field: "stats", expected, found: tokens.to_string() });
+        }
         if let Some(energy) = stats.and_then(|stats| stats.energy.as_ref()) {
             energy.check()?;
         }

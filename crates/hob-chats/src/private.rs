@@ -4,7 +4,7 @@
 //! puts something into a folder of that name again finds it private.
 
 use crate::{Chats, Error, Id, limits};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
 impl Chats {
     /// The folders that are marked, by name.
@@ -33,12 +33,17 @@ impl Chats {
         }
         if !is_private {
             // Nothing is made only to find that nothing is there.
-            if !self.private_folders()?.iter().any(|name| name == folder) {
+            let marks: Vec<String> =
+                self.private_folders()?.into_iter().filter(|name| are_alike(name, folder)).collect();
+            if marks.is_empty() {
                 return Ok(false);
             }
             return self.pool().write(|db| {
-                let gone = db.execute("DELETE FROM private_folders WHERE folder = ?1", [folder]);
-                gone.map(|count| count > 0).map_err(self.told())
+                for mark in &marks {
+                    let gone = db.execute("DELETE FROM private_folders WHERE folder = ?1", [mark]);
+                    gone.map_err(self.told())?;
+                }
+                Ok(true)
             });
         }
         self.pool().write(|db| {
@@ -76,10 +81,15 @@ impl Chats {
         Ok(stays.unwrap_or(false))
     }
 
-    fn is_marked(&self, db: &Connection, folder: &str) -> Result<bool, Error> {
-        let found = db
-            .prepare("SELECT 1 FROM private_folders WHERE folder = ?1")
-            .and_then(|mut statement| statement.query_row([folder], |_| Ok(())).optional());
-        found.map(|found| found.is_some()).map_err(self.told())
+    /// Whether a folder is marked, capitals and blanks at the ends aside: too much staying does no harm.
+    pub(crate) fn is_marked(&self, db: &Connection, folder: &str) -> Result<bool, Error> {
+        let mut statement = db.prepare("SELECT folder FROM private_folders").map_err(self.told())?;
+        let rows = statement.query_map([], |row| row.get::<_, String>(0));
+        let marks: Vec<String> = rows.and_then(Iterator::collect).map_err(self.told())?;
+        Ok(marks.iter().any(|mark| are_alike(mark, folder)))
     }
+}
+
+fn are_alike(mark: &str, folder: &str) -> bool {
+    mark.trim().to_lowercase() == folder.trim().to_lowercase()
 }

@@ -25,6 +25,8 @@ const ANSWER_TOKENS_MIN: u64 = 16;
 const TOKEN_CHARS: usize = 4;
 /// Characters of a value that tell something of it.
 const PART_CHARS: usize = 3;
+/// Characters at the end of a text in which a part is looked for.
+const PART_CHARS_MAX: usize = 512;
 /// Tokens of the answer to a test.
 const TEST_TOKENS: u64 = 16;
 /// Longest answer in one piece.
@@ -233,6 +235,14 @@ impl Cloud {
     /// # Errors
     /// Nothing was sent, or nothing came back.
     pub fn begin(&self, plan: Plan) -> Result<Option<Answering>, Error> {
+        self.begin_while(plan, &|| true)
+    }
+
+    /// The same as long as somebody waits for it: it is asked before each time that the question is sent.
+    ///
+    /// # Errors
+    /// As [`Cloud::begin`], and [`Error::HungUp`].
+    pub fn begin_while(&self, plan: Plan, wanted: &dyn Fn() -> bool) -> Result<Option<Answering>, Error> {
         let Some(outgoing) = plan.outgoing else { return Ok(None) };
         outgoing.need_answers()?;
         self.may(&outgoing)?;
@@ -247,7 +257,7 @@ impl Cloud {
                 Claim::Mine(ticket) => Some(ticket),
             },
         };
-        let response = self.send(&outgoing, Purpose::Ask)?;
+        let response = self.send(&outgoing, Purpose::Ask, wanted)?;
         let live = self.live(response, ticket, &outgoing.name)?;
         Ok(Some(answering(Source::Live(Box::new(live)), outgoing)))
     }
@@ -265,7 +275,7 @@ impl Cloud {
         let question = Question { max_tokens: Some(TEST_TOKENS), ..Question::of("Reply with the word ok.") };
         let wish = Wish { is_fresh: true, ..Wish::new(&question, Way::Named(name.to_owned())) };
         let outgoing = outgoing(&ready, name.to_owned(), target, &wish, &mut |_, _| Answer::Refuse)?;
-        let response = self.send(&outgoing, Purpose::Test)?;
+        let response = self.send(&outgoing, Purpose::Test, &|| true)?;
         let live = self.live(response, None, name)?;
         let mut answering = answering(Source::Live(Box::new(live)), outgoing);
         let mut said = String::new();
@@ -289,7 +299,12 @@ impl Cloud {
         if ready.written == outgoing.written { Ok(ready) } else { Err(Error::Changed) }
     }
 
-    fn send(&self, outgoing: &Outgoing, purpose: Purpose) -> Result<Response, Error> {
+    fn send(
+        &self,
+        outgoing: &Outgoing,
+        purpose: Purpose,
+        wanted: &dyn Fn() -> bool,
+    ) -> Result<Response, Error> {
         let (name, ready) = (&outgoing.name, self.may(outgoing)?);
         let key = outgoing.target.key.as_ref().map(|from| (self.0.setup.key)(name, from)).transpose();
         let key = key.map_err(|found| Error::Key { target: name.clone(), found })?;
@@ -306,7 +321,7 @@ impl Cloud {
             breaker: &breaker,
             clock: self.0.setup.clock,
             seed: (self.0.setup.seed)(),
-            may: &|| self.may(outgoing).map(drop),
+            may: &|| if wanted() { self.may(outgoing).map(drop) } else { Err(Error::HungUp) },
             limit_micro: outgoing.limit_micro,
         }
         .send()
@@ -448,14 +463,27 @@ fn outgoing(
     })
 }
 
-/// Whether `text` ends with a part of `value` from its start: the redactor knows whole values only.
+/// Whether `text` ends with a part of `value` from its start: the redactor knows whole values only. Letters and digits count alone,
+/// since a model writes a number in groups that was typed without.
 fn stops_inside(text: &str, value: &str) -> bool {
-    let small = |text: &str| text.trim_end().to_lowercase();
-    let (text, value) = (small(text), small(value));
-    let starts = value.char_indices().map(|(at, _)| value[..at].trim_end());
-    starts.filter(|start| start.chars().count() >= PART_CHARS).any(|start| {
-        let before = text.strip_suffix(start);
-        before.is_some_and(|before| !before.ends_with(char::is_alphanumeric))
+    let plain = |c: &char| c.is_alphanumeric();
+    let value: Vec<char> = value.chars().filter(plain).flat_map(char::to_lowercase).collect();
+    // Its end, the last letter first, with whether nothing of a word stands before each.
+    let mut end: Vec<(char, bool)> = Vec::new();
+    for c in text.chars().rev().take(PART_CHARS_MAX) {
+        match (plain(&c), end.last_mut()) {
+            (true, _) => end.extend(c.to_lowercase().map(|c| (c, false))),
+            (false, Some(last)) => last.1 = true,
+            (false, None) => {}
+        }
+    }
+    if let Some(last) = end.last_mut() {
+        last.1 = true;
+    }
+    (PART_CHARS..value.len()).any(|length| {
+        let is_start = |(k, c): (usize, &char)| end.get(length - 1 - k).is_some_and(|(found, _)| found == c);
+        end.get(length - 1).is_some_and(|(_, begins)| *begins)
+            && value[..length].iter().enumerate().all(is_start)
     })
 }
 
@@ -501,6 +529,9 @@ mod tests {
             ("We call it project falcon heavy", "Project Falcon Heavy", false),
             ("pay to DE89 3704 ", "DE89 3704 0044 0532 0130 00", true),
             ("They went to the ", "The Hague", true),
+            ("IBAN: DE89 3704 0044 ", "DE89370400440532013000", true),
+            ("call +49 151 ", "+4915112345678", true),
+            ("the plan Project\nFalcon\n", "Project Falcon Heavy", true),
             ("a theme", "Themes of the year", true),
             ("an anathema", "Themistokles", false),
             ("So we ", "We are", false),

@@ -89,8 +89,7 @@ impl Corrections {
         if evidence == 0.0 {
             return false;
         }
-        let odds = (estimate.suffices / (1.0 - estimate.suffices).max(f64::MIN_POSITIVE)).ln() + evidence;
-        estimate.suffices = 1.0 / (1.0 + (-odds).exp());
+        estimate.suffices = moved(estimate.suffices, evidence);
         let weight = -evidence / steepness;
         estimate.score += weight;
         estimate.signals.push(Signal { name: "your corrections", value: evidence, weight });
@@ -118,6 +117,12 @@ impl Corrections {
             }
         }
     }
+}
+
+/// A probability with this evidence added, in log-odds.
+pub fn moved(probability: f64, evidence: f64) -> f64 {
+    let odds = (probability / (1.0 - probability).max(f64::MIN_POSITIVE)).ln() + evidence;
+    1.0 / (1.0 + (-odds).exp())
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ pub use confidence::{
     Confidence, EXAMPLES_MAX, EXAMPLES_MIN, Example, Judged, Line, Report as ConfidenceReport, STAGES, Share,
     Stage, Watch,
 };
-pub use corrections::Corrections;
+pub use corrections::{Corrections, moved};
 pub use course::{Course, LIKELIEST_TOKENS, SIGNAL_COUNT, SIGNALS};
 pub use decide::{Bar, Decision, Escalation, Needed, Route, Router, Why};
 pub use error::Error;

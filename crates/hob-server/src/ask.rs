@@ -69,6 +69,18 @@ pub struct Leave {
     pub task: Option<String>,
 }
 
+impl Leave {
+    /// Goes on with a conversation in which this was said before: what must not leave of it must not leave later.
+    pub fn go_on_from(&mut self, before: Self) {
+        self.is_private |= before.is_private;
+        // Only one conversation can be looked up.
+        self.is_private |= before.chat.is_some() && self.chat.is_some() && before.chat != self.chat;
+        self.is_private |= before.folder.is_some() && self.folder.is_some() && before.folder != self.folder;
+        self.chat = self.chat.take().or(before.chat);
+        self.folder = self.folder.take().or(before.folder);
+    }
+}
+
 /// What is continued.
 #[derive(Clone)]
 pub enum Input {

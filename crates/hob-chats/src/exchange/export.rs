@@ -65,6 +65,8 @@ impl Chats {
     fn write_json(&self, id: &Id, out: &mut dyn Write) -> Result<(), Error> {
         let mut messages = self.messages(id, None, PAGE)?;
         let mut chat = self.get(id)?.chat;
+        // Marks of folders stay where they are; who takes the file in has to know all the same.
+        chat.is_private |= self.must_stay(Some(id), None)?;
         let mut seen = chat.leaf.is_none();
         // The leaf is written last, when it is known that it is among the messages.
         out.write_all(b"{\"messages\":[")?;

@@ -104,6 +104,8 @@ struct Kept {
     store: Arc<Chats>,
     model: String,
     chat: Chat,
+    /// The version that is known; 0 before anything was kept.
+    version: i64,
     /// The message that is to be answered, or was last.
     question: Option<Id>,
     /// The leaf and the question before that message.
@@ -132,7 +134,9 @@ impl Keeper {
         chat.settings.system = system.unwrap_or_default().to_owned();
         let question = resumed.and_then(|resumed| resumed.branch.last()?.parent.clone());
         let is_new = resumed.is_none();
-        Ok(Self { kept: Some(Kept { store, model, chat, question, before: (None, None), is_new }) })
+        Ok(Self {
+            kept: Some(Kept { store, model, chat, version: 0, question, before: (None, None), is_new }),
+        })
     }
 
     /// A keeper that keeps nothing.
@@ -191,7 +195,7 @@ impl Keeper {
     pub fn set_system(&mut self, system: Option<&str>) {
         self.with(|kept| {
             kept.chat.settings.system = system.unwrap_or_default().to_owned();
-            if kept.chat.leaf.is_some() { kept.store.put(&kept.chat, &[]).map(drop) } else { Ok(()) }
+            if kept.chat.leaf.is_some() { kept.save(&[]) } else { Ok(()) }
         });
     }
 
@@ -269,7 +273,15 @@ impl Keeper {
 impl Kept {
     fn put(&mut self, message: &Message) -> Result<(), hob_chats::Error> {
         self.chat.updated = message.created;
-        self.store.put(&self.chat, std::slice::from_ref(message)).map(drop)
+        self.save(std::slice::from_ref(message))
+    }
+
+    /// Somebody else may have marked it since it was opened: that stays.
+    fn save(&mut self, messages: &[Message]) -> Result<(), hob_chats::Error> {
+        let kept = self.store.put_knowing(&self.chat, messages, self.version)?;
+        (self.chat.is_private, self.chat.folder) = (kept.chat.is_private, kept.chat.folder);
+        self.version = kept.version;
+        Ok(())
     }
 }
 

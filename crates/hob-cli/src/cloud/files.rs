@@ -24,5 +24,7 @@ pub fn stdin(cloud: &Cloud) -> anyhow::Result<String> {
 /// The name of standard input, where it is a file whose place the system tells.
 fn redirected() -> Option<&'static Path> {
     let name = Path::new("/proc/self/fd/0");
-    std::fs::metadata(name).is_ok_and(|found| found.is_file()).then_some(name)
+    // A file that was removed after it was opened, as shells do for texts in scripts, lies in no folder any more.
+    let has_place = || std::fs::canonicalize(name).is_ok();
+    (std::fs::metadata(name).is_ok_and(|found| found.is_file()) && has_place()).then_some(name)
 }

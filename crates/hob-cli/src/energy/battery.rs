@@ -64,7 +64,9 @@ impl Battery {
 
     /// The power of the computer, where all of it comes from its batteries.
     fn watts(&self) -> Option<f64> {
-        if supplies(&self.root).any(|place| !is_battery(&place) && number(&place, "online") == Some(1)) {
+        // The battery of a mouse says that it is online, and charges nothing.
+        let is_charger = |place: &PathBuf| text(place, "type").as_deref() != Some("Battery");
+        if supplies(&self.root).any(|place| is_charger(&place) && number(&place, "online") == Some(1)) {
             return None;
         }
         let mut watts = 0.0;

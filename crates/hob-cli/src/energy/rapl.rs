@@ -15,6 +15,8 @@ pub const ZONES: &str = "/sys/class/powercap";
 const ZONES_MAX: usize = 256;
 /// How the zones of whole processors are called.
 const PROCESSOR: &str = "package-";
+/// The part of its range that a counter goes between two readings at the most: at full power it takes minutes for all of it.
+const STEP_PARTS: u64 = 4;
 const MICRO: f64 = 1e-6;
 
 /// The processors of a machine together.
@@ -67,8 +69,12 @@ impl Counter {
         for (zone, now) in self.zones.iter_mut().zip(now?) {
             let more = match now.checked_sub(zone.last) {
                 Some(more) => more,
-                // It went on from 0 after its last number.
-                None => zone.max.saturating_sub(zone.last).saturating_add(now),
+                // It went on from 0 after its last number, or, where that would be more than can be used between two
+                // readings, began anew while the machine slept.
+                None => {
+                    let wrapped = zone.max.saturating_sub(zone.last).saturating_add(now);
+                    if wrapped <= zone.max / STEP_PARTS { wrapped } else { now }
+                }
             };
             self.sum = self.sum.saturating_add(more);
             zone.last = now;

@@ -7,7 +7,7 @@ use crate::progress::Progress;
 use crate::{cloud, out};
 use anyhow::{Context, bail};
 use clap::Args;
-use hob::{LanguageModel, SamplerConfig};
+use hob::{FinishReason, LanguageModel, SamplerConfig};
 use hob_router::{
     Confidence, ConfidenceReport, EXAMPLES_MAX, EXAMPLES_MIN, Error, Example, Judged, LIKELIEST_TOKENS, Line,
     Scale, Scorer, Share, Stage,
@@ -100,6 +100,7 @@ fn answered(
 ) -> anyhow::Result<Vec<Example>> {
     let mut progress = Progress::start();
     let mut examples: Vec<Example> = Vec::new();
+    let mut cut = 0u64;
     for row in rows {
         let (done, total) = (examples.len(), rows.len());
         let right = examples.iter().filter(|example| example.right).count();
@@ -116,6 +117,11 @@ fn answered(
         };
         let (reply, _) = tasks::replied(model, messages, tools, sampler, args.max_tokens)
             .with_context(|| format!("line {}", row.line))?;
+        if reply.finish == Some(FinishReason::Length) {
+            // What was cut off may have become right.
+            cut += 1;
+            continue;
+        }
         let question = hob_cloud::Question { messages: messages.clone(), ..hob_cloud::Question::default() };
         let mut example = Example::new(&question.prompt(), scale);
         for token in &reply.logprobs {
@@ -123,6 +129,10 @@ fn answered(
         }
         example.right = rows::is_right(expected, &reply.text);
         examples.push(example);
+    }
+    drop(progress);
+    if cut > 0 {
+        note(&format!("{cut} answers were longer than --max-tokens and are left out"));
     }
     Ok(examples)
 }

@@ -51,10 +51,12 @@ pub async fn mark_folder(app: App, body: Value) -> Result<Response, Problem> {
 /// The store is locked or cannot be read, so nobody knows; nothing may leave then.
 pub async fn must_stay(app: &App, leave: &Leave) -> Result<bool, Problem> {
     let (chat, folder) = (leave.chat.clone(), leave.folder.clone());
-    // Where none are kept there are no marks either; whoever keeps them says `private` itself.
-    let is_kept = matches!(app.chats.at, ChatsAt::File(_));
-    if !is_kept || (chat.is_none() && folder.is_none()) {
+    if chat.is_none() && folder.is_none() {
         return Ok(false);
+    }
+    // A server that keeps none cannot look: there may be marks on the disk.
+    if !matches!(app.chats.at, ChatsAt::File(_)) {
+        return Ok(true);
     }
     let stays = work(app, move |chats| chats.must_stay(chat.as_ref(), folder.as_deref())).await;
     stays.map_err(|problem| Problem {

@@ -18,7 +18,7 @@ use axum::body::Body;
 use axum::extract::Path;
 use axum::http::{Request, Uri};
 use axum::response::Response;
-use hob_chats::{Chat, Chats, Cursor, Error, Id, LockedBy, Message, Protection};
+use hob_chats::{Chat, Chats, Cursor, Error, Id, Listed, LockedBy, Message, Protection};
 pub use query::Query;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -103,7 +103,8 @@ pub async fn are_encrypted(app: &App) -> bool {
         ChatsAt::File(_) => {
             work(app, Chats::protection).await.map_or(true, |found| found != Protection::Open)
         }
-        ChatsAt::Nowhere(_) => false,
+        // They may lie on the disk all the same.
+        ChatsAt::Nowhere(_) => true,
     }
 }
 
@@ -155,8 +156,10 @@ pub async fn put(app: App, Path(id): Path<String>, request: Request<Body>) -> Re
             ));
         }
         let messages = messages_of(&mut body)?;
-        let version = work(&app, move |chats| chats.put(&chat, &messages)).await?;
-        Ok(ChatKept { version })
+        let known: Option<i64> = read(&mut body, "version")?;
+        let kept = work(&app, move |chats| chats.put_knowing(&chat, &messages, known.unwrap_or(0))).await?;
+        let Listed { chat, version } = kept;
+        Ok(ChatKept { version, is_private: chat.is_private, folder: chat.folder })
     };
     answer(put.await)
 }
@@ -188,8 +191,12 @@ pub async fn put_messages(app: App, Path(id): Path<String>, request: Request<Bod
         let mut body = wire::read_json(request).await?;
         let id = Id::parse(&id)?;
         let messages = messages_of(&mut body)?;
-        let version = work(&app, move |chats| chats.put_messages(&id, &messages)).await?;
-        Ok(ChatKept { version })
+        let kept = work(&app, move |chats| {
+            chats.put_messages(&id, &messages)?;
+            chats.get(&id)
+        });
+        let Listed { chat, version } = kept.await?;
+        Ok(ChatKept { version, is_private: chat.is_private, folder: chat.folder })
     };
     answer(put.await)
 }

@@ -327,6 +327,10 @@ described! {
     pub struct ChatKept {
         /// Its new version.
         version: i64,
+        /// Whether it must stay on this machine: also where the request said otherwise and knew an older version.
+        is_private: bool,
+        /// The folder in which it lies; the same holds for a private one.
+        folder: Option<String>,
     }
 
     /// Something was deleted.
@@ -383,7 +387,8 @@ pub struct ChatGiven;
 impl Shape for ChatGiven {
     fn schema(named: &mut Map<String, Value>) -> Value {
         let (chat, messages) = (given::<Chat>(named), given::<Vec<Message>>(named));
-        json!({"type": "object", "required": ["chat"], "properties": {"chat": chat, "messages": messages}})
+        let version = json!({"type": "integer", "description": "The version that who asks knows. Without it, or where there is a newer one, nothing takes away that it is private."});
+        json!({"type": "object", "required": ["chat"], "properties": {"chat": chat, "messages": messages, "version": version}})
     }
 }
 

@@ -230,7 +230,7 @@ fn open(cloud: &Cloud, wanted: &Wanted, tell: oneshot::Sender<Begun>) -> Option<
         }
     };
     let mut receipt = Receipt::of(&plan);
-    let (begun, answering) = match cloud.begin(plan) {
+    let (begun, answering) = match cloud.begin_while(plan, &|| !tell.is_closed()) {
         Ok(None) => (Begun::Stays(receipt), None),
         Ok(Some(answering)) => {
             receipt.entry = answering.entry();
@@ -279,8 +279,8 @@ fn continued(
     let (to, told) = mpsc::unbounded_channel();
     let (app, ask) = (app.clone(), ask.clone());
     tokio::spawn(async move {
-        // What goes on after a blank begins with none.
-        let mut is_between = before.said.ends_with(char::is_whitespace);
+        // Models write the blanks again at which the other stopped.
+        let mut tail = blanks_after(&before.said);
         let mut so_far = speak::SoFar::after(&before.said);
         loop {
             let event = tokio::select! {
@@ -289,7 +289,7 @@ fn continued(
                 () = to.closed() => return,
             };
             let Some((choice, mut told)) = event else { return };
-            add_to(&mut told, &before.said, "", &mut is_between);
+            add_to(&mut told, &before.said, "", &mut tail);
             if let Told::Ended { reply, usage, .. } = &mut told {
                 reply.tokens += before.tokens;
                 usage.produced += before.tokens;
@@ -325,7 +325,7 @@ async fn go_on_here(
     }
     ask.max_tokens = ask.max_tokens.map(|tokens| tokens.saturating_sub(so_far.tokens()).max(1));
     // Templates may leave out the blanks at the end, and the model then writes them again.
-    let mut is_between = so_far.text.ends_with(char::is_whitespace);
+    let mut tail = blanks_after(&so_far.text);
     let note = format!("{}; this machine went on", problem.message);
     app.visit.noted(&note);
     let mut here = match ask::begin_here(app, ask).await {
@@ -338,34 +338,45 @@ async fn go_on_here(
             () = to.closed() => return,
         };
         let Some((choice, mut told)) = event else { return };
-        add_to(&mut told, &so_far.text, &so_far.thought, &mut is_between);
+        add_to(&mut told, &so_far.text, &so_far.thought, &mut tail);
         if to.send((choice, told)).is_err() {
             return;
         }
     }
 }
 
-/// Makes what one model says follow what another said and thought before.
-fn add_to(told: &mut Told, said: &str, thought: &str, is_between: &mut bool) {
+/// Makes what one model says follow what another said and thought before, which ended with the blanks in `tail`.
+fn add_to(told: &mut Told, said: &str, thought: &str, tail: &mut String) {
     if let Told::Token { pieces, .. } | Told::Ended { pieces, .. } = told {
-        pieces.iter_mut().for_each(|piece| without_blanks(piece, is_between));
+        pieces.iter_mut().for_each(|piece| without_blanks(piece, tail));
         pieces.retain(|piece| !matches!(piece, Piece::Text(text) if text.is_empty()));
     }
     if let Told::Ended { reply, .. } = told {
-        if said.ends_with(char::is_whitespace) {
-            reply.text = reply.text.trim_start().to_owned();
-        }
-        reply.text.insert_str(0, said);
+        let again = again(&blanks_after(said), &reply.text);
+        reply.text.replace_range(..again, said);
         reply.thought.insert_str(0, thought);
     }
 }
 
-/// Takes away what stands before the first word of what is added to a text that ends with blanks.
-fn without_blanks(piece: &mut Piece, is_between: &mut bool) {
-    if let (Piece::Text(text), true) = (piece, &*is_between) {
-        *text = text.trim_start().to_owned();
-        *is_between = text.is_empty();
-    }
+/// The blanks at the end of a text.
+fn blanks_after(text: &str) -> String {
+    text[text.trim_end().len()..].to_owned()
+}
+
+/// Bytes at the start of a text that say again what a text with these blanks ended with. Line breaks and indentation beyond that
+/// are meant.
+fn again(tail: &str, text: &str) -> usize {
+    tail.char_indices().map(|(at, _)| &tail[at..]).find(|end| text.starts_with(end)).map_or(0, str::len)
+}
+
+/// Takes away what a piece says again of the blanks before it; `tail` is what may still be said again.
+fn without_blanks(piece: &mut Piece, tail: &mut String) {
+    let Piece::Text(text) = piece else { return };
+    let length = again(tail, text);
+    text.replace_range(..length, "");
+    // A word, or a blank that is another, is where the new text begins.
+    let rest = if text.is_empty() { tail.len() - length } else { 0 };
+    tail.truncate(rest);
 }
 
 /// A failure in the words of the interfaces.

@@ -30,6 +30,8 @@ pub struct Watched {
     wanted: Wanted,
     handover: Handover,
     watch: Watch,
+    /// What the user's corrections say of such a question, in log-odds.
+    corrections: f64,
 }
 
 impl Watched {
@@ -38,8 +40,15 @@ impl Watched {
     pub(super) fn new(cloud: Cloud, wanted: Wanted) -> Option<Self> {
         let confidence = wanted.confidence.clone()?;
         let handover = cloud.policy().ok()?.handover?;
-        let watch = Watch::new(confidence, &wanted.question.prompt());
-        Some(Self { cloud, wanted, handover, watch })
+        let prompt = wanted.question.prompt();
+        let corrections = cloud.corrections().ok()?.evidence(&prompt);
+        let watch = Watch::new(confidence, &prompt);
+        Some(Self { cloud, wanted, handover, watch, corrections })
+    }
+
+    /// The probability with the user's word in it, as the router will see it.
+    fn corrected(&self, estimate: &Estimate) -> f64 {
+        hob_router::moved(estimate.suffices, self.corrections)
     }
 
     /// Begins the answer here. When this returns, the first tokens are there, or another model has begun, or it takes long.
@@ -63,9 +72,12 @@ impl Watched {
             let doubt = reading.take(told);
             if let Some(estimate) = doubt
                 && let Some(there) = reading.hand_over(app, &ask, estimate).await
-                && let Some(there) = whole(app, &ask, there).await
             {
-                return Ok(there);
+                match whole(app, &ask, there).await {
+                    Some(there) => return Ok(there),
+                    // It is not bought a second time.
+                    None => reading.is_watched = false,
+                }
             }
         }
         if reading.is_over {
@@ -91,7 +103,7 @@ async fn whole(app: &App, ask: &Ask, mut there: Running) -> Option<Running> {
     let mut events = VecDeque::new();
     while let Some((choice, told)) = there.next().await {
         if let Told::Failed(problem) = told {
-            app.visit.went(Receipt::stays("fallback", &problem.message));
+            app.visit.went(stays(app, &problem.message));
             return None;
         }
         events.push_back((choice, told));
@@ -121,7 +133,7 @@ impl Reading {
         let hold = if ask.is_streamed { watched.handover.hold } else { u64::MAX };
         let settings = here.lease.as_ref().map(|lease| &lease.listed.settings);
         let has_instructions =
-            settings.is_some_and(|settings| settings.system.is_some() || !settings.messages.is_empty());
+            settings.is_some_and(|s| s.system.is_some() || s.jinja().is_some() || !s.messages.is_empty());
         let (held, shown) = (VecDeque::new(), Shown::default());
         Self { watched, is_watched: true, hold, has_instructions, held, is_over: false, shown, to }
     }
@@ -141,7 +153,8 @@ impl Reading {
         self.is_over = matches!(told, Told::Ended { .. } | Told::Failed(_));
         without_logprobs(&mut told);
         self.held.push_back(told);
-        estimate.filter(|estimate| self.is_watched && estimate.suffices < self.watched.handover.below)
+        let below = self.watched.handover.below;
+        estimate.filter(|estimate| self.is_watched && self.watched.corrected(estimate) < below)
     }
 
     /// Passes the answer on, until its end or until another model goes on with it.
@@ -224,15 +237,21 @@ impl Reading {
         match tokio::time::timeout(WAIT_MAX, asked).await {
             Ok(Ok(Went::There(running))) => return Some(*running),
             Ok(Ok(_)) => {}
-            Ok(Err(problem)) => app.visit.went(Receipt::stays("fallback", &problem.message)),
+            Ok(Err(problem)) => app.visit.went(stays(app, &problem.message)),
             Err(_) => {
                 let message = format!("nobody answered within {} seconds", WAIT_MAX.as_secs());
-                app.visit.went(Receipt::stays("fallback", &message));
+                app.visit.went(stays(app, &message));
             }
         }
         self.is_watched = false;
         None
     }
+}
+
+/// A receipt of what stays after all. What had left is told all the same.
+fn stays(app: &App, reason: &str) -> Receipt {
+    let Receipt { bytes, hidden, entry, .. } = app.visit.receipt().unwrap_or_default();
+    Receipt { bytes, hidden, entry, ..Receipt::stays("fallback", reason) }
 }
 
 /// Passes on what another model says.

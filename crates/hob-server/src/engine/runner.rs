@@ -267,7 +267,9 @@ impl Thread {
         let gone: Vec<JobId> = gone.map(|(id, _)| *id).collect();
         for id in gone {
             self.answers.cancel(id);
-            self.listeners.remove(&id);
+            if let Some(Listener { span: Some(span), visit, .. }) = self.listeners.remove(&id) {
+                visit.used(span.end());
+            }
             self.metrics.cancelled();
         }
     }

@@ -29,7 +29,8 @@ fn conversations_are_kept_listed_found_and_deleted() {
     assert_eq!(server.get("/hob/v1/chats").ok(), json!({"chats": [], "next": null}));
     let body = json!({"chat": chat("chat0001", Some("message2")), "messages": [
         message("message1", None, "Where is the hearth?"), message("message2", Some("message1"), "東京")]});
-    assert_eq!(server.put("/hob/v1/chats/chat0001", &body).ok(), json!({"version": 1}));
+    let kept = json!({"version": 1, "is_private": false, "folder": null});
+    assert_eq!(server.put("/hob/v1/chats/chat0001", &body).ok(), kept);
     assert_eq!(
         server.put("/hob/v1/chats/chat0002", &json!({"chat": chat("chat0002", None)})).ok()["version"],
         1

@@ -7,11 +7,14 @@ use hob_cloud::Mode;
 use serde_json::{Value, json};
 
 fn keep(set: &Set, id: &str, folder: Option<&str>, is_private: bool) {
+    keep_knowing(set, id, folder, is_private, None);
+}
+
+/// Keeps a conversation as who knows a version of it; what it is then.
+fn keep_knowing(set: &Set, id: &str, folder: Option<&str>, is_private: bool, version: Option<i64>) -> Value {
     let chat = json!({"id": id, "title": id, "created": 1, "updated": 1, "folder": folder, "is_private": is_private});
-    set.server
-        .send("PUT", &format!("/hob/v1/chats/{id}"), JSON, &json!({"chat": chat}).to_string())
-        .finish()
-        .ok();
+    let body = json!({"chat": chat, "version": version}).to_string();
+    set.server.send("PUT", &format!("/hob/v1/chats/{id}"), JSON, &body).finish().ok()
 }
 
 const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
@@ -67,7 +70,15 @@ fn what_is_asked_in_a_private_folder_stays_by_the_router_and_by_name() {
     // Put into the folder, the next question stays; taken out of it, it may go.
     keep(&set, "chat0002", Some("Doctor"), false);
     assert_eq!(why(&ask(&set, "ember", two.clone())), (200, Some("private")));
-    keep(&set, "chat0002", Some("Bank"), false);
+    // Who does not know that it lies there takes nothing out, nor away that it is private.
+    for version in [None, Some(1)] {
+        let kept = keep_knowing(&set, "chat0002", Some("Bank"), false, version);
+        assert_eq!(kept["folder"], "Doctor");
+        assert_eq!(why(&ask(&set, "ember", two.clone())), (200, Some("private")));
+    }
+    assert_eq!(keep_knowing(&set, "chat0003", None, false, None)["is_private"], true);
+    let known = keep_knowing(&set, "chat0002", Some("Doctor"), false, None)["version"].as_i64();
+    assert_eq!(keep_knowing(&set, "chat0002", Some("Bank"), false, known)["folder"], "Bank");
     assert_eq!(why(&ask(&set, "ember", two)), (200, Some("insufficient")));
     assert_eq!(mark(&set, "Doctor", false), json!({"private": []}));
     assert_eq!(why(&ask(&set, "ember", one)), (200, Some("insufficient")));
@@ -102,4 +113,24 @@ fn where_nobody_can_know_everything_stays() {
     assert_eq!(ask(&set, "cloud/big", json!({})).status, 200);
     set.server.post("/hob/v1/chats/unlock", &json!({"passphrase": "correct horse"})).ok();
     assert_eq!(ask(&set, "cloud/big", json!({"chat": "chat0001"})).status, 200);
+}
+
+#[test]
+fn a_response_that_goes_on_with_a_private_one_is_as_private() {
+    let set = set(Mode::Hybrid, |_| hello());
+    set.policy(POLICY);
+    let respond = |more: Value| {
+        let mut body = json!({"model": "ember", "input": "I am Maria Gonzalez.", "max_output_tokens": 8});
+        more.as_object().unwrap().iter().for_each(|(key, value)| body[key] = value.clone());
+        set.server.post("/v1/responses", &body)
+    };
+    let first = respond(json!({"hob": {"private": true}}));
+    assert_eq!(first.header("x-hob-why"), Some("private"));
+    let id = first.ok()["id"].clone();
+    let second = respond(json!({"previous_response_id": id}));
+    assert_eq!(second.header("x-hob-why"), Some("private"));
+    let third = respond(json!({"previous_response_id": second.ok()["id"]}));
+    assert_eq!(third.header("x-hob-why"), Some("private"));
+    assert_eq!(set.api.asked().len(), 0);
+    assert_eq!(respond(json!({})).header("x-hob-route"), Some("big"));
 }

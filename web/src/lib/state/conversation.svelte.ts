@@ -143,12 +143,12 @@ export class Conversation {
   async regenerateBy(message: Message, target: string | null): Promise<void> {
     const before = this.tree.get(message.parent);
     const isRouted = !this.model.startsWith(ELSEWHERE) && cloud.mode === 'hybrid';
-    if (isRouted && before?.role === 'user' && before.text.trim() !== '' && !this.isPrivate && !this.isRunning) {
+    const isKept = !this.isTemporary && this.storage.isAtServer;
+    if (isRouted && isKept && before?.role === 'user' && before.text.trim() !== '' && !this.isPrivate && !this.isRunning) {
       // A correction that is not heard changes nothing about the answer.
       correct(before.text, target === null ? 'local' : 'larger').catch(() => undefined);
     }
-    const here = { stays: true, model: this.model.startsWith(ELSEWHERE) ? (server.model(null)?.name ?? 'ember') : this.model };
-    await this.regenerate(message, target === null ? here : { model: `${ELSEWHERE}${target}` });
+    await this.regenerate(message, target === null ? { stays: true, model: this.modelHere } : { model: `${ELSEWHERE}${target}` });
   }
 
   /** Goes on with an answer that was cut off or stopped; what is said is added to it. */
@@ -207,6 +207,11 @@ export class Conversation {
     const { model } = this.chat.settings;
     if (model?.startsWith(ELSEWHERE)) return model;
     return server.model(model)?.name ?? model ?? 'ember';
+  }
+
+  /** The model of this machine that answers what is not sent. */
+  private get modelHere(): string {
+    return this.model.startsWith(ELSEWHERE) ? (server.model(null)?.name ?? 'ember') : this.model;
   }
 
   /** Whether what is said in it must be answered on this machine: it is marked, or its folder is. */
@@ -289,7 +294,7 @@ export class Conversation {
         if (signal.aborted || request.stays || !(code === 'unanswered' || (code === 'private' && this.keepsHere))) throw thrown;
         if (code === 'unanswered' && !(await this.hasAnswers(request, signal))) throw thrown;
         if (this.keepsHere) {
-          request = { ...request, model: server.model(null)?.name ?? 'ember', stays: true };
+          request = { ...request, model: this.modelHere, stays: true };
           growing.message = { ...growing.message, model: request.model };
         }
       }
@@ -367,7 +372,7 @@ export class Conversation {
     if (!this.isChanged || this.isGone || this.chat.leaf === null) return;
     this.isChanged = false;
     // Nobody is left to be told.
-    void this.storage.save(this.chat, [...this.unsaved.values()]).catch(() => {});
+    void this.storage.save(this.chat, [...this.unsaved.values()], this.version).catch(() => {});
   }
 
   /** Tries again to write what could not be written. */
@@ -383,7 +388,11 @@ export class Conversation {
       while (this.isChanged && !this.isGone) {
         this.isChanged = false;
         const sent = [...this.unsaved.values()];
-        this.version = await this.storage.save(this.chat, sent);
+        const before = this.chat;
+        const { version, is_private, folder } = await this.storage.save(before, sent, this.version);
+        this.version = version;
+        // Somebody else has marked it meanwhile, and this page has not said otherwise since.
+        if (this.chat.is_private === before.is_private && this.chat.folder === before.folder) this.chat = { ...this.chat, is_private, folder };
         sent.filter((message) => this.unsaved.get(message.id) === message).forEach(({ id }) => this.unsaved.delete(id));
         this.isTold = false;
       }

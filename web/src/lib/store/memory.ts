@@ -1,4 +1,4 @@
-import type { Hit, Storage } from './storage';
+import type { Hit, Saved, Storage } from './storage';
 import type { Chat, Listed, Message } from './types';
 
 /** Letters before and after a hit. */
@@ -22,12 +22,12 @@ export class MemoryStorage implements Storage {
     return [...(this.known.get(chat)?.messages.values() ?? [])];
   }
 
-  async save(chat: Chat, messages: Message[]): Promise<number> {
+  async save(chat: Chat, messages: Message[], _version?: number): Promise<Saved> {
     const before = this.known.get(chat.id);
     const kept = { chat, version: (before?.version ?? 0) + 1, messages: before?.messages ?? new Map<string, Message>() };
     messages.forEach((message) => kept.messages.set(message.id, message));
     this.known.set(chat.id, kept);
-    return kept.version;
+    return { version: kept.version, is_private: chat.is_private, folder: chat.folder };
   }
 
   async deleteChat(id: string): Promise<void> {

@@ -1,6 +1,6 @@
 import { ask } from '../api/client';
 import { Problem } from '../api/problem';
-import type { Hit, Storage } from './storage';
+import type { Hit, Saved, Storage } from './storage';
 import type { Chat, Listed, Message } from './types';
 
 const CHATS = '/hob/v1/chats';
@@ -29,9 +29,9 @@ export class ServerStorage implements Storage {
     return (await pages(`${CHATS}/${chat}/messages`, 'messages')) as unknown as Message[];
   }
 
-  async save(chat: Chat, messages: Message[]): Promise<number> {
-    const response = await ask(`${CHATS}/${chat.id}`, { chat, messages }, undefined, 'PUT');
-    return (await response.json()).version;
+  async save(chat: Chat, messages: Message[], version: number): Promise<Saved> {
+    const response = await ask(`${CHATS}/${chat.id}`, { chat, messages, version }, undefined, 'PUT');
+    return response.json();
   }
 
   async deleteChat(id: string): Promise<void> {

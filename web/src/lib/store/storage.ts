@@ -8,6 +8,13 @@ export interface Hit {
   around: string;
 }
 
+/** What became of a conversation that was kept: where somebody else marked it meanwhile, it is private all the same. */
+export interface Saved {
+  version: number;
+  is_private: boolean;
+  folder: string | null;
+}
+
 /** Where conversations are kept: by the server, or for as long as the page is open. */
 export interface Storage {
   /** Whether the server keeps them, so that it can look up what they are marked as. */
@@ -15,8 +22,8 @@ export interface Storage {
   list(): Promise<Listed[]>;
   chat(id: string): Promise<Listed | undefined>;
   messages(chat: string): Promise<Message[]>;
-  /** Keeps a conversation and some of its messages, all or nothing; the new version. */
-  save(chat: Chat, messages: Message[]): Promise<number>;
+  /** Keeps a conversation and some of its messages, all or nothing, by who knows a version of it; what it is now. */
+  save(chat: Chat, messages: Message[], version: number): Promise<Saved>;
   deleteChat(id: string): Promise<void>;
   /** Messages with all words of this text, newest first. */
   search(text: string, limit: number): Promise<Hit[]>;

@@ -56,9 +56,9 @@ describe('storage in memory', () => {
     const storage = new MemoryStorage();
     const [one, two] = [newChat(DEFAULT_SETTINGS), newChat(DEFAULT_SETTINGS)];
     const message = say(null, 'user', 'Where is the Hearth?', 1);
-    expect(await storage.save(one, [message])).toBe(1);
-    await storage.save({ ...two, title: 'Second' }, [say(null, 'user', 'an old hearth', 2)]);
-    expect(await storage.save(one, [{ ...message, text: 'Where is THE hearth?' }])).toBe(2);
+    expect((await storage.save(one, [message], 0)).version).toBe(1);
+    await storage.save({ ...two, title: 'Second' }, [say(null, 'user', 'an old hearth', 2)], 0);
+    expect((await storage.save(one, [{ ...message, text: 'Where is THE hearth?' }], 1)).version).toBe(2);
     expect((await storage.list()).map(({ chat }) => chat.id)).toEqual([one.id, two.id]);
     expect((await storage.chat(two.id))?.chat.title).toBe('Second');
     expect((await storage.messages(one.id)).map((m) => m.text)).toEqual(['Where is THE hearth?']);
@@ -101,10 +101,11 @@ describe('storage at the server', () => {
   });
 
   it('saves a conversation with its messages at once', async () => {
-    answers.push([200, { version: 7 }]);
+    const kept = { version: 7, is_private: false, folder: null };
+    answers.push([200, kept]);
     const message = say(null, 'user', 'Hi');
-    expect(await storage.save(chat, [message])).toBe(7);
-    expect(asked).toEqual([{ method: 'PUT', path: `/hob/v1/chats/${chat.id}`, body: { chat, messages: [message] } }]);
+    expect(await storage.save(chat, [message], 6)).toEqual(kept);
+    expect(asked).toEqual([{ method: 'PUT', path: `/hob/v1/chats/${chat.id}`, body: { chat, messages: [message], version: 6 } }]);
   });
 
   it('takes what is gone as gone, and nothing else', async () => {

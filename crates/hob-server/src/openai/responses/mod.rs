@@ -24,9 +24,10 @@ use serde_json::{Value, json};
 pub async fn create(app: App, body: Value) -> Result<Response, Problem> {
     let request = request::read(&body, &app.stored)?;
     let request::Request { ask, frame, items, stream, store } = request;
+    let leave = ask.leave.clone();
     let mut running = ask::begin(&app, ask).await?;
     if stream {
-        let stored = store.then(|| (app.stored.clone(), items));
+        let stored = store.then(|| (app.stored.clone(), items, leave));
         return Ok(stream::answer(frame, running, stored));
     }
     let answered =
@@ -34,7 +35,7 @@ pub async fn create(app: App, body: Value) -> Result<Response, Problem> {
     let output = object::output(running.model(), &answered.reply);
     let response = frame.ended(&running, &answered, output);
     if store {
-        app.stored.put(&response, items);
+        app.stored.put(&response, items, leave);
     }
     let mut answer = wire::ok(&response);
     super::mark_cut(&mut answer, &running);

@@ -61,6 +61,9 @@ pub fn read(body: &Value, stored: &Store) -> Result<Request, Problem> {
         ask.grammar = format_grammar(&format, format.get("schema"))?;
     }
     reading::extensions(&fields, &mut ask)?;
+    if let Some(before) = fields.text("previous_response_id")?.and_then(|id| stored.leave(id)) {
+        ask.leave.go_on_from(before);
+    }
     ask.may_drop |= match fields.text("truncation")? {
         None | Some("disabled") => false,
         Some("auto") => true,

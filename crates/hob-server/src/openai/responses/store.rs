@@ -1,5 +1,6 @@
 //! Answers that are kept, the oldest let go when there are too many.
 
+use crate::ask::Leave;
 use crate::limits;
 use serde_json::Value;
 use std::collections::{HashMap, VecDeque};
@@ -22,6 +23,8 @@ struct Entry {
     response: Value,
     /// All that it was an answer to, what came before the request included.
     items: Vec<Value>,
+    /// What the request said about models elsewhere: what goes on with it is as private.
+    leave: Leave,
     bytes: usize,
 }
 
@@ -31,12 +34,12 @@ impl Store {
     }
 
     /// Keeps an answer with what it was an answer to.
-    pub fn put(&self, response: &Value, items: Vec<Value>) {
+    pub fn put(&self, response: &Value, items: Vec<Value>, leave: Leave) {
         let Some(id) = response["id"].as_str() else { return };
         let bytes =
             response.to_string().len() + items.iter().map(|item| item.to_string().len()).sum::<usize>();
         let mut kept = self.kept();
-        kept.by_id.insert(id.to_owned(), Entry { response: response.clone(), items, bytes });
+        kept.by_id.insert(id.to_owned(), Entry { response: response.clone(), items, leave, bytes });
         kept.order.push_back(id.to_owned());
         kept.bytes += bytes;
         while kept.order.len() > limits::STORED_MAX || kept.bytes > limits::STORED_BYTES_MAX {
@@ -53,6 +56,11 @@ impl Store {
     /// What it was an answer to.
     pub fn items(&self, id: &str) -> Option<Vec<Value>> {
         self.kept().by_id.get(id).map(|entry| entry.items.clone())
+    }
+
+    /// What the request said about models elsewhere.
+    pub fn leave(&self, id: &str) -> Option<Leave> {
+        self.kept().by_id.get(id).map(|entry| entry.leave.clone())
     }
 
     /// What it was an answer to, and the answer.
@@ -88,7 +96,8 @@ mod tests {
     fn the_oldest_goes_and_bytes_are_counted() {
         let store = Store::default();
         let response = |n: usize| json!({"id": format!("resp_{n}"), "output": [{"n": n}]});
-        (0..limits::STORED_MAX + 2).for_each(|n| store.put(&response(n), vec![json!({"in": n})]));
+        (0..limits::STORED_MAX + 2)
+            .for_each(|n| store.put(&response(n), vec![json!({"in": n})], Leave::default()));
         assert!(store.get("resp_1").is_none() && store.get("resp_2").is_some());
         assert_eq!(store.conversation("resp_5"), Some(vec![json!({"in": 5}), json!({"n": 5})]));
         assert!(store.remove("resp_5") && !store.remove("resp_5"));

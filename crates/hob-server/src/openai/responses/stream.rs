@@ -2,6 +2,7 @@
 
 use super::Store;
 use super::object::{Frame, function_call, message, reasoning, text_part};
+use crate::ask::Leave;
 use crate::ask::{Heard, Running};
 use crate::ids;
 use crate::wire::{self, Gone, Out};
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// The stream of a response, which is kept in the end if `stored` says where.
-pub fn answer(frame: Frame, running: Running, stored: Option<(Arc<Store>, Vec<Value>)>) -> Response {
+pub fn answer(frame: Frame, running: Running, stored: Option<(Arc<Store>, Vec<Value>, Leave)>) -> Response {
     let is_cut = running.is_cut;
     let mut response = wire::stream(wire::SSE, move |out| write(frame, running, stored, out));
     if is_cut {
@@ -24,7 +25,7 @@ pub fn answer(frame: Frame, running: Running, stored: Option<(Arc<Store>, Vec<Va
 async fn write(
     frame: Frame,
     mut running: Running,
-    stored: Option<(Arc<Store>, Vec<Value>)>,
+    stored: Option<(Arc<Store>, Vec<Value>, Leave)>,
     out: Out,
 ) -> Result<(), Gone> {
     let mut events = Events { out: &out, number: 0, items: Vec::new(), open: None };
@@ -48,8 +49,8 @@ async fn write(
                 } else {
                     "response.incomplete"
                 };
-                if let Some((store, items)) = &stored {
-                    store.put(&response, items.clone());
+                if let Some((store, items, leave)) = &stored {
+                    store.put(&response, items.clone(), leave.clone());
                 }
                 events.send(name, json!({"response": response})).await?;
             }
