@@ -1,7 +1,7 @@
 //! Texts of files that go to a model elsewhere, or are asked about there: none of a private folder.
 
 use crate::{input, platform};
-use hob_cloud::Cloud;
+use hob_cloud::{Cloud, Error};
 use std::path::Path;
 
 /// The text of a file, `-` being standard input.
@@ -16,7 +16,13 @@ pub fn text(cloud: &Cloud, file: &Path) -> anyhow::Result<String> {
 /// Standard input, which may be a file of such a folder as well. What another program reads and passes on cannot be told.
 pub fn stdin(cloud: &Cloud) -> anyhow::Result<String> {
     if let Some(file) = redirected() {
-        cloud.may_read(file, platform::home().as_deref())?;
+        cloud.may_read(file, platform::home().as_deref()).map_err(|error| match error {
+            // People know it by another name than the system.
+            Error::PrivateFolder { folder, .. } => {
+                Error::PrivateFolder { file: "standard input".into(), folder }
+            }
+            other => other,
+        })?;
     }
     input::stdin()
 }

@@ -98,6 +98,13 @@ fn a_router_is_measured_beside_what_is_no_achievement() {
     assert!(text.contains("there is no gap to close"), "{text}");
 }
 
+/// The path of a new file.
+fn written(folder: &std::path::Path, name: &str, text: &str) -> String {
+    let path = folder.join(name).display().to_string();
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
 /// Sentences with a question about them; the built-in model answers some of them rightly.
 fn questions() -> String {
     let mut lines = String::new();
@@ -115,11 +122,7 @@ fn questions() -> String {
 #[test]
 fn when_a_model_is_right_is_learned_and_judges_answers_while_they_are_written() {
     let folder = tempfile::tempdir().unwrap();
-    let at = |name: &str, text: &str| {
-        let path = folder.path().join(name).display().to_string();
-        std::fs::write(&path, text).unwrap();
-        path
-    };
+    let at = |name: &str, text: &str| written(folder.path(), name, text);
     let (file, home) = (at("questions.jsonl", &questions()), folder.path().join("home"));
     let run = |args: &[&str]| hob_at(&home, args);
     let dry = run(&["route", "calibrate", "ember", "--file", &file, "--dry-run", "--json"]).json();
@@ -178,11 +181,7 @@ fn when_a_model_is_right_is_learned_and_judges_answers_while_they_are_written() 
 #[test]
 fn what_nothing_can_be_learned_from_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    let at = |name: &str, text: &str| {
-        let path = folder.path().join(name).display().to_string();
-        std::fs::write(&path, text).unwrap();
-        path
-    };
+    let at = |name: &str, text: &str| written(folder.path(), name, text);
     let home = folder.path().join("home");
     let run = |args: &[&str]| hob_at(&home, args);
     let pairs = at("pairs.jsonl", "{\"good\": \"He runs.\", \"bad\": \"He run.\"}\n");
