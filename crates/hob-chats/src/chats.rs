@@ -361,7 +361,7 @@ impl Chats {
     /// [`Error::Damaged`] says what is not.
     pub fn verify(&self) -> Result<(), Error> {
         let damaged = |found: String| Error::Damaged { path: self.path(), found };
-        self.pool.bare(|db| {
+        self.pool.unread(|db| {
             let told = db.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0));
             match told.map_err(self.told())? {
                 told if told == "ok" => {}

@@ -33,6 +33,17 @@ pub(crate) struct Pool {
     until_try: AtomicU32,
 }
 
+/// What a connection is wanted for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Want {
+    /// A file that is there.
+    Found,
+    /// A file that is made, or brought to the newest form, if need be.
+    Made,
+    /// A file that is there, through a connection that has read nothing before.
+    Unread,
+}
+
 #[derive(Debug)]
 struct Open {
     connection: Connection,
@@ -112,7 +123,7 @@ impl Pool {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, Error>,
     ) -> Result<Option<T>, Error> {
-        let Some(mut open) = self.take(false)? else { return Ok(None) };
+        let Some(mut open) = self.take(Want::Found)? else { return Ok(None) };
         let told = |error| Error::sqlite(&self.path(), error);
         let state = Transaction::new(&mut open.connection, TransactionBehavior::Deferred).map_err(told)?;
         let result = work(&state).map_err(|error| self.judged(&open.path, open.file, error));
@@ -125,7 +136,7 @@ impl Pool {
     pub(crate) fn write<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
         let _alone = guard(&self.writing);
         for _ in 0..MOVES_MAX {
-            let Some(mut open) = self.take(true)? else {
+            let Some(mut open) = self.take(Want::Made)? else {
                 return Err(Error::io(&self.path(), "make", std::io::ErrorKind::NotFound.into()));
             };
             let told = |error| Error::sqlite(&self.path(), error);
@@ -149,27 +160,36 @@ impl Pool {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, Error>,
     ) -> Result<Option<T>, Error> {
-        let Some(open) = self.take(false)? else { return Ok(None) };
+        let Some(open) = self.take(Want::Found)? else { return Ok(None) };
         let result = work(&open.connection);
         self.give_back(open, result.as_ref().err());
         result.map(Some)
     }
 
-    /// A connection that makes the file if there is none, or brings it to the newest form.
-    pub(crate) fn open_for_change(&self) -> Result<impl Sized, Error> {
-        self.take(true)
+    /// The same with a connection that has read nothing before and is closed afterwards: one that is kept remembers a part of
+    /// the index of texts, and SQLite's check would compare that with what other processes have written since.
+    pub(crate) fn unread<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
+        self.take(Want::Unread)?.map(|open| work(&open.connection)).transpose()
     }
 
-    fn take(&self, may_be_made: bool) -> Result<Option<Open>, Error> {
+    /// A connection that makes the file if there is none, or brings it to the newest form.
+    pub(crate) fn open_for_change(&self) -> Result<impl Sized, Error> {
+        self.take(Want::Made)
+    }
+
+    fn take(&self, want: Want) -> Result<Option<Open>, Error> {
         for _ in 1..MOVES_MAX {
-            match self.take_once(may_be_made) {
+            match self.take_once(want) {
                 // Between looking for the file and opening it, another process may have put it elsewhere.
                 Err(Error::Damaged { path, .. } | Error::ReadOnly { path } | Error::Foreign { path })
                     if self.has_moved(&path, None)? => {}
                 taken => return taken,
             }
         }
-        self.take_once(may_be_made)
+        self.take_once(want)
     }
 
     /// Whether the conversations are no longer in this file; which one of that name is said where it is known.
@@ -188,7 +208,7 @@ impl Pool {
         }
     }
 
-    fn take_once(&self, may_be_made: bool) -> Result<Option<Open>, Error> {
+    fn take_once(&self, want: Want) -> Result<Option<Open>, Error> {
         let state = State::read(&self.folder)?;
         // Some systems remove nothing that is open.
         drop(self.close_others(&self.folder.join(&state.file)));
@@ -196,15 +216,18 @@ impl Pool {
         let path = self.folder.join(&state.file);
         guard(&self.path).clone_from(&path);
         let vault = state.seal.as_ref().map(|seal| self.vault_of(seal)).transpose()?;
-        let kept = self.close_others(&path).pop();
-        if kept.is_some() {
-            return Ok(kept);
+        let mut idle = self.close_others(&path);
+        if want != Want::Unread
+            && let Some(kept) = idle.pop()
+        {
+            return Ok(Some(kept));
         }
+        drop(idle);
         if vault.is_some() && !path.exists() {
             // An empty one in its place would look as if nothing had been kept.
             return Err(Error::io(&path, "open", std::io::ErrorKind::NotFound.into()));
         }
-        let opened = file::open(&path, may_be_made, vault.as_deref().map(Vault::vfs))?;
+        let opened = file::open(&path, want == Want::Made, vault.as_deref().map(Vault::vfs))?;
         Ok(opened.map(|connection| Open { connection, file: identity(&path), path, _vault: vault }))
     }
 

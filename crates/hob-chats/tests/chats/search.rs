@@ -98,3 +98,15 @@ fn the_index_follows_every_change() {
     assert_eq!(found(&bench, "sentence"), [""; 0]);
     bench.chats.verify().unwrap();
 }
+
+/// What a connection remembers of the index is older than what others have written since, which is no damage.
+#[test]
+fn an_index_that_others_have_changed_is_whole() {
+    let bench = bench(&["first words"]);
+    bench.chats.verify().unwrap();
+    let other = hob_chats::Chats::in_data(bench.dir.path());
+    for n in 0..60 {
+        other.put_messages(&id("one"), &[say(&format!("x{n}"), Some("m0"), "a sentence of others")]).unwrap();
+    }
+    bench.chats.verify().unwrap();
+}
