@@ -77,13 +77,28 @@ fn turning(folder: &Path) -> Child {
 fn start(folder: &Path, name: &str) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["kill::child_that_writes", "--exact", "--nocapture"]).env(FOLDER, folder).env(NAME, name);
-    command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+    // What it complains of belongs to what this test says where it fails.
+    command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap()
 }
 
 /// The messages that the child says are kept.
 fn kept(child: &mut Child) -> impl Iterator<Item = String> + use<> {
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     lines.map_while(Result::ok).filter_map(|line| line.strip_prefix("kept ").map(str::to_owned))
+}
+
+/// The file is whole. Where it isn't, whether that lasts says where to look.
+fn assert_whole(bench: &Bench, when: &str) {
+    let again = || {
+        (
+            bench.chats.verify().map_err(|e| e.to_string()),
+            as_it_lies(bench.dir.path()).verify().map_err(|e| e.to_string()),
+        )
+    };
+    bench
+        .chats
+        .verify()
+        .unwrap_or_else(|error| panic!("{when}: {error}; again and by another: {:?}", again()));
 }
 
 #[test]
@@ -157,13 +172,14 @@ fn share(bench: &Bench) {
     children.iter_mut().for_each(|child| child.kill().unwrap());
     children.iter_mut().for_each(|child| assert!(!child.wait().unwrap().success()));
     for (name, told) in names.iter().zip(told) {
+        assert_eq!(told.len(), 20, "{name} has ended before");
         let found = all(&bench.chats, &id(name));
-        assert!(told.len() == 20 && told.iter().all(|m| found.iter().any(|f| f.id == id(m))), "{name}");
+        assert!(told.iter().all(|m| found.iter().any(|f| f.id == id(m))), "{name}");
     }
     for thread in 0..4 {
         assert_eq!(bench.chats.branch(&id(&format!("t{thread}"))).unwrap().len(), 25);
     }
-    bench.chats.verify().unwrap();
+    assert_whole(bench, "three were killed");
 }
 
 /// Whoever turns encryption on or off is killed at any moment: all conversations are there, and where they are encrypted nothing
