@@ -30,6 +30,8 @@ pub(crate) const HEADER: usize = 24;
 pub(crate) const FRAME: usize = HEADER + PAGE;
 /// Bytes of the header that are not encrypted: the page's number, the size after it, the journal's salts.
 pub(crate) const PLAIN_HEADER: usize = 16;
+/// Bytes of the salts that tell a journal from the one that lay there before.
+pub(crate) const SALTS: usize = 8;
 /// How the first page begins on the disk, before the key's id.
 pub(crate) const MARK: &[u8; 8] = b"HobSeal1";
 /// How the first page begins for SQLite.
@@ -58,6 +60,27 @@ impl KeyId {
 impl std::fmt::Display for KeyId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&super::hex::text(&self.0))
+    }
+}
+
+/// What a frame's page is. The salts are those at the journal's beginning: a frame's header has none yet while a transaction goes
+/// on that has written some page twice, and gets them, as it gets the size after it, when the transaction ends.
+pub(crate) struct FramePage {
+    /// Which frame of the journal it is, counted from 0.
+    pub(crate) frame: u64,
+    /// Which page of the database, as the frame's header says it.
+    pub(crate) page: [u8; 4],
+    /// The salts of the journal.
+    pub(crate) salts: [u8; SALTS],
+}
+
+impl FramePage {
+    fn bytes(&self) -> [u8; 12 + SALTS] {
+        let mut what = [0; 12 + SALTS];
+        what[..8].copy_from_slice(&self.frame.to_be_bytes());
+        what[8..12].copy_from_slice(&self.page);
+        what[12..].copy_from_slice(&self.salts);
+        what
     }
 }
 
@@ -126,14 +149,14 @@ impl Keys {
         Ok(())
     }
 
-    /// Seals the page of frame `number`, whose header begins with `header`.
-    pub(crate) fn seal_frame(&self, number: u64, header: &[u8], page: &mut [u8; PAGE]) -> Result<(), Broken> {
-        self.seal(&self.frames, &of_frame(number, header), 0, page)
+    /// Seals the page of a frame.
+    pub(crate) fn seal_frame(&self, what: &FramePage, page: &mut [u8; PAGE]) -> Result<(), Broken> {
+        self.seal(&self.frames, &what.bytes(), 0, page)
     }
 
-    /// Opens the page of frame `number`.
-    pub(crate) fn open_frame(&self, number: u64, header: &[u8], page: &mut [u8; PAGE]) -> Result<(), Broken> {
-        open(&self.frames, &of_frame(number, header), 0, page)
+    /// Opens the page of a frame.
+    pub(crate) fn open_frame(&self, what: &FramePage, page: &mut [u8; PAGE]) -> Result<(), Broken> {
+        open(&self.frames, &what.bytes(), 0, page)
     }
 
     /// Seals the header of frame `number`; what is returned belongs at [`HEADER_SEAL`] of its page.
@@ -215,16 +238,6 @@ fn open(key: &LessSafeKey, what: &[u8], start: usize, page: &mut [u8; PAGE]) -> 
 /// Bytes at the beginning of a page that are not encrypted.
 fn clear_start(number: u64) -> usize {
     if number == 0 { SQLITE_MARK.len() } else { 0 }
-}
-
-/// What a frame's page is: the frame, the page's number, the journal's salts. Not the size that follows, which a header may get
-/// later.
-fn of_frame(number: u64, header: &[u8]) -> [u8; 20] {
-    let mut what = [0; 20];
-    what[..8].copy_from_slice(&number.to_be_bytes());
-    what[8..12].copy_from_slice(&header[..4]);
-    what[12..].copy_from_slice(&header[8..16]);
-    what
 }
 
 fn of_header(number: u64, plain: &[u8]) -> [u8; 24] {

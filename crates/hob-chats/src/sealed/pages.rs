@@ -4,13 +4,15 @@
 //! whole or in two parts. Those are known here; anything else is refused, so that nothing ever gets to the disk unsealed.
 
 use super::cipher::{
-    Broken, FRAME, HEADER, HEADER_SEAL, HEADER_SEAL_BYTES, Keys, PAGE, PLAIN_HEADER, RESERVED, SQLITE_MARK,
-    USABLE,
+    Broken, FRAME, FramePage, HEADER, HEADER_SEAL, HEADER_SEAL_BYTES, Keys, PAGE, PLAIN_HEADER, RESERVED,
+    SALTS, SQLITE_MARK, USABLE,
 };
 use std::time::Duration;
 
 /// Bytes at the beginning of the journal: sizes, salts and a sum of those.
 const JOURNAL_START: u64 = 32;
+/// Where the salts are among those.
+const JOURNAL_SALTS: u64 = 16;
 /// Bytes of the database that SQLite reads before it knows the size of pages.
 const DATABASE_START: usize = 100;
 /// How often a page of the database is read before its seal counts as broken. Before SQLite knows that there is a journal it
@@ -190,13 +192,14 @@ impl Sealed {
             return Err(Fault::Short);
         }
         let (header, page) = parts(&mut self.frame);
+        let what = frame_page(disk, number, header)?;
         let mut seal = [0; HEADER_SEAL_BYTES];
         seal.copy_from_slice(&page[HEADER_SEAL..HEADER_SEAL + HEADER_SEAL_BYTES]);
         match (within, into.len()) {
             // Only when SQLite looks for the end of a journal that nobody closed. What doesn't fit is no error then but the
             // end, as with SQLite's own sums: with other salts it belongs to no journal.
             (0, FRAME) => {
-                let opened = keys.open_frame(number, header, page);
+                let opened = keys.open_frame(&what, page);
                 if opened.and_then(|()| keys.open_header(number, header, &seal)).is_err() {
                     header[8..16].iter_mut().for_each(|byte| *byte = !*byte);
                     page.fill(0);
@@ -204,7 +207,7 @@ impl Sealed {
                 into.copy_from_slice(&self.frame[..]);
             }
             (HEADER, PAGE) => {
-                keys.open_frame(number, header, page)?;
+                keys.open_frame(&what, page)?;
                 into.copy_from_slice(page);
             }
             (0, HEADER) | (PLAIN_HEADER, _) if within + into.len() == HEADER => {
@@ -242,7 +245,7 @@ impl Sealed {
                     return Err(Fault::Unexpected);
                 }
                 page.copy_from_slice(bytes);
-                keys.seal_frame(number, header, page)?;
+                keys.seal_frame(&frame_page(disk, number, header)?, page)?;
                 disk.write(at, &page[..HEADER_SEAL])
             }
             _ => Err(Fault::Unexpected),
@@ -254,6 +257,17 @@ impl Sealed {
 /// wrong.
 fn is_page(bytes: &[u8]) -> bool {
     bytes.len() == PAGE && bytes[USABLE..].iter().all(|byte| *byte == 0)
+}
+
+/// What the page of a frame is that has this header. The journal's beginning is written before its frames, and stays as long as
+/// anybody reads one of them.
+fn frame_page(disk: &mut impl Disk, frame: u64, header: &[u8; HEADER]) -> Result<FramePage, Fault> {
+    let (mut page, mut salts) = ([0; 4], [0; SALTS]);
+    page.copy_from_slice(&header[..4]);
+    match disk.read(JOURNAL_SALTS, &mut salts)? {
+        SALTS => Ok(FramePage { frame, page, salts }),
+        _ => Err(Fault::Short),
+    }
 }
 
 /// The frame that a place in the journal belongs to, and the place within; nothing for the beginning.

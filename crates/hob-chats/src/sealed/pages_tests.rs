@@ -141,12 +141,22 @@ fn a_journal_is_read_as_it_was_written() {
         write(at(number), header);
         write(at(number) + 24, page);
     }
-    // A page is written once more, and then its header gets another sum: both happen within a transaction.
+    // A page is written once more, and then its header gets another sum: both happen within a transaction. Frames that are
+    // added between the two have neither salts nor a sum before the end of it.
     let (again, sum) = (page(0x63, false), header(4, 0xcc));
     write(at(0) + 24, &again);
+    let bare = [&[0, 0, 0, 6][..], &[0; 20]].concat();
+    let (added, full) = (page(0x64, false), header(6, 0xdd));
+    write(at(2), &bare);
+    write(at(2) + 24, &added);
     write(at(0), &sum);
-    assert_eq!(disk.0.len() as u64, at(2));
-    assert!(![0x61, 0x62, 0x63, 0xaa, 0xbb, 0xcc].iter().any(|b| disk.0.windows(8).any(|w| w == [*b; 8])));
+    write(at(2), &full);
+    assert_eq!(disk.0.len() as u64, at(3));
+    assert!(
+        ![0x61, 0x62, 0x63, 0x64, 0xaa, 0xbb, 0xcc, 0xdd]
+            .iter()
+            .any(|b| disk.0.windows(8).any(|w| w == [*b; 8]))
+    );
     let mut get = |at, length| read(Kind::Journal, &keys, &mut disk, at, length).unwrap();
     assert_eq!(get(0, 32), [9; 32]);
     assert_eq!(get(at(0), FRAME), [sum.clone(), again.clone()].concat());
@@ -154,7 +164,9 @@ fn a_journal_is_read_as_it_was_written() {
     assert_eq!(get(at(0), 24), sum);
     assert_eq!(get(at(1) + 16, 8), [0xbb; 8]);
     assert_eq!(get(at(1) + 24, PAGE), frames[1].1);
-    assert_eq!(read(Kind::Journal, &keys, &mut disk, at(2), FRAME), Err(Fault::Short));
+    assert_eq!(get(at(2), FRAME), [full, added.clone()].concat());
+    assert_eq!(get(at(2) + 24, PAGE), added);
+    assert_eq!(read(Kind::Journal, &keys, &mut disk, at(3), FRAME), Err(Fault::Short));
 }
 
 #[test]
@@ -163,6 +175,7 @@ fn a_broken_frame_ends_the_journal_and_is_never_read() {
     let mut disk = Memory::default();
     let mut sealed = Sealed::new(Kind::Journal);
     let (header, page) = (header(4, 0xaa), page(0x61, false));
+    sealed.write(&keys, &mut disk, 0, &[9; 32]).unwrap();
     for number in 0..2 {
         sealed.write(&keys, &mut disk, 32 + number * FRAME as u64, &header).unwrap();
         sealed.write(&keys, &mut disk, 56 + number * FRAME as u64, &page).unwrap();
@@ -177,11 +190,18 @@ fn a_broken_frame_ends_the_journal_and_is_never_read() {
         disk.0[32 + at] ^= 0x10;
         // Salts that were changed are what they are: SQLite compares them with the journal's.
         check(&mut disk, &format!("byte {at}"));
-        let of_the_header = (4..8).contains(&at) || (16..24).contains(&at) || at >= HEADER + HEADER_SEAL;
+        let of_the_header = (4..24).contains(&at) || at >= HEADER + HEADER_SEAL;
         if !of_the_header {
             assert_eq!(read(Kind::Journal, &keys, &mut disk, 56, PAGE), Err(Fault::Damaged), "byte {at}");
         }
     }
+    // Frames of another journal, or of one that has gone.
+    let mut other = Memory(whole.clone());
+    other.0[16] ^= 1;
+    check(&mut other, "another journal's");
+    assert_eq!(read(Kind::Journal, &keys, &mut other, 56, PAGE), Err(Fault::Damaged));
+    let mut cut = Memory(whole[..20].to_vec());
+    assert_eq!(read(Kind::Journal, &keys, &mut cut, 56, PAGE), Err(Fault::Short));
     // A frame that was whole in another place.
     let mut moved = Memory(whole);
     moved.0.copy_within(32 + FRAME..32 + 2 * FRAME, 32);

@@ -1,6 +1,6 @@
 //! What was deleted is in no page and in no frame, for whoever has the key.
 
-use super::cipher::{FRAME, HEADER, Keys, PAGE};
+use super::cipher::{FRAME, FramePage, HEADER, Keys, PAGE};
 use super::key::Secret;
 use super::leftovers::with_journal;
 use super::state::Wrapping;
@@ -62,7 +62,12 @@ fn opened(chats: &Chats) -> Vec<u8> {
     for (number, frame) in journal.get(32..).unwrap_or_default().chunks(FRAME).enumerate() {
         let (header, page) = frame.split_at(HEADER);
         let mut page: [u8; PAGE] = page.try_into().unwrap();
-        keys.open_frame(number as u64, header, &mut page).unwrap();
+        let what = FramePage {
+            frame: number as u64,
+            page: header[..4].try_into().unwrap(),
+            salts: journal[16..24].try_into().unwrap(),
+        };
+        keys.open_frame(&what, &mut page).unwrap();
         text.extend(page);
     }
     text

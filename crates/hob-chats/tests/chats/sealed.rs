@@ -109,6 +109,46 @@ fn what_was_open_is_sealed_opened_and_sealed_anew() {
     assert!(matches!(bench.chats.decrypt(), Err(Error::NotSealed { .. })));
 }
 
+/// SQLite writes such a change into the journal before it is complete, some pages several times, and gives the frames their
+/// salts and sums at its end.
+#[test]
+fn a_change_that_is_larger_than_the_cache_comes_back() {
+    let bench = sealed();
+    let words = |n: usize| {
+        (0..800).map(|k| format!("w{:x} ", (n * 7919 + k * 104_729) % 1_000_003)).collect::<String>()
+    };
+    for chat_name in ["one", "two"] {
+        let names: Vec<String> = (0..250).map(|n| format!("m{n}")).collect();
+        let parents = std::iter::once(None).chain(names.iter().map(Some));
+        let messages: Vec<_> = names
+            .iter()
+            .zip(parents)
+            .enumerate()
+            .map(|(n, (name, parent))| say(name, parent.map(String::as_str), &words(n)))
+            .collect();
+        bench.chats.put(&chat(chat_name, Some("m249")), &messages).unwrap();
+    }
+    let journal =
+        files(bench.dir.path()).into_iter().find(|(path, _)| path.to_string_lossy().ends_with("-wal"));
+    assert!(journal.unwrap().1.len() > 4 << 20, "it was larger than the cache");
+    bench.chats.verify().unwrap();
+    let kept = told(&bench.chats);
+    assert!(kept.contains(&words(249)));
+    assert_eq!(told(&unlocked(bench.dir.path())), kept);
+
+    // After a power cut the journal is read from its beginning.
+    let copy = tempfile::tempdir().unwrap();
+    fs::create_dir(copy.path().join("chats")).unwrap();
+    for (path, bytes) in
+        files(&folder(&bench)).into_iter().filter(|(path, _)| !path.to_string_lossy().ends_with("-shm"))
+    {
+        fs::write(copy.path().join("chats").join(path.file_name().unwrap()), bytes).unwrap();
+    }
+    let copy = unlocked(copy.path());
+    copy.verify().unwrap();
+    assert_eq!(told(&copy), kept);
+}
+
 #[test]
 fn a_lost_key_is_told_and_nothing_begins_anew_beside_it() {
     let bench = sealed();
