@@ -169,6 +169,7 @@ fn described(decision: &Decision<'_>, known: bool) -> anyhow::Result<String> {
         Bar::Quality => "from the slider between quality and cost",
         Bar::Calibrated => "from recorded outcomes, for the risk of the policy",
         Bar::Handover => "from the policy's handover",
+        Bar::Repair => "from the policy's repair",
         Bar::Epsilon => "for the risk of the policy; without --outcomes that is no guarantee",
     };
     if decision.needed.suffices > 1.0 {
