@@ -212,7 +212,9 @@ impl Router {
             Then::Send(target) => Some((rule, target.as_str())),
             Then::Stay => None,
         });
-        let (why, reason) = match (named, self.cannot(request)) {
+        // An answer that is complete was not beyond the local model.
+        let cannot = if needed.from == Bar::Repair { None } else { self.cannot(request) };
+        let (why, reason) = match (named, cannot) {
             (Some((rule, target)), _) => (Why::Rule, format!("rule {:?} sends it to {target:?}", rule.name)),
             (None, Some(cannot)) => (Why::Need, cannot),
             // What cannot be compared stays.
@@ -527,6 +529,10 @@ mod tests {
         let repairs =
             router(|p| p.handover = Some(crate::Handover { below: 0.3, hold: 8, repair: Some(0.5) }));
         assert_eq!(repaired(&repairs, &request), (true, Why::Repair));
+        // What is asked of the target has nothing to do with what the local model can.
+        let mut long = request.clone();
+        long.needs.tokens = Some(8000);
+        assert_eq!(repaired(&repairs, &long), (true, Why::Repair));
         assert_eq!(repaired(&repairs, &Request::new("Hello", Label::Private)), (false, Why::Private));
         assert_eq!(repaired(&hands_over, &request), (false, Why::Suffices));
     }

@@ -21,22 +21,57 @@ const GROWTH: usize = 3;
 const GROWTH_CHARS: usize = 60;
 
 /// The places in `text` that its model doubts, in their order and apart from each other: byte ranges at the bounds of characters, with
-/// no blanks at their ends. `tokens` are the ranges of the answer's tokens in their order, with log-probabilities. `None` where
-/// nothing is doubted or too much is.
+/// no blanks at their ends. `tokens` are the ranges of the answer's tokens in their order, with log-probabilities. Of a document of JSON
+/// only texts, numbers and words are doubted: its form was not the model's choice. `None` where nothing is doubted or too much is.
 ///
 /// # Panics
 /// Ranges of tokens outside of the text or within a character.
-pub fn places(text: &str, tokens: &[(Range<usize>, f32)]) -> Option<Vec<Range<usize>>> {
+pub fn places(text: &str, tokens: &[(Range<usize>, f32)], is_document: bool) -> Option<Vec<Range<usize>>> {
     let (mut found, words): (Vec<Range<usize>>, _) = (Vec::new(), words(text));
+    // All of it, or what stands in its members.
+    let open = if is_document { values(text) } else { [0..text.len()].into() };
     for stretch in stretches(tokens) {
-        let place = trimmed(text, widened(&words, stretch));
-        match found.last_mut() {
-            _ if place.is_empty() => {}
-            Some(last) if last.end >= place.start => last.end = last.end.max(place.end),
-            _ => found.push(place),
+        let wide = widened(&words, stretch);
+        let parts = open.iter().map(|part| wide.start.max(part.start)..wide.end.min(part.end));
+        for place in parts.filter(|part| part.start < part.end).map(|part| trimmed(text, part)) {
+            match found.last_mut() {
+                _ if place.is_empty() => {}
+                Some(last) if last.end >= place.start => last.end = last.end.max(place.end),
+                _ => found.push(place),
+            }
         }
     }
     are_few(text, &found).then_some(found)
+}
+
+/// What stands in the members and items of a document of JSON: the insides of texts that are no names, numbers and words.
+fn values(text: &str) -> Vec<Range<usize>> {
+    let bytes = text.as_bytes();
+    let (mut values, mut at) = (Vec::new(), 0);
+    while let Some(byte) = bytes.get(at) {
+        let start = at;
+        match byte {
+            b'"' => {
+                at += 1;
+                while bytes.get(at).is_some_and(|byte| *byte != b'"') {
+                    at += if bytes[at] == b'\\' { 2 } else { 1 };
+                }
+                let end = at.min(bytes.len());
+                at = end + 1;
+                let rest = text.get(at..).unwrap_or_default();
+                if !rest.trim_start().starts_with(':') {
+                    values.push(start + 1..end);
+                }
+            }
+            b'-' | b'a'..=b'z' | b'0'..=b'9' => {
+                let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.');
+                at += bytes[at..].iter().take_while(|byte| is_part(byte)).count();
+                values.push(start..at);
+            }
+            _ => at += 1,
+        }
+    }
+    values
 }
 
 /// Whether places in a text are some, and few enough to be asked about.
@@ -121,7 +156,7 @@ mod tests {
 
     fn found(marked: &str) -> Option<Vec<String>> {
         let (text, tokens) = tokens(marked);
-        let places = places(&text, &tokens)?;
+        let places = places(&text, &tokens, false)?;
         Some(places.into_iter().map(|place| text[place].to_owned()).collect())
     }
 
@@ -159,23 +194,45 @@ mod tests {
     }
 
     #[test]
+    fn of_a_document_only_what_stands_in_it_is_doubted() {
+        let found = |marked: &str| {
+            let (text, tokens) = tokens(marked);
+            let places = places(&text, &tokens, true)?;
+            Some(places.into_iter().map(|place| text[place].to_owned()).collect::<Vec<_>>())
+        };
+        let rest = r#", "note": "there is much more than that in it, and it is all sure"}"#;
+        for (marked, expected) in [
+            (r#"|?{"|name": "Ann Lee""#, None),
+            (r#"{"|?na|me|?": "An|n Lee""#, Some(vec!["Ann"])),
+            (r#"{"name": "Ann \"|?Nan|\" |Lee| of| Rome|?", "a|ge|": |?4|2"#, Some(vec!["Nan", "42"])),
+            (r#"{"name": "Ann Lee|?", "is": tr|ue"#, Some(vec!["true"])),
+        ] {
+            let expected = expected.map(|all| all.into_iter().map(str::to_owned).collect::<Vec<_>>());
+            assert_eq!(found(&format!("{marked}|{rest}")), expected, "{marked}");
+        }
+    }
+
+    #[test]
     fn scripts_without_blanks_are_not_swallowed_whole() {
         let text = "字".repeat(200);
         let tokens: Vec<_> =
             (0..200).map(|i| (3 * i..3 * i + 3, if i == 100 { -5.0 } else { 0.0 })).collect();
-        assert_eq!(super::places(&text, &tokens), Some(vec![300..303]));
+        assert_eq!(super::places(&text, &tokens, false), Some([300..303].into()));
     }
 
     proptest! {
         #[test]
-        fn places_are_apart_and_cut_no_character(parts in prop::collection::vec(("\\PC{0,6}", -3.0f32..0.0), 0..60)) {
+        fn places_are_apart_and_cut_no_character(
+            parts in prop::collection::vec(("\\PC{0,6}|[\"\\\\:{},a1 ]{0,6}", -3.0f32..0.0), 0..60),
+            is_document in any::<bool>(),
+        ) {
             let (mut text, mut tokens) = (String::new(), Vec::new());
             for (said, logprob) in parts {
                 tokens.push((text.len()..text.len() + said.len(), logprob));
                 text.push_str(&said);
             }
             let mut before = 0;
-            for place in super::places(&text, &tokens).unwrap_or_default() {
+            for place in super::places(&text, &tokens, is_document).unwrap_or_default() {
                 prop_assert!(before <= place.start && place.start < place.end && text.is_char_boundary(place.end));
                 prop_assert_eq!(text[place.clone()].trim(), &text[place.clone()]);
                 before = place.end + 1;

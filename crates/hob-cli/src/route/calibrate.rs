@@ -24,7 +24,9 @@ pub const FILE_HELP: &str = r#"Each line of FILE is a question with a known answ
 The model answers all of them; then curves are fitted that say how likely an answer is right: before the call by similar questions, after
 1, 8, 32 and 128 tokens and at the end by the model's own probabilities too. How good they are is measured on answers held back in turn
 (five parts). What was learned lies in the data folder and holds for these weights alone: `hob route explain --model`, the server's
-hybrid mode and its rule `handover` in policy.toml go by it. Questions are kept as counts of hashed words, not as text."#;
+hybrid mode and its rule `handover` in policy.toml go by it. Questions are kept as counts of hashed words, not as text.
+Where the known answers are whole texts, it is also measured how much of what is wrong lies in the words that the model doubts, about
+which alone `repair` in policy.toml has a larger model asked."#;
 
 /// Arguments of `hob route calibrate`.
 #[derive(Args, Debug)]

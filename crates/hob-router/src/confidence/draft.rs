@@ -31,7 +31,7 @@ impl Draft {
         if said.len().max(right.len()) > PARTS_MAX {
             return None;
         }
-        let places = places(text, tokens).unwrap_or_default();
+        let places = places(text, tokens, false).unwrap_or_default();
         let is_asked = |part: &Range<usize>| places.iter().any(|p| p.start < part.end && part.start < p.end);
         let chars = |part: &Range<usize>| text[part.clone()].chars().count();
         let words: Vec<&str> = said.iter().map(|part| &text[part.clone()]).collect();
