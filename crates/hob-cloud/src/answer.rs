@@ -247,6 +247,11 @@ impl Answering {
         self.read_max
     }
 
+    /// Bytes that came so far of text, thoughts and calls.
+    pub fn said_bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// What it came to.
     pub fn ended(&self) -> Ended {
         let is_live = matches!(self.source, Source::Live(_));

@@ -239,7 +239,7 @@ mod tests {
         vault.hide(value, &Detector::new(terms).find(value));
         let (placeholder, _) = vault.entries().next().unwrap();
         let text = r#"{"name": "Bob"}"#.to_owned();
-        let repair = Repair { places: [10..13].into(), text, is_document: true };
+        let repair = Repair { places: std::iter::once(10..13).collect(), text, is_document: true };
         let written = format!(r#"{{"edits": [{{"span": 1, "text": "{placeholder}"}}]}}"#);
         assert_eq!(repair.apply(&written, &vault).unwrap().text, r#"{"name": "Ann \"Nan\" Lee"}"#);
     }

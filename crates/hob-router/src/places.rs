@@ -3,6 +3,7 @@
 //! A place is a stretch of improbable tokens, widened to whole words. Few places in an answer that is doubtful as a whole are worth
 //! asking about; where doubt is everywhere, the answer is.
 
+use std::iter;
 use std::ops::Range;
 
 /// A token less probable than this is doubted.
@@ -29,7 +30,7 @@ const GROWTH_CHARS: usize = 60;
 pub fn places(text: &str, tokens: &[(Range<usize>, f32)], is_document: bool) -> Option<Vec<Range<usize>>> {
     let (mut found, words): (Vec<Range<usize>>, _) = (Vec::new(), words(text));
     // All of it, or what stands in its members.
-    let open = if is_document { values(text) } else { [0..text.len()].into() };
+    let open = if is_document { values(text) } else { iter::once(0..text.len()).collect() };
     for stretch in stretches(tokens) {
         let wide = widened(&words, stretch);
         let parts = open.iter().map(|part| wide.start.max(part.start)..wide.end.min(part.end));
@@ -217,7 +218,7 @@ mod tests {
         let text = "字".repeat(200);
         let tokens: Vec<_> =
             (0..200).map(|i| (3 * i..3 * i + 3, if i == 100 { -5.0 } else { 0.0 })).collect();
-        assert_eq!(super::places(&text, &tokens, false), Some([300..303].into()));
+        assert_eq!(super::places(&text, &tokens, false), Some(iter::once(300..303).collect()));
     }
 
     proptest! {

@@ -5,8 +5,8 @@
 use super::{Wanted, speak};
 use crate::App;
 use crate::ask::Ask;
-use crate::problem::Problem;
-use hob::{Grammar, LanguageModel, Reply};
+use crate::problem::{Kind, Problem};
+use hob::{FinishReason, Grammar, LanguageModel, Reply};
 use hob_cloud::{Answering, Cloud, Error, Repaired};
 use std::ops::Range;
 use std::sync::Arc;
@@ -24,6 +24,11 @@ pub(super) struct Draft {
 impl Draft {
     /// Of a complete answer; nothing where doubt sits nowhere, or in more than a few places.
     pub(super) fn of(model: &LanguageModel, ask: &Ask, reply: &Reply) -> Option<Self> {
+        // Half a document follows no schema, whatever is written in it.
+        let is_half = ask.grammar.is_some() && reply.finish == Some(FinishReason::Length);
+        if is_half || hob_privacy::has_marks(&reply.text) {
+            return None;
+        }
         let tokens: Vec<_> = model.placed(reply)?.into_iter().map(|one| (one.range, one.logprob)).collect();
         let places = hob_router::places(&reply.text, &tokens, ask.grammar.is_some())?;
         let (model, grammar, text) = (model.clone(), ask.grammar.clone(), reply.text.clone());
@@ -45,19 +50,13 @@ impl Draft {
             let listener = to.clone();
             answering.while_wanted(move || !listener.is_closed());
             let repaired = answering.repaired();
-            speak::account(
-                &answering,
-                &visit,
-                0,
-                repaired.as_ref().map_or(0, |repaired| repaired.text.len()),
-            );
+            speak::account(&answering, &visit, 0);
             let _ = to.send(repaired);
         };
         let (receipt, told) = super::sent(app, cloud, wanted, hear).await.map_err(Why::Failed)?;
         app.visit.went(receipt.clone());
         let Some(mut told) = told else { return Err(Why::Stays) };
-        let lost =
-            || Problem::new(crate::problem::Kind::Internal, "the thread that asks elsewhere has stopped");
+        let lost = || Problem::new(Kind::Internal, "the thread that asks elsewhere has stopped");
         let repaired = told.recv().await.ok_or_else(|| Why::Failed(lost()))?;
         let repaired = repaired.map_err(|error| Why::Failed(super::problem(&error)))?;
         let text = repaired.text.clone();
@@ -71,7 +70,7 @@ impl Draft {
     fn takes(&self, text: &str) -> Result<(), Problem> {
         let wrong = |found: &str| {
             let message = format!("with its edits the answer {found}");
-            Err(Problem::new(crate::problem::Kind::Upstream, message))
+            Err(Problem::new(Kind::Upstream, message))
         };
         if self.stop.iter().any(|stop| !stop.is_empty() && text.contains(stop.as_str())) {
             return wrong("would have a text in it that ends answers");

@@ -26,7 +26,7 @@ pub fn speak(mut answering: Answering, to: &UnboundedSender<(usize, Told)>, visi
         counted = now;
     };
     let passed = pass_on(&mut answering, to, &mut reply, &mut heard);
-    let (read, written) = account(&answering, visit, counted, tokens(&reply));
+    let (read, written) = account(&answering, visit, counted);
     let finish = match passed {
         Ok(()) if answering.ended().finish != Finish::Length => FinishReason::Stop,
         // What went on beyond what was asked for was cut there.
@@ -45,10 +45,11 @@ pub fn speak(mut answering: Answering, to: &UnboundedSender<(usize, Told)>, visi
     let _ = to.send((0, Told::Ended { pieces: Vec::new(), reply: Box::new(reply), usage, times }));
 }
 
-/// Tells the visit what an answer took, however it ended: tokens read and written, which are `said` where the target did not tell,
-/// and of which so many were counted before.
-pub fn account(answering: &Answering, visit: &Visit, counted: usize, said: usize) -> (usize, usize) {
+/// Tells the visit what an answer took, however it ended: tokens read and written, about where the target did not tell. So many of
+/// those written were counted before.
+pub fn account(answering: &Answering, visit: &Visit, counted: usize) -> (usize, usize) {
     let ended = answering.ended();
+    let said = (answering.said_bytes() as usize).div_ceil(TOKEN_BYTES);
     let read = answering.read_max() as usize / TOKEN_BYTES;
     let (read, written) =
         ended.usage.map_or((read, said), |usage| (usage.read as usize, usage.written as usize));
