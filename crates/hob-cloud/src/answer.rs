@@ -5,7 +5,7 @@ use crate::protocol::{Part, is_answer};
 use crate::question::object;
 use crate::stops::Stops;
 use crate::twice::{PARTS_MAX, Ticket};
-use crate::{Error, Protocol, Target};
+use crate::{Error, Protocol, Repair, Target};
 use hob_egress::Response;
 use hob_privacy::{Restorer, Vault, restore};
 use serde_json::{Map, Value};
@@ -132,6 +132,8 @@ pub struct Answering {
     cost_max_micro: u64,
     read_max: u64,
     has_schema: bool,
+    /// The answer of which places were asked about.
+    repair: Option<Repair>,
     stops: Stops,
     vault: Arc<Vault>,
     text: Option<Restorer<Arc<Vault>>>,
@@ -167,6 +169,7 @@ impl Answering {
             cost_max_micro,
             read_max,
             has_schema,
+            repair: None,
             stops,
             // An answer with a schema is a document: what is put back has to be as JSON writes it.
             text: Some(Restorer::new(if has_schema {
@@ -186,6 +189,16 @@ impl Answering {
             is_complete: false,
             is_wanted: None,
         }
+    }
+
+    /// The same about places of this answer.
+    pub(crate) fn about(mut self, repair: Option<Repair>) -> Self {
+        self.repair = repair;
+        self
+    }
+
+    pub(crate) fn repair(&self) -> Option<&Repair> {
+        self.repair.as_ref()
     }
 
     /// Hangs up as soon as `is_wanted` says no; it is asked whenever something came, be it nothing to show.
@@ -232,6 +245,11 @@ impl Answering {
     /// Most tokens that were read for it, as long as the target has not told.
     pub fn read_max(&self) -> u64 {
         self.read_max
+    }
+
+    /// Bytes that came so far of text, thoughts and calls.
+    pub fn said_bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// What it came to.

@@ -10,7 +10,7 @@ use crate::learned::Learned;
 use crate::plan::Outgoing;
 use crate::stops::Stops;
 use crate::twice::{Claim, Ticket, Twice};
-use crate::{Answering, Error, KeyFrom, Mode, Plan, Question, Target, Told, Way, Wish};
+use crate::{Answering, Doubted, Error, KeyFrom, Mode, Plan, Question, Repair, Target, Told, Way, Wish};
 use hob_egress::{Egress, Entry, Hash, Period, Purpose, Response, Secret, Verified};
 use hob_privacy::{Answer, Detector, Draft, Label, Reach, Rules, Terms, clear};
 use hob_router::{Corrections, Policy, Request, Router, Scorer, Spent};
@@ -257,7 +257,8 @@ impl Cloud {
                 Claim::Mine(ticket) => Some(ticket),
             },
         };
-        let response = self.send(&outgoing, Purpose::Ask, wanted)?;
+        let purpose = if outgoing.repair.is_some() { Purpose::Repair } else { Purpose::Ask };
+        let response = self.send(&outgoing, purpose, wanted)?;
         let live = self.live(response, ticket, &outgoing.name)?;
         Ok(Some(answering(Source::Live(Box::new(live)), outgoing)))
     }
@@ -393,7 +394,12 @@ fn routed(ready: &Ready, wish: &Wish<'_>, corrections: Arc<Corrections>) -> Resu
     let spent = Spent { day: spent(Period::Day)?, month: spent(Period::Month)? };
     let decision = match &wish.written {
         None => ready.router.decide(&request, spent),
-        Some(written) => ready.router.reconsider(&request, spent, written.estimate.clone(), written.tokens),
+        Some(Doubted { estimate, tokens }) if wish.question.repair.is_some() => {
+            ready.router.repair(&request, spent, estimate.clone(), *tokens)
+        }
+        Some(Doubted { estimate, tokens }) => {
+            ready.router.reconsider(&request, spent, estimate.clone(), *tokens)
+        }
     };
     Ok(Told::routed(&decision, label))
 }
@@ -431,10 +437,11 @@ fn outgoing(
         None => ask(label, values),
     };
     let cleared = clear(&draft, &ready.detector, &rules, &mut vault, &mut hear)?;
-    if let Some(begun) = question.begun.as_ref().filter(|_| target.redact) {
+    let written = question.begun.as_ref().or(question.repair.as_ref().map(|repair| &repair.text));
+    if let Some(written) = written.filter(|_| target.redact) {
         let words = ready.policy().privacy.words.iter().map(String::as_str);
         let mut hidden = vault.entries().map(|(_, value)| value).chain(words);
-        if hidden.any(|value| stops_inside(begun, value)) {
+        if hidden.any(|value| stops_inside(written, value)) {
             return Err(Error::InsideHidden);
         }
     }
@@ -445,6 +452,8 @@ fn outgoing(
     if let Some(limit) = budget.request.filter(|limit| most > *limit) {
         return Err(Error::Dear { target: name, most, limit });
     }
+    let repair = question.repair.clone();
+    let repair = repair.map(|repair| Repair { places: cleared.marked().to_vec(), ..repair });
     Ok(Outgoing {
         caps: caps(&name, &target, budget),
         name,
@@ -455,6 +464,7 @@ fn outgoing(
         max_tokens,
         cost_max_micro,
         has_schema: question.has_schema(),
+        repair,
         stops: Stops::new(&question.stop),
         is_fresh: wish.is_fresh,
         way: wish.way.clone(),
@@ -505,7 +515,8 @@ fn answering(source: Source, outgoing: Outgoing) -> Answering {
         read_max: outgoing.cleared.bytes().len() as u64,
     };
     let whose = (outgoing.name, outgoing.target);
-    Answering::new(source, whose, outgoing.vault, limits, (outgoing.has_schema, outgoing.stops))
+    let form = (outgoing.has_schema, outgoing.stops);
+    Answering::new(source, whose, outgoing.vault, limits, form).about(outgoing.repair)
 }
 
 /// An answer in one piece.

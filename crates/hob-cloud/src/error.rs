@@ -201,6 +201,14 @@ pub enum Error {
         /// What is wrong, and where.
         wrong: crate::sealed::Wrong,
     },
+    /// Edits of an answer that cannot be used.
+    #[error("{target} was asked about places of an answer and gave {found}")]
+    Edits {
+        /// The target.
+        target: String,
+        /// What is wrong.
+        found: String,
+    },
     /// The answer ended before its end.
     #[error("{target} broke off in the middle of its answer")]
     BrokenOff {
@@ -242,6 +250,7 @@ impl Error {
             | Self::Protocol { .. }
             | Self::BrokenOff { .. }
             | Self::TooSlow { .. }
+            | Self::Edits { .. }
             | Self::BadPlan { .. } => "target",
         }
     }

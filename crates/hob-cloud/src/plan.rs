@@ -2,7 +2,7 @@
 
 use crate::book::Written;
 use crate::stops::Stops;
-use crate::{Asked, Consent, Error, Mode, Question, Target};
+use crate::{Asked, Consent, Error, Mode, Question, Repair, Target};
 use hob_egress::Cap;
 use hob_privacy::{Cleared, Vault};
 use hob_router::{Confidence, Decision, Estimate, Label, LocalModel, Route, Zone};
@@ -143,6 +143,8 @@ pub(crate) struct Outgoing {
     pub cost_max_micro: u64,
     pub caps: Vec<Cap>,
     pub has_schema: bool,
+    /// The answer of which places are asked about, with the places as they are marked.
+    pub repair: Option<Repair>,
     pub stops: Stops,
     pub is_fresh: bool,
     /// Who chose that it goes.

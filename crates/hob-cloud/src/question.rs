@@ -1,6 +1,7 @@
 //! A question in no interface's words.
 
-use crate::Error;
+use crate::repair::{FORM, MEND};
+use crate::{Error, Repair};
 use serde_json::{Map, Value};
 
 /// Whether a tool is called.
@@ -48,6 +49,8 @@ pub struct Question {
     pub stop: Vec<String>,
     /// The beginning of the answer, which somebody has read and which is gone on with.
     pub begun: Option<String>,
+    /// A complete answer of which places are asked about. The answer to the question is edits of these then.
+    pub repair: Option<Repair>,
     /// Instructions and a schema of this program's own, in place of those above.
     pub constants: Option<Constants>,
 }
@@ -76,12 +79,15 @@ impl Question {
         }
         let own = self.constants.map_or(0, |own| own.system.len() + own.schema.len());
         let begun = self.begun.as_ref().map_or(0, |begun| begun.chars().count() + GO_ON.len());
-        self.messages.iter().chain(&self.tools).chain(&self.schema).map(count).sum::<usize>() + own + begun
+        let repair =
+            self.repair.as_ref().map_or(0, |repair| repair.text.chars().count() + MEND.len() + FORM.len());
+        let said: usize = self.messages.iter().chain(&self.tools).chain(&self.schema).map(count).sum();
+        said + own + begun + repair
     }
 
     /// Whether the answer follows a schema.
     pub(crate) fn has_schema(&self) -> bool {
-        self.schema.is_some() || self.constants.is_some()
+        self.schema.is_some() || self.constants.is_some() || self.repair.is_some()
     }
 
     /// The tools that are offered.

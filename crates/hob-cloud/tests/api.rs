@@ -3,10 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
 use hob_cloud::{
-    Choice, Cloud, Consent, Ended, Error, Event, Finish, Mode, Plan, Protocol, Question, Say, Setup, Target,
-    Usage, Way, Wish, Zone,
+    Choice, Cloud, Consent, Ended, Error, Event, Finish, Mode, Plan, Protocol, Question, Repair, Say, Setup,
+    Target, Usage, Way, Wish, Zone,
 };
-use hob_egress::{Config, Egress, Ledger, Secret, What};
+use hob_egress::{Config, Egress, Ledger, Purpose, Secret, What};
 use hob_privacy::{Answer, Refusal};
 use hob_testhub::{Api, Asked, Reply, Said};
 use serde_json::{Value, json};
@@ -760,4 +760,45 @@ fn what_the_user_wants_to_be_asked_about_waits_for_an_answer_about_each_value() 
     assert!(unanswered(plan(&more, "big", &some).unwrap()).starts_with("1 of kind EMAIL"));
     assert!(unanswered(plan(&question, "other", &some).unwrap()).contains("2 of kind EMAIL"));
     assert_eq!(set.api.asked().len(), 1);
+}
+
+#[test]
+fn places_of_an_answer_are_asked_about_in_both_interfaces() {
+    for protocol in BOTH {
+        let edits = json!({"edits": [{"span": 2, "text": "Lee, [EMAIL_1]"}]});
+        let said = match protocol {
+            Protocol::OpenAi => Said::text(&[&edits.to_string()]),
+            // A document comes as the call of a tool there.
+            Protocol::Anthropic => {
+                Said { calls: vec![("answer".into(), edits)], usage: Some((11, 7)), ..Said::default() }
+            }
+        };
+        let set = set(protocol, move |_| Reply::said(said.clone()));
+        let text = "Write to ann@example.org, says Bob.".to_owned();
+        let places = ["Write", "Bob"].map(|word| text.find(word).map(|at| at..at + word.len()).unwrap());
+        let repair = Repair { text, places: places.into(), is_document: false };
+        let question = Question { stop: vec!["edits".into()], ..Question::of("Who says what?") };
+        let question = question.repairing(repair);
+        let plan =
+            set.cloud.plan(&Wish::new(&question, Way::Named("big".into())), &mut |_, _| Answer::Refuse);
+        let mut answering = set.cloud.begin(plan.unwrap()).unwrap().unwrap();
+        let repaired = answering.repaired().unwrap();
+        assert_eq!(repaired.text, "Write to ann@example.org, says Lee, ann@example.org.");
+        assert_eq!((repaired.asked, repaired.changed), (2, 1));
+        assert_eq!(answering.ended().cost_micro, 3 * 11 + 15 * 7);
+        let asked = set.api.asked()[0].json();
+        let messages = asked["messages"].as_array().unwrap();
+        assert_eq!(messages.len(), 3);
+        let draft = messages[1]["content"].as_str().unwrap();
+        assert!(draft.starts_with("⟦1⟧Write⟦/1⟧ to [EMAIL_1], says ⟦2⟧"), "{draft}");
+        assert!(messages[2]["content"].as_str().unwrap().contains("\"edits\": [{\"span\": 1,"), "{asked}");
+        let mut purposes = Vec::new();
+        let mut look = |entry: &hob_egress::Entry, _| {
+            if let What::Send(sending) = &entry.what {
+                purposes.push(sending.purpose);
+            }
+        };
+        set.cloud.ledger(&mut look).unwrap();
+        assert_eq!(purposes, [Purpose::Repair]);
+    }
 }

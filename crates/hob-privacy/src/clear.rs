@@ -5,7 +5,7 @@
 //! numbers, names that programs use of tools and fields, and words: only words may hold what somebody wrote, and every one of them is
 //! looked through. Names go as they are, or nothing goes.
 
-use crate::draft::{Draft, Part, Piece};
+use crate::draft::{Draft, Part, Piece, marks};
 use crate::words::is_common;
 use crate::{Detector, Finding, Label, Sure, Vault};
 use regex::Regex;
@@ -113,6 +113,9 @@ pub enum Refusal {
         /// The kind.
         label: Label,
     },
+    /// Words with signs of which marks are made.
+    #[error("the text has signs (⟦ or ⟧) by which places in it would be marked; nothing was sent")]
+    Marks,
     /// The search for private things could not be made.
     #[error("the text could not be looked through ({found}); nothing was sent")]
     Unsearched {
@@ -130,6 +133,7 @@ pub struct Cleared {
     breaks: Vec<usize>,
     hidden: BTreeMap<Label, usize>,
     shown: BTreeMap<Label, usize>,
+    marked: Vec<Range<usize>>,
 }
 
 /// A line of a preview.
@@ -155,6 +159,12 @@ impl Cleared {
     /// How many different values of each kind were found and go as they are, because the rules or the user want it.
     pub fn shown(&self) -> &BTreeMap<Label, usize> {
         &self.shown
+    }
+
+    /// The places with marks in words that were marked, by their numbers from 1 on: those that were wanted, and what is hidden and they
+    /// would have cut.
+    pub fn marked(&self) -> &[Range<usize>] {
+        &self.marked
     }
 
     /// What is sent, line by line, with what was hidden.
@@ -223,18 +233,25 @@ pub fn clear(
     names.clone().try_for_each(|name| check(name, &labels, detector))?;
     hide_again(&words, &mut found, &labels)?;
     let (hidden, shown) = (hidden(&words, &found), shows.count(&values));
-    let mut cleared = Cleared { body: String::new(), hides: Vec::new(), breaks: Vec::new(), hidden, shown };
+    let (hides, breaks, marked) = (Vec::new(), Vec::new(), Vec::new());
+    let mut cleared = Cleared { body: String::new(), hides, breaks, hidden, shown, marked };
     let mut found = found.iter();
     for Piece { part, is_nested } in &draft.pieces {
         let depth = 1 + usize::from(*is_nested);
         match part {
             Part::Plain(text) | Part::Identifier(text) => cleared.body.push_str(&escaped(text, depth - 1)),
             Part::Words(text) => {
-                cleared.push(text, found.next().map_or(&[][..], Vec::as_slice), &mut next, depth);
+                cleared.push(text, found.next().map_or(&[][..], Vec::as_slice), &[], &mut next, depth);
+            }
+            Part::Marked(text, places) => {
+                let found = found.next().map_or(&[][..], Vec::as_slice);
+                let places = around(places, found);
+                cleared.push(text, found, &places, &mut next, depth);
+                cleared.marked.extend(places);
             }
             Part::Figure(text) => match found.next().map_or(&[][..], Vec::as_slice) {
                 [] => cleared.body.push_str(text),
-                found => cleared.push(text, found, &mut next, depth),
+                found => cleared.push(text, found, &[], &mut next, depth),
             },
         }
     }
@@ -393,6 +410,20 @@ fn hide_again(
     Ok(())
 }
 
+/// `places` with the whole of what they cut of `found`; those that meet are one.
+fn around(places: &[Range<usize>], found: &[Finding]) -> Vec<Range<usize>> {
+    let mut whole: Vec<Range<usize>> = Vec::new();
+    for place in places {
+        let cut = found.iter().map(|f| &f.range).filter(|r| r.start < place.end && place.start < r.end);
+        let place = cut.fold(place.clone(), |all, cut| all.start.min(cut.start)..all.end.max(cut.end));
+        match whole.last_mut() {
+            Some(last) if place.start <= last.end => last.end = last.end.max(place.end),
+            _ => whole.push(place),
+        }
+    }
+    whole
+}
+
 /// In small letters: a hidden value, and of people each of their names that is no common word.
 fn looked_for(label: Label, value: &str) -> impl Iterator<Item = String> {
     let names = value.split(|c: char| !c.is_alphanumeric()).map(str::to_lowercase);
@@ -431,21 +462,44 @@ fn stands_alone(text: &str, place: Range<usize>) -> bool {
 }
 
 impl Cleared {
-    /// Adds words as a string of JSON, `found` as placeholders; at a depth of 2 within another string.
-    fn push(&mut self, text: &str, found: &[Finding], vault: &mut Vault, depth: usize) {
+    /// Adds words as a string of JSON, `found` as placeholders and marks around `places`, none of which cuts a finding; at a depth of 2
+    /// within another string.
+    fn push(
+        &mut self,
+        text: &str,
+        found: &[Finding],
+        places: &[Range<usize>],
+        vault: &mut Vault,
+        depth: usize,
+    ) {
         let quote = escaped("\"", depth - 1);
         self.body.push_str(&quote);
         let mut from = 0;
         for finding in found {
-            self.push_plain(&text[from..finding.range.start], depth);
+            self.push_marked(text, from..finding.range.start, places, depth);
             let value = &text[finding.range.clone()];
             let start = self.body.len();
             self.body.push_str(&vault.placeholder(finding.label, value));
             self.hides.push((start..self.body.len(), escaped(value, depth)));
             from = finding.range.end;
         }
-        self.push_plain(&text[from..], depth);
+        self.push_marked(text, from..text.len(), places, depth);
         self.body.push_str(&quote);
+    }
+
+    /// Adds a stretch between findings with the marks that stand in it, its ends included.
+    fn push_marked(&mut self, text: &str, stretch: Range<usize>, places: &[Range<usize>], depth: usize) {
+        let marks = places.iter().enumerate().flat_map(|(i, place)| {
+            let [open, close] = marks(i + 1);
+            [(place.start, open), (place.end, close)]
+        });
+        let mut from = stretch.start;
+        for (at, mark) in marks.filter(|(at, _)| (stretch.start..=stretch.end).contains(at)) {
+            self.push_plain(&text[from..at], depth);
+            self.body.push_str(&mark);
+            from = at;
+        }
+        self.push_plain(&text[from..stretch.end], depth);
     }
 
     fn push_plain(&mut self, text: &str, depth: usize) {

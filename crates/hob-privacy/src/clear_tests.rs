@@ -252,3 +252,63 @@ fn json_in_a_string_is_looked_at_as_it_reads() {
         "Dear\nMaria \"Gonzalez\""
     );
 }
+
+/// What is sent of one text with these places, and the places that it has.
+fn marked(text: &str, places: &[Range<usize>]) -> (String, Vec<Range<usize>>, Vault) {
+    let (mut draft, mut vault) = (Draft::new(), Vault::new());
+    draft.marked(text, places).unwrap();
+    let detector = Detector::new(Terms::default());
+    let made = clear(&draft, &detector, &Rules::default(), &mut vault, &mut |_, _| Answer::Refuse).unwrap();
+    (serde_json::from_slice(made.bytes()).unwrap(), made.marked().to_vec(), vault)
+}
+
+#[test]
+fn marks_stand_around_places_and_never_within_what_is_hidden() {
+    let text = "Write to Adaeze Kowalczyk, adaeze@example.org, on Monday.";
+    let at = |word: &str| {
+        let start = text.find(word).unwrap();
+        start..start + word.len()
+    };
+    let (sent, places, _) = marked(text, &[at("Write"), at("Monday")]);
+    assert_eq!(sent, "⟦1⟧Write⟦/1⟧ to [PERSON_1], [EMAIL_1], on ⟦2⟧Monday⟦/2⟧.");
+    assert_eq!(places, [at("Write"), at("Monday")]);
+    // Half a name and half an address are told as a whole.
+    let (sent, places, vault) = marked(text, &[at("Kowal"), at("example")]);
+    assert_eq!(sent, "Write to ⟦1⟧[PERSON_1]⟦/1⟧, ⟦2⟧[EMAIL_1]⟦/2⟧, on Monday.");
+    assert_eq!(places, [at("Adaeze Kowalczyk"), at("adaeze@example.org")]);
+    assert_eq!(restore("[EMAIL_1]", &vault), "adaeze@example.org");
+    // Two that cut the same value are one.
+    assert_eq!(marked(text, &[at("to Ada"), at("czyk")]).1, [at("to Adaeze Kowalczyk")]);
+    assert_eq!(Draft::new().marked("⟦1⟧ is a mark", &[]), Err(Refusal::Marks));
+}
+
+proptest! {
+    #[test]
+    fn without_its_marks_it_is_what_would_be_sent_anyway(
+        words in prop::collection::vec("[a-z]{1,6}|Adaeze|Kowalczyk|a@example.org|4111 1111 1111 1111|\"|\n|é", 1..30),
+        cuts in prop::collection::btree_set(0usize..200, 0..12),
+    ) {
+        let text = words.join(" ");
+        let cuts: Vec<usize> = cuts.into_iter().filter(|at| text.is_char_boundary(*at) && *at <= text.len()).collect();
+        // Pairs with something between them.
+        let mut places: Vec<Range<usize>> = Vec::new();
+        for pair in cuts.chunks_exact(2) {
+            if places.last().is_none_or(|last| last.end < pair[0]) {
+                places.push(pair[0]..pair[1]);
+            }
+        }
+        let (sent, whole, vault) = marked(&text, &places);
+        let (plain, _, _) = marked(&text, &[]);
+        let mut without = sent.clone();
+        for number in 1..=whole.len() {
+            let [open, close] = crate::draft::marks(number);
+            let inside = &sent[sent.find(&open).unwrap() + open.len()..sent.find(&close).unwrap()];
+            prop_assert_eq!(restore(inside, &vault), &text[whole[number - 1].clone()]);
+            without = without.replacen(&open, "", 1).replacen(&close, "", 1);
+        }
+        prop_assert_eq!(without, plain);
+        for place in &places {
+            prop_assert!(whole.iter().any(|w| w.start <= place.start && place.end <= w.end));
+        }
+    }
+}

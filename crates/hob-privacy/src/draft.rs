@@ -2,11 +2,14 @@
 
 use crate::Refusal;
 use std::fmt;
+use std::ops::Range;
 
 /// Longest name of a model.
 const NAME_CHARS_MAX: usize = 200;
 /// Longest name of a tool or field.
 const IDENTIFIER_CHARS_MAX: usize = 128;
+/// What marks are made of. Text that has one of these signs itself cannot be marked.
+const SIGNS: [char; 2] = ['⟦', '⟧'];
 
 /// A piece of a body.
 #[derive(Clone)]
@@ -17,6 +20,8 @@ pub(crate) enum Part {
     Identifier(String),
     /// It is looked through.
     Words(String),
+    /// The same, with marks around these places.
+    Marked(String, Vec<Range<usize>>),
     /// A number, which is looked through too: it goes as it is, or as a placeholder in quotes.
     Figure(String),
 }
@@ -107,6 +112,40 @@ impl Draft {
     pub fn words(&mut self, words: &str) {
         self.push(Part::Words(words.to_owned()));
     }
+
+    /// Adds words of which some places are marked by number, from 1 on: `⟦1⟧` before the first, `⟦/1⟧` after it. The words are looked
+    /// through as if there were no marks, and no mark stands within what is hidden: a place that cuts it takes it in, and places that
+    /// meet then are one. [`Cleared::marked`](crate::Cleared::marked) says which became of them.
+    ///
+    /// # Errors
+    /// [`Refusal::Marks`] for words that have such signs.
+    ///
+    /// # Panics
+    /// Places that are not apart, in their order and at the bounds of characters.
+    pub fn marked(&mut self, words: &str, places: &[Range<usize>]) -> Result<(), Refusal> {
+        if has_marks(words) {
+            return Err(Refusal::Marks);
+        }
+        let mut before = 0;
+        for place in places {
+            assert!(before <= place.start && place.start < place.end, "places are apart and in their order");
+            assert!(words.get(place.clone()).is_some(), "a place has whole characters");
+            before = place.end + 1;
+        }
+        self.push(Part::Marked(words.to_owned(), places.to_vec()));
+        Ok(())
+    }
+}
+
+/// Whether a text has signs of which marks are made.
+pub fn has_marks(text: &str) -> bool {
+    text.contains(SIGNS)
+}
+
+/// The marks before and after a place.
+pub(crate) fn marks(number: usize) -> [String; 2] {
+    let [open, close] = SIGNS;
+    [format!("{open}{number}{close}"), format!("{open}/{number}{close}")]
 }
 
 impl fmt::Debug for Draft {
@@ -119,7 +158,7 @@ impl Part {
     /// What somebody wrote, if it is that.
     pub fn words(&self) -> Option<&str> {
         match self {
-            Self::Words(text) | Self::Figure(text) => Some(text),
+            Self::Words(text) | Self::Figure(text) | Self::Marked(text, _) => Some(text),
             Self::Plain(_) | Self::Identifier(_) => None,
         }
     }
@@ -128,7 +167,7 @@ impl Part {
     pub fn identifier(&self) -> Option<&str> {
         match self {
             Self::Identifier(text) => Some(text.trim_matches('"')),
-            Self::Plain(_) | Self::Words(_) | Self::Figure(_) => None,
+            Self::Plain(_) | Self::Words(_) | Self::Figure(_) | Self::Marked(..) => None,
         }
     }
 }

@@ -20,10 +20,10 @@ mod words;
 
 pub use clear::{Answer, Cleared, Line, Mode, Refusal, Rules, clear};
 pub use detect::{Detector, NoTerms, Reach, Terms};
-pub use draft::Draft;
+pub use draft::{Draft, has_marks};
 pub use finding::{Finding, Sure};
 pub use label::{Label, UnknownLabel};
-pub use restore::{Restorer, restore};
+pub use restore::{Restorer, restore, strangers};
 pub use score::Score;
 pub use tagger::{Example, LISTS, Lesson, NoTagger, Tagger};
 pub use vault::Vault;

@@ -39,6 +39,15 @@ pub fn restore(text: &str, vault: &Vault) -> String {
     PLACEHOLDER.replace_all(text, put_back).into_owned()
 }
 
+/// Placeholders in `text` that `vault` did not give out.
+pub fn strangers<'a>(text: &'a str, vault: &'a Vault) -> impl Iterator<Item = &'a str> {
+    let is_known = |captures: &Captures<'_>| {
+        place_of(captures).is_some_and(|(label, number)| vault.value(label, number).is_some())
+    };
+    let strange = PLACEHOLDER.captures_iter(text).filter(move |captures| !is_known(captures));
+    strange.filter_map(|captures| captures.get(0)).map(|found| found.as_str())
+}
+
 /// Puts values back while an answer arrives: what might become a placeholder is held back until it is told.
 ///
 /// `V` is how it comes by the vault: `&Vault`, or an `Arc<Vault>` where it has to live as long as the answer.

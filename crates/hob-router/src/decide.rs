@@ -57,6 +57,8 @@ pub enum Why {
     Insufficient,
     /// The local answer, as far as it was written, is probably wrong.
     Doubt,
+    /// The local answer is complete and probably wrong in places.
+    Repair,
     /// A larger model was wanted, and none may be asked.
     Nobody,
 }
@@ -101,6 +103,8 @@ pub enum Bar {
     Epsilon,
     /// The policy's word on answers that are being written.
     Handover,
+    /// Its word on those that are complete and wrong in places.
+    Repair,
 }
 
 /// A policy with what it needs to decide.
@@ -147,12 +151,36 @@ impl Router {
         &'a self,
         request: &'a Request<'a>,
         spent: Spent,
-        mut estimate: Estimate,
+        estimate: Estimate,
         tokens: u64,
     ) -> Decision<'a> {
-        corrected(request, &mut estimate, 1.0);
         let below = self.policy.handover.map_or(0.0, |handover| handover.below);
-        let needed = Needed { suffices: below, from: Bar::Handover, guaranteed: false };
+        self.judge(request, spent, estimate, tokens, (below, Bar::Handover))
+    }
+
+    /// Who is asked about places of a complete answer of `tokens`, when it is known what it is worth. Nobody where the policy says
+    /// nothing about that.
+    pub fn repair<'a>(
+        &'a self,
+        request: &'a Request<'a>,
+        spent: Spent,
+        estimate: Estimate,
+        tokens: u64,
+    ) -> Decision<'a> {
+        let below = self.policy.handover.and_then(|handover| handover.repair).unwrap_or(0.0);
+        self.judge(request, spent, estimate, tokens, (below, Bar::Repair))
+    }
+
+    fn judge<'a>(
+        &'a self,
+        request: &'a Request<'a>,
+        spent: Spent,
+        mut estimate: Estimate,
+        tokens: u64,
+        (suffices, from): (f64, Bar),
+    ) -> Decision<'a> {
+        corrected(request, &mut estimate, 1.0);
+        let needed = Needed { suffices, from, guaranteed: false };
         self.weigh(request, spent, estimate, needed, Some(tokens))
     }
 
@@ -184,7 +212,9 @@ impl Router {
             Then::Send(target) => Some((rule, target.as_str())),
             Then::Stay => None,
         });
-        let (why, reason) = match (named, self.cannot(request)) {
+        // An answer that is complete was not beyond the local model.
+        let cannot = if needed.from == Bar::Repair { None } else { self.cannot(request) };
+        let (why, reason) = match (named, cannot) {
             (Some((rule, target)), _) => (Why::Rule, format!("rule {:?} sends it to {target:?}", rule.name)),
             (None, Some(cannot)) => (Why::Need, cannot),
             // What cannot be compared stays.
@@ -192,7 +222,11 @@ impl Router {
                 return stay(Why::Suffices, judged(request, &estimate, needed, written), Vec::new());
             }
             (None, None) => {
-                let why = if written.is_some() { Why::Doubt } else { Why::Insufficient };
+                let why = match needed.from {
+                    Bar::Repair => Why::Repair,
+                    Bar::Handover => Why::Doubt,
+                    Bar::Quality | Bar::Calibrated | Bar::Epsilon => Why::Insufficient,
+                };
                 (why, judged(request, &estimate, needed, written))
             }
         };
@@ -471,7 +505,7 @@ mod tests {
             let decision = router.reconsider(request, Spent::default(), said(right), 8);
             (matches!(decision.route, Route::Escalate(_)), decision.why, decision.reason)
         };
-        let hands_over = router(|p| p.handover = Some(crate::Handover { below: 0.3, hold: 8 }));
+        let hands_over = router(|p| p.handover = Some(crate::Handover { below: 0.3, hold: 8, repair: None }));
         let (goes, why, reason) = reconsidered(&hands_over, &request, 0.2);
         assert!(goes && why == Why::Doubt, "{reason}");
         let expected =
@@ -483,10 +517,24 @@ mod tests {
         assert!(!reconsidered(&hands_over, &Request::new("Hello", Label::Private), 0.0).0);
         assert!(!reconsidered(&hands_over, &Request::new("Dear diary, hello", Label::Open), 0.0).0);
         let closed = router(|p| {
-            p.handover = Some(crate::Handover { below: 0.3, hold: 8 });
+            p.handover = Some(crate::Handover { below: 0.3, hold: 8, repair: None });
             p.allow.clear();
         });
         assert_eq!(reconsidered(&closed, &request, 0.1).1, Why::Nobody);
+        // What is asked about in places has a bar of its own, and the same ways to stay.
+        let repaired = |router: &Router, request: &Request<'_>| {
+            let decision = router.repair(request, Spent::default(), said(0.4), 20);
+            (matches!(decision.route, Route::Escalate(_)), decision.why)
+        };
+        let repairs =
+            router(|p| p.handover = Some(crate::Handover { below: 0.3, hold: 8, repair: Some(0.5) }));
+        assert_eq!(repaired(&repairs, &request), (true, Why::Repair));
+        // What is asked of the target has nothing to do with what the local model can.
+        let mut long = request.clone();
+        long.needs.tokens = Some(8000);
+        assert_eq!(repaired(&repairs, &long), (true, Why::Repair));
+        assert_eq!(repaired(&repairs, &Request::new("Hello", Label::Private)), (false, Why::Private));
+        assert_eq!(repaired(&hands_over, &request), (false, Why::Suffices));
     }
 
     #[test]

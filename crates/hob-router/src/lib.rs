@@ -16,6 +16,7 @@ mod forest;
 mod logistic;
 mod metric;
 mod outcomes;
+mod places;
 mod policy;
 mod request;
 mod risk;
@@ -23,8 +24,8 @@ mod scorer;
 mod vector;
 
 pub use confidence::{
-    Confidence, EXAMPLES_MAX, EXAMPLES_MIN, Example, Judged, Line, Report as ConfidenceReport, STAGES, Share,
-    Stage, Watch,
+    Confidence, Draft, EXAMPLES_MAX, EXAMPLES_MIN, Example, Judged, Line, Mended, MendedLine,
+    Report as ConfidenceReport, STAGES, Share, Stage, Watch,
 };
 pub use corrections::{Corrections, moved};
 pub use course::{Course, LIKELIEST_TOKENS, SIGNAL_COUNT, SIGNALS};
@@ -39,6 +40,7 @@ pub use metric::{
     Figures, Measured, Outcome, Point, Resamples, THRESHOLDS, curve, figures, interval, lead, measure, ranked,
 };
 pub use outcomes::Row;
+pub use places::{PLACES_MAX, are_few, places, room};
 pub use policy::{Budget, Handover, LocalModel, Policy, Privacy, Rule, Target, Then, Zone};
 pub use request::{Label, Movable, Needs, Request, Spent};
 pub use risk::{Loss, Risk, Threshold, Trial, threshold, upper_bound};

@@ -107,6 +107,9 @@ pub struct Handover {
     /// Tokens that are written before the reader sees the first, so that a larger model may answer as if nothing had been.
     #[serde(default = "hold")]
     pub hold: u64,
+    /// Where an answer that is read as a whole has come to its end and is right with less than this probability, a larger model is
+    /// asked about the few places in it that the local model doubts, and the rest stays as it is. Never, where nothing is said.
+    pub repair: Option<f64>,
 }
 
 fn hold() -> u64 {
@@ -283,6 +286,10 @@ impl Policy {
         if let Some(handover) = &self.handover {
             within("handover.below", handover.below, 0.0, 1.0)?;
             within("handover.hold", handover.hold as f64, 1.0, HOLD_MAX as f64)?;
+            // What is worse than an answer that is replaced as a whole is not worth mending.
+            handover
+                .repair
+                .map_or(Ok(()), |repair| within("handover.repair", repair, handover.below, 1.0))?;
         }
         let (dollars, tokens) = (1e9, 1e9);
         let budget = &self.budget;
@@ -347,6 +354,11 @@ mod tests {
             ("[budget]\nday = -1.0", "budget.day: expected"),
             ("[handover]\nbelow = 1.5", "handover.below: expected a number from 0 to 1, found 1.5"),
             ("[handover]\nbelow = 0.5\nhold = 0", "handover.hold: expected a number from 1 to 256, found 0"),
+            (
+                "[handover]\nbelow = 0.5\nrepair = 0.4",
+                "handover.repair: expected a number from 0.5 to 1, found 0.4",
+            ),
+            ("[handover]\nbelow = 0.5\nrepairs = 0.6", "unknown field `repairs`"),
             (
                 "[privacy]\nprivate_folders = [\"medical\"]",
                 "private_folders: expected a path from / or ~/ on, found \"medical\"",

@@ -94,7 +94,7 @@ impl Visit {
         told["dollars"] = (self.cost.load(Relaxed) as f64 / 1e6).into();
         told["energy"] = json!(energy);
         // What was answered from memory took nothing there.
-        let is_there = receipt.target.is_some() && receipt.entry.is_some();
+        let is_there = (receipt.target.is_some() || receipt.repaired.is_some()) && receipt.entry.is_some();
         told["energy_elsewhere"] = json!(is_there.then(|| kept_energy(&Account::assumed())));
         Some(told)
     }

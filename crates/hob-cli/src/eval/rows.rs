@@ -178,6 +178,11 @@ pub fn is_right(expected: &Expected, text: &str) -> bool {
     }
 }
 
+/// Whether `text` calls a tool.
+pub fn is_call(text: &str) -> bool {
+    first_object(text).is_some_and(|call| call["name"].is_string())
+}
+
 /// The first JSON object in `text`: families put different marks around their calls.
 fn first_object(text: &str) -> Option<Value> {
     let start = text.find('{')?;

@@ -7,12 +7,12 @@ use crate::progress::Progress;
 use crate::{cloud, out};
 use anyhow::{Context, bail};
 use clap::Args;
-use hob::{FinishReason, LanguageModel, SamplerConfig};
+use hob::{FinishReason, LanguageModel, Reply, SamplerConfig};
 use hob_router::{
-    Confidence, ConfidenceReport, EXAMPLES_MAX, EXAMPLES_MIN, Error, Example, Judged, LIKELIEST_TOKENS, Line,
-    Scale, Scorer, Share, Stage,
+    Confidence, ConfidenceReport, Draft, EXAMPLES_MAX, EXAMPLES_MIN, Error, Example, Judged,
+    LIKELIEST_TOKENS, Line, Mended, MendedLine, Scale, Scorer, Share, Stage,
 };
-use rows::{Question, Row};
+use rows::{Expected, Question, Row};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -24,7 +24,9 @@ pub const FILE_HELP: &str = r#"Each line of FILE is a question with a known answ
 The model answers all of them; then curves are fitted that say how likely an answer is right: before the call by similar questions, after
 1, 8, 32 and 128 tokens and at the end by the model's own probabilities too. How good they are is measured on answers held back in turn
 (five parts). What was learned lies in the data folder and holds for these weights alone: `hob route explain --model`, the server's
-hybrid mode and its rule `handover` in policy.toml go by it. Questions are kept as counts of hashed words, not as text."#;
+hybrid mode and its rule `handover` in policy.toml go by it. Questions are kept as counts of hashed words, not as text.
+Where the known answers are whole texts, it is also measured how much of what is wrong lies in the words that the model doubts, about
+which alone `repair` in policy.toml has a larger model asked."#;
 
 /// Arguments of `hob route calibrate`.
 #[derive(Args, Debug)]
@@ -128,6 +130,7 @@ fn answered(
             example.push(token.logprob, &token.top);
         }
         example.right = rows::is_right(expected, &reply.text);
+        example.draft = draft(model, expected, &reply);
         examples.push(example);
     }
     drop(progress);
@@ -135,6 +138,13 @@ fn answered(
         note(&format!("{cut} answers were longer than --max-tokens and are left out"));
     }
     Ok(examples)
+}
+
+/// An answer beside the known one, where both are whole texts.
+fn draft(model: &LanguageModel, expected: &Expected, reply: &Reply) -> Option<Draft> {
+    let Expected::Text(known) = expected else { return None };
+    let tokens: Vec<_> = model.placed(reply)?.into_iter().map(|one| (one.range, one.logprob)).collect();
+    Draft::of(&reply.text, &tokens, known).filter(|_| !rows::is_call(&reply.text))
 }
 
 fn described(report: &ConfidenceReport) -> anyhow::Result<String> {
@@ -165,7 +175,35 @@ fn described(report: &ConfidenceReport) -> anyhow::Result<String> {
     for Line { below, whole, streamed } in &report.table {
         writeln!(text, "{below:>5.1}  {}  {}", of_share(whole), of_share(streamed))?;
     }
+    report.mended.iter().try_for_each(|mended| of_mended(mended, &mut text))?;
     Ok(text)
+}
+
+/// What could be mended in places.
+fn of_mended(mended: &Mended, text: &mut String) -> anyhow::Result<()> {
+    let percent = |part: f64| format!("{:.1} %", 100.0 * part);
+    writeln!(
+        text,
+        "\n{} of these have a whole text as their answer, {} right. Of the wrong ones {} have few doubted places,\n{} with one \
+         where the known answer says something else. Asked about are {} of the characters of wrong answers,\n{} of right ones. \
+         Where whoever knows the answers writes in these places of complete answers, and nowhere else:\n",
+        mended.examples,
+        percent(mended.right),
+        percent(mended.wrong_with_places),
+        percent(mended.wrong_found),
+        percent(mended.wrong_asked),
+        percent(mended.right_asked)
+    )?;
+    writeln!(text, "{:>5}  {:^29}  {:^29}", "", "asked about", "right afterwards, written in")?;
+    let columns = ["answers", "characters", "places", "by chance", "whole answers"];
+    let [answers, characters, places, chance, whole] = columns;
+    writeln!(text, "{:>5}  {answers:>14} {characters:>14}  {places:>8} {chance:>10} {whole:>14}", "below")?;
+    for MendedLine { below, answers, asked, places, chance, whole, .. } in &mended.table {
+        let [answers, asked, places, chance, whole] =
+            [answers, asked, places, chance, whole].map(|part| percent(*part));
+        writeln!(text, "{below:>5.1}  {answers:>14} {asked:>14}  {places:>8} {chance:>10} {whole:>14}")?;
+    }
+    Ok(())
 }
 
 fn of_share(share: &Share) -> String {

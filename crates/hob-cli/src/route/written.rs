@@ -4,9 +4,12 @@ use crate::cloud;
 use crate::open::{self, RunArgs};
 use anyhow::{anyhow, bail};
 use hob::{AnswerOptions, ChatOptions, LanguageModel, SamplerConfig};
-use hob_router::{Confidence, Decision, Estimate, LIKELIEST_TOKENS, Label, Request, Router, Spent, Watch};
+use hob_router::{
+    Confidence, Decision, Estimate, LIKELIEST_TOKENS, Label, Request, Router, Spent, Watch, places,
+};
 use serde_json::{Value, json};
 use std::fmt::Write;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -23,6 +26,8 @@ pub struct Known {
 pub struct Written<'a> {
     text: String,
     stages: Vec<(u64, Decision<'a>)>,
+    /// Who would be asked about places of the complete answer, and which these are.
+    repair: Option<(Decision<'a>, Vec<String>)>,
 }
 
 impl Known {
@@ -46,11 +51,11 @@ impl Known {
         request: &'a Request<'a>,
         spent: Spent,
     ) -> anyhow::Result<Written<'a>> {
-        if router.policy().handover.is_none() {
+        let Some(handover) = router.policy().handover else {
             bail!(
                 "the policy does not say when an answer is handed over; give it handover = {{ below = 0.3 }}"
             );
-        }
+        };
         let mut chat = self.model.chat(ChatOptions::default());
         chat.say(request.prompt());
         let mut options = AnswerOptions {
@@ -65,9 +70,23 @@ impl Known {
             let estimate = watch.push(token.logprob, &token.top);
             judged.extend(estimate.map(|estimate| (watch.tokens(), estimate)));
         }
-        judged.extend(watch.end().map(|estimate| (watch.tokens(), estimate)));
+        let end = watch.end();
+        judged.extend(end.clone().map(|estimate| (watch.tokens(), estimate)));
         let decide = |(tokens, estimate)| (tokens, router.reconsider(request, spent, estimate, tokens));
-        Ok(Written { text: reply.text, stages: judged.into_iter().map(decide).collect() })
+        let stages = judged.into_iter().map(decide).collect();
+        let repair = match (end, self.model.placed(&reply), handover.repair) {
+            (Some(estimate), Some(tokens), Some(_)) => {
+                let tokens: Vec<_> = tokens.into_iter().map(|one| (one.range, one.logprob)).collect();
+                let places = places(&reply.text, &tokens, false);
+                let texts = |places: Vec<Range<usize>>| {
+                    places.into_iter().map(|place| reply.text[place].to_owned()).collect()
+                };
+                let decision = router.repair(request, spent, estimate, watch.tokens());
+                places.map(|places| (decision, texts(places)))
+            }
+            _ => None,
+        };
+        Ok(Written { text: reply.text, stages, repair })
     }
 }
 
@@ -78,7 +97,13 @@ impl Written<'_> {
             stage["tokens"] = (*tokens).into();
             stage
         };
-        json!({"text": self.text, "stages": self.stages.iter().map(stage).collect::<Vec<_>>()})
+        let repair = self.repair.as_ref().map(|(decision, places)| {
+            let mut repair = decision.to_json(label);
+            repair["places"] = json!(places);
+            repair
+        });
+        let stages: Vec<Value> = self.stages.iter().map(stage).collect();
+        json!({"text": self.text, "stages": stages, "repair": repair})
     }
 
     pub fn described(&self) -> anyhow::Result<String> {
@@ -87,6 +112,13 @@ impl Written<'_> {
             let goes = matches!(decision.route, hob_router::Route::Escalate(_));
             let verdict = if goes { "would go on elsewhere" } else { "stays" };
             writeln!(text, "{tokens:>6} tokens: {verdict}: {}", decision.reason)?;
+        }
+        if let Some((decision, places)) = &self.repair {
+            let goes = matches!(decision.route, hob_router::Route::Escalate(_));
+            let verdict = if goes { "would be asked about" } else { "stay" };
+            let places: Vec<String> =
+                places.iter().map(|place| crate::out::harmless(place).to_string()).collect();
+            writeln!(text, "read as a whole, these places {verdict}: {}", places.join(" | "))?;
         }
         Ok(text)
     }

@@ -119,6 +119,24 @@ fn questions() -> String {
     lines
 }
 
+/// A policy under which requests stay, with this in it.
+fn policy_with(line: &str) -> String {
+    format!("{line}\n{}", POLICY.replace("1.0\n[[rule", "0.0\n[[rule"))
+}
+
+/// Of a complete answer the places are told that a larger model would be asked about.
+fn tells_places(home: &std::path::Path, policy: &str) {
+    let asked = |prompt: &str| {
+        let how = ["--model", "ember", "--policy", policy, "--answer", "--json"];
+        let explained = hob_at(home, &[&["route", "explain", prompt], &how[..]].concat()).json();
+        let repair = &explained["written"]["repair"];
+        repair["why"] == "repair" && repair["target"]["name"] == "big" && !repair["places"][0].is_null()
+    };
+    let prompts =
+        ["What is the capital of Peru?", "Explain rain in two sentences.", "Tell me about the sea."];
+    assert!(prompts.into_iter().any(asked), "{prompts:?}");
+}
+
 #[test]
 fn when_a_model_is_right_is_learned_and_judges_answers_while_they_are_written() {
     let folder = tempfile::tempdir().unwrap();
@@ -145,10 +163,7 @@ fn when_a_model_is_right_is_learned_and_judges_answers_while_they_are_written() 
         .collect();
     assert!(kept[4] > report["right"].as_f64().unwrap() + 0.2, "{report}");
 
-    let policy = at(
-        "policy.toml",
-        &format!("handover = {{ below = 0.99 }}\n{}", POLICY.replace("1.0\n[[rule", "0.0\n[[rule")),
-    );
+    let policy = at("policy.toml", &policy_with("handover = { below = 0.99 }"));
     let explained =
         run(&["route", "explain", prompt, "--model", "ember", "--policy", &policy, "--answer", "--json"])
             .json();
@@ -159,6 +174,8 @@ fn when_a_model_is_right_is_learned_and_judges_answers_while_they_are_written() 
         written.iter().any(|stage| stage["why"] == "doubt" && stage["target"]["name"] == "big"),
         "{explained}"
     );
+    assert!(explained["written"]["repair"].is_null() && report["mended"].is_null(), "{explained}");
+    tells_places(&home, &at("repairs.toml", &policy_with("handover = { below = 0.0, repair = 1.0 }")));
     let private =
         run(&["route", "explain", prompt, "--model", "ember", "--policy", &policy, "--answer", "--private"])
             .ok();

@@ -3,7 +3,9 @@
 //! A schema goes as a tool that has to be called, which every version of the interface knows; what it is called with is the answer.
 //! Source: Anthropic's API reference, "Messages" and "Streaming messages".
 
-use super::{Part, complaint, parse, put, put_begun, put_decimal, put_form, put_schema, separated, text_at};
+use super::{
+    Part, complaint, parse, put, put_decimal, put_form, put_schema, put_written, separated, text_at,
+};
 use crate::answer::Finish;
 use crate::question::{calls, object, text};
 use crate::{Choice, Error, Question, Target};
@@ -36,7 +38,7 @@ pub(super) fn draft(target: &Target, question: &Question, max_tokens: u64) -> Re
             failed = Some(error);
         }
     });
-    put_begun(&mut draft, question, rest.is_empty());
+    put_written(&mut draft, question, rest.is_empty())?;
     draft.fixed("]");
     if let Some(error) = failed {
         return Err(error);

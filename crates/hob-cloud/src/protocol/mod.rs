@@ -5,6 +5,7 @@ mod openai;
 
 use crate::answer::Finish;
 use crate::question::GO_ON;
+use crate::repair::{FORM, MEND};
 use crate::{Error, Protocol, Question, Target};
 use hob_privacy::Draft;
 use serde_json::Value;
@@ -150,6 +151,7 @@ fn put_part(draft: &mut Draft, schema: &Value, names: bool) {
 /// Adds the schema of a question that has one.
 fn put_form(draft: &mut Draft, question: &Question) {
     match (&question.constants, &question.schema) {
+        _ if question.repair.is_some() => draft.fixed(FORM),
         (Some(own), _) => draft.fixed(own.schema),
         (None, Some(schema)) => put_schema(draft, schema),
         (None, None) => draft.fixed("{}"),
@@ -166,16 +168,22 @@ fn separated<T>(draft: &mut Draft, items: impl IntoIterator<Item = T>, mut add: 
     }
 }
 
-/// After the messages: an answer that was begun, and that it is to be gone on with. Interfaces do not let every model go on with the
-/// last message, so it is asked for.
-fn put_begun(draft: &mut Draft, question: &Question, is_first: bool) {
-    let Some(begun) = &question.begun else { return };
+/// After the messages: an answer of this machine, and what is wanted of it. One that was begun is to be gone on with: interfaces do
+/// not let every model go on with the last message, so it is asked for. Of a complete one places are to be written anew.
+fn put_written(draft: &mut Draft, question: &Question, is_first: bool) -> Result<(), Error> {
+    if question.begun.is_none() && question.repair.is_none() {
+        return Ok(());
+    }
     draft.fixed(if is_first { "" } else { "," });
     draft.fixed("{\"role\":\"assistant\",\"content\":");
-    draft.words(begun);
+    match &question.repair {
+        Some(repair) => draft.marked(&repair.text, &repair.places)?,
+        None => draft.words(question.begun.as_deref().unwrap_or_default()),
+    }
     draft.fixed("},{\"role\":\"user\",\"content\":");
-    draft.fixed(GO_ON);
+    draft.fixed(if question.repair.is_some() { MEND } else { GO_ON });
     draft.fixed("}");
+    Ok(())
 }
 
 /// Adds a number under a name that begins with a comma, if there is one.

@@ -2,7 +2,7 @@
 //!
 //! Source: OpenAI's API reference, "Chat completions"; vLLM and llama-server for `reasoning_content`.
 
-use super::{Part, parse, put_arguments, put_begun, put_decimal, put_form, put_schema, separated, text_at};
+use super::{Part, parse, put_arguments, put_decimal, put_form, put_schema, put_written, separated, text_at};
 use crate::answer::Finish;
 use crate::question::{calls, text};
 use crate::{Choice, Error, Question, Target};
@@ -34,7 +34,7 @@ pub(super) fn draft(target: &Target, question: &Question, max_tokens: u64) -> Re
             failed = Some(error);
         }
     });
-    put_begun(&mut draft, question, question.messages.is_empty());
+    put_written(&mut draft, question, question.messages.is_empty())?;
     draft.fixed("]");
     if let Some(error) = failed {
         return Err(error);

@@ -42,6 +42,8 @@ pub enum Purpose {
     Download,
     /// A bigger model is asked: words of the user, cleared.
     Ask,
+    /// A bigger model is asked about places of an answer of this machine: words of the user and of the answer, cleared.
+    Repair,
     /// Whether a target answers.
     Test,
 }
@@ -52,6 +54,7 @@ impl Purpose {
         match self {
             Self::Download => "download",
             Self::Ask => "ask",
+            Self::Repair => "repair",
             Self::Test => "test",
         }
     }

@@ -1,7 +1,9 @@
 //! Learning from a model's answers to questions with known ones.
 
 use super::report::{self, Report};
-use super::{Confidence, EXAMPLES_MAX, Judge, Remembered, STAGES, Stage, VERSION, evidence, row, seen};
+use super::{
+    Confidence, Draft, EXAMPLES_MAX, Judge, Remembered, STAGES, Stage, VERSION, evidence, row, seen,
+};
 use crate::course::{Course, SIGNAL_COUNT};
 use crate::error::Error;
 use crate::logistic;
@@ -37,13 +39,15 @@ pub struct Example {
     course: Course,
     /// Whether the answer was right.
     pub right: bool,
+    /// The answer beside the known one, where that is a whole text: for measuring what could be mended in places.
+    pub draft: Option<Draft>,
 }
 
 impl Example {
     /// A question that has not been answered.
     pub fn new(prompt: &str, scale: &Scale) -> Self {
         let (words, seen) = (WordVector::of(prompt), seen(prompt, scale));
-        Self { words, seen, reached: Vec::new(), course: Course::default(), right: false }
+        Self { words, seen, reached: Vec::new(), course: Course::default(), right: false, draft: None }
     }
 
     /// Takes a token of the answer, as [`Course::push`] does.

@@ -4,10 +4,14 @@
 //! questions speak (nearest neighbours by [`WordVector`]), and what the prompt looks like; while the answer is drawn the model's own
 //! probabilities ([`Course`]) join them, and soon know more. Each stage has a logistic curve of its own.
 
+mod draft;
 mod learn;
+mod mended;
 mod report;
 
+pub use draft::Draft;
 pub use learn::{EXAMPLES_MIN, Example};
+pub use mended::{Mended, MendedLine};
 pub use report::{Judged, Line, Report, Share};
 
 use crate::course::{Course, SIGNAL_COUNT, SIGNALS};

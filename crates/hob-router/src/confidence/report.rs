@@ -1,6 +1,7 @@
 //! How good a confidence is on answers that it had not seen.
 
 use super::learn::{Example, Said};
+use super::mended::{Mended, mended};
 use super::{STAGES, Stage};
 use crate::metric::{interval, ranked};
 use hob_base::Random;
@@ -28,6 +29,8 @@ pub struct Report {
     pub stages: Vec<Judged>,
     /// What handing over below a probability would do.
     pub table: Vec<Line>,
+    /// What asking about doubted places alone could mend, where whole texts are known.
+    pub mended: Option<Mended>,
 }
 
 /// A stage.
@@ -82,6 +85,7 @@ pub(super) fn report(examples: &[Example], said: &Said, seed: u64) -> Report {
             .filter_map(|(stage, said)| judged(stage, examples, said, seed))
             .collect(),
         table: BELOW.into_iter().map(|below| line(below, examples, said)).collect(),
+        mended: mended(examples, said.last().map_or(&[], Vec::as_slice), seed),
     }
 }
 

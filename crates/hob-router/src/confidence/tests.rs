@@ -142,3 +142,34 @@ fn deciding_takes() {
         println!("{name}: half within {:?}, 99 of 100 within {:?}", took[1000], took[1980]);
     }
 }
+
+#[test]
+fn what_places_could_mend_is_measured_beside_chance_and_whole_answers() {
+    let mut all = examples(&mut Random::new(1, 0), 400);
+    for (number, example) in all.iter_mut().enumerate() {
+        // The fourth word is doubted; every second wrong answer is wrong there, the others at the end.
+        let text = "The box has seven red balls in it.";
+        let known = match (example.right, number % 2) {
+            (true, _) => text,
+            (false, 0) => "The box has nine red balls in it.",
+            (false, _) => "The box has seven red balls in all.",
+        };
+        let tokens = [(0..11, -0.1), (11..17, -1.0), (17..text.len(), -0.1)];
+        example.draft = (number % 5 > 0).then(|| Draft::of(text, &tokens, known).unwrap());
+    }
+    let (_, report) = Confidence::learn("a", scale(), &all, 1).unwrap();
+    let mended = report.mended.unwrap();
+    assert_eq!((mended.examples, mended.wrong_with_places), (320, 1.0));
+    assert!((mended.wrong_found - 0.5).abs() < 0.1, "{mended:?}");
+    let share = 5.0 / 34.0;
+    assert!((mended.right_asked - share).abs() < 1e-9 && (mended.wrong_asked - share).abs() < 1e-9);
+    let line = mended.table.last().unwrap();
+    assert_eq!((line.below, line.answers, line.sent), (1.0, 1.0, 1.0));
+    let expected = mended.right + (1.0 - mended.right) * mended.wrong_found;
+    assert!((line.places - expected).abs() < 1e-9 && (line.asked - share).abs() < 1e-9, "{mended:?}");
+    assert!(line.chance < line.places && mended.right < line.whole && line.whole < line.places, "{mended:?}");
+    // Fewer answers, fewer that are mended; without known texts there is nothing to say.
+    assert!(mended.table.windows(2).all(|two| two[0].places <= two[1].places), "{mended:?}");
+    all.iter_mut().for_each(|example| example.draft = None);
+    assert!(Confidence::learn("a", scale(), &all, 1).unwrap().1.mended.is_none());
+}

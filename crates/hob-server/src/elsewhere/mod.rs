@@ -7,6 +7,7 @@
 pub mod native;
 mod question;
 mod receipt;
+mod repair;
 mod speak;
 mod watch;
 
@@ -154,34 +155,18 @@ struct Before {
 /// Asks as it is wanted; what was said before stands before the answer.
 async fn begin(app: &App, cloud: Cloud, ask: &Ask, wanted: Wanted, before: Before) -> Result<Went, Problem> {
     let began = clock::now();
-    let place = Arc::clone(&app.elsewhere).try_acquire_owned();
-    let place = place.map_err(|_| {
-        let message = "as many models elsewhere are being asked as may be at a time; try again in a moment";
-        Problem::new(Kind::Overloaded, message)
-    })?;
     let is_routed = wanted.way == Way::Router;
-    let (tell, begun) = oneshot::channel();
-    let (to, told) = mpsc::unbounded_channel();
-    let (visit, wish, asks) = (Arc::clone(&app.visit), wanted.clone(), cloud.clone());
-    // The gate is blocking on purpose, and so is this thread as long as the answer lasts.
-    tokio::task::spawn_blocking(move || {
-        let _place = place;
-        let Some(answering) = open(&asks, &wish, tell) else { return };
-        speak::speak(answering, &to, &visit, began);
-    });
-    let lost = |_| Problem::new(Kind::Internal, "the thread that asks elsewhere has stopped");
-    let receipt = match begun.await.map_err(lost)? {
-        Begun::Stays(receipt) => {
-            let suffices = receipt.why == "suffices";
-            app.visit.went(receipt);
-            let watch = move || if suffices { watch::Watched::new(cloud, wanted) } else { None };
-            let watched = tokio::task::spawn_blocking(watch).await.ok().flatten();
-            return Ok(watched.map_or(Went::Here, |watched| Went::Watched(Box::new(watched))));
-        }
-        Begun::Failed(error) => return Err(problem(&error)),
-        Begun::Goes(receipt) => Receipt { note: before.note.clone(), ..receipt },
+    let visit = Arc::clone(&app.visit);
+    let hear = move |answering: Answering, to: &_| speak::speak(answering, to, &visit, began);
+    let (receipt, told) = sent(app, cloud.clone(), wanted.clone(), hear).await?;
+    let Some(told) = told else {
+        let suffices = receipt.why == "suffices";
+        app.visit.went(receipt);
+        let watch = move || if suffices { watch::Watched::new(cloud, wanted) } else { None };
+        let watched = tokio::task::spawn_blocking(watch).await.ok().flatten();
+        return Ok(watched.map_or(Went::Here, |watched| Went::Watched(Box::new(watched))));
     };
-    app.visit.went(receipt);
+    app.visit.went(Receipt { note: before.note.clone(), ..receipt });
     let told = if is_routed { continued(app, ask, told, before) } else { told };
     let running = Running {
         lease: None,
@@ -193,6 +178,35 @@ async fn begin(app: &App, cloud: Cloud, ask: &Ask, wanted: Wanted, before: Befor
         left: 1,
     };
     Ok(Went::There(Box::new(running)))
+}
+
+/// Sends what is wanted, and has `hear` listen to the answer on a thread of its own; what that tells is received. Of what stays
+/// there is a receipt and nothing to hear.
+async fn sent<T: Send + 'static>(
+    app: &App,
+    cloud: Cloud,
+    wanted: Wanted,
+    hear: impl FnOnce(Answering, &mpsc::UnboundedSender<T>) + Send + 'static,
+) -> Result<(Receipt, Option<mpsc::UnboundedReceiver<T>>), Problem> {
+    let place = Arc::clone(&app.elsewhere).try_acquire_owned();
+    let place = place.map_err(|_| {
+        let message = "as many models elsewhere are being asked as may be at a time; try again in a moment";
+        Problem::new(Kind::Overloaded, message)
+    })?;
+    let (tell, begun) = oneshot::channel();
+    let (to, told) = mpsc::unbounded_channel();
+    // The gate is blocking on purpose, and so is this thread as long as the answer lasts.
+    tokio::task::spawn_blocking(move || {
+        let _place = place;
+        let Some(answering) = open(&cloud, &wanted, tell) else { return };
+        hear(answering, &to);
+    });
+    let lost = |_| Problem::new(Kind::Internal, "the thread that asks elsewhere has stopped");
+    match begun.await.map_err(lost)? {
+        Begun::Stays(receipt) => Ok((receipt, None)),
+        Begun::Goes(receipt) => Ok((receipt, Some(told))),
+        Begun::Failed(error) => Err(problem(&error)),
+    }
 }
 
 /// What is wanted, for another thread.

@@ -232,7 +232,7 @@ described! {
         to: String,
         /// The target's name.
         target: Option<String>,
-        /// `download`, `ask` or `test`.
+        /// `download`, `ask`, `repair` (about places of an answer of this machine) or `test`.
         purpose: &'static str,
         /// Bytes of its body.
         bytes: u64,

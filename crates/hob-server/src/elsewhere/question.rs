@@ -44,6 +44,7 @@ pub fn of(ask: &Ask) -> Result<Question, Problem> {
         top_p: ask.sampling.top_p.map(f64::from),
         stop: ask.stop.clone(),
         begun: None,
+        repair: None,
         constants: None,
     })
 }

@@ -28,6 +28,19 @@ pub struct Receipt {
     pub entry: Option<u64>,
     /// What happened on the way.
     pub note: Option<String>,
+    /// What became of the places of an answer of this machine that a target was asked about.
+    pub repaired: Option<Repaired>,
+}
+
+/// Places of an answer that a target wrote anew.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Repaired {
+    /// The target.
+    pub by: String,
+    /// Places that it was asked about.
+    pub asked: usize,
+    /// Those that say something else now.
+    pub changed: usize,
 }
 
 impl Receipt {
@@ -48,7 +61,23 @@ impl Receipt {
             hidden: cleared.map(|cleared| cleared.hidden().clone()).unwrap_or_default(),
             entry: None,
             note: None,
+            repaired: None,
         }
+    }
+
+    /// Of an answer of this machine, places of which the target that was asked wrote anew.
+    pub fn repaired(self, asked: usize, changed: usize) -> Self {
+        let by = self.target.clone().unwrap_or_default();
+        let note = match (changed, asked) {
+            (0, 1) => format!("{by} was asked about a place of this machine's answer and left it as it is"),
+            (0, asked) => format!(
+                "{by} was asked about {asked} places of this machine's answer and left them as they are"
+            ),
+            (changed, asked) => {
+                format!("{by} wrote {changed} of {asked} places of this machine's answer anew")
+            }
+        };
+        Self { target: None, note: Some(note), repaired: Some(Repaired { by, asked, changed }), ..self }
     }
 
     /// Values that were hidden.
@@ -69,7 +98,11 @@ impl Receipt {
         put("x-hob-route", self.target.clone().unwrap_or_else(|| "local".into()));
         put("x-hob-why", self.why.clone());
         put("x-hob-reason", self.reason.clone());
-        if self.target.is_some() {
+        if let Some(Repaired { by, asked, changed }) = &self.repaired {
+            put("x-hob-repaired", format!("{changed} of {asked}"));
+            put("x-hob-repaired-by", by.clone());
+        }
+        if self.target.is_some() || self.repaired.is_some() {
             put("x-hob-sent-bytes", if self.entry.is_some() { self.bytes } else { 0 }.to_string());
             put("x-hob-hidden", self.hidden_count().to_string());
         }
@@ -80,10 +113,13 @@ impl Receipt {
 
     /// In an answer's body.
     pub fn to_json(&self) -> Value {
+        let repaired = self.repaired.as_ref();
+        let repaired = repaired.map(|it| json!({"by": it.by, "asked": it.asked, "changed": it.changed}));
         json!({
             "route": self.target.as_deref().unwrap_or("local"), "zone": self.zone, "why": self.why, "reason": self.reason,
             "sent_bytes": if self.entry.is_some() { self.bytes } else { 0 }, "hidden": self.hidden,
             "ledger_entry": self.entry, "note": self.note,
+            "repaired": repaired,
         })
     }
 }

@@ -26,16 +26,9 @@ pub fn speak(mut answering: Answering, to: &UnboundedSender<(usize, Told)>, visi
         counted = now;
     };
     let passed = pass_on(&mut answering, to, &mut reply, &mut heard);
-    let ended = answering.ended();
-    let said = tokens(&reply);
-    let read = answering.read_max() as usize / TOKEN_BYTES;
-    let (read, written) =
-        ended.usage.map_or((read, said), |usage| (usage.read as usize, usage.written as usize));
-    visit.read(read);
-    visit.wrote(written.saturating_sub(counted));
-    visit.cost(ended.cost_micro);
+    let (read, written) = account(&answering, visit, counted);
     let finish = match passed {
-        Ok(()) if ended.finish != Finish::Length => FinishReason::Stop,
+        Ok(()) if answering.ended().finish != Finish::Length => FinishReason::Stop,
         // What went on beyond what was asked for was cut there.
         Ok(()) | Err(Some(Error::Budget { .. })) => FinishReason::Length,
         Err(Some(error)) => return drop(to.send((0, Told::Failed(super::problem(&error))))),
@@ -50,6 +43,20 @@ pub fn speak(mut answering: Answering, to: &UnboundedSender<(usize, Told)>, visi
     };
     let usage = Usage { prompt: read, produced: written, ..Usage::default() };
     let _ = to.send((0, Told::Ended { pieces: Vec::new(), reply: Box::new(reply), usage, times }));
+}
+
+/// Tells the visit what an answer took, however it ended: tokens read and written, about where the target did not tell. So many of
+/// those written were counted before.
+pub fn account(answering: &Answering, visit: &Visit, counted: usize) -> (usize, usize) {
+    let ended = answering.ended();
+    let said = (answering.said_bytes() as usize).div_ceil(TOKEN_BYTES);
+    let read = answering.read_max() as usize / TOKEN_BYTES;
+    let (read, written) =
+        ended.usage.map_or((read, said), |usage| (usage.read as usize, usage.written as usize));
+    visit.read(read);
+    visit.wrote(written.saturating_sub(counted));
+    visit.cost(ended.cost_micro);
+    (read, written)
 }
 
 /// Passes pieces on. An error of `None`: nobody listens.

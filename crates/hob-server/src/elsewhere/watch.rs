@@ -4,12 +4,13 @@
 //! seen the beginning, and the bigger model goes on with it. Until that model has begun, the answer here is written on, and where
 //! nobody can be asked it goes on as if nothing had happened.
 
+use super::repair::{Draft, Why};
 use super::{Before, Receipt, Wanted, Went, speak};
 use crate::App;
 use crate::ask::{self, Ask, Input, Running};
 use crate::engine::Told;
-use crate::problem::Problem;
-use hob::Piece;
+use crate::problem::{Kind, Problem};
+use hob::{LanguageModel, Piece};
 use hob_cloud::{Cloud, Doubted};
 use hob_router::{Estimate, Handover, LIKELIEST_TOKENS, Watch};
 use std::collections::VecDeque;
@@ -19,7 +20,7 @@ use tokio::sync::mpsc;
 /// How long a stream that has not begun waits for the first tokens: clients give up on servers that say nothing. They are held
 /// back after that as well, but headers are out and say that the answer is written here.
 const SILENCE_MAX: Duration = Duration::from_secs(5);
-/// How long another model may take to begin.
+/// How long another model may take to begin, or to write places of an answer anew.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 /// Longest part of a word that waits for its end: not all scripts put blanks between words.
 const WORD_BYTES_MAX: usize = 48;
@@ -71,6 +72,8 @@ impl Watched {
             let Some((_, told)) = event else { break };
             let doubt = reading.take(told);
             if let Some(estimate) = doubt
+                && !reading.repair(app, &ask, &estimate).await
+                && reading.is_below(&estimate)
                 && let Some(there) = reading.hand_over(app, &ask, estimate).await
             {
                 match whole(app, &ask, there).await {
@@ -123,6 +126,10 @@ struct Reading {
     has_instructions: bool,
     held: VecDeque<Told>,
     is_over: bool,
+    /// The model and the request, where a complete answer may be repaired.
+    repairs: Option<(LanguageModel, Ask)>,
+    /// A complete answer that may be asked about in places.
+    draft: Option<Draft>,
     shown: Shown,
     to: mpsc::UnboundedSender<(usize, Told)>,
 }
@@ -134,8 +141,26 @@ impl Reading {
         let settings = here.lease.as_ref().map(|lease| &lease.listed.settings);
         let has_instructions =
             settings.is_some_and(|s| s.system.is_some() || s.jinja().is_some() || !s.messages.is_empty());
-        let (held, shown) = (VecDeque::new(), Shown::default());
-        Self { watched, is_watched: true, hold, has_instructions, held, is_over: false, shown, to }
+        // What the reader has seen cannot be changed any more, and instructions that never left might be quoted.
+        let may_repair = watched.handover.repair.is_some() && !ask.is_streamed && !has_instructions;
+        let repairs = here.lease.as_ref().filter(|_| may_repair).map(|lease| {
+            let mut ask = ask.clone();
+            ask.follow(&lease.listed.settings);
+            (lease.model.clone(), ask)
+        });
+        let (held, shown, is_watched) = (VecDeque::new(), Shown::default(), true);
+        Self {
+            watched,
+            is_watched,
+            hold,
+            has_instructions,
+            held,
+            is_over: false,
+            repairs,
+            draft: None,
+            shown,
+            to,
+        }
     }
 
     fn is_holding(&self) -> bool {
@@ -151,10 +176,23 @@ impl Reading {
             _ => None,
         };
         self.is_over = matches!(told, Told::Ended { .. } | Told::Failed(_));
+        if let (Told::Ended { reply, .. }, Some((model, ask))) = (&told, &self.repairs) {
+            self.draft = Draft::of(model, ask, reply);
+        }
         without_logprobs(&mut told);
         self.held.push_back(told);
-        let below = self.watched.handover.below;
-        estimate.filter(|estimate| self.is_watched && self.watched.corrected(estimate) < below)
+        estimate.filter(|estimate| self.is_watched && (self.is_below(estimate) || self.can_repair(estimate)))
+    }
+
+    /// Whether the answer is too doubtful to stay.
+    fn is_below(&self, estimate: &Estimate) -> bool {
+        self.watched.corrected(estimate) < self.watched.handover.below
+    }
+
+    /// Whether it is complete, doubtful as a whole and doubted in few places.
+    fn can_repair(&self, estimate: &Estimate) -> bool {
+        let below = self.watched.handover.repair.unwrap_or(0.0);
+        self.draft.is_some() && self.watched.corrected(estimate) < below
     }
 
     /// Passes the answer on, until its end or until another model goes on with it.
@@ -214,13 +252,44 @@ impl Reading {
             && speak::can_go_on(ask, said, self.shown.has_calls)
     }
 
-    /// Asks elsewhere, with what was said here already. `None`: it stays, and the receipt says why.
-    async fn hand_over(&mut self, app: &App, ask: &Ask, estimate: Estimate) -> Option<Running> {
-        let (watched, tokens) = (&self.watched, self.watched.watch.tokens());
-        let mut wanted = watched.wanted.clone();
+    /// Asks about the places of a complete answer that are doubted, and puts what is written there into it. `false`: it is not for
+    /// that. Where it is and something fails, it stays, and the receipt says why.
+    async fn repair(&mut self, app: &App, ask: &Ask, estimate: &Estimate) -> bool {
+        let can = self.can_repair(estimate);
+        let Some(draft) = self.draft.take().filter(|_| can) else { return false };
+        self.is_watched = false;
+        let wanted = self.doubted(app, ask, estimate.clone()).await;
+        let asked = draft.repair(app, self.watched.cloud.clone(), wanted);
+        match in_time(WAIT_MAX, asked, Why::Failed).await {
+            Ok(text) => self.put(text),
+            Err(Why::Stays) => {}
+            Err(Why::Failed(problem)) => app.visit.went(stays(app, &problem.message)),
+        }
+        true
+    }
+
+    /// Puts a text in the place of that of the complete answer.
+    fn put(&mut self, text: String) {
+        self.held.retain(|told| !matches!(told, Told::Token { .. }));
+        if let Some(Told::Ended { pieces, reply, .. }) = self.held.back_mut() {
+            *pieces = vec![Piece::Text(text.clone())];
+            reply.text = text;
+        }
+    }
+
+    /// What is wanted of another model, now that it is known what the answer is worth.
+    async fn doubted(&self, app: &App, ask: &Ask, estimate: Estimate) -> Wanted {
+        let mut wanted = self.watched.wanted.clone();
         // Its conversation may have been moved to a private folder meanwhile.
         wanted.is_private |= super::is_private(app, &ask.leave).await.unwrap_or(true);
-        wanted.written = Some(Doubted { estimate, tokens });
+        wanted.written = Some(Doubted { estimate, tokens: self.watched.watch.tokens() });
+        wanted
+    }
+
+    /// Asks elsewhere, with what was said here already. `None`: it stays, and the receipt says why.
+    async fn hand_over(&mut self, app: &App, ask: &Ask, estimate: Estimate) -> Option<Running> {
+        let mut wanted = self.doubted(app, ask, estimate).await;
+        let (watched, tokens) = (&self.watched, self.watched.watch.tokens());
         let said = self.shown.text.clone();
         if !said.trim().is_empty() {
             wanted.question.begun = Some(said.clone());
@@ -234,18 +303,26 @@ impl Reading {
         let shown_tokens = if self.shown.is_any { tokens as usize } else { 0 };
         let before = Before { said, tokens: shown_tokens, note: Some(note) };
         let asked = super::begin(app, watched.cloud.clone(), ask, wanted, before);
-        match tokio::time::timeout(WAIT_MAX, asked).await {
-            Ok(Ok(Went::There(running))) => return Some(*running),
-            Ok(Ok(_)) => {}
-            Ok(Err(problem)) => app.visit.went(stays(app, &problem.message)),
-            Err(_) => {
-                let message = format!("nobody answered within {} seconds", WAIT_MAX.as_secs());
-                app.visit.went(stays(app, &message));
-            }
+        match in_time(WAIT_MAX, asked, |problem| problem).await {
+            Ok(Went::There(running)) => return Some(*running),
+            Ok(_) => {}
+            Err(problem) => app.visit.went(stays(app, &problem.message)),
         }
         self.is_watched = false;
         None
     }
+}
+
+/// What comes of asking, unless it takes too long.
+async fn in_time<T, E>(
+    limit: Duration,
+    asked: impl Future<Output = Result<T, E>>,
+    late: impl FnOnce(Problem) -> E,
+) -> Result<T, E> {
+    tokio::time::timeout(limit, asked).await.unwrap_or_else(|_| {
+        let message = format!("nobody answered within {} seconds", limit.as_secs());
+        Err(late(Problem::new(Kind::Upstream, message)))
+    })
 }
 
 /// A receipt of what stays after all. What had left is told all the same.
@@ -345,6 +422,15 @@ mod tests {
 
     fn text(text: &str) -> Piece {
         Piece::Text(text.into())
+    }
+
+    #[tokio::test]
+    async fn what_takes_too_long_is_given_up() {
+        let said = |problem: Problem| problem.message;
+        let quick = in_time(Duration::from_secs(60), async { Ok::<_, String>(7) }, said).await;
+        let late = in_time(Duration::ZERO, std::future::pending::<Result<u8, String>>(), said).await;
+        assert_eq!(quick, Ok(7));
+        assert_eq!(late, Err("nobody answered within 0 seconds".into()));
     }
 
     #[test]

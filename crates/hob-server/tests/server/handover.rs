@@ -11,17 +11,17 @@ use serde_json::{Value, json};
 use std::fs;
 use std::sync::Arc;
 
-const PROMPT: &str = "Tell me a long story about Maria Gonzalez and a ship.";
+pub const PROMPT: &str = "Tell me a long story about Maria Gonzalez and a ship.";
 
-struct Set {
-    server: Running,
-    cloud: Cloud,
-    api: Api,
+pub struct Set {
+    pub server: Running,
+    pub cloud: Cloud,
+    pub api: Api,
     _folder: tempfile::TempDir,
 }
 
 /// Ember's answers are taken to be mostly wrong where they have more tokens than `sure`.
-fn set(sure: u64, script: impl FnMut(&Asked) -> Reply + Send + 'static) -> Set {
+pub fn set(sure: u64, script: impl FnMut(&Asked) -> Reply + Send + 'static) -> Set {
     let (folder, api) = (tempfile::tempdir().unwrap(), Api::start(script));
     let cloud = cloud_at(folder.path());
     let target = Target::new(&format!("{}/v1", api.address()), Protocol::OpenAi, "big-1", Zone::Cloud);
@@ -57,11 +57,11 @@ fn confidence(sure: u64) -> Confidence {
 }
 
 impl Set {
-    fn policy(&self, text: &str) {
+    pub fn policy(&self, text: &str) {
         fs::write(self.cloud.policy_path(), text).unwrap();
     }
 
-    fn chat(&self, more: Value) -> Answer {
+    pub fn chat(&self, more: Value) -> Answer {
         let mut body = json!({
             "model": "ember", "messages": [{"role": "user", "content": PROMPT}], "max_tokens": 60, "temperature": 0,
         });
@@ -70,7 +70,7 @@ impl Set {
     }
 
     /// What Ember says when nobody watches it.
-    fn alone(&self) -> String {
+    pub fn alone(&self) -> String {
         text(&self.chat(json!({"hob": {"stay": true}})))
     }
 
@@ -79,7 +79,7 @@ impl Set {
     }
 }
 
-fn text(answer: &Answer) -> String {
+pub fn text(answer: &Answer) -> String {
     answer.ok()["choices"][0]["message"]["content"].as_str().unwrap().to_owned()
 }
 

@@ -21,6 +21,7 @@ mod openai;
 mod openapi;
 mod page;
 mod private;
+mod repair;
 mod responses;
 mod shape;
 mod shelf;
