@@ -193,6 +193,8 @@ export class Reading {
   private finish: Finish | null = null;
   private timings: Record<string, number> = {};
   private usage: { dropped_tokens?: number } | null = null;
+  /** Pieces in which it came. */
+  private pieces = 0;
   private calls: Call[] = [];
   private elsewhere: Elsewhere | null = null;
   private energy: Energy | null = null;
@@ -238,6 +240,7 @@ export class Reading {
 
   private *spoken(part: Part): Generator<Part> {
     this.first ??= this.now() - this.began;
+    this.pieces += 1;
     yield part;
   }
 
@@ -246,12 +249,14 @@ export class Reading {
     if (this.finish === null) throw problemOf(0, { error: 'The answer broke off.' });
     const t = this.timings;
     const count = (name: string) => (Number.isFinite(t[name]) ? (t[name] as number) : 0);
+    // What comes from elsewhere in one piece says nothing of how fast it was written.
+    const isTimed = this.elsewhere === null || this.pieces > 1;
     const stats: Stats = {
       prompt_tokens: count('cache_n') + count('prompt_n'),
       cached_tokens: count('cache_n'),
       answer_tokens: count('predicted_n'),
       dropped_tokens: this.usage?.dropped_tokens ?? 0,
-      per_second: count('predicted_per_second'),
+      per_second: isTimed ? count('predicted_per_second') : 0,
       first_token_ms: this.first ?? 0,
       queue_ms: count('queue_ms'),
       ...(this.elsewhere ? { elsewhere: this.elsewhere } : {}),
