@@ -2,7 +2,7 @@
 
 use super::problem;
 use crate::App;
-use crate::ask::Leave;
+use crate::ask::{Ask, Leave};
 use crate::chats::Query;
 use crate::clock;
 use crate::described::{Shape, described};
@@ -15,7 +15,7 @@ use axum::extract::Path;
 use axum::http::Uri;
 use axum::response::Response;
 use hob_chats::Id;
-use hob_cloud::{Asked, Cloud, Error, Mode, Plan, Protocol, Question, Target, Way, Wish, Zone};
+use hob_cloud::{Asked, Cloud, Error, Mode, Plan, Protocol, Target, Way, Wish, Zone};
 use hob_egress::{Outcome, Sending, What};
 use hob_privacy::{Answer, Label};
 use serde::{Serialize, Serializer};
@@ -152,10 +152,21 @@ described! {
         was: Option<String>,
     }
 
-    /// A question about a question: would it leave, and what would?
+    /// A question about a question: would it leave, and what would? It has the members of a request for an answer, each of them as
+    /// there, since the bytes, what they can cost and whether they leave at all follow from all of them.
     pub struct AskPlanWanted {
         /// The conversation, as for an answer.
         messages: Vec<AnyMessage>,
+        /// Longest answer, as for an answer.
+        max_tokens: Option<u64>,
+        /// The same under its newer name.
+        max_completion_tokens: Option<u64>,
+        /// How tokens are drawn, as for an answer.
+        temperature: Option<f64>,
+        /// The same.
+        top_p: Option<f64>,
+        /// Texts that end it, as for an answer.
+        stop: Option<AsThere>,
         /// Tools, as for an answer; what is said of them leaves too.
         tools: Option<Vec<AsThere>>,
         /// Whether they are called, as for an answer.
@@ -172,6 +183,8 @@ described! {
         chat: Option<String>,
         /// The folder in which that lies.
         folder: Option<String>,
+        /// The same in one object, as for an answer; also the kind of task, for rules of the policy.
+        hob: Option<AsThere>,
         /// The model of this machine that would answer otherwise.
         model: Option<String>,
     }
@@ -461,14 +474,15 @@ pub async fn test(app: App, Path(name): Path<String>) -> Response {
 /// `POST /hob/v1/cloud/plan`.
 pub async fn plan(app: App, body: Value) -> Result<Response, Problem> {
     let fields = Fields::of(&body, "")?;
-    let question = asked_as_for_an_answer(&body)?;
+    let ask = asked_as_for_an_answer(&body, &fields)?;
     let target = fields.text("target")?.map(str::to_owned);
-    let leave = Leave {
-        is_private: fields.flag("private")?.unwrap_or(false),
-        chat: fields.text("chat")?.map(Id::parse).transpose()?,
-        folder: fields.text("folder")?.map(str::to_owned),
-        consent: reading::consent(&fields)?,
-        ..Leave::default()
+    let leave = leave_of(&fields, &ask)?;
+    let question = match (super::question::of(&ask), &target) {
+        (Ok(_), None) if leave.stays => return Ok(wire::answer(&stays("stay", "the request says so"))),
+        (Ok(question), _) => question,
+        (Err(problem), Some(_)) => return Err(problem),
+        // As for an answer: what only a model of this machine does is done here.
+        (Err(problem), None) => return Ok(wire::answer(&stays("fallback", &problem.message))),
     };
     let is_private = super::is_private(&app, &leave).await?;
     let model = fields.text("model")?;
@@ -488,7 +502,8 @@ pub async fn plan(app: App, body: Value) -> Result<Response, Problem> {
         let is_advice = way == Way::Advice;
         let is_known = confidence.is_some();
         let consent = Some(&leave.consent);
-        let wish = Wish { is_private, local, confidence, consent, ..Wish::new(&question, way) };
+        let task = leave.task.clone();
+        let wish = Wish { is_private, local, confidence, task, consent, ..Wish::new(&question, way) };
         let plan = cloud.plan(&wish, &mut |_, _| Answer::Refuse)?;
         let mut report = plan_of(&plan, is_advice);
         let may_go = is_known && mode == Mode::Hybrid && report.why == "suffices";
@@ -498,15 +513,47 @@ pub async fn plan(app: App, body: Value) -> Result<Response, Problem> {
     Ok(wire::answer(&report.await?))
 }
 
-/// The question that a request with the same members would be.
-fn asked_as_for_an_answer(body: &Value) -> Result<Question, Problem> {
-    let mut request = json!({"model": hob::BUILTIN_NAME});
-    for name in ["messages", "tools", "tool_choice", "response_format"] {
-        if let Some(value) = body.get(name) {
-            request[name] = value.clone();
-        }
+/// What a request with the same members asks for. All of them are read: one that was left out here would make other bytes there.
+fn asked_as_for_an_answer(body: &Value, fields: &Fields<'_>) -> Result<Ask, Problem> {
+    let mut request = body.clone();
+    if fields.get("model").is_none() {
+        request["model"] = hob::BUILTIN_NAME.into();
     }
-    super::question::of(&chat_request::read(&request)?.ask)
+    Ok(chat_request::read(&request)?.ask)
+}
+
+/// What it says about models elsewhere, in `hob` as for an answer or beside the other members.
+fn leave_of(fields: &Fields<'_>, ask: &Ask) -> Result<Leave, Problem> {
+    let mut leave = ask.leave.clone();
+    leave.is_private |= fields.flag("private")?.unwrap_or(false);
+    let (chat, folder) = (fields.text("chat")?.map(Id::parse).transpose()?, fields.text("folder")?);
+    // Of two that are named, either may keep it here.
+    leave.go_on_from(Leave { chat, folder: folder.map(str::to_owned), ..Leave::default() });
+    if fields.get("answers").is_some() {
+        leave.consent = reading::consent(fields)?;
+    }
+    Ok(leave)
+}
+
+/// The plan of a question that is answered here, whoever else could.
+fn stays(why: &str, reason: &str) -> AskPlan {
+    AskPlan {
+        stays: true,
+        is_advice: false,
+        target: None,
+        zone: None,
+        why: why.to_owned(),
+        reason: reason.to_owned(),
+        suffices: None,
+        is_watched: false,
+        bytes: 0,
+        hidden: Vec::new(),
+        shown: Vec::new(),
+        asks: Vec::new(),
+        dollars: 0.0,
+        dollars_max: 0.0,
+        preview: Vec::new(),
+    }
 }
 
 fn counts(found: &BTreeMap<Label, usize>) -> Vec<KindCount> {

@@ -117,14 +117,9 @@ export type Part =
   | { kind: 'calls'; calls: Call[] }
   | { kind: 'end'; finish: Finish; stats: Stats | null };
 
-/** The request's body in OpenAI's words. */
-export function bodyOf(request: ChatRequest): Record<string, unknown> {
-  const body: Record<string, unknown> = {
-    model: request.model,
-    messages: request.messages,
-    stream: true,
-    stream_options: { include_usage: true },
-  };
+/** What is asked for, in OpenAI's words: all that changes what a model is sent, and what that can cost. */
+export function askedOf(request: ChatRequest): Record<string, unknown> & { messages: ChatMessage[] } {
+  const body: Record<string, unknown> & { messages: ChatMessage[] } = { model: request.model, messages: request.messages };
   for (const [name, value] of Object.entries(request.sampling)) {
     if (value !== null) body[name] = value;
   }
@@ -138,6 +133,12 @@ export function bodyOf(request: ChatRequest): Record<string, unknown> {
     body.tools = request.tools.map((tool) => ({ type: 'function', function: tool }));
     body.tool_choice = request.tool_choice ?? 'auto';
   }
+  return body;
+}
+
+/** The request's body. */
+export function bodyOf(request: ChatRequest): Record<string, unknown> {
+  const body: Record<string, unknown> = { ...askedOf(request), stream: true, stream_options: { include_usage: true } };
   const leave = {
     ...(request.is_private ? { private: true } : {}),
     ...(request.is_fresh ? { fresh: true } : {}),

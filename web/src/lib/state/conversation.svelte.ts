@@ -1,4 +1,4 @@
-import { bodyOf, chat as ask, type Call, type ChatMessage, type ChatRequest, type Part } from '../api/chat';
+import { askedOf, chat as ask, type Call, type ChatMessage, type ChatRequest, type Part } from '../api/chat';
 import { correct, ELSEWHERE, keepsHere, plan, type Answers, type Asked, type Plan, type Question } from '../api/cloud';
 import { problemFrom } from '../api/problem';
 import { promptOf } from '../store/prompt';
@@ -237,12 +237,11 @@ export class Conversation {
   }
 
   private question(request: ChatRequest): Question {
-    const { tools, tool_choice, response_format } = bodyOf(request);
     const isNamed = request.model.startsWith(ELSEWHERE);
-    const who = isNamed ? { target: request.model.slice(ELSEWHERE.length) } : { model: request.model };
+    const who = isNamed ? { target: request.model.slice(ELSEWHERE.length) } : {};
     // What keeps the question here leaves nothing to plan; what would be sent otherwise can still be looked at.
     const answers = Object.fromEntries(Object.entries(this.answers).filter(([, say]) => say !== 'refuse'));
-    return { messages: request.messages, tools, tool_choice, response_format, answers, private: request.is_private, ...this.whose, ...who };
+    return { ...askedOf(request), answers, private: request.is_private, ...this.whose, ...who };
   }
 
   private request(messages: ChatMessage[]): ChatRequest {

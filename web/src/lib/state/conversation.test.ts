@@ -44,6 +44,21 @@ const open = (change: Partial<ChatSettings> = {}) => {
   return new Conversation({ chat: newChat(settings, 1), version: 0 }, [], new MemoryStorage(), () => {}, true);
 };
 
+describe('a plan', () => {
+  it('is made from the request that is answered', async () => {
+    const sampling = { ...DEFAULT_SETTINGS.sampling, max_tokens: 7, temperature: 0.5, top_p: 0.25, seed: 3 };
+    const conversation = open({ sampling, think: true });
+    answers = [refuse('unanswered')];
+    await conversation.send('Hello');
+    const [request, plan] = calls.map(({ body }) => body);
+    const { stream, stream_options, hob, ...asked } = request ?? {};
+    expect([stream, stream_options, hob]).not.toContain(undefined);
+    expect(asked).toMatchObject({ max_tokens: 7, temperature: 0.5, top_p: 0.25, seed: 3, reasoning_effort: 'medium' });
+    expect(plan).toEqual({ ...asked, target: 'big', answers: {}, private: false });
+    expect(conversation.questionWith('Hello')).toMatchObject({ max_tokens: 7, temperature: 0.5, top_p: 0.25 });
+  });
+});
+
 describe('the word that a question stays here', () => {
   const asked = (id: string): Asked => ({ id, kind: 'EMAIL', value: id, answer: null });
 
