@@ -2,6 +2,7 @@
 
 use crate::App;
 use crate::elsewhere::Receipt;
+use crate::energy::{Mark, Meter, Span, Taken};
 use crate::engine::{KeepAlive, Lease, Listed, Loaded};
 use crate::keys::{KeyEntry, Keys};
 use crate::problem::{Kind, Problem};
@@ -27,8 +28,45 @@ pub struct Visit {
     cost: AtomicU64,
     /// Where it was answered, if that was a question.
     way: Mutex<Option<Receipt>>,
-    /// What its answers took on this machine.
-    energy: Mutex<Option<Account>>,
+    /// What its answers take on this machine.
+    computed: Mutex<Computed>,
+}
+
+/// Tokens of prompts and of answers.
+#[derive(Clone, Copy, Debug)]
+pub struct Tokens {
+    /// Of all models that had a part.
+    pub tokens: (u64, u64),
+    /// Of those elsewhere.
+    pub there: (u64, u64),
+}
+
+/// What the answers to one request take on this machine. They share passes with each other, so that they are one to the meter:
+/// what each of them would have used at most would count the same joules once for each.
+#[derive(Default)]
+struct Computed {
+    running: usize,
+    span: Option<Span>,
+    taken: Option<Taken>,
+}
+
+/// An answer that is computed until this goes.
+pub struct Computing(Arc<Visit>);
+
+impl Drop for Computing {
+    fn drop(&mut self) {
+        let mut computed = self.0.computed();
+        computed.running -= 1;
+        if computed.running == 0
+            && let Some(span) = computed.span.take()
+        {
+            let taken = span.end();
+            computed.taken = Some(match computed.taken.take() {
+                Some(before) => before.plus(&taken),
+                None => taken,
+            });
+        }
+    }
 }
 
 impl Visit {
@@ -78,15 +116,21 @@ impl Visit {
         self.cost.fetch_add(micro, Relaxed);
     }
 
-    /// An answer, or what this machine added to one, took this.
-    pub fn used(&self, energy: Account) {
-        let mut all = self.energy.lock().unwrap_or_else(PoisonError::into_inner);
-        *all = Some(all.take().map_or(energy.clone(), |before| before.plus(&energy)));
+    /// An answer, or what this machine adds to one, has been computed since `mark`, and is until what is given goes.
+    pub fn compute(self: &Arc<Self>, meter: &Arc<Meter>, mark: Mark) -> Computing {
+        let mut computed = self.computed();
+        computed.running += 1;
+        computed.span.get_or_insert_with(|| meter.begin(mark));
+        Computing(Arc::clone(self))
+    }
+
+    fn computed(&self) -> MutexGuard<'_, Computed> {
+        self.computed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is told of its way in the answer's body, at the answer's end.
     pub fn told(&self) -> Option<Value> {
-        let energy = self.energy.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(kept_energy);
+        let energy = self.computed().taken.as_ref().map(|taken| kept_energy(taken.account()));
         let Some(receipt) = self.receipt() else {
             return energy.map(|energy| json!({"route": "local", "energy": energy}));
         };

@@ -37,6 +37,13 @@ fn question(more: Value) -> Value {
     body
 }
 
+/// What the counter of a server says, which is a joule more each time.
+fn reading(server: &Running) -> f64 {
+    let metrics = server.get("/metrics").body;
+    let line = metrics.lines().find(|line| line.starts_with("hob_energy_joules_total")).unwrap();
+    line.rsplit(' ').next().unwrap().parse().unwrap()
+}
+
 fn bounds(energy: &Value) -> (f64, f64) {
     (energy["joules_low"].as_f64().unwrap(), energy["joules_high"].as_f64().unwrap())
 }
@@ -60,7 +67,7 @@ fn an_answer_without_a_counter_says_between_what_it_took() {
 }
 
 #[test]
-fn a_counter_gives_a_number_to_one_answer_and_a_range_to_two() {
+fn a_counter_gives_a_number_to_a_request_however_many_answers_it_has() {
     let server = serve(counted());
     let whole = server.post("/v1/chat/completions", &question(json!({}))).ok();
     let energy = &whole["hob"]["energy"];
@@ -68,11 +75,17 @@ fn a_counter_gives_a_number_to_one_answer_and_a_range_to_two() {
     let (low, high) = bounds(energy);
     assert!(low >= 1.0 && low == high, "{energy}");
     assert!(!energy["about"].as_str().unwrap().contains("other answers"), "{energy}");
+    // Both answers share what was used from the first one's begin to the second one's end: it counts once. Nobody else reads the
+    // counter meanwhile, but for the look at its end.
+    let reads = || reading(&server);
+    let before = reads();
     let two = server.post("/v1/chat/completions", &question(json!({"n": 2, "max_tokens": 48}))).ok();
+    let spent = reads() - before;
     let energy = &two["hob"]["energy"];
     assert_eq!(energy["method"], "measured");
     let (low, high) = bounds(energy);
-    assert!(low < high && energy["about"].as_str().unwrap().contains("other answers"), "{energy}");
+    assert!(low == high && 1.0 <= high && high <= spent, "{energy} of {spent}");
+    assert!(!energy["about"].as_str().unwrap().contains("other answers"), "{energy}");
     // Nothing goes on counting as company when it has ended.
     let alone = server.post("/v1/chat/completions", &question(json!({}))).ok();
     let (low, high) = bounds(&alone["hob"]["energy"]);
