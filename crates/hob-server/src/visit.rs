@@ -24,6 +24,12 @@ pub struct Visit {
     keys: Keys,
     prompt: AtomicU64,
     answer: AtomicU64,
+    /// Those of the prompt and the answer that models elsewhere read and wrote.
+    there: (AtomicU64, AtomicU64),
+    /// Those that were counted as they came, about, and that the target did not count.
+    over: AtomicU64,
+    /// What was told of tokens at the answer's end; who is still at work then does not change that.
+    settled: Mutex<Option<Tokens>>,
     /// Millionths of a dollar.
     cost: AtomicU64,
     /// Where it was answered, if that was a question.
@@ -90,6 +96,35 @@ impl Visit {
         self.count(&self.answer, tokens);
     }
 
+    /// A model elsewhere has read so many tokens.
+    pub fn read_there(&self, tokens: usize) {
+        self.there.0.fetch_add(tokens as u64, Relaxed);
+        self.read(tokens);
+    }
+
+    /// A model elsewhere has written so many.
+    pub fn wrote_there(&self, tokens: usize) {
+        self.there.1.fetch_add(tokens as u64, Relaxed);
+        self.wrote(tokens);
+    }
+
+    /// A model elsewhere wrote so many fewer than were counted as they came. The key that asked has used them all the same.
+    pub fn wrote_fewer(&self, tokens: usize) {
+        self.over.fetch_add(tokens as u64, Relaxed);
+    }
+
+    /// The answer has ended; what it took in tokens until then, of whichever models.
+    pub fn settle(&self) -> Tokens {
+        let ((prompt, answer), over) = (self.tokens(), self.over.load(Relaxed));
+        let (read, written) = (self.there.0.load(Relaxed), self.there.1.load(Relaxed));
+        let tokens = Tokens {
+            tokens: (prompt, answer.saturating_sub(over)),
+            there: (read, written.saturating_sub(over)),
+        };
+        *self.settled.lock().unwrap_or_else(PoisonError::into_inner) = Some(tokens);
+        tokens
+    }
+
     /// It was decided where it is answered.
     pub fn went(&self, receipt: Receipt) {
         *self.way() = Some(receipt);
@@ -135,6 +170,13 @@ impl Visit {
             return energy.map(|energy| json!({"route": "local", "energy": energy}));
         };
         let mut told = receipt.to_json();
+        let settled = *self.settled.lock().unwrap_or_else(PoisonError::into_inner);
+        let Tokens { tokens: all, there } = settled.unwrap_or_else(|| self.settle());
+        // Of an answer in which several models had a part, its usage has both together.
+        told["tokens"] = json!({
+            "here": {"prompt": all.0.saturating_sub(there.0), "answer": all.1.saturating_sub(there.1)},
+            "elsewhere": {"prompt": there.0, "answer": there.1},
+        });
         told["dollars"] = (self.cost.load(Relaxed) as f64 / 1e6).into();
         told["energy"] = json!(energy);
         // What was answered from memory took nothing there.

@@ -146,7 +146,6 @@ enum Begun {
 #[derive(Clone, Default)]
 struct Before {
     said: String,
-    tokens: usize,
     /// For the receipt.
     note: Option<String>,
 }
@@ -191,6 +190,7 @@ async fn begin(app: &App, cloud: Cloud, ask: &Ask, wanted: Wanted, before: Befor
         early: VecDeque::new(),
         told,
         left: 1,
+        of_many: is_routed.then(|| Arc::clone(&app.visit)),
     };
     Ok(Went::There(Box::new(running)))
 }
@@ -290,10 +290,6 @@ fn continued(
             };
             let Some((choice, mut told)) = event else { return };
             add_to(&mut told, &before.said, "", &mut tail);
-            if let Told::Ended { reply, usage, .. } = &mut told {
-                reply.tokens += before.tokens;
-                usage.produced += before.tokens;
-            }
             so_far.hear(&told);
             match told {
                 Told::Failed(problem) if speak::can_go_on(&ask, &so_far.text, so_far.has_calls) => {

@@ -22,7 +22,7 @@ pub fn speak(mut answering: Answering, to: &UnboundedSender<(usize, Told)>, visi
         first.get_or_insert_with(clock::now);
         // Tokens count as they come, about; the end says how many there were.
         let now = tokens(reply);
-        visit.wrote(now - counted);
+        visit.wrote_there(now - counted);
         counted = now;
     };
     let passed = pass_on(&mut answering, to, &mut reply, &mut heard);
@@ -31,8 +31,9 @@ pub fn speak(mut answering: Answering, to: &UnboundedSender<(usize, Told)>, visi
     let read = answering.read_max() as usize / TOKEN_BYTES;
     let (read, written) =
         ended.usage.map_or((read, said), |usage| (usage.read as usize, usage.written as usize));
-    visit.read(read);
-    visit.wrote(written.saturating_sub(counted));
+    visit.read_there(read);
+    visit.wrote_there(written.saturating_sub(counted));
+    visit.wrote_fewer(counted.saturating_sub(written));
     visit.cost(ended.cost_micro);
     let finish = match passed {
         Ok(()) if ended.finish != Finish::Length => FinishReason::Stop,
@@ -49,7 +50,7 @@ pub fn speak(mut answering: Answering, to: &UnboundedSender<(usize, Told)>, visi
         predicted: now.saturating_sub(first),
     };
     let usage = Usage { prompt: read, produced: written, ..Usage::default() };
-    let _ = to.send((0, Told::Ended { pieces: Vec::new(), reply: Box::new(reply), usage, times }));
+    let _ = to.send((0, Told::Ended { pieces: Vec::new(), reply: Box::new(reply), usage, in_all: usage, times }));
 }
 
 /// Passes pieces on. An error of `None`: nobody listens.

@@ -13,6 +13,7 @@ use hob::Piece;
 use hob_cloud::{Cloud, Doubted};
 use hob_router::{Estimate, Handover, LIKELIEST_TOKENS, Watch};
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -59,6 +60,7 @@ impl Watched {
         let mut quiet = ask.clone();
         quiet.sampling.logprobs = Some(LIKELIEST_TOKENS);
         let mut here = ask::begin_here(app, quiet).await?;
+        here.of_many = Some(Arc::clone(&app.visit));
         let (to, told) = mpsc::unbounded_channel();
         let mut reading = Reading::new(self, &ask, &here, to);
         let patience = tokio::time::sleep(SILENCE_MAX);
@@ -231,8 +233,7 @@ impl Reading {
             true => format!("the first {tokens} tokens were written on this machine"),
             false => format!("{tokens} tokens were written on this machine first and are not shown"),
         };
-        let shown_tokens = if self.shown.is_any { tokens as usize } else { 0 };
-        let before = Before { said, tokens: shown_tokens, note: Some(note) };
+        let before = Before { said, note: Some(note) };
         let asked = super::begin(app, watched.cloud.clone(), ask, wanted, before);
         match tokio::time::timeout(WAIT_MAX, asked).await {
             Ok(Ok(Went::There(running))) => return Some(*running),

@@ -49,8 +49,10 @@ pub enum Told {
         pieces: Vec<Piece>,
         /// The whole.
         reply: Box<Reply>,
-        /// What it took.
+        /// What it took of the model that ended it.
         usage: Usage,
+        /// What it took of all models that had a part in it.
+        in_all: Usage,
         /// How long it took.
         times: Times,
     },

@@ -193,7 +193,7 @@ export class Reading {
   private first: number | null = null;
   private finish: Finish | null = null;
   private timings: Record<string, number> = {};
-  private usage: { dropped_tokens?: number } | null = null;
+  private usage: { prompt_tokens?: number; completion_tokens?: number; dropped_tokens?: number } | null = null;
   /** Pieces in which it came. */
   private pieces = 0;
   private calls: Call[] = [];
@@ -253,9 +253,10 @@ export class Reading {
     // What comes from elsewhere in one piece says nothing of how fast it was written.
     const isTimed = this.elsewhere === null || this.pieces > 1;
     const stats: Stats = {
-      prompt_tokens: count('cache_n') + count('prompt_n'),
+      // Where several models had a part in it, the usage has the tokens of all of them.
+      prompt_tokens: this.usage?.prompt_tokens ?? count('cache_n') + count('prompt_n'),
       cached_tokens: count('cache_n'),
-      answer_tokens: count('predicted_n'),
+      answer_tokens: this.usage?.completion_tokens ?? count('predicted_n'),
       dropped_tokens: this.usage?.dropped_tokens ?? 0,
       per_second: isTimed ? count('predicted_per_second') : 0,
       first_token_ms: this.first ?? 0,
