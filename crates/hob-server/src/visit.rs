@@ -4,7 +4,7 @@ use crate::App;
 use crate::elsewhere::Receipt;
 use crate::energy::{Mark, Meter, Span, Taken};
 use crate::engine::{KeepAlive, Lease, Listed, Loaded};
-use crate::keys::{KeyEntry, Keys};
+use crate::keys::{KeyEntry, Keys, Scope};
 use crate::problem::{Kind, Problem};
 use crate::stats::kept_energy;
 use axum::extract::FromRequestParts;
@@ -84,6 +84,11 @@ impl Visit {
     /// The key's name for people.
     pub fn key(&self) -> Option<&KeyEntry> {
         self.key.as_deref()
+    }
+
+    /// Whether it comes from who may know what lies behind this part of the server.
+    pub fn opens(&self, scope: Scope) -> bool {
+        self.key().is_none_or(|key| key.opens(scope))
     }
 
     /// A prompt was taken on.

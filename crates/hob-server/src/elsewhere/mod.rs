@@ -17,7 +17,9 @@ use crate::ask::{self, Ask, Input, Leave, Running};
 use crate::chats;
 use crate::clock;
 use crate::engine::Told;
+use crate::keys::Scope;
 use crate::problem::{Kind, Problem};
+use crate::visit::Visit;
 use hob::Piece;
 use hob_cloud::{Answering, Cloud, Consent, Doubted, Error, Mode, Question, Way, Wish};
 use hob_privacy::Answer;
@@ -177,7 +179,7 @@ async fn begin(app: &App, cloud: Cloud, ask: &Ask, wanted: Wanted, before: Befor
             let watched = tokio::task::spawn_blocking(watch).await.ok().flatten();
             return Ok(watched.map_or(Went::Here, |watched| Went::Watched(Box::new(watched))));
         }
-        Begun::Failed(error) => return Err(problem(&error)),
+        Begun::Failed(error) => return Err(problem_to(&app.visit, &error)),
         Begun::Goes(receipt) => Receipt { note: before.note.clone(), ..receipt },
     };
     app.visit.went(receipt);
@@ -266,7 +268,7 @@ async fn confidence(app: &App, cloud: &Cloud, model: &str) -> Result<Option<Arc<
     let read = tokio::task::spawn_blocking(move || cloud.confidence(&fingerprint)).await;
     let read =
         read.map_err(|_| Problem::new(Kind::Internal, "what is known of answers could not be read"))?;
-    read.map_err(|error| problem(&error))
+    read.map_err(|error| problem_to(&app.visit, &error))
 }
 
 /// What comes after what was said here, and where it breaks off, what the local model adds to it.
@@ -375,8 +377,24 @@ fn without_blanks(piece: &mut Piece, tail: &mut String) {
     tail.truncate(rest);
 }
 
+/// A failure in words for who asks. What is wrong with the user's files is told with lines of them and with paths; a key that only
+/// chats has no business with words and folders that are private.
+pub fn problem_to(visit: &Visit, error: &Error) -> Problem {
+    let told = problem(error);
+    let is_of_files = matches!(
+        error,
+        Error::File { .. } | Error::Io { .. } | Error::Key { .. } | Error::Gate { .. } | Error::PrivateFolder { .. }
+    );
+    if !is_of_files || visit.opens(Scope::Admin) {
+        return told;
+    }
+    let message = "what is set on this machine for models elsewhere cannot be used, so nothing is sent; whoever runs it learns more \
+        from `hob cloud list`";
+    Problem { message: message.to_owned(), ..told }
+}
+
 /// A failure in the words of the interfaces.
-pub fn problem(error: &Error) -> Problem {
+fn problem(error: &Error) -> Problem {
     let kind = match error.kind() {
         "no_target" => Kind::NotFound,
         "privacy_mode" | "private" | "offline" => Kind::Forbidden,

@@ -1,6 +1,6 @@
 //! `/hob/v1/cloud`: models elsewhere for the page and for programs: which there are, what may leave, what would, what did.
 
-use super::problem;
+use super::{problem, problem_to};
 use crate::App;
 use crate::ask::{Ask, Leave};
 use crate::chats::Query;
@@ -10,6 +10,7 @@ use crate::fields::Fields;
 use crate::openai::chat_request;
 use crate::problem::{Dialect, Kind, Problem};
 use crate::reading;
+use crate::visit::Visit;
 use crate::wire;
 use axum::extract::Path;
 use axum::http::Uri;
@@ -21,6 +22,7 @@ use hob_privacy::{Answer, Label};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 /// Requests of the ledger that are told at once.
 const ENTRIES_MAX: usize = 200;
@@ -311,11 +313,12 @@ fn cloud(app: &App) -> Result<Cloud, Problem> {
 
 /// Runs what reads files or waits for others.
 async fn blocking<T: Send + 'static>(
+    app: &App,
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Problem> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|_| Problem::new(Kind::Internal, "the work ended unexpectedly"))?
-        .map_err(|error| problem(&error))
+        .map_err(|error| problem_to(&app.visit, &error))
 }
 
 fn respond(answered: Result<Response, Problem>) -> Response {
@@ -326,13 +329,13 @@ fn respond(answered: Result<Response, Problem>) -> Response {
 pub async fn report(app: App) -> Response {
     let is_offline = app.machine.network.is_offline;
     let report = async {
-        let cloud = cloud(&app)?;
-        blocking(move || Ok(report_of(&cloud, is_offline))).await
+        let (cloud, visit) = (cloud(&app)?, Arc::clone(&app.visit));
+        blocking(&app, move || Ok(report_of(&cloud, is_offline, &visit))).await
     };
     respond(report.await.map(|report| wire::answer(&report)))
 }
 
-fn report_of(cloud: &Cloud, is_offline: bool) -> CloudReport {
+fn report_of(cloud: &Cloud, is_offline: bool, visit: &Visit) -> CloudReport {
     let mut report = CloudReport {
         mode: Mode::Offline.name(),
         is_offline,
@@ -354,7 +357,7 @@ fn report_of(cloud: &Cloud, is_offline: bool) -> CloudReport {
         Ok(())
     };
     let filled = fill();
-    report.trouble = filled.err().map(|error| error.to_string());
+    report.trouble = filled.err().map(|error| problem_to(visit, &error).message);
     report
 }
 
@@ -383,7 +386,7 @@ pub async fn set_mode(app: App, body: Value) -> Result<Response, Problem> {
     let mode: Mode =
         fields.need_text("mode")?.parse().map_err(|_| fields.wrong("mode", "offline, ask or hybrid"))?;
     let cloud = cloud(&app)?;
-    blocking(move || cloud.set_mode(mode)).await?;
+    blocking(&app, move || cloud.set_mode(mode)).await?;
     Ok(wire::answer(&ModeReport { mode: mode.name().to_owned() }))
 }
 
@@ -402,7 +405,7 @@ pub async fn correct(app: App, body: Value) -> Result<Response, Problem> {
     let cloud = cloud(&app)?;
     let remembered = !crate::chats::are_encrypted(&app).await;
     if remembered {
-        blocking(move || cloud.correct(&prompt, suffices)).await?;
+        blocking(&app, move || cloud.correct(&prompt, suffices)).await?;
     }
     Ok(wire::answer(&CorrectionReport { remembered }))
 }
@@ -428,7 +431,7 @@ pub async fn add(app: App, body: Value) -> Result<Response, Problem> {
     let key = fields.text("key")?.filter(|key| !key.is_empty()).map(str::to_owned);
     let cloud = cloud(&app)?;
     let changed = TargetChanged { name: name.clone() };
-    let added = blocking(move || Ok(cloud.add(&name, &target, key.as_deref()))).await?;
+    let added = blocking(&app, move || Ok(cloud.add(&name, &target, key.as_deref()))).await?;
     added.map_err(|error| match &error {
         Error::Taken { .. } => Problem::new(Kind::Conflict, error.to_string()).code("target_exists"),
         Error::Name { .. } => Problem::invalid("name", error.to_string()),
@@ -444,7 +447,7 @@ pub async fn remove(app: App, Path(name): Path<String>) -> Response {
     let removed = async {
         let cloud = cloud(&app)?;
         let changed = TargetChanged { name: name.clone() };
-        blocking(move || cloud.remove(&name)).await?;
+        blocking(&app, move || cloud.remove(&name)).await?;
         Ok(wire::answer(&changed))
     };
     respond(removed.await)
@@ -455,7 +458,7 @@ pub async fn test(app: App, Path(name): Path<String>) -> Response {
     let tested = async {
         let cloud = cloud(&app)?;
         let began = clock::now();
-        let tested = blocking(move || {
+        let tested = blocking(&app, move || {
             let (said, answering) = cloud.test(&name)?;
             Ok(TargetTested {
                 name,
@@ -492,7 +495,7 @@ pub async fn plan(app: App, body: Value) -> Result<Response, Problem> {
         Some(model) => super::confidence(&app, &cloud, model).await?,
         None => None,
     };
-    let report = blocking(move || {
+    let report = blocking(&app, move || {
         let mode = cloud.mode()?;
         let way = match target {
             Some(name) => Way::Named(name),
@@ -603,7 +606,7 @@ pub async fn ledger(app: App, uri: Uri) -> Response {
     let report = async {
         let last = Query::of(&uri)?.limit()?.min(ENTRIES_MAX);
         let cloud = cloud(&app)?;
-        Ok(wire::answer(&blocking(move || read_ledger(&cloud, last)).await?))
+        Ok(wire::answer(&blocking(&app, move || read_ledger(&cloud, last)).await?))
     };
     respond(report.await)
 }

@@ -39,7 +39,7 @@ pub fn speak(mut answering: Answering, to: &UnboundedSender<(usize, Told)>, visi
         Ok(()) if ended.finish != Finish::Length => FinishReason::Stop,
         // What went on beyond what was asked for was cut there.
         Ok(()) | Err(Some(Error::Budget { .. })) => FinishReason::Length,
-        Err(Some(error)) => return drop(to.send((0, Told::Failed(super::problem(&error))))),
+        Err(Some(error)) => return drop(to.send((0, Told::Failed(super::problem_to(visit, &error))))),
         Err(None) => return,
     };
     (reply.tokens, reply.finish) = (written, Some(finish));

@@ -23,7 +23,7 @@ pub fn set(mode: Mode, script: impl FnMut(&Asked) -> Reply + Send + 'static) -> 
     set_with(mode, Keys::default(), script)
 }
 
-fn set_with(mode: Mode, keys: Keys, script: impl FnMut(&Asked) -> Reply + Send + 'static) -> Set {
+pub fn set_with(mode: Mode, keys: Keys, script: impl FnMut(&Asked) -> Reply + Send + 'static) -> Set {
     let (folder, api) = (tempfile::tempdir().unwrap(), Api::start(script));
     let cloud = cloud_at(folder.path());
     let mut target = Target::new(&format!("{}/v1", api.address()), Protocol::OpenAi, "big-1", Zone::Cloud);
