@@ -92,10 +92,14 @@ fn named(app: &App, cloud: &Cloud, model: &str) -> Option<String> {
     (!is_here && cloud.targets().is_ok_and(|targets| targets.contains_key(model))).then(|| model.to_owned())
 }
 
+/// Whether who asks may be answered elsewhere.
+fn may_ask(visit: &Visit) -> bool {
+    visit.key().is_none_or(|key| key.cloud && !key.private)
+}
+
 /// The models elsewhere that who asks may name.
 pub fn models(app: &App) -> Vec<String> {
-    let may_ask = app.visit.key().is_none_or(|key| key.cloud && !key.private);
-    let Some(cloud) = app.cloud.as_ref().filter(|_| may_ask) else { return Vec::new() };
+    let Some(cloud) = app.cloud.as_ref().filter(|_| may_ask(&app.visit)) else { return Vec::new() };
     match cloud.mode() {
         Ok(Mode::Ask | Mode::Hybrid) => {
             let targets = cloud.targets().unwrap_or_default();

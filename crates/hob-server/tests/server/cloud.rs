@@ -269,6 +269,13 @@ fn keys_say_whether_what_is_asked_with_them_may_leave() {
     }
     assert_eq!(set.api.asked().len(), 0);
     assert_eq!(ask(&cloud, "ember").header("x-hob-route"), Some("big"));
+    // Where those are is no business of a key that may not ask them.
+    let targets = |key: &str| {
+        let bearer = format!("Bearer {key}");
+        let report = set.server.send("GET", "/hob/v1/cloud", &[("authorization", &bearer)], "").finish().ok();
+        report["targets"].as_array().unwrap().len()
+    };
+    assert_eq!([&none, &private, &cloud].map(|key| targets(key)), [0, 0, 1]);
     // Whom to ask, and whether anybody may be asked, a key for chats does not say.
     let mode = set.server.send(
         "POST",
