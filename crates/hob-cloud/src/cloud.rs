@@ -246,7 +246,9 @@ impl Cloud {
         let Some(outgoing) = plan.outgoing else { return Ok(None) };
         outgoing.need_answers()?;
         self.may(&outgoing)?;
-        let key = (outgoing.name.clone(), Hash::of(outgoing.cleared.bytes()));
+        // Another place under the same name is somebody else.
+        let whose = format!("{} {}", outgoing.name, outgoing.target.address);
+        let key = (whose, Hash::of(outgoing.cleared.bytes()));
         let ticket = match outgoing.is_fresh {
             true => None,
             false => match self.0.twice.claim(key, self.0.setup.clock) {
