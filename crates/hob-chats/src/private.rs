@@ -93,6 +93,7 @@ impl Chats {
 
 fn are_alike(mark: &str, folder: &str) -> bool {
     // Keyboards write an accented letter as one character or as two, and nobody sees which.
-    let plain = |name: &str| -> String { name.trim().nfd().collect::<String>().to_lowercase().nfd().collect() };
+    let plain =
+        |name: &str| -> String { name.trim().nfd().collect::<String>().to_lowercase().nfd().collect() };
     plain(mark) == plain(folder)
 }

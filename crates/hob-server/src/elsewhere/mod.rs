@@ -387,7 +387,11 @@ pub fn problem_to(visit: &Visit, error: &Error) -> Problem {
     let told = problem(error);
     let is_of_files = matches!(
         error,
-        Error::File { .. } | Error::Io { .. } | Error::Key { .. } | Error::Gate { .. } | Error::PrivateFolder { .. }
+        Error::File { .. }
+            | Error::Io { .. }
+            | Error::Key { .. }
+            | Error::Gate { .. }
+            | Error::PrivateFolder { .. }
     );
     if !is_of_files || visit.opens(Scope::Admin) {
         return told;

@@ -157,7 +157,9 @@ fn keyed() -> (Set, String, tempfile::TempDir) {
 fn post(set: &Set, key: &str, path: &str, body: &Value) -> Answer {
     let bearer = format!("Bearer {key}");
     let headers = [("authorization", bearer.as_str()), JSON[0]];
-    set.server.send(if path.contains("chat0") { "PUT" } else { "POST" }, path, &headers, &body.to_string()).finish()
+    set.server
+        .send(if path.contains("chat0") { "PUT" } else { "POST" }, path, &headers, &body.to_string())
+        .finish()
 }
 
 #[test]
@@ -199,7 +201,8 @@ fn a_key_that_opens_no_conversations_learns_nothing_of_folders() {
     }
     assert_eq!(ask(&json!({}))[0].as_deref(), Some("big"), "who names none may be sent on");
     // Who may open them is told.
-    let whole = |guess: &Value| serde_json::from_str::<Value>(&plan("planted-master", guess, Value::Null).1).unwrap();
+    let whole =
+        |guess: &Value| serde_json::from_str::<Value>(&plan("planted-master", guess, Value::Null).1).unwrap();
     let stays: Vec<Value> = guesses.iter().map(|guess| whole(guess)["stays"].clone()).collect();
     assert_eq!(stays, [true, false, true, false, false]);
 }
@@ -223,7 +226,8 @@ fn tells_no_line(set: &Set, key: &str) {
         let plan = post(set, key, "/hob/v1/cloud/plan", &json!({"messages": messages, "target": "big"}));
         let body = json!({"model": "ember", "max_tokens": 4, "messages": messages});
         let here = post(set, key, "/v1/chat/completions", &body);
-        let named = post(set, key, "/v1/chat/completions", &json!({"model": "cloud/big", "messages": messages}));
+        let named =
+            post(set, key, "/v1/chat/completions", &json!({"model": "cloud/big", "messages": messages}));
         assert_eq!((plan.status, here.status, named.status), (409, 200, 409));
         [report, plan, here, named].map(|answer| format!("{:?}{}", answer.headers, answer.body))
     };
