@@ -35,6 +35,8 @@ pub fn speak(mut answering: Answering, to: &UnboundedSender<(usize, Told)>, visi
     visit.wrote_there(written.saturating_sub(counted));
     visit.wrote_fewer(counted.saturating_sub(written));
     visit.cost(ended.cost_micro);
+    // The ledger has the outcome before anybody hears of the end, and looks.
+    drop(answering);
     let finish = match passed {
         Ok(()) if ended.finish != Finish::Length => FinishReason::Stop,
         // What went on beyond what was asked for was cut there.
@@ -50,7 +52,8 @@ pub fn speak(mut answering: Answering, to: &UnboundedSender<(usize, Told)>, visi
         predicted: now.saturating_sub(first),
     };
     let usage = Usage { prompt: read, produced: written, ..Usage::default() };
-    let _ = to.send((0, Told::Ended { pieces: Vec::new(), reply: Box::new(reply), usage, in_all: usage, times }));
+    let _ =
+        to.send((0, Told::Ended { pieces: Vec::new(), reply: Box::new(reply), usage, in_all: usage, times }));
 }
 
 /// Passes pieces on. An error of `None`: nobody listens.
