@@ -195,6 +195,19 @@ impl Cloud {
         ready.egress.ledger().read(visit).map_err(|error| hob_egress::Error::from(error).into())
     }
 
+    /// Reads what came after `place`.
+    ///
+    /// # Errors
+    /// That is not whole, or it is not the ledger of which `place` was one.
+    pub fn ledger_on(
+        &self,
+        place: &mut hob_egress::Place,
+        visit: &mut dyn FnMut(&Entry, Hash),
+    ) -> Result<Verified, Error> {
+        let ready = self.ready()?;
+        ready.egress.ledger().read_on(place, visit).map_err(|error| hob_egress::Error::from(error).into())
+    }
+
     /// What would happen to a question. Sends nothing. `ask` hears the kinds that the user wants to be asked about.
     ///
     /// # Errors
