@@ -64,7 +64,7 @@ impl fmt::Display for Beside {
         match (&self.measured, &self.estimated) {
             (Some(one), None) | (None, Some(one)) => write!(f, "{one}"),
             (Some(measured), Some(estimated)) => {
-                write!(f, "{measured} of those measured, {estimated} of those estimated")
+                write!(f, "measured: {measured}; estimated: {estimated}")
             }
             (None, None) => Ok(()),
         }
@@ -128,9 +128,8 @@ mod tests {
         let beside = |measured, estimated| Beside { measured, estimated };
         let both = beside(Some(less()), Some(Verdict::More(range(1.5, 4.0))));
         assert_eq!(both.word(), Some("more"));
-        assert!(
-            both.to_string().contains("less here of those measured, 1.5 to 4.0 times MORE here of those")
-        );
+        let said = "measured: 2.0 to 3.0 times less here; estimated: 1.5 to 4.0 times MORE here";
+        assert_eq!(both.to_string(), said);
         assert_eq!(beside(None, Some(less())).to_string(), less().to_string());
         let unclear = Verdict::Unclear { less: 2.0, more: 2.0 };
         assert_eq!(beside(Some(less()), Some(unclear)).word(), Some("unclear"));
