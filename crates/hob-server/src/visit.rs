@@ -175,13 +175,14 @@ impl Visit {
             return energy.map(|energy| json!({"route": "local", "energy": energy}));
         };
         let mut told = receipt.to_json();
+        // Where several models may have had a part in it, its usage has both together.
         let settled = *self.settled.lock().unwrap_or_else(PoisonError::into_inner);
-        let Tokens { tokens: all, there } = settled.unwrap_or_else(|| self.settle());
-        // Of an answer in which several models had a part, its usage has both together.
-        told["tokens"] = json!({
-            "here": {"prompt": all.0.saturating_sub(there.0), "answer": all.1.saturating_sub(there.1)},
-            "elsewhere": {"prompt": there.0, "answer": there.1},
-        });
+        if let Some(Tokens { tokens: all, there }) = settled {
+            told["tokens"] = json!({
+                "here": {"prompt": all.0.saturating_sub(there.0), "answer": all.1.saturating_sub(there.1)},
+                "elsewhere": {"prompt": there.0, "answer": there.1},
+            });
+        }
         told["dollars"] = (self.cost.load(Relaxed) as f64 / 1e6).into();
         told["energy"] = json!(energy);
         // What was answered from memory took nothing there.
