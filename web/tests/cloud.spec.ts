@@ -326,3 +326,43 @@ test('an answer is made anew by whom the user wants, and the router hears of it'
   await page.getByRole('menuitem', { name: 'Keep it on this machine' }).click();
   await expect(answer(page).getByRole('button', { name: 'Ask big' })).toHaveCount(0);
 });
+
+test('the row below an answer fits a phone, whatever a model elsewhere is called', async ({ page }) => {
+  const post = (path: string, body: unknown) =>
+    fetch(`${server.url}/hob/v1/${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+  await server.forget();
+  const address = `http://127.0.0.1:${(there.address() as AddressInfo).port}/v1`;
+  const long = 'a-model-elsewhere-with-forty-letters-xxx';
+  // The first by name is the one that is offered.
+  expect((await post('cloud/targets', { name: long, model: 'big-1', address })).status).toBe(200);
+  await post('cloud/mode', { mode: 'ask' });
+  await page.addInitScript(() => localStorage.setItem('hob.welcomed', 'yes'));
+  await page.setViewportSize({ width: 390, height: 800 });
+  await page.goto(server.url);
+  await field(page).fill('Why is the sky blue?');
+  await field(page).press('Enter');
+  const ask = answer(page).getByRole('button', { name: `Ask ${long}` });
+  const here = answer(page).getByRole('button', { name: 'Answer here' });
+  await expect(ask).toBeEnabled({ timeout: 60_000 });
+  const fits = async () => {
+    const row = await answer(page).locator('.actions button').evaluateAll((all) => all.map((one) => one.getBoundingClientRect()).map(({ left, right }) => [left, right]));
+    expect(row.length).toBeGreaterThan(2);
+    for (const [left = -1, right = Infinity] of row) expect([left >= 0, right <= 390]).toEqual([true, true]);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
+  };
+  for (const scheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme: scheme });
+    await fits();
+    await shot(page, `row-ask-${scheme}-phone`);
+    await accessible(page);
+  }
+  await ask.click();
+  await expect(here).toBeEnabled();
+  await expect(answer(page)).toContainText('You said: Why is the sky blue?');
+  for (const scheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme: scheme });
+    await fits();
+    await shot(page, `row-here-${scheme}-phone`);
+    await accessible(page);
+  }
+});

@@ -110,7 +110,7 @@ test('days, money and figures of others stand in the panel', async ({ page }) =>
   await panel.getByRole('spinbutton', { name: '$ for a million tokens read' }).fill('3');
   await panel.getByRole('spinbutton', { name: '$ written' }).fill('15');
   await expect(panel.getByRole('img', { name: /^Money: \$0 spent, \$0\.\d\d not spent/ })).toBeVisible();
-  await expect(panel.getByRole('img', { name: /^Energy here: [\d.,]+–[\d.,]+ Wh, \d+ of \d+ measured, the others estimated/ })).toBeVisible();
+  await expect(panel.getByRole('img', { name: /^Energy here: [\d.,]+ Wh measured \(answers: \d+\), [\d.,]+–[\d.,]+ Wh estimated \(\d+\)/ })).toBeVisible();
   await expect(panel.getByText('assumed from what is published below')).toBeVisible();
   // What cannot be told apart is said in words.
   await expect(panel.getByText(/^(Worse here|Cannot be told apart)/).first()).toBeVisible();

@@ -13,6 +13,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "this room makes its own folder and its own file")]
 
+mod changes;
 mod chat;
 mod chats;
 mod error;
@@ -32,6 +33,7 @@ mod title;
 mod tools;
 mod tree;
 
+pub use changes::{Changes, Stand};
 pub use chat::{Chat, Sampling, Settings};
 pub use chats::{Chats, Cursor, Listed, Listing, Messages, Taken};
 pub use error::Error;

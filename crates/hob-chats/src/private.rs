@@ -5,6 +5,7 @@
 
 use crate::{Chats, Error, Id, limits};
 use rusqlite::Connection;
+use unicode_normalization::UnicodeNormalization;
 
 impl Chats {
     /// The folders that are marked, by name.
@@ -81,7 +82,7 @@ impl Chats {
         Ok(stays.unwrap_or(false))
     }
 
-    /// Whether a folder is marked, capitals and blanks at the ends aside: too much staying does no harm.
+    /// Whether a folder is marked, capitals, blanks at the ends and how accents are written aside: too much staying does no harm.
     pub(crate) fn is_marked(&self, db: &Connection, folder: &str) -> Result<bool, Error> {
         let mut statement = db.prepare("SELECT folder FROM private_folders").map_err(self.told())?;
         let rows = statement.query_map([], |row| row.get::<_, String>(0));
@@ -91,5 +92,8 @@ impl Chats {
 }
 
 fn are_alike(mark: &str, folder: &str) -> bool {
-    mark.trim().to_lowercase() == folder.trim().to_lowercase()
+    // Keyboards write an accented letter as one character or as two, and nobody sees which.
+    let plain =
+        |name: &str| -> String { name.trim().nfd().collect::<String>().to_lowercase().nfd().collect() };
+    plain(mark) == plain(folder)
 }

@@ -6,7 +6,7 @@ use crate::{chats, out, platform, store};
 use clap::Args;
 use hob_base::Bytes;
 use hob_energy::{CORE_WATTS, Figure, Range, estimated_wh};
-use hob_server::stats::{Days, Here, Power, Sent, Tally, compared};
+use hob_server::stats::{Days, Here, Known, Left, Power, Sent, Tally, compared};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -77,7 +77,9 @@ pub fn run(args: &StatsArgs) -> anyhow::Result<()> {
         days.answer(&platform::local_day(one.created), &one.stats, power);
     }
     let day = |ms: i64| (ms >= since).then(|| platform::local_day(ms));
-    store::ledger().read(&mut |entry, _| days.entry(entry, &day))?;
+    let mut left = Left::default();
+    store::ledger().read(&mut |entry, _| left.entry(entry, &day))?;
+    days.left(&left);
     if args.json {
         return out::json(&as_json(&days, power.watts, args));
     }
@@ -96,7 +98,7 @@ pub fn run(args: &StatsArgs) -> anyhow::Result<()> {
 }
 
 fn table_of(days: &Days) -> String {
-    let head = ["DAY", "ANSWERS", "PROMPTS", "WRITTEN", "AT WORK", "ENERGY", "ELSEWHERE"];
+    let head = ["DAY", "ANSWERS", "PROMPTS", "WRITTEN", "AT WORK", "MEASURED", "ESTIMATED", "ELSEWHERE"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     let row = |name: &str, tally: &Tally| {
         let here = &tally.here;
@@ -104,7 +106,9 @@ fn table_of(days: &Days) -> String {
         let mut row = vec![name.to_owned()];
         row.extend(counts);
         row.push(if here.seconds < 60.0 { format!("{:.1} s", here.seconds) } else { span(here.seconds) });
-        row.push(Figure(here.wh, "Wh").to_string());
+        let known =
+            |known: Known| if known.is_any() { Figure(known.wh, "Wh").to_string() } else { "-".into() };
+        row.extend([here.measured, here.estimated].map(known));
         row.push(tally.there.answers.to_string());
         row
     };
@@ -112,19 +116,31 @@ fn table_of(days: &Days) -> String {
     if days.days.len() > 1 {
         rows.push(row("together", &days.all));
     }
-    table::text(&rows, &[1, 2, 3, 4, 5, 6])
+    table::text(&rows, &[1, 2, 3, 4, 5, 6, 7])
 }
 
 fn energy(all: &Tally, how: &str) -> String {
     let here = &all.here;
-    let known = match here.measured {
-        0 => format!("estimated from the time, {how}"),
-        measured if measured == here.answers => "measured".to_owned(),
-        some => format!("{some} answers measured, the others estimated from the time, {how}"),
-    };
-    let mut text = format!("\nenergy here  {}, {known}\n", Figure(here.wh, "Wh"));
+    let measured = (here.measured, "measured".to_owned());
+    let estimated = (here.estimated, format!("estimated from the time, {how}"));
+    let mut ways = vec![measured, estimated];
+    ways.retain(|(known, _)| known.is_any());
+    let mut text = String::from("\n");
+    // Joules of a counter and estimates are two figures: nobody knows what their sum would be.
+    for (at, (known, way)) in ways.iter().enumerate() {
+        let name = if at == 0 { "energy here " } else { "" };
+        let (wh, answers) = (Figure(known.wh, "Wh"), of_answers(known.answers, here.answers));
+        let _ = writeln!(text, "{name:13}{wh}, {way}{answers}");
+    }
+    if here.parts > 0 {
+        let parts = here.parts;
+        let _ = writeln!(
+            text,
+            "             with the parts of {parts} answers of models elsewhere that were computed here"
+        );
+    }
     for one in compared(all) {
-        let verdict = one.verdict.map_or_else(String::new, |verdict| format!(": {verdict}"));
+        let verdict = one.here.word().map_or_else(String::new, |_| format!(": {}", one.here));
         let each = one.each.map_or_else(String::new, |each| format!("{} a prompt, ", Figure(each, "Wh")));
         let (wh, whose, scope, source) = (Figure(one.wh, "Wh"), one.whose, one.scope, one.source);
         let _ = writeln!(text, "elsewhere    {wh}, {whose}{verdict}\n             {each}{scope}; {source}");
@@ -140,6 +156,11 @@ fn energy(all: &Tally, how: &str) -> String {
         );
     }
     text
+}
+
+/// How many answers of all are meant, where it is not all of them.
+fn of_answers(some: u64, all: u64) -> String {
+    if some == all { String::new() } else { format!(" ({some} of {all} answers)") }
 }
 
 fn money(here: &Here, sent: &Sent, price: Option<Price>) -> String {
@@ -158,11 +179,12 @@ fn money(here: &Here, sent: &Sent, price: Option<Price>) -> String {
 
 fn as_json(days: &Days, watts: Range, args: &StatsArgs) -> Value {
     let range = |range: Range| json!({"low": range.low, "high": range.high});
+    let known = |known: Known| json!({"answers": known.answers, "wh": range(known.wh)});
     let tally = |Tally { here, there, sent }: &Tally| {
         json!({
             "answers": here.answers, "prompt_tokens": here.prompt_tokens, "answer_tokens": here.answer_tokens,
             "seconds": here.seconds, "estimated_wh": range(estimated_wh(here.seconds, watts)),
-            "wh": range(here.wh), "measured": here.measured,
+            "measured": known(here.measured), "estimated": known(here.estimated), "parts": here.parts,
             "there": {"answers": there.answers, "prompt_tokens": there.prompt_tokens,
                 "answer_tokens": there.answer_tokens, "assumed_wh": range(there.wh)},
             "sent": {"questions": sent.questions, "bytes": sent.bytes, "dollars": sent.dollars()},
@@ -171,7 +193,7 @@ fn as_json(days: &Days, watts: Range, args: &StatsArgs) -> Value {
     let all = &days.all;
     let elsewhere = compared(all).into_iter().map(|one| {
         json!({"whose": one.whose, "wh": range(one.wh), "each_wh": one.each.map(range), "year": one.year,
-            "scope": one.scope, "source": one.source, "verdict": one.verdict.map(|verdict| verdict.to_string())})
+            "scope": one.scope, "source": one.source, "verdict": one.here.word().map(|_| one.here.to_string())})
     });
     let mut found = tally(all);
     found["days"] = days
@@ -181,7 +203,7 @@ fn as_json(days: &Days, watts: Range, args: &StatsArgs) -> Value {
         .collect::<serde_json::Map<_, _>>()
         .into();
     found["watts"] = range(watts);
-    found["is_measured"] = (all.here.answers > 0 && all.here.measured == all.here.answers).into();
+    found["is_measured"] = (all.here.answers > 0 && all.here.measured.answers == all.here.answers).into();
     found["elsewhere"] = elsewhere.collect();
     found["money_elsewhere"] = args.price.map(|price| price.of(&all.here)).into();
     found
@@ -202,5 +224,20 @@ mod tests {
         let here = Here { prompt_tokens: 2_000_000, answer_tokens: 500_000, ..Tally::default().here };
         assert!((price.of(&here) - 0.6).abs() < 1e-12);
         assert!(parse_price("0.15").is_err() && parse_price("-1/2").is_err());
+    }
+
+    #[test]
+    fn what_is_known_in_two_ways_is_told_in_two_lines() {
+        let mut all = Tally::default();
+        (all.here.answers, all.here.parts) = (3, 1);
+        all.here.measured = Known { answers: 1, wh: Range::exact(2.0) };
+        let alone = energy(&all, "somehow");
+        assert!(alone.starts_with(
+            "\nenergy here  2.0 Wh, measured (1 of 3 answers)\n             with the parts of 1"
+        ));
+        all.here.estimated = Known { answers: 2, wh: Range { low: 1.0, high: 3.0 } };
+        let both = energy(&all, "somehow");
+        let lines = "\nenergy here  2.0 Wh, measured (1 of 3 answers)\n             1.0 to 3.0 Wh, estimated from the time, somehow (2 of 3 answers)\n";
+        assert!(both.starts_with(lines), "{both}");
     }
 }

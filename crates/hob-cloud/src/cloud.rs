@@ -195,6 +195,19 @@ impl Cloud {
         ready.egress.ledger().read(visit).map_err(|error| hob_egress::Error::from(error).into())
     }
 
+    /// Reads what came after `place`.
+    ///
+    /// # Errors
+    /// That is not whole, or it is not the ledger of which `place` was one.
+    pub fn ledger_on(
+        &self,
+        place: &mut hob_egress::Place,
+        visit: &mut dyn FnMut(&Entry, Hash),
+    ) -> Result<Verified, Error> {
+        let ready = self.ready()?;
+        ready.egress.ledger().read_on(place, visit).map_err(|error| hob_egress::Error::from(error).into())
+    }
+
     /// What would happen to a question. Sends nothing. `ask` hears the kinds that the user wants to be asked about.
     ///
     /// # Errors
@@ -246,7 +259,9 @@ impl Cloud {
         let Some(outgoing) = plan.outgoing else { return Ok(None) };
         outgoing.need_answers()?;
         self.may(&outgoing)?;
-        let key = (outgoing.name.clone(), Hash::of(outgoing.cleared.bytes()));
+        // Another place under the same name is somebody else.
+        let whose = format!("{} {}", outgoing.name, outgoing.target.address);
+        let key = (whose, Hash::of(outgoing.cleared.bytes()));
         let ticket = match outgoing.is_fresh {
             true => None,
             false => match self.0.twice.claim(key, self.0.setup.clock) {

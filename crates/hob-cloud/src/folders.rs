@@ -1,14 +1,17 @@
 //! Folders whose files are never read for a model elsewhere, however somebody gets to them.
 //!
-//! A file is looked at in all places by which it is reached: as it was named, where each link on the way lies, and where it
-//! is in the end. Folders are compared by what the file system says they are, so that links, `..` and other capitals are no
-//! way round; and by their names without regard to capitals, for a folder that is not there or was written in others. A
-//! second name of the same file (a hard link) cannot be told from a file of its own.
+//! A file is looked at in all places by which it is reached: as it was named, where each link on the way lies, be it a link to
+//! a folder or to a file, and where it is in the end. Folders are compared by what the file system says they are, so that links,
+//! `..` and other capitals are no way round; and by their names without regard to capitals and to how accents are written, for a
+//! folder that is not there or was written in others. A second name of the same file (a hard link) cannot be told from a file of
+//! its own, nor a copy.
 
 use crate::Error;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
+use unicode_normalization::UnicodeNormalization;
 
 /// Links that are followed one by one; systems give up at about as many.
 const LINKS_MAX: usize = 40;
@@ -31,28 +34,42 @@ pub(crate) fn may_read(file: &Path, folders: &[String], home: Option<&Path>) -> 
     Ok(real)
 }
 
-/// The file as it is named, and each link that leads to it.
+/// The file as it is named, and each link on the way to it. The way is walked as the system does it, step by step: a link to a
+/// folder may lie in another folder than the file that is behind it.
 fn places(file: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut at = std::path::absolute(file)?;
-    let mut places = vec![without_dots(&at)];
-    for _ in 0..LINKS_MAX {
-        let (Some(parent), Some(name)) = (at.parent(), at.file_name()) else { break };
-        let parent = fs::canonicalize(parent)?;
-        let here = parent.join(name);
-        let link = fs::read_link(&here);
-        places.push(here);
-        match link {
-            Ok(to) => at = parent.join(to),
-            // No link: the way ends here.
-            Err(_) => break,
+    let named = std::path::absolute(file)?;
+    let steps = |path: &Path| -> Vec<OsString> {
+        path.components().rev().map(|step| step.as_os_str().to_owned()).collect()
+    };
+    let (mut left, mut at, mut links) = (steps(&named), PathBuf::new(), 0);
+    let mut places = vec![without_dots(&named)];
+    while let Some(step) = left.pop() {
+        if step == ".." {
+            at.pop();
+        } else if step != "." {
+            let here = at.join(step);
+            match fs::read_link(&here) {
+                Ok(to) => {
+                    links += 1;
+                    if links > LINKS_MAX {
+                        return Err(io::Error::other(format!("more than {LINKS_MAX} links on the way")));
+                    }
+                    // What it says counts from where it lies, or from the root.
+                    left.extend(steps(&to));
+                    places.push(here);
+                }
+                // No link.
+                Err(_) => at = here,
+            }
         }
     }
+    places.push(at);
     Ok(places)
 }
 
 /// A folder that is marked.
 struct Marked {
-    /// Its names, in small letters.
+    /// Its names, as [`plain`] writes them.
     names: Vec<String>,
     /// What the file system takes for it, if it is there.
     identity: Option<Identity>,
@@ -68,10 +85,10 @@ impl Marked {
                 return Err(Error::Io { path: folder.into(), doing: "find", source });
             }
         };
-        let mut names = vec![small(&without_dots(&path))];
+        let mut names = vec![plain(&without_dots(&path))];
         let identity = match fs::canonicalize(&path) {
             Ok(real) => {
-                names.push(small(&real));
+                names.push(plain(&real));
                 identity(&real)
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -83,13 +100,15 @@ impl Marked {
     /// Whether a place is in it.
     fn holds(&self, place: &Path) -> bool {
         place.ancestors().any(|above| {
-            self.names.contains(&small(above)) || self.identity.is_some() && self.identity == identity(above)
+            self.names.contains(&plain(above)) || self.identity.is_some() && self.identity == identity(above)
         })
     }
 }
 
-fn small(path: &Path) -> String {
-    path.to_string_lossy().to_lowercase()
+/// A path in small letters, with accents apart from them: some systems keep `é` as one character and some as two.
+fn plain(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    text.nfd().collect::<String>().to_lowercase().nfd().collect()
 }
 
 /// A path without `.` and `..`, as it reads.
@@ -173,6 +192,52 @@ mod tests {
             let real = check(home, &marked, file).unwrap();
             assert_eq!(real, fs::canonicalize(home.join(file)).unwrap());
         }
+    }
+
+    #[test]
+    fn links_to_folders_are_no_way_round() {
+        let (dir, marked) = (home(), ["~/medical"]);
+        let home = dir.path();
+        fs::create_dir(home.join("notes/deep")).unwrap();
+        fs::write(home.join("notes/deep/e.txt"), "text").unwrap();
+        // Put into the private folder: what is read through it is the folder's.
+        symlink(home.join("notes"), home.join("medical/all")).unwrap();
+        symlink("medical/all/deep", home.join("through")).unwrap();
+        symlink("../through", home.join("notes/again")).unwrap();
+        // Into it from elsewhere, and only past it.
+        symlink("../medical", home.join("notes/in")).unwrap();
+        symlink("../notes/in/2025", home.join("notes/further")).unwrap();
+        symlink("medical/../notes", home.join("past")).unwrap();
+        let refused = [
+            "medical/all/d.txt",
+            "through/e.txt",
+            "through/../d.txt",
+            "notes/again/e.txt",
+            "notes/in/a.txt",
+            "notes/further/b.txt",
+            "past/in/2025/b.txt",
+        ];
+        for file in refused {
+            let refused = check(home, &marked, file).map_err(|error| error.kind());
+            assert_eq!(refused, Err("private"), "{file}");
+        }
+        for file in ["notes/deep/e.txt", "past/d.txt", "past/deep/../d.txt"] {
+            assert!(check(home, &marked, file).is_ok(), "{file}");
+        }
+    }
+
+    #[test]
+    fn accents_may_be_written_in_two_ways() {
+        let dir = home();
+        let (one, two) = ("\u{e4}rzte", "a\u{308}rzte");
+        fs::create_dir(dir.path().join(two)).unwrap();
+        fs::write(dir.path().join(two).join("f.txt"), "text").unwrap();
+        for folder in [one, two, "\u{c4}RZTE"] {
+            let marked = format!("~/{folder}");
+            let refused = check(dir.path(), &[&marked], format!("{two}/f.txt")).unwrap_err();
+            assert_eq!(refused.kind(), "private", "{folder}");
+        }
+        assert!(check(dir.path(), &["~/arzte"], format!("{two}/f.txt")).is_ok());
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub(crate) const PARTS_MAX: usize = 65_536;
 /// Longest wait for the same question that is under way.
 const WAIT: Duration = Duration::from_secs(600);
 
-/// Target and digest of the body.
+/// Target with its address, and digest of the body.
 type Key = (String, Hash);
 
 /// Answers of the last minute.

@@ -491,6 +491,19 @@ fn the_same_question_is_sent_and_paid_once() {
 }
 
 #[test]
+fn what_another_place_under_the_same_name_says_is_its_own() {
+    let set = set(Protocol::OpenAi, |_| Reply::said(Said::text(&["one"])));
+    let question = Question::of("Hello");
+    assert_eq!(set.ask(&question).unwrap().text, "one");
+    let other = Api::start(|_| Reply::said(Said::text(&["other"])));
+    set.cloud.remove("big").unwrap();
+    let address = format!("{}/v1", other.address());
+    set.cloud.add("big", &Target::new(&address, Protocol::OpenAi, "big-1", Zone::Cloud), None).unwrap();
+    assert_eq!(set.ask(&question).unwrap().text, "other");
+    assert_eq!((set.api.asked().len(), other.asked().len()), (1, 1));
+}
+
+#[test]
 fn an_organisations_target_may_see_everything_but_what_is_blocked() {
     let change = |t: &mut Target| (t.zone, t.redact) = (Zone::Organisation, false);
     let set = set_with(Protocol::OpenAi, change, |_| Reply::said(Said::text(&["yes"])));

@@ -28,7 +28,8 @@ pub use address::{Address, Origin, Scheme};
 pub use client::{Egress, Get};
 pub use error::Error;
 pub use ledger::{
-    Cap, Entry, Hash, Ledger, LedgerError, Outcome, Period, Purpose, Repaired, Sending, Spent, Verified, What,
+    Cap, Entry, Hash, Ledger, LedgerError, Outcome, Period, Place, Purpose, Repaired, Sending, Spent,
+    Verified, What,
 };
 pub use policy::{Config, Policy};
 pub use post::{Credential, Post};

@@ -103,11 +103,12 @@ impl Account {
         Self { method: Method::Assumed, joules: wh.times(JOULES_PER_WH), scope: Scope::Prompt, about }
     }
 
-    /// The two together, where one request had several answers. The words of the first stand for both.
+    /// The two together, where one request was computed in several parts; the words of the first stand for both. `None` where they
+    /// are not known in the same way or not the joules of the same: such a sum would be neither.
     #[must_use]
-    pub fn plus(self, other: &Self) -> Self {
-        let method = if self.method == other.method { self.method } else { Method::Estimated };
-        Self { method, joules: self.joules.plus(other.joules), ..self }
+    pub fn plus(self, other: &Self) -> Option<Self> {
+        let are_alike = self.method == other.method && self.scope == other.scope;
+        are_alike.then(|| Self { joules: self.joules.plus(other.joules), ..self })
     }
 }
 
@@ -188,10 +189,13 @@ mod tests {
     }
 
     #[test]
-    fn sums_keep_bounds_and_never_claim_more_than_their_parts() {
-        let measured = Account::measured("c", Scope::Processor, Range::exact(1.0));
-        let sum = measured.clone().plus(&Account::estimated(Range::exact(1.0), 1));
-        assert_eq!((sum.method, sum.joules.low), (Method::Estimated, 2.5));
-        assert_eq!(measured.clone().plus(&measured).method, Method::Measured);
+    fn sums_keep_bounds_and_are_of_one_kind() {
+        let measured = |scope, joules| Account::measured("c", scope, Range::exact(joules));
+        let (one, other) = (measured(Scope::Processor, 1.0), Account::estimated(Range::exact(1.0), 1));
+        assert_eq!(one.clone().plus(&other), None);
+        assert_eq!(one.clone().plus(&measured(Scope::Computer, 1.0)), None);
+        assert_eq!(one.plus(&measured(Scope::Processor, 2.0)), Some(measured(Scope::Processor, 3.0)));
+        let twice = other.clone().plus(&other).unwrap();
+        assert_eq!((twice.method, twice.joules), (Method::Estimated, other.joules.times(2.0)));
     }
 }

@@ -6,6 +6,7 @@ use crate::elsewhere::{self, Went};
 use crate::engine::{KeepAlive, Lease, Order, Told};
 use crate::limits;
 use crate::problem::{Kind, Problem};
+use crate::visit::Visit;
 use hob::{
     AnswerOptions, Calling, Conversation, Grammar, LanguageModel, OnFull, Piece, Prepared, Prompt, Reply,
     SamplerConfig, SessionConfig, ToolChoice, Usage, Window,
@@ -229,6 +230,8 @@ pub struct Running {
     pub told: mpsc::UnboundedReceiver<(usize, Told)>,
     /// Answers that have not ended.
     pub left: usize,
+    /// Where several models may have a part in the answer: the request, which counts the tokens of all of them.
+    pub of_many: Option<Arc<Visit>>,
 }
 
 /// An answer that is complete.
@@ -236,8 +239,10 @@ pub struct Running {
 pub struct Answered {
     /// What was said.
     pub reply: Box<Reply>,
-    /// What it took.
+    /// What it took of the model that ended it; what is told of speed is about that one.
     pub usage: Usage,
+    /// What it took of all models that had a part in it, one that broke off or was not shown as well: what interfaces call its usage.
+    pub in_all: Usage,
     /// How long it took.
     pub times: crate::engine::runner::Times,
 }
@@ -250,12 +255,16 @@ impl Running {
         }
         let lost =
             || Told::Failed(Problem::new(Kind::Internal, "the model has stopped in the middle of an answer"));
-        let (choice, told) = match self.early.pop_front() {
+        let (choice, mut told) = match self.early.pop_front() {
             Some(event) => event,
             None => self.told.recv().await.unwrap_or_else(|| (0, lost())),
         };
         if matches!(told, Told::Ended { .. } | Told::Failed(_)) {
             self.left -= 1;
+        }
+        if let (Told::Ended { in_all, .. }, Some(visit)) = (&mut told, &self.of_many) {
+            let (prompt, answer) = visit.settle().tokens;
+            (in_all.prompt, in_all.produced) = (prompt as usize, answer as usize);
         }
         Some((choice, told))
     }
@@ -268,8 +277,8 @@ impl Running {
         let mut all: Vec<(usize, Answered)> = Vec::new();
         while let Some((choice, told)) = self.next().await {
             match told {
-                Told::Ended { reply, usage, times, .. } => {
-                    all.push((choice, Answered { reply, usage, times }))
+                Told::Ended { reply, usage, in_all, times, .. } => {
+                    all.push((choice, Answered { reply, usage, in_all, times }))
                 }
                 Told::Failed(problem) => return Err(problem),
                 Told::Accepted | Told::Token { .. } => {}
@@ -302,8 +311,8 @@ impl Heard {
             Told::Accepted => None,
             Told::Token { pieces, logprob } if pieces.is_empty() && logprob.is_none() => None,
             Told::Token { pieces, logprob } => Some(Self::Pieces(pieces, logprob)),
-            Told::Ended { pieces, reply, usage, times } => {
-                Some(Self::Ended(pieces, Answered { reply, usage, times }))
+            Told::Ended { pieces, reply, usage, in_all, times } => {
+                Some(Self::Ended(pieces, Answered { reply, usage, in_all, times }))
             }
             Told::Failed(problem) => Some(Self::Failed(problem)),
         }
@@ -362,7 +371,8 @@ pub async fn begin_here(app: &App, mut ask: Ask) -> Result<Running, Problem> {
         }
     }
     let is_cut = prompt_tokens >= session.context;
-    Ok(Running { lease: Some(lease), prompt_tokens, is_cut, began, early, told, left: choices })
+    let (lease, left, of_many) = (Some(lease), choices, None);
+    Ok(Running { lease, prompt_tokens, is_cut, began, early, told, left, of_many })
 }
 
 /// How long the text may grow.

@@ -51,14 +51,11 @@ pub fn day_of(ms: i64) -> String {
     moment.to_zoned_datetime(jiff::tz::TimeZone::system()).date().to_string()
 }
 
-/// The last days here, oldest first and today last, and when the first of them began.
-pub fn last_days(count: i64) -> (Vec<String>, i64) {
+/// The last days here, oldest first and today last.
+pub fn last_days(count: i64) -> Vec<String> {
     let today = jiff::ZonedDateTime::now().date();
-    let days: Vec<jiff::civil::Date> =
-        (0..count).rev().filter_map(|ago| today.checked_sub(jiff::Span::new().days(ago)).ok()).collect();
-    let first = days.first().and_then(|day| day.to_zoned_datetime(jiff::tz::TimeZone::system()).ok());
-    let since = first.map_or(0, |first| first.timestamp().as_millisecond());
-    (days.iter().map(ToString::to_string).collect(), since)
+    let days = (0..count).rev().filter_map(|ago| today.checked_sub(jiff::Span::new().days(ago)).ok());
+    days.map(|day| day.to_string()).collect()
 }
 
 /// A number that differs from call to call.

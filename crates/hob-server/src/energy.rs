@@ -7,7 +7,7 @@ mod busy;
 mod meter;
 
 pub use busy::Working;
-pub use meter::{Mark, Meter, Span};
+pub use meter::{Mark, Meter, Span, Taken};
 
 use hob_energy::{CORE_WATTS, Range, Scope, estimated_wh};
 use std::fmt;

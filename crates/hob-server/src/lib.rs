@@ -82,6 +82,8 @@ pub struct App {
     chats: Arc<chats::Desk>,
     /// The way to models elsewhere.
     cloud: Option<hob_cloud::Cloud>,
+    /// What answers took, as far as it was added up.
+    stats: Arc<stats::Memo>,
     /// Places for questions that are being asked there.
     elsewhere: Arc<tokio::sync::Semaphore>,
 }

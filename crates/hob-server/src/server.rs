@@ -168,6 +168,7 @@ impl Server {
             shelf,
             chats,
             cloud,
+            stats: Arc::default(),
             elsewhere: Arc::new(Semaphore::new(limits::ELSEWHERE_MAX)),
         };
         Ok(Self { listener, address, tls, app, drain })

@@ -3,9 +3,11 @@
 //! Read `tally.rs` (what is counted) first, then `compare.rs` (what others publish of theirs).
 
 mod compare;
+mod memo;
 mod native;
 mod tally;
 
-pub use compare::{Compared, LARGE, compared};
+pub use compare::{Beside, Compared, LARGE, compared};
+pub(crate) use memo::Memo;
 pub use native::{StatsReport, report};
-pub use tally::{Days, Here, Power, Sent, Tally, There, kept_energy};
+pub use tally::{Days, Here, Known, Left, Power, Sent, Tally, There, kept_energy};

@@ -2,8 +2,9 @@
 
 use crate::App;
 use crate::elsewhere::Receipt;
+use crate::energy::{Mark, Meter, Span, Taken};
 use crate::engine::{KeepAlive, Lease, Listed, Loaded};
-use crate::keys::{KeyEntry, Keys};
+use crate::keys::{KeyEntry, Keys, Scope};
 use crate::problem::{Kind, Problem};
 use crate::stats::kept_energy;
 use axum::extract::FromRequestParts;
@@ -23,12 +24,55 @@ pub struct Visit {
     keys: Keys,
     prompt: AtomicU64,
     answer: AtomicU64,
+    /// Those of the prompt and the answer that models elsewhere read and wrote.
+    there: (AtomicU64, AtomicU64),
+    /// Those that were counted as they came, about, and that the target did not count.
+    over: AtomicU64,
+    /// What was told of tokens at the answer's end; who is still at work then does not change that.
+    settled: Mutex<Option<Tokens>>,
     /// Millionths of a dollar.
     cost: AtomicU64,
     /// Where it was answered, if that was a question.
     way: Mutex<Option<Receipt>>,
-    /// What its answers took on this machine.
-    energy: Mutex<Option<Account>>,
+    /// What its answers take on this machine.
+    computed: Mutex<Computed>,
+}
+
+/// Tokens of prompts and of answers.
+#[derive(Clone, Copy, Debug)]
+pub struct Tokens {
+    /// Of all models that had a part.
+    pub tokens: (u64, u64),
+    /// Of those elsewhere.
+    pub there: (u64, u64),
+}
+
+/// What the answers to one request take on this machine. They share passes with each other, so that they are one to the meter:
+/// what each of them would have used at most would count the same joules once for each.
+#[derive(Default)]
+struct Computed {
+    running: usize,
+    span: Option<Span>,
+    taken: Option<Taken>,
+}
+
+/// An answer that is computed until this goes.
+pub struct Computing(Arc<Visit>);
+
+impl Drop for Computing {
+    fn drop(&mut self) {
+        let mut computed = self.0.computed();
+        computed.running -= 1;
+        if computed.running == 0
+            && let Some(span) = computed.span.take()
+        {
+            let taken = span.end();
+            computed.taken = Some(match computed.taken.take() {
+                Some(before) => before.plus(&taken),
+                None => taken,
+            });
+        }
+    }
 }
 
 impl Visit {
@@ -42,6 +86,11 @@ impl Visit {
         self.key.as_deref()
     }
 
+    /// Whether it comes from who may know what lies behind this part of the server.
+    pub fn opens(&self, scope: Scope) -> bool {
+        self.key().is_none_or(|key| key.opens(scope))
+    }
+
     /// A prompt was taken on.
     pub fn read(&self, tokens: usize) {
         self.count(&self.prompt, tokens);
@@ -50,6 +99,35 @@ impl Visit {
     /// Tokens of an answer were drawn. They count as they come: a client that hangs up has used them.
     pub fn wrote(&self, tokens: usize) {
         self.count(&self.answer, tokens);
+    }
+
+    /// A model elsewhere has read so many tokens.
+    pub fn read_there(&self, tokens: usize) {
+        self.there.0.fetch_add(tokens as u64, Relaxed);
+        self.read(tokens);
+    }
+
+    /// A model elsewhere has written so many.
+    pub fn wrote_there(&self, tokens: usize) {
+        self.there.1.fetch_add(tokens as u64, Relaxed);
+        self.wrote(tokens);
+    }
+
+    /// A model elsewhere wrote so many fewer than were counted as they came. The key that asked has used them all the same.
+    pub fn wrote_fewer(&self, tokens: usize) {
+        self.over.fetch_add(tokens as u64, Relaxed);
+    }
+
+    /// The answer has ended; what it took in tokens until then, of whichever models.
+    pub fn settle(&self) -> Tokens {
+        let ((prompt, answer), over) = (self.tokens(), self.over.load(Relaxed));
+        let (read, written) = (self.there.0.load(Relaxed), self.there.1.load(Relaxed));
+        let tokens = Tokens {
+            tokens: (prompt, answer.saturating_sub(over)),
+            there: (read, written.saturating_sub(over)),
+        };
+        *self.settled.lock().unwrap_or_else(PoisonError::into_inner) = Some(tokens);
+        tokens
     }
 
     /// It was decided where it is answered.
@@ -78,19 +156,33 @@ impl Visit {
         self.cost.fetch_add(micro, Relaxed);
     }
 
-    /// An answer, or what this machine added to one, took this.
-    pub fn used(&self, energy: Account) {
-        let mut all = self.energy.lock().unwrap_or_else(PoisonError::into_inner);
-        *all = Some(all.take().map_or(energy.clone(), |before| before.plus(&energy)));
+    /// An answer, or what this machine adds to one, has been computed since `mark`, and is until what is given goes.
+    pub fn compute(self: &Arc<Self>, meter: &Arc<Meter>, mark: Mark) -> Computing {
+        let mut computed = self.computed();
+        computed.running += 1;
+        computed.span.get_or_insert_with(|| meter.begin(mark));
+        Computing(Arc::clone(self))
+    }
+
+    fn computed(&self) -> MutexGuard<'_, Computed> {
+        self.computed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is told of its way in the answer's body, at the answer's end.
     pub fn told(&self) -> Option<Value> {
-        let energy = self.energy.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(kept_energy);
+        let energy = self.computed().taken.as_ref().map(|taken| kept_energy(taken.account()));
         let Some(receipt) = self.receipt() else {
             return energy.map(|energy| json!({"route": "local", "energy": energy}));
         };
         let mut told = receipt.to_json();
+        // Where several models may have had a part in it, its usage has both together.
+        let settled = *self.settled.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Tokens { tokens: all, there }) = settled {
+            told["tokens"] = json!({
+                "here": {"prompt": all.0.saturating_sub(there.0), "answer": all.1.saturating_sub(there.1)},
+                "elsewhere": {"prompt": there.0, "answer": there.1},
+            });
+        }
         told["dollars"] = (self.cost.load(Relaxed) as f64 / 1e6).into();
         told["energy"] = json!(energy);
         // What was answered from memory took nothing there.

@@ -2,9 +2,10 @@
 
 use crate::{Bench, all, chat, files, id, say};
 use hob_chats::{
-    Attachment, Call, Error, Finish, Message, Role, Sampling, Settings, State, Stats, Taken, Tool,
-    ToolChoice, Trouble, limits,
+    Attachment, Call, Chat, Chats, Error, Finish, Message, Role, Sampling, Settings, State, Stats, Taken,
+    Tool, ToolChoice, Trouble, limits,
 };
+use std::collections::BTreeMap;
 
 fn call(result: Option<&str>) -> Call {
     let arguments = "{\"b\": 1, \"a\": 1}".to_owned();
@@ -128,6 +129,49 @@ fn what_answers_took_is_told_from_a_moment_on() {
     let taken = |created, stats: &Stats| Taken { created, model: Some("m".into()), stats: stats.clone() };
     assert_eq!(bench.chats.taken(20).unwrap(), [taken(20, &Stats::default()), taken(40, &stats)]);
     assert_eq!(bench.chats.taken(0).unwrap().len(), 3);
+}
+
+#[test]
+fn who_knows_what_answers_took_hears_of_changes_alone() {
+    let bench = Bench::new();
+    let answer = |id: &str, tokens: u64| Message {
+        role: Role::Assistant,
+        stats: Some(Stats { answer_tokens: tokens, ..Stats::default() }),
+        ..say(id, Some("first"), "a")
+    };
+    let mut known = BTreeMap::new();
+    let mut look = |chats: &Chats| {
+        let changes = chats.taken_since(&known).unwrap();
+        for gone in &changes.gone {
+            known.remove(gone);
+        }
+        let mut told = Vec::new();
+        for (id, stand, taken) in changes.changed {
+            let tokens: Vec<u64> = taken.iter().map(|one| one.stats.answer_tokens).collect();
+            told.push((id.to_string(), tokens));
+            known.insert(id, (stand, ()));
+        }
+        (told, changes.gone)
+    };
+    let name = |text: &str| id(text).to_string();
+    assert_eq!(look(&bench.chats), (vec![], vec![]), "there is no file yet");
+    for chat_id in ["one", "two"] {
+        bench.chats.put(&chat(chat_id, Some("a")), &[say("first", None, "q"), answer("a", 3)]).unwrap();
+    }
+    assert_eq!(look(&bench.chats), (vec![(name("one"), vec![3]), (name("two"), vec![3])], vec![]));
+    assert_eq!(look(&bench.chats), (vec![], vec![]));
+    bench.again().put_messages(&id("two"), &[answer("b", 5)]).unwrap();
+    assert_eq!(look(&bench.chats).0, [(name("two"), vec![3, 5])]);
+    bench.chats.delete_message(&id("two"), &id("a")).unwrap();
+    assert_eq!(look(&bench.chats).0, [(name("two"), vec![5])]);
+    bench.chats.delete(&id("one")).unwrap();
+    assert_eq!(look(&bench.chats), (vec![], vec![id("one")]));
+    // Made anew under the same name, it has the same version again.
+    bench.chats.delete(&id("two")).unwrap();
+    let anew = Chat { created: 77, ..chat("two", None) };
+    bench.chats.put(&anew, &[say("first", None, "q")]).unwrap();
+    bench.chats.put_messages(&id("two"), &[answer("c", 9)]).unwrap();
+    assert_eq!(look(&bench.chats).0, [(name("two"), vec![9])]);
 }
 
 #[test]

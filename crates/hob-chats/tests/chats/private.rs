@@ -34,6 +34,12 @@ fn what_lies_in_a_marked_folder_stays_until_it_is_taken_out() {
     // Capitals and blanks are easily mistaken.
     assert!(!stays(chats, "unknown", None) && stays(chats, "two", Some("doctor ")));
     assert!(chats.must_stay(None, Some("Bank")).unwrap() && !chats.must_stay(None, None).unwrap());
+    // So is an accent that is a character of its own.
+    assert!(chats.set_private_folder("\u{c4}rzte", true).unwrap());
+    assert!(stays(chats, "unknown", Some("A\u{308}rzte")) && stays(chats, "unknown", Some("a\u{308}rzte")));
+    assert!(
+        !stays(chats, "unknown", Some("Arzte")) && chats.set_private_folder("A\u{308}rzte", false).unwrap()
+    );
     // A folder that it is said to have left still holds it until that is written down.
     assert!(stays(chats, "one", Some("Elsewhere")));
     lies(chats, "one", Some("Elsewhere"), false);

@@ -16,7 +16,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 const AFTER_HELP: &str = "\
 What is private in the question is hidden before it leaves and put back in the answer. --preview shows the bytes that would be sent
 and sends nothing. Kinds for which policy.toml says `ask` are asked about on the terminal; where nobody can be asked, nothing is sent. Files of a folder
-that `private_folders` in policy.toml names are refused.";
+that `private_folders` in policy.toml names are refused, however a path leads there; a hard link or a copy outside of it is a file of its own.";
 
 /// Arguments of `hob cloud ask`.
 #[derive(Args, Debug)]

@@ -30,7 +30,7 @@ hidden as in `hob cloud ask`. It answers with a plan, which is checked as a whol
     {"op": "answer", "text": "The large invoices come to {total}."}]}
 The local model reads the chunks that the plan selects. What it finds counts only with a quote that stands in FILE letter by letter and
 holds the value; the rest is dropped. Nothing that was found leaves. --preview shows the bytes that would be sent and sends nothing. A FILE of a folder that
-`private_folders` in policy.toml names is refused.
+`private_folders` in policy.toml names is refused, however a path leads there; a hard link or a copy outside of it is a file of its own.
 
 Example:
   hob cloud solve claude ledger.md "What did we pay for rent in 2025?" --model qwen3:4b"#;

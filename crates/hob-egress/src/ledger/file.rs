@@ -39,6 +39,10 @@ struct Known {
     account: Account,
 }
 
+/// How far somebody has read a ledger: all entries up to here were whole then.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Place(Tip);
+
 /// A ledger that is whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verified {
@@ -123,6 +127,20 @@ impl Ledger {
     /// # Errors
     /// Whatever is wrong with it.
     pub fn read(&self, visit: &mut dyn FnMut(&Entry, Hash)) -> Result<Verified, LedgerError> {
+        self.read_on(&mut Place::default(), visit)
+    }
+
+    /// Reads and checks what came after `place`, and moves that on, with each entry that `visit` got. What was read before is not
+    /// looked at again: that a line of it was changed since is noticed by [`Ledger::read`] alone.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the rest, or it is not the ledger of which `place` was one.
+    pub fn read_on(
+        &self,
+        place: &mut Place,
+        visit: &mut dyn FnMut(&Entry, Hash),
+    ) -> Result<Verified, LedgerError> {
+        let Place(tip) = place;
         let folder = self.folder()?;
         let path = folder.join(LEDGER);
         let mut file = match File::open(&path) {
@@ -134,12 +152,13 @@ impl Ledger {
             lock(file, &path, File::try_lock_shared)?;
         }
         let head = Head::read(folder)?;
-        let mut tip = Tip::default();
         let torn_bytes = match &mut file {
-            Some(file) => catch_up(file, &path, &mut tip, &head, visit)?,
+            Some(file) => catch_up(file, &path, tip, &head, visit)?,
+            // What was read before is there no longer.
+            None if tip.n > 0 => return Err(LedgerError::Dropped { expected: tip.n, found: 0 }),
             None => 0,
         };
-        head.check(tip, torn_bytes)?;
+        head.check(*tip, torn_bytes)?;
         Ok(Verified { entries: tip.n, head: tip.hash, torn_bytes })
     }
 

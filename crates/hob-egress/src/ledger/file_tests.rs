@@ -192,6 +192,39 @@ fn several_writers_share_one_chain() {
 }
 
 #[test]
+fn who_has_read_some_of_it_reads_the_rest() {
+    let (_folder, ledger) = small();
+    let mut place = Place::default();
+    let read = |place: &mut Place| {
+        let mut numbers = Vec::new();
+        anew(&ledger)
+            .read_on(place, &mut |entry, _| numbers.push(entry.n))
+            .map(|verified| (numbers, verified))
+    };
+    assert_eq!(read(&mut place).unwrap().0, [1, 2, 3, 4, 5]);
+    assert!(read(&mut place).unwrap().0.is_empty());
+    ledger.send(sending(10, 0), &[], None).unwrap();
+    let (numbers, verified) = read(&mut place).unwrap();
+    assert_eq!((numbers, verified), (vec![6], ledger.verify(None).unwrap()));
+    // Another ledger, be it longer or shorter, is not gone on with.
+    let (path, head) = paths(&ledger);
+    for entries in [0, 2, 9] {
+        fs::remove_file(&path).unwrap();
+        assert!(read(&mut { place }).is_err());
+        fs::remove_file(&head).unwrap();
+        for _ in 0..entries {
+            anew(&ledger).send(sending(11, 0), &[], None).unwrap();
+        }
+        let mut before = place;
+        assert!(read(&mut before).is_err(), "{entries}");
+        assert_eq!(read(&mut Place::default()).unwrap().0.len(), entries);
+        if entries == 0 {
+            anew(&ledger).send(sending(11, 0), &[], None).unwrap();
+        }
+    }
+}
+
+#[test]
 fn without_a_place_nothing_is_written_down_and_nothing_sent() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
@@ -265,6 +298,11 @@ fn verifying_takes() {
     let start = std::time::Instant::now();
     assert_eq!(ledger.verify(None).unwrap().entries, ENTRIES);
     println!("{ENTRIES} entries of {} bytes verified in {:?}", text.len(), start.elapsed());
+    let mut place = Place::default();
+    ledger.read_on(&mut place, &mut |_, _| {}).unwrap();
+    let start = std::time::Instant::now();
+    ledger.read_on(&mut place, &mut |_, _| {}).unwrap();
+    println!("read on from their end in {:?}", start.elapsed());
 }
 
 proptest! {

@@ -20,4 +20,4 @@ pub use cap::{Cap, Period, Spent};
 pub use chain::Hash;
 pub use entry::{Entry, Outcome, Purpose, Repaired, Sending, What};
 pub use error::LedgerError;
-pub use file::{Ledger, Verified};
+pub use file::{Ledger, Place, Verified};

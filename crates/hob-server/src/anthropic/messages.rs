@@ -27,8 +27,8 @@ pub async fn create(app: App, body: Value) -> Result<Response, Problem> {
     let answered =
         running.collect().await?.pop().ok_or_else(|| Problem::new(Kind::Internal, "there was no answer"))?;
     let reply = &answered.reply;
-    let mut message = empty(&model, &answered.usage);
-    message["usage"] = usage(&answered.usage, thought_tokens(running.model(), reply));
+    let mut message = empty(&model, &answered.in_all);
+    message["usage"] = usage(&answered.in_all, thought_tokens(running.model(), reply));
     message["content"] = content(reply).into();
     message["stop_reason"] = stop_reason(reply).into();
     message["stop_sequence"] = reply.stopped_by.clone().into();

@@ -39,7 +39,7 @@ async fn write(model: String, mut running: Running, out: Out) -> Result<(), Gone
                     "stop_reason": stop_reason(reply), "stop_sequence": reply.stopped_by,
                     "stop_details": null, "container": null,
                 });
-                let usage = usage(&answered.usage, thought_tokens(running.model(), reply));
+                let usage = usage(&answered.in_all, thought_tokens(running.model(), reply));
                 let last = json!({"type": "message_delta", "delta": delta, "usage": usage});
                 out.event("message_delta", &last).await?;
                 out.event("message_stop", &json!({"type": "message_stop"})).await?;

@@ -5,6 +5,7 @@ use crate::App;
 use crate::ask::Leave;
 use crate::described::described;
 use crate::fields::Fields;
+use crate::keys::Scope;
 use crate::problem::Problem;
 use crate::wire;
 use axum::response::Response;
@@ -54,8 +55,9 @@ pub async fn must_stay(app: &App, leave: &Leave) -> Result<bool, Problem> {
     if chat.is_none() && folder.is_none() {
         return Ok(false);
     }
-    // A server that keeps none cannot look: there may be marks on the disk.
-    if !matches!(app.chats.at, ChatsAt::File(_)) {
+    // A server that keeps none cannot look: there may be marks on the disk. A key that does not open the conversations must not
+    // learn from what stays which of them there are and which names of folders are marked, so that all of them stay.
+    if !matches!(app.chats.at, ChatsAt::File(_)) || !app.visit.opens(Scope::History) {
         return Ok(true);
     }
     let stays = work(app, move |chats| chats.must_stay(chat.as_ref(), folder.as_deref())).await;

@@ -23,6 +23,7 @@ pub use query::Query;
 use serde::Serialize;
 use serde_json::{Value, json};
 use shapes::{ChatKept, ChatsPage, Deleted, HitsReport, MessagesPage};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use tokio::sync::Semaphore;
 
@@ -89,12 +90,15 @@ async fn work<T: Send + 'static>(
         .map_err(Problem::from)
 }
 
-/// What each kept answer since a moment took.
+/// What kept answers took, of conversations that do not stand as they are known.
 ///
 /// # Errors
 /// They are not kept, or cannot be read.
-pub async fn taken(app: &App, since: i64) -> Result<Vec<hob_chats::Taken>, Problem> {
-    work(app, move |chats| chats.taken(since)).await
+pub async fn taken_since(
+    app: &App,
+    known: BTreeMap<Id, (hob_chats::Stand, ())>,
+) -> Result<hob_chats::Changes, Problem> {
+    work(app, move |chats| chats.taken_since(&known)).await
 }
 
 /// Whether conversations are encrypted, so that nothing of what is said in them may lie in the clear. Who cannot tell says yes.

@@ -18,7 +18,9 @@ use crate::ask::{self, Ask, Input, Leave, Running};
 use crate::chats;
 use crate::clock;
 use crate::engine::Told;
+use crate::keys::Scope;
 use crate::problem::{Kind, Problem};
+use crate::visit::Visit;
 use hob::Piece;
 use hob_cloud::{Answering, Cloud, Consent, Doubted, Error, Mode, Question, Way, Wish};
 use hob_privacy::Answer;
@@ -91,10 +93,14 @@ fn named(app: &App, cloud: &Cloud, model: &str) -> Option<String> {
     (!is_here && cloud.targets().is_ok_and(|targets| targets.contains_key(model))).then(|| model.to_owned())
 }
 
+/// Whether who asks may be answered elsewhere.
+fn may_ask(visit: &Visit) -> bool {
+    visit.key().is_none_or(|key| key.cloud && !key.private)
+}
+
 /// The models elsewhere that who asks may name.
 pub fn models(app: &App) -> Vec<String> {
-    let may_ask = app.visit.key().is_none_or(|key| key.cloud && !key.private);
-    let Some(cloud) = app.cloud.as_ref().filter(|_| may_ask) else { return Vec::new() };
+    let Some(cloud) = app.cloud.as_ref().filter(|_| may_ask(&app.visit)) else { return Vec::new() };
     match cloud.mode() {
         Ok(Mode::Ask | Mode::Hybrid) => {
             let targets = cloud.targets().unwrap_or_default();
@@ -147,7 +153,6 @@ enum Begun {
 #[derive(Clone, Default)]
 struct Before {
     said: String,
-    tokens: usize,
     /// For the receipt.
     note: Option<String>,
 }
@@ -176,6 +181,7 @@ async fn begin(app: &App, cloud: Cloud, ask: &Ask, wanted: Wanted, before: Befor
         early: VecDeque::new(),
         told,
         left: 1,
+        of_many: is_routed.then(|| Arc::clone(&app.visit)),
     };
     Ok(Went::There(Box::new(running)))
 }
@@ -205,7 +211,7 @@ async fn sent<T: Send + 'static>(
     match begun.await.map_err(lost)? {
         Begun::Stays(receipt) => Ok((receipt, None)),
         Begun::Goes(receipt) => Ok((receipt, Some(told))),
-        Begun::Failed(error) => Err(problem(&error)),
+        Begun::Failed(error) => Err(problem_to(&app.visit, &error)),
     }
 }
 
@@ -280,7 +286,7 @@ async fn confidence(app: &App, cloud: &Cloud, model: &str) -> Result<Option<Arc<
     let read = tokio::task::spawn_blocking(move || cloud.confidence(&fingerprint)).await;
     let read =
         read.map_err(|_| Problem::new(Kind::Internal, "what is known of answers could not be read"))?;
-    read.map_err(|error| problem(&error))
+    read.map_err(|error| problem_to(&app.visit, &error))
 }
 
 /// What comes after what was said here, and where it breaks off, what the local model adds to it.
@@ -304,10 +310,6 @@ fn continued(
             };
             let Some((choice, mut told)) = event else { return };
             add_to(&mut told, &before.said, "", &mut tail);
-            if let Told::Ended { reply, usage, .. } = &mut told {
-                reply.tokens += before.tokens;
-                usage.produced += before.tokens;
-            }
             so_far.hear(&told);
             match told {
                 Told::Failed(problem) if speak::can_go_on(&ask, &so_far.text, so_far.has_calls) => {
@@ -393,8 +395,28 @@ fn without_blanks(piece: &mut Piece, tail: &mut String) {
     tail.truncate(rest);
 }
 
+/// A failure in words for who asks. What is wrong with the user's files is told with lines of them and with paths; a key that only
+/// chats has no business with words and folders that are private.
+pub fn problem_to(visit: &Visit, error: &Error) -> Problem {
+    let told = problem(error);
+    let is_of_files = matches!(
+        error,
+        Error::File { .. }
+            | Error::Io { .. }
+            | Error::Key { .. }
+            | Error::Gate { .. }
+            | Error::PrivateFolder { .. }
+    );
+    if !is_of_files || visit.opens(Scope::Admin) {
+        return told;
+    }
+    let message = "what is set on this machine for models elsewhere cannot be used, so nothing is sent; whoever runs it learns more \
+        from `hob cloud list`";
+    Problem { message: message.to_owned(), ..told }
+}
+
 /// A failure in the words of the interfaces.
-pub fn problem(error: &Error) -> Problem {
+fn problem(error: &Error) -> Problem {
     let kind = match error.kind() {
         "no_target" => Kind::NotFound,
         "privacy_mode" | "private" | "offline" => Kind::Forbidden,

@@ -1,26 +1,29 @@
 //! `/hob/v1/cloud`: models elsewhere for the page and for programs: which there are, what may leave, what would, what did.
 
-use super::problem;
+use super::{may_ask, problem, problem_to};
 use crate::App;
-use crate::ask::Leave;
+use crate::ask::{Ask, Leave};
 use crate::chats::Query;
 use crate::clock;
 use crate::described::{Shape, described};
 use crate::fields::Fields;
+use crate::keys::Scope;
 use crate::openai::chat_request;
 use crate::problem::{Dialect, Kind, Problem};
 use crate::reading;
+use crate::visit::Visit;
 use crate::wire;
 use axum::extract::Path;
 use axum::http::Uri;
 use axum::response::Response;
 use hob_chats::Id;
-use hob_cloud::{Asked, Cloud, Error, Mode, Plan, Protocol, Question, Target, Way, Wish, Zone};
+use hob_cloud::{Asked, Cloud, Error, Mode, Plan, Protocol, Target, Way, Wish, Zone};
 use hob_egress::{Outcome, Sending, What};
 use hob_privacy::{Answer, Label};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 /// Requests of the ledger that are told at once.
 const ENTRIES_MAX: usize = 200;
@@ -62,7 +65,7 @@ described! {
         mode: &'static str,
         /// Whether the server was started with the network forbidden; the mode changes nothing then.
         is_offline: bool,
-        /// Models elsewhere.
+        /// Models elsewhere; none for a key that may not ask them.
         targets: Vec<TargetReport>,
         /// Dollars spent today, by all of them.
         dollars_today: f64,
@@ -152,10 +155,21 @@ described! {
         was: Option<String>,
     }
 
-    /// A question about a question: would it leave, and what would?
+    /// A question about a question: would it leave, and what would? It has the members of a request for an answer, each of them as
+    /// there, since the bytes, what they can cost and whether they leave at all follow from all of them.
     pub struct AskPlanWanted {
         /// The conversation, as for an answer.
         messages: Vec<AnyMessage>,
+        /// Longest answer, as for an answer.
+        max_tokens: Option<u64>,
+        /// The same under its newer name.
+        max_completion_tokens: Option<u64>,
+        /// How tokens are drawn, as for an answer.
+        temperature: Option<f64>,
+        /// The same.
+        top_p: Option<f64>,
+        /// Texts that end it, as for an answer.
+        stop: Option<AsThere>,
         /// Tools, as for an answer; what is said of them leaves too.
         tools: Option<Vec<AsThere>>,
         /// Whether they are called, as for an answer.
@@ -172,6 +186,8 @@ described! {
         chat: Option<String>,
         /// The folder in which that lies.
         folder: Option<String>,
+        /// The same in one object, as for an answer; also the kind of task, for rules of the policy.
+        hob: Option<AsThere>,
         /// The model of this machine that would answer otherwise.
         model: Option<String>,
     }
@@ -298,11 +314,12 @@ fn cloud(app: &App) -> Result<Cloud, Problem> {
 
 /// Runs what reads files or waits for others.
 async fn blocking<T: Send + 'static>(
+    app: &App,
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Problem> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|_| Problem::new(Kind::Internal, "the work ended unexpectedly"))?
-        .map_err(|error| problem(&error))
+        .map_err(|error| problem_to(&app.visit, &error))
 }
 
 fn respond(answered: Result<Response, Problem>) -> Response {
@@ -313,13 +330,13 @@ fn respond(answered: Result<Response, Problem>) -> Response {
 pub async fn report(app: App) -> Response {
     let is_offline = app.machine.network.is_offline;
     let report = async {
-        let cloud = cloud(&app)?;
-        blocking(move || Ok(report_of(&cloud, is_offline))).await
+        let (cloud, visit) = (cloud(&app)?, Arc::clone(&app.visit));
+        blocking(&app, move || Ok(report_of(&cloud, is_offline, &visit))).await
     };
     respond(report.await.map(|report| wire::answer(&report)))
 }
 
-fn report_of(cloud: &Cloud, is_offline: bool) -> CloudReport {
+fn report_of(cloud: &Cloud, is_offline: bool, visit: &Visit) -> CloudReport {
     let mut report = CloudReport {
         mode: Mode::Offline.name(),
         is_offline,
@@ -331,7 +348,9 @@ fn report_of(cloud: &Cloud, is_offline: bool) -> CloudReport {
     };
     let mut fill = || -> Result<(), Error> {
         report.mode = cloud.mode()?.name();
-        for (name, target) in cloud.targets()? {
+        // Addresses, prices and notes are for those who may ask there, and for who runs the machine.
+        let targets = cloud.targets()?.into_iter().filter(|_| may_ask(visit) || visit.opens(Scope::Admin));
+        for (name, target) in targets {
             let (spent, _) = cloud.spent(Some(&name))?;
             report.targets.push(target_of(name, target, spent));
         }
@@ -341,7 +360,7 @@ fn report_of(cloud: &Cloud, is_offline: bool) -> CloudReport {
         Ok(())
     };
     let filled = fill();
-    report.trouble = filled.err().map(|error| error.to_string());
+    report.trouble = filled.err().map(|error| problem_to(visit, &error).message);
     report
 }
 
@@ -370,7 +389,7 @@ pub async fn set_mode(app: App, body: Value) -> Result<Response, Problem> {
     let mode: Mode =
         fields.need_text("mode")?.parse().map_err(|_| fields.wrong("mode", "offline, ask or hybrid"))?;
     let cloud = cloud(&app)?;
-    blocking(move || cloud.set_mode(mode)).await?;
+    blocking(&app, move || cloud.set_mode(mode)).await?;
     Ok(wire::answer(&ModeReport { mode: mode.name().to_owned() }))
 }
 
@@ -389,7 +408,7 @@ pub async fn correct(app: App, body: Value) -> Result<Response, Problem> {
     let cloud = cloud(&app)?;
     let remembered = !crate::chats::are_encrypted(&app).await;
     if remembered {
-        blocking(move || cloud.correct(&prompt, suffices)).await?;
+        blocking(&app, move || cloud.correct(&prompt, suffices)).await?;
     }
     Ok(wire::answer(&CorrectionReport { remembered }))
 }
@@ -415,7 +434,7 @@ pub async fn add(app: App, body: Value) -> Result<Response, Problem> {
     let key = fields.text("key")?.filter(|key| !key.is_empty()).map(str::to_owned);
     let cloud = cloud(&app)?;
     let changed = TargetChanged { name: name.clone() };
-    let added = blocking(move || Ok(cloud.add(&name, &target, key.as_deref()))).await?;
+    let added = blocking(&app, move || Ok(cloud.add(&name, &target, key.as_deref()))).await?;
     added.map_err(|error| match &error {
         Error::Taken { .. } => Problem::new(Kind::Conflict, error.to_string()).code("target_exists"),
         Error::Name { .. } => Problem::invalid("name", error.to_string()),
@@ -431,7 +450,7 @@ pub async fn remove(app: App, Path(name): Path<String>) -> Response {
     let removed = async {
         let cloud = cloud(&app)?;
         let changed = TargetChanged { name: name.clone() };
-        blocking(move || cloud.remove(&name)).await?;
+        blocking(&app, move || cloud.remove(&name)).await?;
         Ok(wire::answer(&changed))
     };
     respond(removed.await)
@@ -442,7 +461,7 @@ pub async fn test(app: App, Path(name): Path<String>) -> Response {
     let tested = async {
         let cloud = cloud(&app)?;
         let began = clock::now();
-        let tested = blocking(move || {
+        let tested = blocking(&app, move || {
             let (said, answering) = cloud.test(&name)?;
             Ok(TargetTested {
                 name,
@@ -461,14 +480,15 @@ pub async fn test(app: App, Path(name): Path<String>) -> Response {
 /// `POST /hob/v1/cloud/plan`.
 pub async fn plan(app: App, body: Value) -> Result<Response, Problem> {
     let fields = Fields::of(&body, "")?;
-    let question = asked_as_for_an_answer(&body)?;
+    let ask = asked_as_for_an_answer(&body, &fields)?;
     let target = fields.text("target")?.map(str::to_owned);
-    let leave = Leave {
-        is_private: fields.flag("private")?.unwrap_or(false),
-        chat: fields.text("chat")?.map(Id::parse).transpose()?,
-        folder: fields.text("folder")?.map(str::to_owned),
-        consent: reading::consent(&fields)?,
-        ..Leave::default()
+    let leave = leave_of(&fields, &ask)?;
+    let question = match (super::question::of(&ask), &target) {
+        (Ok(_), None) if leave.stays => return Ok(wire::answer(&stays("stay", "the request says so"))),
+        (Ok(question), _) => question,
+        (Err(problem), Some(_)) => return Err(problem),
+        // As for an answer: what only a model of this machine does is done here.
+        (Err(problem), None) => return Ok(wire::answer(&stays("fallback", &problem.message))),
     };
     let is_private = super::is_private(&app, &leave).await?;
     let model = fields.text("model")?;
@@ -478,7 +498,7 @@ pub async fn plan(app: App, body: Value) -> Result<Response, Problem> {
         Some(model) => super::confidence(&app, &cloud, model).await?,
         None => None,
     };
-    let report = blocking(move || {
+    let report = blocking(&app, move || {
         let mode = cloud.mode()?;
         let way = match target {
             Some(name) => Way::Named(name),
@@ -488,7 +508,8 @@ pub async fn plan(app: App, body: Value) -> Result<Response, Problem> {
         let is_advice = way == Way::Advice;
         let is_known = confidence.is_some();
         let consent = Some(&leave.consent);
-        let wish = Wish { is_private, local, confidence, consent, ..Wish::new(&question, way) };
+        let task = leave.task.clone();
+        let wish = Wish { is_private, local, confidence, task, consent, ..Wish::new(&question, way) };
         let plan = cloud.plan(&wish, &mut |_, _| Answer::Refuse)?;
         let mut report = plan_of(&plan, is_advice);
         let may_go = is_known && mode == Mode::Hybrid && report.why == "suffices";
@@ -498,15 +519,47 @@ pub async fn plan(app: App, body: Value) -> Result<Response, Problem> {
     Ok(wire::answer(&report.await?))
 }
 
-/// The question that a request with the same members would be.
-fn asked_as_for_an_answer(body: &Value) -> Result<Question, Problem> {
-    let mut request = json!({"model": hob::BUILTIN_NAME});
-    for name in ["messages", "tools", "tool_choice", "response_format"] {
-        if let Some(value) = body.get(name) {
-            request[name] = value.clone();
-        }
+/// What a request with the same members asks for. All of them are read: one that was left out here would make other bytes there.
+fn asked_as_for_an_answer(body: &Value, fields: &Fields<'_>) -> Result<Ask, Problem> {
+    let mut request = body.clone();
+    if fields.get("model").is_none() {
+        request["model"] = hob::BUILTIN_NAME.into();
     }
-    super::question::of(&chat_request::read(&request)?.ask)
+    Ok(chat_request::read(&request)?.ask)
+}
+
+/// What it says about models elsewhere, in `hob` as for an answer or beside the other members.
+fn leave_of(fields: &Fields<'_>, ask: &Ask) -> Result<Leave, Problem> {
+    let mut leave = ask.leave.clone();
+    leave.is_private |= fields.flag("private")?.unwrap_or(false);
+    let (chat, folder) = (fields.text("chat")?.map(Id::parse).transpose()?, fields.text("folder")?);
+    // Of two that are named, either may keep it here.
+    leave.go_on_from(Leave { chat, folder: folder.map(str::to_owned), ..Leave::default() });
+    if fields.get("answers").is_some() {
+        leave.consent = reading::consent(fields)?;
+    }
+    Ok(leave)
+}
+
+/// The plan of a question that is answered here, whoever else could.
+fn stays(why: &str, reason: &str) -> AskPlan {
+    AskPlan {
+        stays: true,
+        is_advice: false,
+        target: None,
+        zone: None,
+        why: why.to_owned(),
+        reason: reason.to_owned(),
+        suffices: None,
+        is_watched: false,
+        bytes: 0,
+        hidden: Vec::new(),
+        shown: Vec::new(),
+        asks: Vec::new(),
+        dollars: 0.0,
+        dollars_max: 0.0,
+        preview: Vec::new(),
+    }
 }
 
 fn counts(found: &BTreeMap<Label, usize>) -> Vec<KindCount> {
@@ -556,7 +609,7 @@ pub async fn ledger(app: App, uri: Uri) -> Response {
     let report = async {
         let last = Query::of(&uri)?.limit()?.min(ENTRIES_MAX);
         let cloud = cloud(&app)?;
-        Ok(wire::answer(&blocking(move || read_ledger(&cloud, last)).await?))
+        Ok(wire::answer(&blocking(&app, move || read_ledger(&cloud, last)).await?))
     };
     respond(report.await)
 }

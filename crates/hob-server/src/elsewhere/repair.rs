@@ -51,6 +51,8 @@ impl Draft {
             answering.while_wanted(move || !listener.is_closed());
             let repaired = answering.repaired();
             speak::account(&answering, &visit, 0);
+            // The ledger has the outcome before anybody hears of it.
+            drop(answering);
             let _ = to.send(repaired);
         };
         let (receipt, told) = super::sent(app, cloud, wanted, hear).await.map_err(Why::Failed)?;
@@ -58,7 +60,7 @@ impl Draft {
         let Some(mut told) = told else { return Err(Why::Stays) };
         let lost = || Problem::new(Kind::Internal, "the thread that asks elsewhere has stopped");
         let repaired = told.recv().await.ok_or_else(|| Why::Failed(lost()))?;
-        let repaired = repaired.map_err(|error| Why::Failed(super::problem(&error)))?;
+        let repaired = repaired.map_err(|error| Why::Failed(super::problem_to(&app.visit, &error)))?;
         let text = repaired.text.clone();
         let fits = tokio::task::spawn_blocking(move || self.takes(&text)).await;
         fits.map_err(|_| Why::Failed(lost()))?.map_err(Why::Failed)?;

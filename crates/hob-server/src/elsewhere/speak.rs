@@ -22,16 +22,19 @@ pub fn speak(mut answering: Answering, to: &UnboundedSender<(usize, Told)>, visi
         first.get_or_insert_with(clock::now);
         // Tokens count as they come, about; the end says how many there were.
         let now = tokens(reply);
-        visit.wrote(now - counted);
+        visit.wrote_there(now - counted);
         counted = now;
     };
     let passed = pass_on(&mut answering, to, &mut reply, &mut heard);
     let (read, written) = account(&answering, visit, counted);
+    let is_cut = answering.ended().finish == Finish::Length;
+    // The ledger has the outcome before anybody hears of the end, and looks.
+    drop(answering);
     let finish = match passed {
-        Ok(()) if answering.ended().finish != Finish::Length => FinishReason::Stop,
+        Ok(()) if !is_cut => FinishReason::Stop,
         // What went on beyond what was asked for was cut there.
         Ok(()) | Err(Some(Error::Budget { .. })) => FinishReason::Length,
-        Err(Some(error)) => return drop(to.send((0, Told::Failed(super::problem(&error))))),
+        Err(Some(error)) => return drop(to.send((0, Told::Failed(super::problem_to(visit, &error))))),
         Err(None) => return,
     };
     (reply.tokens, reply.finish) = (written, Some(finish));
@@ -42,7 +45,8 @@ pub fn speak(mut answering: Answering, to: &UnboundedSender<(usize, Told)>, visi
         predicted: now.saturating_sub(first),
     };
     let usage = Usage { prompt: read, produced: written, ..Usage::default() };
-    let _ = to.send((0, Told::Ended { pieces: Vec::new(), reply: Box::new(reply), usage, times }));
+    let _ =
+        to.send((0, Told::Ended { pieces: Vec::new(), reply: Box::new(reply), usage, in_all: usage, times }));
 }
 
 /// Tells the visit what an answer took, however it ended: tokens read and written, about where the target did not tell. So many of
@@ -53,8 +57,9 @@ pub fn account(answering: &Answering, visit: &Visit, counted: usize) -> (usize, 
     let read = answering.read_max() as usize / TOKEN_BYTES;
     let (read, written) =
         ended.usage.map_or((read, said), |usage| (usage.read as usize, usage.written as usize));
-    visit.read(read);
-    visit.wrote(written.saturating_sub(counted));
+    visit.read_there(read);
+    visit.wrote_there(written.saturating_sub(counted));
+    visit.wrote_fewer(counted.saturating_sub(written));
     visit.cost(ended.cost_micro);
     (read, written)
 }

@@ -14,6 +14,7 @@ use hob::{LanguageModel, Piece};
 use hob_cloud::{Cloud, Doubted};
 use hob_router::{Estimate, Handover, LIKELIEST_TOKENS, Watch};
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -60,6 +61,7 @@ impl Watched {
         let mut quiet = ask.clone();
         quiet.sampling.logprobs = Some(LIKELIEST_TOKENS);
         let mut here = ask::begin_here(app, quiet).await?;
+        here.of_many = Some(Arc::clone(&app.visit));
         let (to, told) = mpsc::unbounded_channel();
         let mut reading = Reading::new(self, &ask, &here, to);
         let patience = tokio::time::sleep(SILENCE_MAX);
@@ -300,8 +302,7 @@ impl Reading {
             true => format!("the first {tokens} tokens were written on this machine"),
             false => format!("{tokens} tokens were written on this machine first and are not shown"),
         };
-        let shown_tokens = if self.shown.is_any { tokens as usize } else { 0 };
-        let before = Before { said, tokens: shown_tokens, note: Some(note) };
+        let before = Before { said, note: Some(note) };
         let asked = super::begin(app, watched.cloud.clone(), ask, wanted, before);
         match in_time(WAIT_MAX, asked, |problem| problem).await {
             Ok(Went::There(running)) => return Some(*running),

@@ -2,7 +2,8 @@
 //!
 //! Answers share passes over the same weights, so there is no truth about whose joules those of a shared pass are. What is
 //! known: all that was used from an answer's begin to its end, which it took at most, and what was used in the part of that
-//! in which no other was computed, which it took at least. Where the two are the same it is a number, else a range.
+//! in which no other was computed, which it took at least. Where the two are the same it is a number, else a range. Answers to one
+//! request are one here: they are begun once and ended once ([`crate::visit::Visit::compute`]).
 
 use super::busy::{Busy, Working};
 use super::{Count, Energy, EnergyCounter};
@@ -50,6 +51,30 @@ impl Reading {
     fn joules_since(self, before: Self) -> Option<f64> {
         let (now, then) = (self.count?, before.count?);
         (now.era == then.era).then(|| (now.joules - then.joules).max(0.0))
+    }
+}
+
+/// What something took, in the ways in which that is known.
+#[derive(Clone, Debug)]
+pub struct Taken {
+    /// By a counter, where it counted all of it.
+    measured: Option<Account>,
+    /// By the time at work.
+    estimated: Account,
+}
+
+impl Taken {
+    /// As it is known best.
+    pub fn account(&self) -> &Account {
+        self.measured.as_ref().unwrap_or(&self.estimated)
+    }
+
+    /// The two together. Joules of a counter are not added to estimates: where one of the two was not counted, both are estimated.
+    #[must_use]
+    pub fn plus(self, other: &Self) -> Self {
+        let measured = self.measured.zip(other.measured.as_ref()).and_then(|(one, other)| one.plus(other));
+        let estimated = self.estimated.clone().plus(&other.estimated).unwrap_or(self.estimated);
+        Self { measured, estimated }
     }
 }
 
@@ -143,7 +168,7 @@ impl Meter {
         self.shares.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn end(&self, span: &Span) -> Account {
+    fn end(&self, span: &Span) -> Taken {
         let reading = self.reading(clock::now());
         let mut shares = self.shares();
         shares.advance(reading);
@@ -156,12 +181,12 @@ impl Meter {
         };
         let time = reading.now.saturating_sub(span.began.now);
         let counter = self.counter.as_ref().filter(|counter| time >= counter.settles);
-        if let (Some(counter), Some(all)) = (counter, reading.joules_since(span.began)) {
+        let measured = counter.zip(reading.joules_since(span.began)).map(|(counter, all)| {
             let joules = range(alone.joules - before.joules, all);
-            return Account::measured(&counter.name, counter.scope, joules);
-        }
+            Account::measured(&counter.name, counter.scope, joules)
+        });
         let seconds = range(alone.seconds - before.seconds, (reading.at_work - span.began.at_work).max(0.0));
-        Account::estimated(seconds, self.threads)
+        Taken { measured, estimated: Account::estimated(seconds, self.threads) }
     }
 }
 
@@ -178,7 +203,7 @@ impl Shares {
 
 impl Span {
     /// What it took, at its end.
-    pub fn end(self) -> Account {
+    pub fn end(self) -> Taken {
         self.meter.end(&self)
     }
 }
@@ -220,7 +245,8 @@ mod tests {
         }
     }
 
-    fn joules(account: &Account) -> (f64, f64) {
+    fn joules(taken: &Taken) -> (f64, f64) {
+        let account = taken.account();
         assert_eq!(account.method, Method::Measured, "{account}");
         (account.joules.low, account.joules.high)
     }
@@ -290,7 +316,7 @@ mod tests {
             let span = meter.begin(meter.mark());
             dial.turn(5.0);
             change();
-            span.end().method
+            span.end().account().method
         };
         let meter = dial.meter(Duration::ZERO);
         assert_eq!(of(&meter, &|| {}), Method::Measured);
@@ -310,6 +336,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_counted_and_what_is_not_come_to_an_estimate_of_both() {
+        let dial = Dial::default();
+        let meter = dial.meter(Duration::ZERO);
+        let take = |change: &dyn Fn()| {
+            let span = meter.begin(meter.mark());
+            dial.turn(1e6);
+            change();
+            span.end()
+        };
+        let (one, other) = (take(&|| {}), take(&|| {}));
+        assert_eq!(joules(&one.clone().plus(&other)), (2e6, 2e6));
+        let lost = take(&|| dial.0.lock().unwrap().1 += 1);
+        for sum in [one.clone().plus(&lost), lost.plus(&one)] {
+            let account = sum.account();
+            assert_eq!(account.method, Method::Estimated);
+            assert!(account.joules.high < 1e6 && !account.about.contains("dial"), "{account}");
+        }
+    }
+
+    #[test]
     fn estimates_are_bounded_by_the_time_at_work() {
         let meter = Arc::new(Meter::new(None, 2));
         let at = |seconds| Duration::from_secs(seconds);
@@ -319,7 +365,8 @@ mod tests {
         let base = clock::now();
         meter.busy.begin(base);
         meter.busy.end(base + at(3));
-        let account = span.end();
+        let taken = span.end();
+        let account = taken.account();
         assert_eq!(account.method, Method::Estimated);
         let expected = hob_energy::CORE_WATTS.times(2.0 * 3.0);
         assert!((account.joules.low - expected.low).abs() < 1e-9, "{account}");

@@ -1,11 +1,11 @@
 //! The thread on which a model answers: it takes orders in between two steps, and lets go of those nobody listens to.
 
 use crate::clock;
-use crate::energy::{Mark, Span};
+use crate::energy::Mark;
 use crate::limits;
 use crate::metrics::Metrics;
 use crate::problem::{Kind, Problem};
-use crate::visit::Visit;
+use crate::visit::{Computing, Visit};
 use hob::Pooling;
 use hob::{
     AnswerEvent, Answers, JobId, LanguageModel, Piece, Prepared, Reply, SchedulerConfig, SessionConfig, Usage,
@@ -49,8 +49,10 @@ pub enum Told {
         pieces: Vec<Piece>,
         /// The whole.
         reply: Box<Reply>,
-        /// What it took.
+        /// What it took of the model that ended it.
         usage: Usage,
+        /// What it took of all models that had a part in it.
+        in_all: Usage,
         /// How long it took.
         times: Times,
     },
@@ -159,8 +161,8 @@ struct Listener {
     ordered: Duration,
     begun: Option<Duration>,
     first: Option<Duration>,
-    /// What it takes, from its begin on.
-    span: Option<Span>,
+    /// That it is computed, from its begin on.
+    computing: Option<Computing>,
 }
 
 /// A step as its answers see it.
@@ -195,7 +197,7 @@ impl Thread {
             let listeners = &mut self.listeners;
             let work = metrics.work();
             // Reading a counter takes its time: only where somebody waits for it.
-            let waits = listeners.values().any(|listener| listener.span.is_none());
+            let waits = listeners.values().any(|listener| listener.computing.is_none());
             let mark = waits.then(|| metrics.meter().mark());
             let mut step = Step { metrics, since: clock::now(), mark };
             let stepped = self.answers.step(clock::now(), &mut |id, event| {
@@ -250,8 +252,8 @@ impl Thread {
                 let _ = to.send((choice, Told::Accepted));
                 visit.read(prompt);
                 let ordered = clock::now();
-                let listener =
-                    Listener { choice, visit, wrote: 0, to, ordered, begun: None, first: None, span: None };
+                let (begun, first, computing) = (None, None, None);
+                let listener = Listener { choice, visit, wrote: 0, to, ordered, begun, first, computing };
                 self.listeners.insert(id, listener);
             }
             Err(error) => {
@@ -267,9 +269,7 @@ impl Thread {
         let gone: Vec<JobId> = gone.map(|(id, _)| *id).collect();
         for id in gone {
             self.answers.cancel(id);
-            if let Some(Listener { span: Some(span), visit, .. }) = self.listeners.remove(&id) {
-                visit.used(span.end());
-            }
+            self.listeners.remove(&id);
             self.metrics.cancelled();
         }
     }
@@ -279,10 +279,10 @@ impl Listener {
     /// Passes an event on. `true` when it was the last.
     fn hear(&mut self, event: AnswerEvent, step: &Step<'_>) -> bool {
         let (now, metrics) = (clock::now(), step.metrics);
-        if let (None, Some(mark)) = (&self.span, step.mark) {
+        if let (None, Some(mark)) = (&self.computing, step.mark) {
             // The first that is heard of an answer comes after something of it was computed.
             self.begun = Some(step.since);
-            self.span = Some(metrics.meter().begin(mark));
+            self.computing = Some(self.visit.compute(metrics.meter(), mark));
         }
         let (told, is_last) = match event {
             AnswerEvent::Prefill { .. } => return false,
@@ -300,10 +300,9 @@ impl Listener {
                 metrics.answered(&usage, times);
                 // The token that ends an answer is told of by no event.
                 self.wrote(usage.produced.saturating_sub(self.wrote));
-                if let Some(span) = self.span.take() {
-                    self.visit.used(span.end());
-                }
-                (Told::Ended { pieces, reply, usage, times }, true)
+                // Before its listener hears of the end, which tells what it took.
+                self.computing = None;
+                (Told::Ended { pieces, reply, usage, in_all: usage, times }, true)
             }
             AnswerEvent::Failed(error) => {
                 metrics.failed();

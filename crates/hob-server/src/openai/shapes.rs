@@ -20,10 +20,10 @@ pub fn finish(reply: &Reply) -> &'static str {
     }
 }
 
-/// What the answers to one prompt took.
+/// What the answers to one prompt took, of all models that had a part in them.
 pub fn usage(model: Option<&LanguageModel>, all: &[Answered]) -> Value {
-    let first = all.first().map(|answered| answered.usage).unwrap_or_default();
-    let completion: usize = all.iter().map(|answered| answered.usage.produced).sum();
+    let first = all.first().map(|answered| answered.in_all).unwrap_or_default();
+    let completion: usize = all.iter().map(|answered| answered.in_all.produced).sum();
     let reasoning: usize = all.iter().map(|answered| thought_tokens(model, &answered.reply)).sum();
     let mut usage = json!({
         "prompt_tokens": first.prompt,
@@ -35,7 +35,7 @@ pub fn usage(model: Option<&LanguageModel>, all: &[Answered]) -> Value {
             "accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0,
         },
     });
-    let dropped: usize = all.iter().map(|answered| answered.usage.dropped).sum();
+    let dropped: usize = all.iter().map(|answered| answered.in_all.dropped).sum();
     if dropped > 0 {
         usage["dropped_tokens"] = dropped.into();
     }
@@ -52,7 +52,7 @@ pub fn thought_tokens(model: Option<&LanguageModel>, reply: &Reply) -> usize {
     }
 }
 
-/// How fast it went, as llama-server tells it.
+/// How fast it went, as llama-server tells it: of the model that ended it.
 pub fn timings(answered: &Answered) -> Value {
     let (usage, times) = (&answered.usage, answered.times);
     let prompt = usage.prompt.saturating_sub(usage.cached);

@@ -1,6 +1,6 @@
 //! `GET /hob/v1/stats`: the same as `hob stats`, for the page.
 
-use super::{Compared, Days, Here, Power, Sent, Tally, There, compared};
+use super::{Compared, Days, Here, Known, Memo, Power, Sent, Tally, There, compared};
 use crate::App;
 use crate::chats::{self, Query};
 use crate::clock;
@@ -9,7 +9,8 @@ use crate::problem::{Dialect, Kind, Problem};
 use crate::wire;
 use axum::http::Uri;
 use axum::response::Response;
-use hob_energy::{Account, Range, Verdict};
+use hob_energy::{Account, Range};
+use std::sync::Arc;
 
 /// Days that are told of when nothing is said, and at most.
 const DAYS_DEFAULT: i64 = 30;
@@ -34,10 +35,20 @@ described! {
         answer_tokens: u64,
         /// Seconds of computing.
         seconds: f64,
-        /// Watt-hours, estimated but for those answers that were measured.
+        /// What a counter gave.
+        measured: KnownReport,
+        /// What was estimated from the time at work. The two are not added up: a sum would be neither.
+        estimated: KnownReport,
+        /// Answers of models elsewhere of which a part was computed here; what that took is in the two sums.
+        parts: u64,
+    }
+
+    /// Energy that is known in one way.
+    pub struct KnownReport {
+        /// Answers of which it is known in this way.
+        answers: u64,
+        /// Watt-hours.
         wh: RangeReport,
-        /// Answers of which a counter gave the energy.
-        measured: u64,
     }
 
     /// Kept answers of models elsewhere.
@@ -94,7 +105,8 @@ described! {
         scope: &'static str,
         /// Where.
         source: &'static str,
-        /// Whether answers here took `less`, `more`, or it is `unclear` as the bounds overlap; null where there are none.
+        /// Whether answers here took `less`, `more`, or it is `unclear` as the bounds overlap; null where there are none. Those that
+        /// were measured and those that were estimated are compared each by itself; `more` if either took more.
         verdict: Option<&'static str>,
         /// The same in words, with both bounds.
         words: Option<String>,
@@ -137,8 +149,10 @@ impl From<Range> for RangeReport {
 
 impl From<Tally> for TallyReport {
     fn from(Tally { here, there, sent }: Tally) -> Self {
-        let Here { answers, prompt_tokens, answer_tokens, seconds, wh, measured } = here;
-        let here = HereReport { answers, prompt_tokens, answer_tokens, seconds, wh: wh.into(), measured };
+        let Here { answers, prompt_tokens, answer_tokens, seconds, measured, estimated, parts } = here;
+        let known = |Known { answers, wh }| KnownReport { answers, wh: wh.into() };
+        let (measured, estimated) = (known(measured), known(estimated));
+        let here = HereReport { answers, prompt_tokens, answer_tokens, seconds, measured, estimated, parts };
         let There { answers, prompt_tokens, answer_tokens, wh } = there;
         let there = ThereReport { answers, prompt_tokens, answer_tokens, wh: wh.into() };
         let Sent { questions, bytes, .. } = sent;
@@ -148,11 +162,6 @@ impl From<Tally> for TallyReport {
 
 impl From<Compared> for ComparedReport {
     fn from(one: Compared) -> Self {
-        let word = |verdict: &Verdict| match verdict {
-            Verdict::Less(_) => "less",
-            Verdict::More(_) => "more",
-            Verdict::Unclear { .. } => "unclear",
-        };
         Self {
             whose: one.whose,
             each_wh: one.each.map(Into::into),
@@ -160,8 +169,8 @@ impl From<Compared> for ComparedReport {
             year: one.year.into(),
             scope: one.scope,
             source: one.source,
-            verdict: one.verdict.as_ref().map(word),
-            words: one.verdict.map(|verdict| verdict.to_string()),
+            verdict: one.here.word(),
+            words: one.here.word().map(|_| one.here.to_string()),
         }
     }
 }
@@ -176,17 +185,18 @@ pub async fn report(app: App, uri: Uri) -> Response {
 }
 
 async fn find(app: &App, count: i64) -> Result<StatsReport, Problem> {
-    let (names, since) = clock::last_days(count);
+    let names = clock::last_days(count);
+    let first = names.first().cloned().unwrap_or_default();
     let threads = app.metrics.meter().threads();
     let power = Power::of_cores(threads);
     let (mut days, mut trouble) = (Days::default(), Vec::new());
-    match chats::taken(app, since).await {
-        Ok(taken) => taken.iter().for_each(|one| days.answer(&clock::day_of(one.created), &one.stats, power)),
+    match chats::taken_since(app, app.stats.stands()).await {
+        Ok(changes) => app.stats.answers_since(&first, changes, power, &mut days),
         // Money and bytes are counted all the same.
         Err(problem) => trouble.push(format!("Answers are not counted: {}", problem.message)),
     }
-    let cloud = app.cloud.clone();
-    let read = move || read_elsewhere(cloud.as_ref(), days, since);
+    let (cloud, memo) = (app.cloud.clone(), Arc::clone(&app.stats));
+    let read = move || read_elsewhere(cloud.as_ref(), &memo, days, &first);
     let read = tokio::task::spawn_blocking(read).await;
     let (days, prices, trouble_there) =
         read.map_err(|_| Problem::new(Kind::Internal, "the work ended unexpectedly"))?;
@@ -209,14 +219,15 @@ async fn find(app: &App, count: i64) -> Result<StatsReport, Problem> {
 /// What the ledger adds, the prices there are, and what could not be read.
 fn read_elsewhere(
     cloud: Option<&hob_cloud::Cloud>,
+    memo: &Memo,
     mut days: Days,
-    since: i64,
+    first: &str,
 ) -> (Days, Vec<PriceReport>, Vec<String>) {
     let Some(cloud) = cloud else { return (days, Vec::new(), Vec::new()) };
     let mut trouble = Vec::new();
-    let day = |ms: i64| (ms >= since).then(|| clock::day_of(ms));
-    if let Err(error) = cloud.ledger(&mut |entry, _| days.entry(entry, &day)) {
-        trouble.push(format!("What left is not counted: {error}"));
+    match memo.left_since(first, cloud) {
+        Ok(left) => days.left(&left),
+        Err(error) => trouble.push(format!("What left is not counted: {error}")),
     }
     let targets = cloud.targets().unwrap_or_else(|error| {
         trouble.push(format!("Prices are not known: {error}"));

@@ -6,6 +6,8 @@ use hob_energy::{Account, CORE_WATTS, Range, estimated_wh};
 use std::collections::BTreeMap;
 
 const JOULES_PER_WH: f64 = 3600.0;
+/// Requests whose outcome is waited for; of older ones nobody will hear.
+const OPEN_MAX: usize = 4096;
 
 /// What is kept with an answer of what it took.
 pub fn kept_energy(Account { method, joules, scope, about }: &Account) -> Energy {
@@ -50,11 +52,35 @@ pub struct Here {
     pub answer_tokens: u64,
     /// Seconds of computing, without waiting for others.
     pub seconds: f64,
-    /// Watt-hours, each answer at least and at most. Answers that were computed at the same time count what they shared at most
-    /// once each, so that the high bound may be above what was used.
+    /// What a counter gave.
+    pub measured: Known,
+    /// What was estimated from the time at work.
+    pub estimated: Known,
+    /// Answers of models elsewhere of which a part was computed here. What that took is in the sums above, each in its own.
+    pub parts: u64,
+}
+
+/// Energy that is known in one way. Sums of what is known in two ways would be known in neither.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Known {
+    /// Answers of which it is known in this way.
+    pub answers: u64,
+    /// Watt-hours, each answer at least and at most. Answers to different requests that were computed at the same time count what
+    /// they shared at most once each, so that the high bound may be above what was used.
     pub wh: Range,
-    /// Answers of which a counter gave the joules.
-    pub measured: u64,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self { answers: 0, wh: Range::exact(0.0) }
+    }
+}
+
+impl Known {
+    /// Whether there is anything of it.
+    pub fn is_any(&self) -> bool {
+        self.answers > 0 || self.wh.high > 0.0
+    }
 }
 
 /// Answers of models elsewhere.
@@ -86,6 +112,12 @@ impl Sent {
     pub fn dollars(&self) -> f64 {
         self.cost_micro as f64 / 1e6
     }
+
+    fn add(&mut self, other: &Self) {
+        self.questions += other.questions;
+        self.bytes += other.bytes;
+        self.cost_micro += other.cost_micro;
+    }
 }
 
 /// A time.
@@ -102,13 +134,34 @@ pub struct Tally {
 impl Default for Tally {
     fn default() -> Self {
         let wh = Range::exact(0.0);
-        let here = Here { answers: 0, prompt_tokens: 0, answer_tokens: 0, seconds: 0.0, wh, measured: 0 };
+        let (measured, estimated) = (Known::default(), Known::default());
+        let (answers, prompt_tokens, answer_tokens, seconds, parts) = (0, 0, 0, 0.0, 0);
+        let here = Here { answers, prompt_tokens, answer_tokens, seconds, measured, estimated, parts };
         let there = There { answers: 0, prompt_tokens: 0, answer_tokens: 0, wh };
         Self { here, there, sent: Sent::default() }
     }
 }
 
 impl Tally {
+    fn add(&mut self, other: &Self) {
+        let (here, from) = (&mut self.here, &other.here);
+        here.answers += from.answers;
+        here.prompt_tokens += from.prompt_tokens;
+        here.answer_tokens += from.answer_tokens;
+        here.seconds += from.seconds;
+        here.parts += from.parts;
+        for (known, from) in [(&mut here.measured, from.measured), (&mut here.estimated, from.estimated)] {
+            known.answers += from.answers;
+            known.wh = known.wh.plus(from.wh);
+        }
+        let (there, from) = (&mut self.there, &other.there);
+        there.answers += from.answers;
+        there.prompt_tokens += from.prompt_tokens;
+        there.answer_tokens += from.answer_tokens;
+        there.wh = there.wh.plus(from.wh);
+        self.sent.add(&other.sent);
+    }
+
     fn answer(&mut self, stats: &Stats, power: Power) {
         // What this machine added to an answer that broke off elsewhere is its own, too.
         if stats.elsewhere.is_none() {
@@ -116,7 +169,9 @@ impl Tally {
             return;
         }
         if let Some(energy) = &stats.energy {
-            self.here.wh = self.here.wh.plus(wh(energy));
+            self.here.parts += 1;
+            let known = self.here.known(energy);
+            known.wh = known.wh.plus(wh(energy));
         }
         let there = &mut self.there;
         there.answers += 1;
@@ -141,9 +196,22 @@ impl Here {
         let seconds = written + (stats.first_token_ms - stats.queue_ms).max(0.0) / 1000.0;
         self.seconds += seconds;
         let is_measured = |energy: &&Energy| energy.method == Method::Measured;
-        self.measured += u64::from(stats.energy.as_ref().filter(is_measured).is_some());
         let kept = stats.energy.as_ref().filter(|energy| !power.is_given || is_measured(energy));
-        self.wh = self.wh.plus(kept.map_or_else(|| estimated_wh(seconds, power.watts), wh));
+        let took = kept.map_or_else(|| estimated_wh(seconds, power.watts), wh);
+        let known = match kept {
+            Some(energy) => self.known(energy),
+            None => &mut self.estimated,
+        };
+        known.answers += 1;
+        known.wh = known.wh.plus(took);
+    }
+
+    /// The sum that is known in the same way.
+    fn known(&mut self, energy: &Energy) -> &mut Known {
+        match energy.method {
+            Method::Measured => &mut self.measured,
+            Method::Estimated | Method::Assumed => &mut self.estimated,
+        }
     }
 }
 
@@ -158,15 +226,49 @@ pub struct Days {
     pub days: BTreeMap<String, Tally>,
     /// All of them together.
     pub all: Tally,
-    /// Entries of the ledger whose outcome is not known: their day, and the most that they can cost.
-    open: BTreeMap<u64, (String, u64)>,
 }
 
 impl Days {
     /// An answer was kept on this day.
     pub fn answer(&mut self, day: &str, stats: &Stats, power: Power) {
-        self.days.entry(day.to_owned()).or_default().answer(stats, power);
-        self.all.answer(stats, power);
+        self.change(day, |tally| tally.answer(stats, power));
+    }
+
+    /// This left, on the days that the ledger names.
+    pub fn left(&mut self, left: &Left) {
+        for (day, sent) in &left.days {
+            self.change(day, |tally| tally.sent.add(sent));
+        }
+    }
+
+    /// What another tally has of a day.
+    pub fn add(&mut self, day: &str, other: &Tally) {
+        self.change(day, |tally| tally.add(other));
+    }
+
+    fn change(&mut self, day: &str, change: impl Fn(&mut Tally)) {
+        match self.days.get_mut(day) {
+            Some(tally) => change(tally),
+            None => change(self.days.entry(day.to_owned()).or_default()),
+        }
+        change(&mut self.all);
+    }
+}
+
+/// What left day by day, by the ledger.
+#[derive(Clone, Debug, Default)]
+pub struct Left {
+    /// Each day by its name.
+    pub days: BTreeMap<String, Sent>,
+    /// Entries whose outcome is not known: their day, and the most that they can cost.
+    open: BTreeMap<u64, (String, u64)>,
+}
+
+impl Left {
+    /// What left from a day on.
+    pub fn since(&self, first: &str) -> Self {
+        let days = self.days.range(first.to_owned()..).map(|(day, sent)| (day.clone(), *sent)).collect();
+        Self { days, open: BTreeMap::new() }
     }
 
     /// The ledger has this entry. `day` gives the day of a moment, and nothing for one that does not count.
@@ -176,27 +278,23 @@ impl Days {
                 let Some(day) = day(entry.time_ms) else { return };
                 // As long as it is not known what one cost, it cost the most that it could.
                 let (bytes, most) = (sending.bytes, sending.cost_max_micro);
-                self.change(&day, |sent| {
-                    sent.questions += 1;
-                    sent.bytes += bytes;
-                    sent.cost_micro += most;
+                self.days.entry(day.clone()).or_default().add(&Sent {
+                    questions: 1,
+                    bytes,
+                    cost_micro: most,
                 });
                 self.open.insert(entry.n, (day, most));
+                if self.open.len() > OPEN_MAX {
+                    self.open.pop_first();
+                }
             }
             What::Outcome(outcome) => {
                 let Some((day, most)) = self.open.remove(&outcome.of) else { return };
-                let cost = outcome.cost_micro;
-                self.change(&day, |sent| {
-                    sent.cost_micro = (sent.cost_micro + cost).saturating_sub(most);
-                });
+                let sent = self.days.entry(day).or_default();
+                sent.cost_micro = (sent.cost_micro + outcome.cost_micro).saturating_sub(most);
             }
             What::Send(_) | What::Repaired(_) => {}
         }
-    }
-
-    fn change(&mut self, day: &str, change: impl Fn(&mut Sent)) {
-        change(&mut self.days.entry(day.to_owned()).or_default().sent);
-        change(&mut self.all.sent);
     }
 }
 
@@ -232,10 +330,11 @@ mod tests {
         let mut days = Days::default();
         days.answer("a", &stats(), POWER);
         assert!((days.all.here.seconds - 2.5).abs() < 1e-12);
-        assert!(near(days.all.here.wh, 0.025, 0.25), "{:?}", days.all);
+        assert!(near(days.all.here.estimated.wh, 0.025, 0.25), "{:?}", days.all);
         days.answer("a", &Stats { per_second: 0.0, ..stats() }, POWER);
         assert!((days.all.here.seconds - 3.0).abs() < 1e-12);
-        assert_eq!((days.all.here.answers, days.all.here.measured), (2, 0));
+        assert_eq!((days.all.here.answers, days.all.here.estimated.answers), (2, 2));
+        assert!(!days.all.here.measured.is_any());
     }
 
     #[test]
@@ -249,12 +348,39 @@ mod tests {
         let given = Power { is_given: true, ..POWER };
         let measured = kept(Method::Measured, 36.0, 36.0);
         for power in [POWER, given] {
-            assert!(near(all(&measured, power).wh, 0.01, 0.01));
-            assert_eq!(all(&measured, power).measured, 1);
+            assert!(near(all(&measured, power).measured.wh, 0.01, 0.01));
+            assert_eq!(
+                (all(&measured, power).measured.answers, all(&measured, power).estimated.answers),
+                (1, 0)
+            );
         }
         let estimated = kept(Method::Estimated, 3.6, 36.0);
-        assert!(near(all(&estimated, POWER).wh, 0.001, 0.01));
-        assert!(near(all(&estimated, given).wh, 0.025, 0.25));
+        assert!(near(all(&estimated, POWER).estimated.wh, 0.001, 0.01));
+        assert!(near(all(&estimated, given).estimated.wh, 0.025, 0.25));
+    }
+
+    #[test]
+    fn what_is_known_in_two_ways_is_two_sums() {
+        let there = Some(Elsewhere { ledger_entry: Some(1), ..Elsewhere::default() });
+        let kept = |method, elsewhere: Option<Elsewhere>| Stats {
+            energy: energy(method, 36.0, 36.0),
+            elsewhere,
+            ..stats()
+        };
+        let mut days = Days::default();
+        for method in [Method::Measured, Method::Estimated] {
+            days.answer("a", &kept(method, None), POWER);
+            // What was handed over after a part of it.
+            days.answer("b", &kept(method, there.clone()), POWER);
+        }
+        let here = days.all.here;
+        for known in [here.measured, here.estimated] {
+            assert!(near(known.wh, 0.02, 0.02) && known.answers == 1, "{here:?}");
+        }
+        assert_eq!((here.answers, here.parts, days.all.there.answers), (2, 2, 2));
+        let mut again = Days::default();
+        days.days.iter().for_each(|(day, tally)| again.add(day, tally));
+        assert_eq!((again.days, again.all), (days.days, days.all));
     }
 
     #[test]
@@ -273,13 +399,13 @@ mod tests {
         let added =
             Stats { elsewhere: Some(there(Some(2))), energy: energy(Method::Measured, 3.6, 3.6), ..stats() };
         days.answer("b", &added, POWER);
-        assert!(near(days.days["b"].here.wh, 0.001, 0.001));
+        assert!(near(days.days["b"].here.measured.wh, 0.001, 0.001));
         assert_eq!(days.days.len(), 2);
     }
 
     #[test]
     fn what_is_not_known_yet_cost_the_most_that_it_could() {
-        let mut days = Days::default();
+        let mut left = Left::default();
         let day = |ms: i64| (ms > 0).then(|| format!("day {ms}"));
         let sending = |n: u64, ms: i64, target: Option<&str>| -> Entry {
             serde_json::from_value(serde_json::json!({
@@ -302,11 +428,17 @@ mod tests {
             sending(3, 2, None),
             sending(4, 0, Some("big")),
         ] {
-            days.entry(&entry, &day);
+            left.entry(&entry, &day);
         }
-        assert_eq!(days.all.sent, Sent { questions: 2, bytes: 200, cost_micro: 100 });
-        days.entry(&outcome(5, 1, 20), &day);
-        days.entry(&outcome(6, 4, 20), &day);
+        let days = |left: &Left| {
+            let mut days = Days::default();
+            days.left(left);
+            days
+        };
+        assert_eq!(days(&left).all.sent, Sent { questions: 2, bytes: 200, cost_micro: 100 });
+        left.entry(&outcome(5, 1, 20), &day);
+        left.entry(&outcome(6, 4, 20), &day);
+        let days = days(&left);
         assert_eq!(days.all.sent.cost_micro, 70);
         assert_eq!(days.days["day 1"].sent, Sent { questions: 1, bytes: 100, cost_micro: 20 });
     }

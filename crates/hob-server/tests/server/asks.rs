@@ -117,3 +117,69 @@ fn what_tools_and_schemas_say_is_asked_about_too() {
     assert_eq!(set.chat("cloud/big", whole).status, 200);
     assert!(!set.api.asked()[0].body.contains("@mail"));
 }
+
+#[test]
+fn what_is_shown_is_what_is_sent_whatever_else_the_request_says() {
+    let set = asking(Mode::Hybrid);
+    let answers: serde_json::Map<_, _> =
+        asks(&set, json!({})).into_iter().map(|(_, id)| (id, json!("hide"))).collect();
+    let all = [
+        json!({"max_tokens": 7}),
+        json!({"max_completion_tokens": 9, "temperature": 0.3}),
+        json!({"temperature": 0, "top_p": 0.9, "stop": ["END"], "seed": 3}),
+        json!({"options": {"num_predict": 11, "temperature": 1.5}}),
+        json!({}),
+    ];
+    for (at, more) in all.iter().enumerate() {
+        let mut body = json!({"messages": messages(TEXT)});
+        more.as_object().unwrap().iter().for_each(|(key, value)| body[key] = value.clone());
+        let mut question = body.clone();
+        (question["target"], question["answers"]) = ("big".into(), answers.clone().into());
+        let plan = set.server.post("/hob/v1/cloud/plan", &question).ok();
+        let lines = plan["preview"].as_array().unwrap();
+        let shown: String = lines.iter().map(|line| line["sent"].as_str().unwrap()).collect();
+        (body["model"], body["hob"]) = ("cloud/big".into(), json!({"answers": answers, "fresh": true}));
+        let there = set.server.post("/v1/chat/completions", &body);
+        assert_eq!(there.status, 200, "{more}");
+        let sent = &set.api.asked()[at].body;
+        assert_eq!((&shown, plan["bytes"].as_u64()), (sent, Some(sent.len() as u64)), "{more}");
+        // A dollar is a million millionths; each byte may be a token.
+        let tokens = serde_json::from_str::<Value>(sent).unwrap()["max_tokens"].as_u64();
+        let most = (sent.len() as f64 * 3.0 + tokens.unwrap_or(2048) as f64 * 15.0).ceil() / 1e6;
+        assert!((plan["dollars_max"].as_f64().unwrap() - most).abs() < 1e-9, "{more}: {plan}");
+    }
+}
+
+#[test]
+fn a_limit_of_money_for_one_question_does_not_keep_short_answers_from_being_asked_about() {
+    let set = set(Mode::Hybrid, |_| hello());
+    // Less than the longest answer that the target gives, more than a short one.
+    set.policy(&format!("{POLICY}budget = {{ request = 0.005 }}\n[privacy.labels]\nEMAIL = \"ask\"\n"));
+    let body = json!({"messages": messages(TEXT), "target": "big", "max_tokens": 8});
+    let plan = set.server.post("/hob/v1/cloud/plan", &body).ok();
+    assert_eq!(plan["asks"].as_array().unwrap().len(), 2);
+    assert!(plan["dollars_max"].as_f64().unwrap() < 0.005);
+    let long = json!({"messages": messages(TEXT), "target": "big"});
+    assert_eq!(set.server.post("/hob/v1/cloud/plan", &long).refused(429)["code"], "budget");
+}
+
+#[test]
+fn plans_stay_where_the_request_would() {
+    let set = asking(Mode::Hybrid);
+    let plan = |more: Value| {
+        let mut body = json!({"model": "ember", "messages": messages("Prove it.")});
+        more.as_object().unwrap().iter().for_each(|(key, value)| body[key] = value.clone());
+        set.server.post("/hob/v1/cloud/plan", &body)
+    };
+    assert_eq!(plan(json!({})).ok()["stays"], false);
+    let several = plan(json!({"n": 2})).ok();
+    assert_eq!((&several["stays"], &several["why"]), (&true.into(), &"fallback".into()));
+    assert!(several["reason"].as_str().unwrap().starts_with("several answers at once"));
+    assert_eq!(plan(json!({"n": 2, "target": "big"})).refused(400)["code"], "only_here");
+    assert_eq!(plan(json!({"hob": {"stay": true}})).ok()["stays"], true);
+    assert_eq!(plan(json!({"hob": {"private": true}})).ok()["why"], "private");
+    assert_eq!(plan(json!({"max_tokens": -1})).status, 400);
+    // Rules of the policy see the kind of task.
+    set.policy(&format!("{POLICY}[[rule]]\nname = \"sums\"\ntask = \"sums\"\nthen = \"stay\"\n"));
+    assert_eq!(plan(json!({"hob": {"task": "sums"}})).ok()["why"], "rule");
+}

@@ -53,8 +53,13 @@ pub fn config() -> Config {
     }
 }
 
-/// A way to models elsewhere whose files are in `folder`.
+/// A way to models elsewhere whose files are in `folder`. Its ledger stands in 1970.
 pub fn cloud_at(folder: &Path) -> Cloud {
+    cloud_with(folder, || 1_000)
+}
+
+/// The same with a ledger that has this time.
+pub fn cloud_with(folder: &Path, now_ms: fn() -> i64) -> Cloud {
     static SEED: AtomicU64 = AtomicU64::new(1);
     let ledger = folder.join("ledger");
     Cloud::new(Setup {
@@ -62,7 +67,7 @@ pub fn cloud_at(folder: &Path) -> Cloud {
         connect: Box::new(move |policy| {
             let read_timeout = Duration::from_secs(5);
             let config = hob_egress::Config { policy, read_timeout, ..hob_egress::Config::default() };
-            Egress::new(config, Ledger::at(&ledger, || 1_000)).map_err(|error| error.to_string())
+            Egress::new(config, Ledger::at(&ledger, now_ms)).map_err(|error| error.to_string())
         }),
         key: Box::new(|_, _| Err("there is none".into())),
         clock: || Duration::from_secs(5),

@@ -23,7 +23,7 @@ pub fn set(mode: Mode, script: impl FnMut(&Asked) -> Reply + Send + 'static) -> 
     set_with(mode, Keys::default(), script)
 }
 
-fn set_with(mode: Mode, keys: Keys, script: impl FnMut(&Asked) -> Reply + Send + 'static) -> Set {
+pub fn set_with(mode: Mode, keys: Keys, script: impl FnMut(&Asked) -> Reply + Send + 'static) -> Set {
     let (folder, api) = (tempfile::tempdir().unwrap(), Api::start(script));
     let cloud = cloud_at(folder.path());
     let mut target = Target::new(&format!("{}/v1", api.address()), Protocol::OpenAi, "big-1", Zone::Cloud);
@@ -269,6 +269,13 @@ fn keys_say_whether_what_is_asked_with_them_may_leave() {
     }
     assert_eq!(set.api.asked().len(), 0);
     assert_eq!(ask(&cloud, "ember").header("x-hob-route"), Some("big"));
+    // Where those are is no business of a key that may not ask them.
+    let targets = |key: &str| {
+        let bearer = format!("Bearer {key}");
+        let report = set.server.send("GET", "/hob/v1/cloud", &[("authorization", &bearer)], "").finish().ok();
+        report["targets"].as_array().unwrap().len()
+    };
+    assert_eq!([&none, &private, &cloud].map(|key| targets(key)), [0, 0, 1]);
     // Whom to ask, and whether anybody may be asked, a key for chats does not say.
     let mode = set.server.send(
         "POST",

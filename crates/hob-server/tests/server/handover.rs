@@ -167,6 +167,45 @@ fn a_target_that_breaks_off_is_gone_on_with_here() {
 }
 
 #[test]
+fn the_usage_of_an_answer_is_what_all_models_took_for_it() {
+    let cut = || Reply::Cut(Said::text(&["Then [PERSON_1] ", "sailed home "]), 500);
+    // Shown from its beginning, and not shown at all; the target's end, and its break-off.
+    for (sure, breaks) in [(20, false), (4, false), (20, true), (4, true)] {
+        let set = set(sure, move |_| if breaks { cut() } else { better() });
+        let prompt =
+            set.chat(json!({"hob": {"stay": true}})).ok()["usage"]["prompt_tokens"].as_u64().unwrap();
+        let more = json!({"stream": true, "max_tokens": 90, "stream_options": {"include_usage": true}});
+        let events = set.chat(more).events();
+        let usage = &events.last().unwrap()["usage"];
+        let told = &events.iter().rev().find(|event| event["hob"].is_object()).unwrap()["hob"];
+        let (here, there) = (&told["tokens"]["here"], &told["tokens"]["elsewhere"]);
+        let count = |value: &Value| value.as_u64().unwrap();
+        for (name, part) in [("prompt_tokens", "prompt"), ("completion_tokens", "answer")] {
+            assert_eq!(
+                count(&usage[name]),
+                count(&here[part]) + count(&there[part]),
+                "{sure} {breaks}: {told}"
+            );
+        }
+        assert_eq!(
+            usage["total_tokens"],
+            count(&usage["prompt_tokens"]) + count(&usage["completion_tokens"])
+        );
+        // What was written before the target was asked, and after it where it broke off.
+        let held = if sure == 4 { 8 } else { 32 };
+        let written = if breaks { held + 1 } else { held };
+        assert!(count(&here["answer"]) >= written, "{sure} {breaks}: {told}");
+        let prompts = if breaks { 2 * prompt } else { prompt };
+        assert!(count(&here["prompt"]) >= prompts, "{sure} {breaks}: {told}");
+        match breaks {
+            // As the target counts them.
+            false => assert_eq!((&there["prompt"], &there["answer"]), (&11.into(), &7.into())),
+            true => assert!(count(&there["prompt"]) > 0 && count(&there["answer"]) > 0),
+        }
+    }
+}
+
+#[test]
 fn what_is_private_or_not_spoken_of_stays() {
     let set = set(4, |_| better());
     let alone = set.alone();

@@ -1,9 +1,10 @@
 //! Folders that are marked as private: what is asked in a conversation of one never leaves, whoever says what.
 
 use crate::client::Answer;
-use crate::cloud::{POLICY, Set, hello, set};
+use crate::cloud::{POLICY, Set, hello, set, set_with};
 use hob_chats::{Chats, Secret, Wrapping};
 use hob_cloud::Mode;
+use hob_server::{KeyBook, KeyWish, Keys, Scope};
 use serde_json::{Value, json};
 
 fn keep(set: &Set, id: &str, folder: Option<&str>, is_private: bool) {
@@ -133,4 +134,108 @@ fn a_response_that_goes_on_with_a_private_one_is_as_private() {
     assert_eq!(third.header("x-hob-why"), Some("private"));
     assert_eq!(set.api.asked().len(), 0);
     assert_eq!(respond(json!({})).header("x-hob-route"), Some("big"));
+}
+
+/// A server with a key that may only chat, and one that may do everything.
+fn keyed() -> (Set, String, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let book = KeyBook::in_data(folder.path());
+    let wish = KeyWish {
+        name: "program".into(),
+        expires_at: None,
+        models: Vec::new(),
+        scopes: vec![Scope::Chat],
+        cloud: true,
+        private: false,
+        tokens_per_day: None,
+    };
+    let key = book.add(wish, 1).unwrap().1;
+    let keys = Keys::new(["planted-master"]).with_book(book, |_| {});
+    (set_with(Mode::Hybrid, keys, |_| hello()), key, folder)
+}
+
+fn post(set: &Set, key: &str, path: &str, body: &Value) -> Answer {
+    let bearer = format!("Bearer {key}");
+    let headers = [("authorization", bearer.as_str()), JSON[0]];
+    set.server
+        .send(if path.contains("chat0") { "PUT" } else { "POST" }, path, &headers, &body.to_string())
+        .finish()
+}
+
+#[test]
+fn a_key_that_opens_no_conversations_learns_nothing_of_folders() {
+    let (set, key, _book) = keyed();
+    set.policy(POLICY);
+    for (id, folder) in [("chat0001", json!("Doctor")), ("chat0002", Value::Null)] {
+        let chat = json!({"id": id, "title": id, "created": 1, "updated": 1, "folder": folder});
+        post(&set, "planted-master", &format!("/hob/v1/chats/{id}"), &json!({"chat": chat})).ok();
+    }
+    let mark = json!({"folder": "Doctor", "private": true});
+    post(&set, "planted-master", "/hob/v1/chats/folders", &mark).ok();
+    let plan = |key: &str, hob: &Value, target: Value| {
+        let mut body = json!({"messages": [{"role": "user", "content": "Prove it."}], "model": "ember", "target": target});
+        hob.as_object().unwrap().iter().for_each(|(key, value)| body[key] = value.clone());
+        let answer = post(&set, key, "/hob/v1/cloud/plan", &body);
+        (answer.status, answer.body)
+    };
+    let ask = |hob: &Value| {
+        let body = json!({"model": "ember", "max_tokens": 4, "messages": [{"role": "user", "content": "Prove it."}], "hob": hob});
+        let answer = post(&set, &key, "/v1/chat/completions", &body);
+        ["x-hob-route", "x-hob-why", "x-hob-reason"].map(|name| answer.header(name).map(str::to_owned))
+    };
+    // Guesses, of which some are right.
+    let guesses = [
+        json!({"folder": "Doctor"}),
+        json!({"folder": "Open"}),
+        json!({"chat": "chat0001"}),
+        json!({"chat": "chat0002"}),
+        json!({"chat": "notkept1"}),
+    ];
+    for guess in &guesses {
+        for target in [Value::Null, json!("big")] {
+            let (status, told) = plan(&key, guess, target.clone());
+            assert_eq!((status, &told), (status, &plan(&key, &guesses[0], target.clone()).1), "{guess}");
+            assert!(told.contains("private") && !told.contains("Doctor"), "{told}");
+        }
+        assert_eq!(ask(guess), ask(&guesses[0]), "{guess}");
+    }
+    assert_eq!(ask(&json!({}))[0].as_deref(), Some("big"), "who names none may be sent on");
+    // Who may open them is told.
+    let whole =
+        |guess: &Value| serde_json::from_str::<Value>(&plan("planted-master", guess, Value::Null).1).unwrap();
+    let stays: Vec<Value> = guesses.iter().map(|guess| whole(guess)["stays"].clone()).collect();
+    assert_eq!(stays, [true, false, true, false, false]);
+}
+
+#[test]
+fn a_key_that_only_chats_sees_no_line_of_the_users_files() {
+    let (set, key, _book) = keyed();
+    // What is wrong with a line is told with the line.
+    for wrong in ["[\"medical\"]", "[\"~/medical\" 7]"] {
+        set.policy(&format!("allow = [\"cloud\"]\n[privacy]\nprivate_folders = {wrong}\n"));
+        tells_no_line(&set, &key);
+    }
+}
+
+fn tells_no_line(set: &Set, key: &str) {
+    let place = set.folder.path().display().to_string();
+    let messages = json!([{"role": "user", "content": "Prove it."}]);
+    let all = |key: &str| {
+        let bearer = format!("Bearer {key}");
+        let report = set.server.send("GET", "/hob/v1/cloud", &[("authorization", &bearer)], "").finish();
+        let plan = post(set, key, "/hob/v1/cloud/plan", &json!({"messages": messages, "target": "big"}));
+        let body = json!({"model": "ember", "max_tokens": 4, "messages": messages});
+        let here = post(set, key, "/v1/chat/completions", &body);
+        let named =
+            post(set, key, "/v1/chat/completions", &json!({"model": "cloud/big", "messages": messages}));
+        assert_eq!((plan.status, here.status, named.status), (409, 200, 409));
+        [report, plan, here, named].map(|answer| format!("{:?}{}", answer.headers, answer.body))
+    };
+    for told in all(key) {
+        assert!(!told.contains("medical") && !told.contains(&place), "{told}");
+        assert!(told.contains("hob cloud list"), "{told}");
+    }
+    for told in all("planted-master") {
+        assert!(told.contains("policy.toml"), "{told}");
+    }
 }

@@ -54,6 +54,26 @@ describe('an answer', () => {
     expect([there?.energy, there?.elsewhere?.energy]).toEqual([undefined, assumed]);
   });
 
+  it('says of an answer with several models in it what all of them took', () => {
+    const reading = new Reading(0, () => 0);
+    const timings = { prompt_n: 4, predicted_n: 2, predicted_per_second: 20 };
+    [...reading.event(chunk({}, { timings, hob: { route: 'big' } }, 'stop'))];
+    [...reading.event(JSON.stringify({ choices: [], usage: { prompt_tokens: 30, completion_tokens: 40 } }))];
+    const last = reading.end();
+    expect(last.kind === 'end' ? last.stats : null).toMatchObject({ prompt_tokens: 30, answer_tokens: 40 });
+  });
+
+  it('has no rate where it came from elsewhere in one piece', () => {
+    const rate = (route: string, pieces: string[]) => {
+      const reading = new Reading(0, () => 0);
+      for (const content of pieces) [...reading.event(chunk({ content }))];
+      [...reading.event(chunk({}, { timings: { predicted_n: 9, predicted_per_second: 300 }, hob: { route } }, 'stop'))];
+      const last = reading.end();
+      return last.kind === 'end' ? last.stats?.per_second : null;
+    };
+    expect([rate('big', ['All of it']), rate('big', ['In ', 'two']), rate('local', ['All of it'])]).toEqual([0, 300, 300]);
+  });
+
   it('may call functions, whose arguments come in pieces', () => {
     const reading = new Reading(0, () => 0);
     const read = (calls: unknown) => [...reading.event(chunk({ tool_calls: calls }))][0];

@@ -117,14 +117,9 @@ export type Part =
   | { kind: 'calls'; calls: Call[] }
   | { kind: 'end'; finish: Finish; stats: Stats | null };
 
-/** The request's body in OpenAI's words. */
-export function bodyOf(request: ChatRequest): Record<string, unknown> {
-  const body: Record<string, unknown> = {
-    model: request.model,
-    messages: request.messages,
-    stream: true,
-    stream_options: { include_usage: true },
-  };
+/** What is asked for, in OpenAI's words: all that changes what a model is sent, and what that can cost. */
+export function askedOf(request: ChatRequest): Record<string, unknown> & { messages: ChatMessage[] } {
+  const body: Record<string, unknown> & { messages: ChatMessage[] } = { model: request.model, messages: request.messages };
   for (const [name, value] of Object.entries(request.sampling)) {
     if (value !== null) body[name] = value;
   }
@@ -138,6 +133,12 @@ export function bodyOf(request: ChatRequest): Record<string, unknown> {
     body.tools = request.tools.map((tool) => ({ type: 'function', function: tool }));
     body.tool_choice = request.tool_choice ?? 'auto';
   }
+  return body;
+}
+
+/** The request's body. */
+export function bodyOf(request: ChatRequest): Record<string, unknown> {
+  const body: Record<string, unknown> = { ...askedOf(request), stream: true, stream_options: { include_usage: true } };
   const leave = {
     ...(request.is_private ? { private: true } : {}),
     ...(request.is_fresh ? { fresh: true } : {}),
@@ -192,7 +193,9 @@ export class Reading {
   private first: number | null = null;
   private finish: Finish | null = null;
   private timings: Record<string, number> = {};
-  private usage: { dropped_tokens?: number } | null = null;
+  private usage: { prompt_tokens?: number; completion_tokens?: number; dropped_tokens?: number } | null = null;
+  /** Pieces in which it came. */
+  private pieces = 0;
   private calls: Call[] = [];
   private elsewhere: Elsewhere | null = null;
   private energy: Energy | null = null;
@@ -238,6 +241,7 @@ export class Reading {
 
   private *spoken(part: Part): Generator<Part> {
     this.first ??= this.now() - this.began;
+    this.pieces += 1;
     yield part;
   }
 
@@ -246,12 +250,15 @@ export class Reading {
     if (this.finish === null) throw problemOf(0, { error: 'The answer broke off.' });
     const t = this.timings;
     const count = (name: string) => (Number.isFinite(t[name]) ? (t[name] as number) : 0);
+    // What comes from elsewhere in one piece says nothing of how fast it was written.
+    const isTimed = this.elsewhere === null || this.pieces > 1;
     const stats: Stats = {
-      prompt_tokens: count('cache_n') + count('prompt_n'),
+      // Where several models had a part in it, the usage has the tokens of all of them.
+      prompt_tokens: this.usage?.prompt_tokens ?? count('cache_n') + count('prompt_n'),
       cached_tokens: count('cache_n'),
-      answer_tokens: count('predicted_n'),
+      answer_tokens: this.usage?.completion_tokens ?? count('predicted_n'),
       dropped_tokens: this.usage?.dropped_tokens ?? 0,
-      per_second: count('predicted_per_second'),
+      per_second: isTimed ? count('predicted_per_second') : 0,
       first_token_ms: this.first ?? 0,
       queue_ms: count('queue_ms'),
       ...(this.elsewhere ? { elsewhere: this.elsewhere } : {}),

@@ -68,6 +68,9 @@ export interface Asked {
   answer: Say | null;
 }
 
+/** Whether it was said of one of these values that its question stays here; what was said of others is of other questions. */
+export const keepsHere = (asks: Pick<Asked, 'id'>[], answers: Answers): boolean => asks.some(({ id }) => answers[id] === 'refuse');
+
 /** What would happen to a question. Nothing was sent. */
 export interface Plan {
   stays: boolean;

@@ -12,9 +12,17 @@ export interface Here {
   prompt_tokens: number;
   answer_tokens: number;
   seconds: number;
+  /** What a counter gave, and what was estimated; they are never added up. */
+  measured: Known;
+  estimated: Known;
+  /** Answers of models elsewhere of which a part was computed here; what that took is in the two. */
+  parts: number;
+}
+
+/** Energy that is known in one way, and of how many answers. */
+export interface Known {
+  answers: number;
   wh: Range;
-  /** Answers of which a counter gave the energy; the others are estimated. */
-  measured: number;
 }
 
 /** Kept answers of models elsewhere; their energy is assumed. */

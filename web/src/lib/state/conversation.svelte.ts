@@ -1,5 +1,5 @@
-import { bodyOf, chat as ask, type Call, type ChatMessage, type ChatRequest, type Part } from '../api/chat';
-import { correct, ELSEWHERE, plan, type Answers, type Plan, type Question } from '../api/cloud';
+import { askedOf, chat as ask, type Call, type ChatMessage, type ChatRequest, type Part } from '../api/chat';
+import { correct, ELSEWHERE, keepsHere, plan, type Answers, type Asked, type Plan, type Question } from '../api/cloud';
 import { problemFrom } from '../api/problem';
 import { promptOf } from '../store/prompt';
 import type { Storage } from '../store/storage';
@@ -237,12 +237,11 @@ export class Conversation {
   }
 
   private question(request: ChatRequest): Question {
-    const { tools, tool_choice, response_format } = bodyOf(request);
     const isNamed = request.model.startsWith(ELSEWHERE);
-    const who = isNamed ? { target: request.model.slice(ELSEWHERE.length) } : { model: request.model };
+    const who = isNamed ? { target: request.model.slice(ELSEWHERE.length) } : {};
     // What keeps the question here leaves nothing to plan; what would be sent otherwise can still be looked at.
     const answers = Object.fromEntries(Object.entries(this.answers).filter(([, say]) => say !== 'refuse'));
-    return { messages: request.messages, tools, tool_choice, response_format, answers, private: request.is_private, ...this.whose, ...who };
+    return { ...askedOf(request), answers, private: request.is_private, ...this.whose, ...who };
   }
 
   private request(messages: ChatMessage[]): ChatRequest {
@@ -291,34 +290,37 @@ export class Conversation {
         return;
       } catch (thrown) {
         const { code } = problemFrom(thrown);
-        if (signal.aborted || request.stays || !(code === 'unanswered' || (code === 'private' && this.keepsHere))) throw thrown;
-        if (code === 'unanswered' && !(await this.hasAnswers(request, signal))) throw thrown;
-        if (this.keepsHere) {
+        if (signal.aborted || request.stays || !(code === 'unanswered' || code === 'private')) throw thrown;
+        const asks = code === 'unanswered' ? await this.answered(request, signal) : await this.asksOf(request, signal);
+        if (asks === null) throw thrown;
+        if (keepsHere(asks, this.answers)) {
           request = { ...request, model: this.modelHere, stays: true };
           growing.message = { ...growing.message, model: request.model };
-        }
+        } else if (code === 'private') throw thrown;
       }
     }
   }
 
-  /** Whether it was said of a value that its question is not sent, where nothing else keeps it here. */
-  private get keepsHere(): boolean {
-    return !this.isPrivate && Object.values(this.answers).includes('refuse');
+  /** The values that a refused question is asked about; null where something else keeps it here, or nobody said to. */
+  private async asksOf(request: ChatRequest, signal: AbortSignal): Promise<Asked[] | null> {
+    if (this.isPrivate || !Object.values(this.answers).includes('refuse')) return null;
+    // A question that is refused whatever is said of its values has no plan.
+    return await plan(this.question(request), signal).then(({ asks }) => asks, () => null);
   }
 
-  /** Has somebody asked about the values of a question; whether all are answered then. */
-  private async hasAnswers(request: ChatRequest, signal: AbortSignal): Promise<boolean> {
+  /** Has somebody asked about the values of a question, and gives those; null where not all are answered then. */
+  private async answered(request: ChatRequest, signal: AbortSignal): Promise<Asked[] | null> {
     const question = () => this.question(request);
     const asked = await plan(question(), signal);
     // Where the plan asks nothing that the request was refused for, asking again would never come to an end.
-    if (!asked.asks.some(({ answer }) => answer === null)) return false;
+    if (!asked.asks.some(({ answer }) => answer === null)) return null;
     const goesOn = await new Promise<boolean>((decide) => {
       signal.addEventListener('abort', () => decide(false));
       this.asking = { plan: asked, question, signal, decide };
     });
     this.asking = null;
     if (!goesOn) this.stop();
-    return goesOn;
+    return goesOn ? asked.asks : null;
   }
 
   /** Notes what was said of values, and looks again what would be sent then. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Energy } from '../api/chat';
 import type { Compared } from '../api/stats';
-import { axisEnd, conclusions, cost, figure, joules, known, part, two } from './energy';
+import { axisEnd, conclusions, cost, figure, joules, part, took, two } from './energy';
 
 const energy = (method: Energy['method'], joules_low: number, joules_high: number, scope: Energy['scope'] = 'cores'): Energy => ({
   method,
@@ -27,9 +27,14 @@ describe('energy', () => {
   });
 
   it('says how it is known', () => {
-    expect(known({ answers: 3, measured: 0 })).toBe('estimated');
-    expect(known({ answers: 3, measured: 3 })).toBe('measured');
-    expect(known({ answers: 3, measured: 1 })).toBe('1 of 3 measured, the others estimated');
+    const of = (answers: number, low: number, high: number) => ({ answers, wh: { low, high } });
+    const none = of(0, 0, 0);
+    expect(took({ measured: none, estimated: of(3, 1, 2) })).toBe('1.0–2.0 Wh estimated');
+    expect(took({ measured: of(3, 2, 2), estimated: none })).toBe('2.0 Wh measured');
+    // Never one number of both, also where nothing but a part of an answer was computed here.
+    expect(took({ measured: of(1, 2, 2), estimated: of(2, 1, 3) })).toBe('2.0 Wh measured (answers: 1), 1.0–3.0 Wh estimated (2)');
+    expect(took({ measured: none, estimated: of(0, 1, 3) })).toBe('1.0–3.0 Wh estimated');
+    expect(took({ measured: none, estimated: none })).toBeNull();
   });
 
   it('has its price', () => {

@@ -1,5 +1,5 @@
 import type { Energy } from '../api/chat';
-import type { Compared, Here, Price, Range } from '../api/stats';
+import type { Compared, Here, Known, Price, Range } from '../api/stats';
 
 /** Two digits that count: more would say more than is known. */
 export function two(value: number): string {
@@ -26,10 +26,17 @@ export function joules(energy: Energy): string {
   return range.low === range.high ? `${said} (measured, ${of})` : `${said} (measured, ${of}, shared with other answers)`;
 }
 
-/** How the energy of some answers is known. */
-export function known({ answers, measured }: Pick<Here, 'answers' | 'measured'>): string {
-  if (measured === 0) return 'estimated';
-  return measured === answers ? 'measured' : `${measured} of ${answers} measured, the others estimated`;
+const isAny = ({ answers, wh }: Known): boolean => answers > 0 || wh.high > 0;
+
+/** Energy of answers here, each way in which it is known by itself; null where nothing was computed. */
+export function took({ measured, estimated }: Pick<Here, 'measured' | 'estimated'>): string | null {
+  const said = [
+    ...(isAny(measured) ? [`${figure(measured.wh, 'Wh')} measured`] : []),
+    ...(isAny(estimated) ? [`${figure(estimated.wh, 'Wh')} estimated`] : []),
+  ];
+  // Of how many answers each is, where that is not plain.
+  if (said.length < 2) return said[0] ?? null;
+  return `${said[0]} (answers: ${measured.answers}), ${said[1]} (${estimated.answers})`;
 }
 
 /** Dollars that answers would have cost, by this machine's count of their tokens. */

@@ -1,3 +1,5 @@
+import type { Stats } from '../api/chat';
+
 /** A size for people, in powers of 1000 as Hob writes sizes everywhere. */
 export function bytes(count: number): string {
   const units = ['bytes', 'kB', 'MB', 'GB', 'TB'];
@@ -39,6 +41,17 @@ export function left(seconds: number): string {
 
 /** A speed of answers, as people feel it. */
 export const speed = (perSecond: number): string => `about ${perSecond >= 10 ? Math.round(perSecond) : perSecond.toFixed(1)} tokens/s`;
+
+/** The shortest time in which an answer from elsewhere can have been written, as it came: what is shorter came in one go. */
+const WRITTEN_SECONDS_MIN = 0.01;
+
+/** How fast an answer was written; null where that is not known. The time in which something arrives that was written before, elsewhere
+ *  or an hour ago, is none in which it was written. */
+export function rateOf({ answer_tokens, per_second, elsewhere }: Pick<Stats, 'answer_tokens' | 'per_second' | 'elsewhere'>): string | null {
+  if (!(per_second > 0) || !Number.isFinite(per_second)) return null;
+  if (elsewhere && (elsewhere.ledger_entry === null || answer_tokens / per_second < WRITTEN_SECONDS_MIN)) return null;
+  return `${per_second.toFixed(per_second < 10 ? 1 : 0)} tokens/s`;
+}
 
 /** Groups for the list of conversations. */
 export function age(time: number, now = Date.now()): string {

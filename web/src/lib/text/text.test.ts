@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Announcer } from './announcer';
 import { textOf } from './files';
 import { fitOf } from './fit';
-import { age, bytes, count, duration, left, speed, titleOf } from './format';
+import { age, bytes, count, duration, left, rateOf, speed, titleOf } from './format';
 import { fileName } from './save';
 
 describe('numbers for people', () => {
@@ -26,6 +26,16 @@ describe('numbers for people', () => {
       'about 2 hours left',
     ]);
     expect([speed(3.24), speed(41.6)]).toEqual(['about 3.2 tokens/s', 'about 42 tokens/s']);
+  });
+
+  it('are not told of a speed that nobody can have measured', () => {
+    const there = { target: 'big', sent_bytes: 1, hidden: 0, dollars: 0, ledger_entry: 1, note: null };
+    const rate = (answer_tokens: number, per_second: number, elsewhere?: typeof there | { ledger_entry: null }) =>
+      rateOf({ answer_tokens, per_second, ...(elsewhere ? { elsewhere: { ...there, ...elsewhere } } : {}) });
+    expect([rate(20, 8.04), rate(20, 41.6), rate(1, 3000)]).toEqual(['8.0 tokens/s', '42 tokens/s', '3000 tokens/s']);
+    expect([rate(1, 0), rate(9, Infinity), rate(9, NaN)]).toEqual([null, null, null]);
+    expect([rate(200, 80, there), rate(10, 3_052_503, there), rate(10, 1500, there)]).toEqual(['80 tokens/s', null, null]);
+    expect(rate(200, 80, { ledger_entry: null })).toBeNull();
   });
 
   it('have an age', () => {

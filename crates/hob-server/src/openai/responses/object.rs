@@ -64,7 +64,7 @@ impl Frame {
             response["completed_at"] = clock::unix().into();
         }
         response["output"] = output.into();
-        let usage = &answered.usage;
+        let usage = &answered.in_all;
         response["usage"] = json!({
             "input_tokens": usage.prompt, "input_tokens_details": {"cached_tokens": usage.cached},
             "output_tokens": usage.produced,
