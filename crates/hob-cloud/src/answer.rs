@@ -9,7 +9,7 @@ use crate::{Error, Protocol, Repair, Target};
 use hob_egress::Response;
 use hob_privacy::{Restorer, Vault, restore};
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,6 +43,21 @@ pub struct Call {
     pub name: String,
     /// What to call it with.
     pub arguments: Map<String, Value>,
+}
+
+/// A call whose arguments are still coming.
+struct Calling {
+    index: u64,
+    id: Option<String>,
+    name: String,
+    arguments: String,
+}
+
+impl Calling {
+    /// Whether this is said of the same call once more, and not of another one with the same index.
+    fn goes_on(&self, id: Option<&str>, name: &str) -> bool {
+        self.name == name && id.is_none_or(|id| self.id.as_deref() == Some(id))
+    }
 }
 
 /// Why an answer ended.
@@ -138,13 +153,11 @@ pub struct Answering {
     vault: Arc<Vault>,
     text: Option<Restorer<Arc<Vault>>>,
     thought: Option<Restorer<Arc<Vault>>>,
-    calls: BTreeMap<u64, (String, String)>,
+    calls: Vec<Calling>,
     ready: VecDeque<Event>,
     finish: Option<Finish>,
     usage: Option<Told>,
     bytes: u64,
-    /// Parts of calls, each of which is an entry however short its name.
-    calls_begun: usize,
     is_over: bool,
     /// Whether it came to its own end.
     is_complete: bool,
@@ -179,12 +192,11 @@ impl Answering {
             })),
             thought: Some(Restorer::new(Arc::clone(&vault))),
             vault,
-            calls: BTreeMap::new(),
+            calls: Vec::new(),
             ready: VecDeque::new(),
             finish: None,
             usage: None,
             bytes: 0,
-            calls_begun: 0,
             is_over: false,
             is_complete: false,
             is_wanted: None,
@@ -305,23 +317,27 @@ impl Answering {
                 let shown = self.thought.as_mut().map(|thought| thought.push(&text)).unwrap_or_default();
                 self.ready.extend(Some(shown).filter(|text| !text.is_empty()).map(Event::Thought));
             }
-            Part::Call { index, name } => {
+            Part::Call { index, id, name } => {
                 self.count(&name)?;
-                self.calls_begun += 1;
-                if self.calls_begun > CALLS_MAX {
-                    return Err(self.protocol("too many calls of tools"));
+                let last = self.calls.iter().rfind(|call| call.index == index);
+                if !last.is_some_and(|call| call.goes_on(id.as_deref(), &name)) {
+                    if self.calls.len() == CALLS_MAX {
+                        return Err(self.protocol("too many calls of tools"));
+                    }
+                    self.calls.push(Calling { index, id, name, arguments: String::new() });
                 }
-                self.calls.insert(index, (name, String::new()));
             }
-            Part::Arguments { index, text } => match self.calls.get_mut(&index) {
-                // The tool that stands for a schema: what it is called with is the answer.
-                Some((name, _)) if self.has_schema && is_answer(name) => self.say(&text)?,
-                Some((_, arguments)) => {
-                    arguments.push_str(&text);
-                    self.count(&text)?;
+            Part::Arguments { index, text } => {
+                match self.calls.iter_mut().rfind(|call| call.index == index) {
+                    // The tool that stands for a schema: what it is called with is the answer.
+                    Some(call) if self.has_schema && is_answer(&call.name) => self.say(&text)?,
+                    Some(call) => {
+                        call.arguments.push_str(&text);
+                        self.count(&text)?;
+                    }
+                    None => return Err(self.protocol("arguments of a call that has not begun")),
                 }
-                None => return Err(self.protocol("arguments of a call that has not begun")),
-            },
+            }
             Part::Tokens { read, written } => {
                 let so_far = self.usage.unwrap_or_default();
                 self.usage = Some(Told { read: read.or(so_far.read), written: written.or(so_far.written) });
@@ -381,7 +397,7 @@ impl Answering {
         }
         let held = self.stops.finish();
         self.ready.extend(Some(held).filter(|text| !text.is_empty()).map(Event::Text));
-        for (name, arguments) in std::mem::take(&mut self.calls).into_values() {
+        for Calling { name, arguments, .. } in std::mem::take(&mut self.calls) {
             if self.has_schema && is_answer(&name) {
                 continue;
             }

@@ -264,7 +264,8 @@ impl Cloud {
         let key = (whose, Hash::of(outgoing.cleared.bytes()));
         let ticket = match outgoing.is_fresh {
             true => None,
-            false => match self.0.twice.claim(key, self.0.setup.clock) {
+            false => match self.0.twice.claim(key, self.0.setup.clock, wanted) {
+                Claim::Unwanted => return Err(Error::HungUp),
                 Claim::Known(parts) => {
                     let source = Source::Remembered(parts.iter().cloned().collect());
                     return Ok(Some(answering(source, outgoing)));

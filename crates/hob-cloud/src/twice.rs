@@ -17,6 +17,8 @@ const KEPT_MAX: usize = 64;
 pub(crate) const PARTS_MAX: usize = 65_536;
 /// Longest wait for the same question that is under way.
 const WAIT: Duration = Duration::from_secs(600);
+/// How often who waits looks whether the answer is still wanted.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// Target with its address, and digest of the body.
 type Key = (String, Hash);
@@ -42,6 +44,8 @@ pub(crate) enum Claim {
     Mine(Ticket),
     /// This is what came.
     Known(Arc<[Part]>),
+    /// Nobody wants the answer any more.
+    Unwanted,
 }
 
 /// The right to ask. When it is dropped without an answer, the next one gets it.
@@ -57,8 +61,8 @@ impl Twice {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks whether the answer is known; waits while somebody else asks the same.
-    pub fn claim(self: &Arc<Self>, key: Key, clock: fn() -> Duration) -> Claim {
+    /// Looks whether the answer is known; waits while somebody else asks the same and as long as it is wanted.
+    pub fn claim(self: &Arc<Self>, key: Key, clock: fn() -> Duration, wanted: &dyn Fn() -> bool) -> Claim {
         let end = clock() + WAIT;
         let mut slots = self.slots();
         loop {
@@ -67,8 +71,9 @@ impl Twice {
                 Some(Slot::Known(parts, at)) if now.saturating_sub(*at) < KEPT => {
                     return Claim::Known(Arc::clone(parts));
                 }
+                Some(Slot::Asking) if !wanted() => return Claim::Unwanted,
                 Some(Slot::Asking) if now < end => {
-                    let waited = self.changed.wait_timeout(slots, end - now);
+                    let waited = self.changed.wait_timeout(slots, LOOK.min(end - now));
                     slots = waited.unwrap_or_else(PoisonError::into_inner).0;
                 }
                 _ => break,
@@ -127,9 +132,9 @@ mod tests {
     fn an_answer_is_known_for_a_minute_and_a_failure_never() {
         let twice = Arc::<Twice>::default();
         let key = ("big".to_owned(), Hash::of(b"question"));
-        let mine = |key: &Key| match twice.claim(key.clone(), clock) {
+        let mine = |key: &Key| match twice.claim(key.clone(), clock, &|| true) {
             Claim::Mine(ticket) => Some(ticket),
-            Claim::Known(_) => None,
+            Claim::Known(_) | Claim::Unwanted => None,
         };
         drop(mine(&key).unwrap());
         mine(&key).unwrap().keep(vec![Part::Done], clock());
@@ -140,7 +145,9 @@ mod tests {
         let ticket = mine(&key).unwrap();
         std::thread::scope(|scope| {
             let waiting = scope
-                .spawn(|| matches!(twice.claim(key.clone(), clock), Claim::Known(parts) if parts.len() == 2));
+                .spawn(|| matches!(twice.claim(key.clone(), clock, &|| true), Claim::Known(parts) if parts.len() == 2));
+            // Whoever has gone waits for nothing.
+            assert!(matches!(twice.claim(key.clone(), clock, &|| false), Claim::Unwanted));
             ticket.keep(vec![Part::Done, Part::Done], clock());
             assert!(waiting.join().unwrap());
         });

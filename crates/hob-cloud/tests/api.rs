@@ -230,6 +230,52 @@ fn messages_get_what_they_know() {
     );
 }
 
+/// Servers differ in how they number calls and in how often they name them.
+#[test]
+fn calls_in_a_stream_are_told_apart() {
+    let call = |id: Value, name: &str, arguments: &str| json!({"index": 0, "id": id, "function": {"name": name, "arguments": arguments}});
+    let no_id = Value::Null;
+    for (pieces, expected) in [
+        // Named with each piece, with its id or without.
+        (
+            vec![
+                call("a".into(), "look", "{\"at\":"),
+                call("a".into(), "look", "1}"),
+                call(no_id.clone(), "look", ""),
+            ],
+            vec![("look", json!({"at": 1}))],
+        ),
+        (
+            vec![call(no_id.clone(), "look", "{\"at\":"), call(no_id.clone(), "look", "1}")],
+            vec![("look", json!({"at": 1}))],
+        ),
+        // Several calls with one index.
+        (
+            vec![
+                call("a".into(), "look", "{\"at\":1}"),
+                call("b".into(), "look", "{\"at\":2}"),
+                call(no_id, "note", "{}"),
+            ],
+            vec![("look", json!({"at": 1})), ("look", json!({"at": 2})), ("note", json!({}))],
+        ),
+    ] {
+        let chunk =
+            |delta: Value| format!("data: {}\n\n", json!({"choices": [{"index": 0, "delta": delta}]}));
+        let mut body: String = pieces.iter().map(|piece| chunk(json!({"tool_calls": [piece]}))).collect();
+        body += "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\ndata: [DONE]\n\n";
+        let headers = vec![("Content-Type", "text/event-stream".to_owned())];
+        let set = set(Protocol::OpenAi, move |_| Reply::Whole(200, headers.clone(), body.clone()));
+        let question = Question {
+            tools: ["look", "note"].map(|name| json!({"function": {"name": name}})).into(),
+            choice: Some(Choice::Auto),
+            ..Question::of("Look")
+        };
+        let calls = set.ask(&question).unwrap().calls;
+        let expected: Vec<_> = expected.into_iter().map(|(name, with)| (name.to_owned(), with)).collect();
+        assert_eq!(calls, expected, "{pieces:?}");
+    }
+}
+
 #[test]
 fn hidden_values_in_arguments_of_calls_come_back() {
     for protocol in BOTH {

@@ -280,11 +280,13 @@ fn answer(out: &mut TcpStream, asked: &Asked, reply: Reply) -> io::Result<bool> 
     let (said, size, end) = match reply {
         Reply::Hangup => return Ok(false),
         Reply::Whole(status, headers, body) => {
+            let says_kind = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+            let kind = if says_kind { "" } else { "content-type: application/json\r\n" };
             let headers: String =
                 headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
             write!(
                 out,
-                "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n{headers}\r\n{body}",
+                "HTTP/1.1 {status} X\r\n{kind}content-length: {}\r\n{headers}\r\n{body}",
                 body.len()
             )?;
             return Ok(true);

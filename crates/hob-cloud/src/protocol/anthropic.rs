@@ -198,7 +198,10 @@ fn begun(block: &Value, index: u64) -> Vec<Part> {
     let part = match block["type"].as_str() {
         Some("text") => text_at(block, "/text").map(Part::Text),
         Some("thinking") => text_at(block, "/thinking").map(Part::Thought),
-        Some("tool_use") => text_at(block, "/name").map(|name| Part::Call { index, name }),
+        Some("tool_use") => {
+            let id = text_at(block, "/id");
+            text_at(block, "/name").map(|name| Part::Call { index, id, name })
+        }
         _ => None,
     };
     part.into_iter().collect()
@@ -251,7 +254,7 @@ mod tests {
         let expected = [
             Part::Tokens { read: Some(7), written: Some(1) },
             Part::Text("Hi".into()),
-            Part::Call { index: 1, name: "look".into() },
+            Part::Call { index: 1, id: Some("t".into()), name: "look".into() },
             Part::Arguments { index: 1, text: "{\"at\":".into() },
             Part::Arguments { index: 1, text: "1}".into() },
             Part::Finish(Finish::Stop),
@@ -262,7 +265,7 @@ mod tests {
         let whole = r#"{"type":"message","content":[{"type":"text","text":"Hi"},{"type":"tool_use","id":"t","name":"look","input":{"at":1}}],"stop_reason":"max_tokens","usage":{"input_tokens":7,"output_tokens":9}}"#;
         let expected = [
             Part::Text("Hi".into()),
-            Part::Call { index: 1, name: "look".into() },
+            Part::Call { index: 1, id: Some("t".into()), name: "look".into() },
             Part::Arguments { index: 1, text: "{\"at\":1}".into() },
             Part::Finish(Finish::Length),
             Part::Tokens { read: Some(7), written: Some(9) },

@@ -19,8 +19,9 @@ pub(crate) enum Part {
     Text(String),
     /// A piece of what was thought before it.
     Thought(String),
-    /// A call begins; what follows for the same index belongs to it.
-    Call { index: u64, name: String },
+    /// A call begins; what follows for the same index belongs to it. Some servers say this with each piece of its arguments, and
+    /// some give several calls one index.
+    Call { index: u64, id: Option<String>, name: String },
     /// A piece of a call's arguments.
     Arguments { index: u64, text: String },
     /// Tokens so far, as far as they are told.

@@ -130,7 +130,8 @@ pub(super) fn read(data: &str) -> Result<Vec<Part>, String> {
     parts.extend(text_at(delta, "/content").or_else(|| text_at(delta, "/refusal")).map(Part::Text));
     for (place, call) in delta["tool_calls"].as_array().into_iter().flatten().enumerate() {
         let index = call["index"].as_u64().unwrap_or(place as u64);
-        parts.extend(text_at(call, "/function/name").map(|name| Part::Call { index, name }));
+        let id = text_at(call, "/id");
+        parts.extend(text_at(call, "/function/name").map(|name| Part::Call { index, id, name }));
         parts.extend(text_at(call, "/function/arguments").map(|text| Part::Arguments { index, text }));
     }
     parts.extend(match choice["finish_reason"].as_str() {
@@ -159,7 +160,7 @@ mod tests {
         let whole = delta.replace("\"delta\"", "\"message\"");
         let expected = [
             Part::Text("Hi".into()),
-            Part::Call { index: 1, name: "look".into() },
+            Part::Call { index: 1, id: Some("a".into()), name: "look".into() },
             Part::Arguments { index: 1, text: "{}".into() },
             Part::Finish(Finish::Stop),
             Part::Tokens { read: Some(3), written: Some(4) },

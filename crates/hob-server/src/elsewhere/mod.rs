@@ -78,7 +78,7 @@ pub async fn go(app: &App, ask: &mut Ask) -> Result<Went, Problem> {
         (Err(problem), Way::Named(_)) => Err(problem),
         (Err(problem), _) if ask.leave.can_ask && problem.code == Some(UNANSWERED) => Err(problem),
         (Err(problem), _) => {
-            app.visit.went(Receipt::stays("fallback", &problem.message));
+            app.visit.went(stays(app, &problem.message));
             Ok(Went::Here)
         }
     }
@@ -146,7 +146,14 @@ async fn is_private(app: &App, leave: &Leave) -> Result<bool, Problem> {
 enum Begun {
     Stays(Receipt),
     Goes(Receipt),
-    Failed(Error),
+    /// And what may have left before that.
+    Failed(Error, Option<Box<Receipt>>),
+}
+
+/// A receipt of what stays after all. What had left is told all the same.
+fn stays(app: &App, reason: &str) -> Receipt {
+    let Receipt { bytes, hidden, entry, has_failed, .. } = app.visit.receipt().unwrap_or_default();
+    Receipt { bytes, hidden, entry, has_failed, ..Receipt::stays("fallback", reason) }
 }
 
 /// What this machine said of an answer before another model was asked.
@@ -211,7 +218,10 @@ async fn sent<T: Send + 'static>(
     match begun.await.map_err(lost)? {
         Begun::Stays(receipt) => Ok((receipt, None)),
         Begun::Goes(receipt) => Ok((receipt, Some(told))),
-        Begun::Failed(error) => Err(problem_to(&app.visit, &error)),
+        Begun::Failed(error, left) => {
+            left.into_iter().for_each(|left| app.visit.went(*left));
+            Err(problem_to(&app.visit, &error))
+        }
     }
 }
 
@@ -245,7 +255,7 @@ fn open(cloud: &Cloud, wanted: &Wanted, tell: oneshot::Sender<Begun>) -> Option<
     let plan = match cloud.plan(&wish, &mut |_, _| Answer::Refuse) {
         Ok(plan) => plan,
         Err(error) => {
-            let _ = tell.send(Begun::Failed(error));
+            let _ = tell.send(Begun::Failed(error, None));
             return None;
         }
     };
@@ -256,7 +266,10 @@ fn open(cloud: &Cloud, wanted: &Wanted, tell: oneshot::Sender<Begun>) -> Option<
             receipt.entry = answering.entry();
             (Begun::Goes(receipt), Some(answering))
         }
-        Err(error) => (Begun::Failed(error), None),
+        Err(error) => {
+            let left = error.may_have_left().then(|| Box::new(Receipt { has_failed: true, ..receipt }));
+            (Begun::Failed(error, left), None)
+        }
     };
     // Where nobody waits any more, the answer is hung up on.
     tell.send(begun).ok().and(answering)

@@ -20,12 +20,14 @@ pub struct Receipt {
     pub why: String,
     /// The same in a sentence.
     pub reason: String,
-    /// Bytes that were sent.
+    /// Bytes that were sent, if they were.
     pub bytes: u64,
     /// Values that were hidden, by kind.
     pub hidden: BTreeMap<Label, usize>,
     /// The entry of the ledger; none where nothing left.
     pub entry: Option<u64>,
+    /// Whether the bytes may have left although no answer came; then the ledger has the entries.
+    pub has_failed: bool,
     /// What happened on the way.
     pub note: Option<String>,
     /// What became of the places of an answer of this machine that a target was asked about.
@@ -60,6 +62,7 @@ impl Receipt {
             bytes: cleared.map_or(0, |cleared| cleared.bytes().len() as u64),
             hidden: cleared.map(|cleared| cleared.hidden().clone()).unwrap_or_default(),
             entry: None,
+            has_failed: false,
             note: None,
             repaired: None,
         }
@@ -78,6 +81,11 @@ impl Receipt {
             }
         };
         Self { target: None, note: Some(note), repaired: Some(Repaired { by, asked, changed }), ..self }
+    }
+
+    /// Bytes that left, or may have.
+    fn sent_bytes(&self) -> u64 {
+        if self.entry.is_some() || self.has_failed { self.bytes } else { 0 }
     }
 
     /// Values that were hidden.
@@ -102,8 +110,8 @@ impl Receipt {
             put("x-hob-repaired", format!("{changed} of {asked}"));
             put("x-hob-repaired-by", by.clone());
         }
-        if self.target.is_some() || self.repaired.is_some() {
-            put("x-hob-sent-bytes", if self.entry.is_some() { self.bytes } else { 0 }.to_string());
+        if self.target.is_some() || self.repaired.is_some() || self.has_failed {
+            put("x-hob-sent-bytes", self.sent_bytes().to_string());
             put("x-hob-hidden", self.hidden_count().to_string());
         }
         if let Some(entry) = self.entry {
@@ -117,7 +125,7 @@ impl Receipt {
         let repaired = repaired.map(|it| json!({"by": it.by, "asked": it.asked, "changed": it.changed}));
         json!({
             "route": self.target.as_deref().unwrap_or("local"), "zone": self.zone, "why": self.why, "reason": self.reason,
-            "sent_bytes": if self.entry.is_some() { self.bytes } else { 0 }, "hidden": self.hidden,
+            "sent_bytes": self.sent_bytes(), "hidden": self.hidden,
             "ledger_entry": self.entry, "note": self.note,
             "repaired": repaired,
         })

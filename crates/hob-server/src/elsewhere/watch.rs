@@ -5,7 +5,7 @@
 //! nobody can be asked it goes on as if nothing had happened.
 
 use super::repair::{Draft, Why};
-use super::{Before, Receipt, Wanted, Went, speak};
+use super::{Before, Wanted, Went, speak, stays};
 use crate::App;
 use crate::ask::{self, Ask, Input, Running};
 use crate::engine::Told;
@@ -324,12 +324,6 @@ async fn in_time<T, E>(
         let message = format!("nobody answered within {} seconds", limit.as_secs());
         Err(late(Problem::new(Kind::Upstream, message)))
     })
-}
-
-/// A receipt of what stays after all. What had left is told all the same.
-fn stays(app: &App, reason: &str) -> Receipt {
-    let Receipt { bytes, hidden, entry, .. } = app.visit.receipt().unwrap_or_default();
-    Receipt { bytes, hidden, entry, ..Receipt::stays("fallback", reason) }
 }
 
 /// Passes on what another model says.

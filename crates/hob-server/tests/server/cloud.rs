@@ -203,6 +203,10 @@ fn a_target_that_fails_leaves_the_answer_to_this_machine() {
     assert_eq!((here.header("x-hob-route"), here.header("x-hob-why")), (Some("local"), Some("fallback")));
     assert!(here.header("x-hob-reason").unwrap().contains("no such key"));
     assert!(!text(&here).is_empty());
+    // The question left all the same.
+    let bytes = down.api.asked()[0].body.len() as u64;
+    assert_eq!(here.ok()["hob"]["sent_bytes"], bytes);
+    assert_eq!(here.header("x-hob-sent-bytes"), Some(bytes.to_string().as_str()));
     let named = down.chat("cloud/big", json!({"hob": {"fresh": true}}));
     assert_eq!(named.refused(502)["code"], "target");
 
