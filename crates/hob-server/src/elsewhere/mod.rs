@@ -163,7 +163,7 @@ async fn begin(app: &App, cloud: Cloud, ask: &Ask, wanted: Wanted, before: Befor
     let is_routed = wanted.way == Way::Router;
     let visit = Arc::clone(&app.visit);
     let hear = move |answering: Answering, to: &_| speak::speak(answering, to, &visit, began);
-    let (receipt, told) = sent(app, cloud.clone(), wanted.clone(), hear).await?;
+    let (receipt, told) = sent(app, cloud.clone(), wanted.clone(), |_| {}, hear).await?;
     let Some(told) = told else {
         let suffices = receipt.why == "suffices";
         app.visit.went(receipt);
@@ -187,11 +187,12 @@ async fn begin(app: &App, cloud: Cloud, ask: &Ask, wanted: Wanted, before: Befor
 }
 
 /// Sends what is wanted, and has `hear` listen to the answer on a thread of its own; what that tells is received. Of what stays
-/// there is a receipt and nothing to hear.
+/// there is a receipt and nothing to hear. `going` is told who is asked before anything is sent.
 async fn sent<T: Send + 'static>(
     app: &App,
     cloud: Cloud,
     wanted: Wanted,
+    going: impl FnOnce(&str) + Send + 'static,
     hear: impl FnOnce(Answering, &mpsc::UnboundedSender<T>) + Send + 'static,
 ) -> Result<(Receipt, Option<mpsc::UnboundedReceiver<T>>), Problem> {
     let place = Arc::clone(&app.elsewhere).try_acquire_owned();
@@ -204,7 +205,7 @@ async fn sent<T: Send + 'static>(
     // The gate is blocking on purpose, and so is this thread as long as the answer lasts.
     tokio::task::spawn_blocking(move || {
         let _place = place;
-        let Some(answering) = open(&cloud, &wanted, tell) else { return };
+        let Some(answering) = open(&cloud, &wanted, going, tell) else { return };
         hear(answering, &to);
     });
     let lost = |_| Problem::new(Kind::Internal, "the thread that asks elsewhere has stopped");
@@ -231,7 +232,12 @@ struct Wanted {
 
 /// Plans, tells what comes of it, and gives an answer that has begun. About kinds for which the user wants to be asked the
 /// request says something, or it does not leave.
-fn open(cloud: &Cloud, wanted: &Wanted, tell: oneshot::Sender<Begun>) -> Option<Answering> {
+fn open(
+    cloud: &Cloud,
+    wanted: &Wanted,
+    going: impl FnOnce(&str),
+    tell: oneshot::Sender<Begun>,
+) -> Option<Answering> {
     let wish = Wish {
         is_private: wanted.is_private,
         local: wanted.local,
@@ -250,6 +256,9 @@ fn open(cloud: &Cloud, wanted: &Wanted, tell: oneshot::Sender<Begun>) -> Option<
         }
     };
     let mut receipt = Receipt::of(&plan);
+    if let Some(target) = &receipt.target {
+        going(target);
+    }
     let (begun, answering) = match cloud.begin_while(plan, &|| !tell.is_closed()) {
         Ok(None) => (Begun::Stays(receipt), None),
         Ok(Some(answering)) => {
