@@ -76,6 +76,8 @@ impl Watched {
             if ask.is_streamed && reading.can_repair(&estimate) {
                 // Whoever reads it while it is written sees all of it first.
                 reading.doubt = Some(estimate);
+                // Its end was heard here and not there.
+                here.left = 1;
                 break;
             }
             if !reading.repair(app, &ask, &estimate).await
@@ -136,7 +138,7 @@ struct Reading {
     repairs: Option<(LanguageModel, Ask)>,
     /// A complete answer that may be asked about in places.
     draft: Option<Draft>,
-    /// What one is worth that is shown, then asked about.
+    /// How doubtful a complete answer is that is shown first, and asked about then.
     doubt: Option<Estimate>,
     shown: Shown,
     to: mpsc::UnboundedSender<(usize, Told)>,

@@ -46,14 +46,14 @@ export function withMarks(text: string, blocks: Token[], ranges: Range[], read: 
   for (const [index, range] of ranges.entries()) {
     for (const span of [[range.from, range.to] as [number, number], letters(text, range)]) {
       if (span[0] >= span[1]) continue;
-      const wanted = kept.with(index, span);
+      const wanted = kept.map((one, at) => (at === index ? span : one));
       const marked = read(signed(text, wanted));
       if (shape(marked) !== expected) continue;
       [kept, tokens] = [wanted, marked];
       break;
     }
   }
-  name(tokens, ranges);
+  sayBefore(tokens, ranges);
   return tokens;
 }
 
@@ -97,9 +97,9 @@ function shapeOf(token: Token): string {
 }
 
 /** Says in the marks what stood there before. */
-function name(tokens: Token[], ranges: Range[]): void {
+function sayBefore(tokens: Token[], ranges: Range[]): void {
   for (const token of tokens) {
     if (token.type === 'place') token.before = ranges[token.index]?.before ?? '';
-    name(below(token) ?? [], ranges);
+    sayBefore(below(token) ?? [], ranges);
   }
 }
