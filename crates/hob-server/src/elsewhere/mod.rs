@@ -256,7 +256,8 @@ fn open(
         }
     };
     let mut receipt = Receipt::of(&plan);
-    if let Some(target) = &receipt.target {
+    // Where the user's word is waited for, nobody is asked.
+    if let (Some(target), true) = (&receipt.target, plan.asked().iter().all(|asked| asked.said.is_some())) {
         going(target);
     }
     let (begun, answering) = match cloud.begin_while(plan, &|| !tell.is_closed()) {

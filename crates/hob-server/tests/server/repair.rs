@@ -275,8 +275,8 @@ fn a_document_follows_its_schema_after_a_repair_or_stays() {
 
 #[test]
 fn a_reader_that_can_replace_what_it_has_seen_is_told_what_stands_there() {
-    // With all of it held back as well, and from where it is remembered.
-    for hold in ["", ", hold = 500"] {
+    // With all of it held back as well.
+    for hold in ["", ", hold = 256"] {
         let set = repairing(all_anew);
         set.policy(&REPAIR.replace(" }", &format!("{hold} }}")));
         let alone = set.alone();
