@@ -41,7 +41,8 @@ pub use exchange::{Above, Format, Imported, Skipped};
 pub use id::Id;
 pub use keep::Rule;
 pub use message::{
-    Attachment, Elsewhere, Energy, Finish, Message, Method, Role, Scope, State, Stats, Trouble,
+    Attachment, Elsewhere, Energy, Finish, Message, Method, Place, Repaired, Role, Scope, State, Stats,
+    Trouble,
 };
 pub use sealed::Protection;
 pub use sealed::key::Secret;

@@ -16,6 +16,8 @@ pub const SYSTEM_BYTES_MAX: usize = 1 << 20;
 pub const MODEL_BYTES_MAX: usize = 512;
 /// Bytes of a message's text, and of its thought.
 pub const TEXT_BYTES_MAX: usize = 8 << 20;
+/// Places of an answer that somebody else wrote: more than are ever asked about.
+pub const PLACES_MAX: usize = 64;
 /// Files that go with a message.
 pub const ATTACHMENTS_MAX: usize = 64;
 /// Bytes of all files that go with a message.

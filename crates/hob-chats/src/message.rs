@@ -128,6 +128,8 @@ pub struct Stats {
     pub queue_ms: f64,
     /// What left this machine for it; nothing where a model here answered.
     pub elsewhere: Option<Elsewhere>,
+    /// Places that a model elsewhere wrote anew in an answer of a model here.
+    pub repaired: Option<Repaired>,
     /// What this machine took for it, in energy; nothing where nobody looked.
     pub energy: Option<Energy>,
 }
@@ -196,6 +198,58 @@ pub struct Elsewhere {
     pub energy: Option<Energy>,
 }
 
+/// An answer of a model here with places that a model elsewhere was asked about.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Repaired {
+    /// Who was asked, and what left for it.
+    pub left: Elsewhere,
+    /// How many places were asked about.
+    pub asked: u64,
+    /// Those that say something else now.
+    pub places: Vec<Place>,
+}
+
+/// A place of a text that says something else than the model here wrote.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Place {
+    /// Characters of the text before it.
+    pub start: u64,
+    /// The same with those in it.
+    pub end: u64,
+    /// What stood there.
+    pub before: String,
+}
+
+impl Elsewhere {
+    fn check(&self) -> Result<(), Error> {
+        bytes("stats.elsewhere.target", &self.target, limits::MODEL_BYTES_MAX)?;
+        let note = self.note.as_deref().unwrap_or_default();
+        bytes("stats.elsewhere.note", note, limits::TROUBLE_BYTES_MAX)?;
+        self.energy.as_ref().map_or(Ok(()), Energy::check)?;
+        finite("stats.elsewhere", &[self.dollars])
+    }
+}
+
+impl Repaired {
+    /// Where the places are is for who shows them to judge: the text may have been changed since.
+    fn check(&self) -> Result<(), Error> {
+        if self.places.len() > limits::PLACES_MAX {
+            let (expected, found) =
+                (format!("at most {} places", limits::PLACES_MAX), self.places.len().to_string());
+            return Err(Error::Field { field: "stats.repaired", expected, found });
+        }
+        let before: usize = self.places.iter().map(|place| place.before.len()).sum();
+        if before > limits::TEXT_BYTES_MAX {
+            let (expected, found) =
+                (format!("at most {} bytes together", limits::TEXT_BYTES_MAX), before.to_string());
+            return Err(Error::Field { field: "stats.repaired.before", expected, found });
+        }
+        self.left.check()
+    }
+}
+
 impl Energy {
     fn check(&self) -> Result<(), Error> {
         bytes("stats.energy.about", &self.about, limits::TROUBLE_BYTES_MAX)?;
@@ -241,12 +295,10 @@ impl Message {
         if let Some(energy) = stats.and_then(|stats| stats.energy.as_ref()) {
             energy.check()?;
         }
-        let Some(elsewhere) = stats.and_then(|stats| stats.elsewhere.as_ref()) else { return Ok(()) };
-        bytes("stats.elsewhere.target", &elsewhere.target, limits::MODEL_BYTES_MAX)?;
-        let note = elsewhere.note.as_deref().unwrap_or_default();
-        bytes("stats.elsewhere.note", note, limits::TROUBLE_BYTES_MAX)?;
-        elsewhere.energy.as_ref().map_or(Ok(()), Energy::check)?;
-        finite("stats.elsewhere", &[elsewhere.dollars])
+        if let Some(repaired) = stats.and_then(|stats| stats.repaired.as_ref()) {
+            repaired.check()?;
+        }
+        stats.and_then(|stats| stats.elsewhere.as_ref()).map_or(Ok(()), Elsewhere::check)
     }
 
     fn check_attachments(&self) -> Result<(), Error> {

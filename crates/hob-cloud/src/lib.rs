@@ -40,5 +40,5 @@ pub use hob_router::Zone;
 pub use mode::Mode;
 pub use plan::{Doubted, Plan, Told, Way, Wish};
 pub use question::{Choice, Constants, Question};
-pub use repair::{Repair, Repaired};
+pub use repair::{Change, Repair, Repaired};
 pub use target::{KeyFrom, Protocol, Target};

@@ -38,8 +38,17 @@ pub struct Repaired {
     pub text: String,
     /// How many places were asked about.
     pub asked: usize,
-    /// How many of them say something else than before.
-    pub changed: usize,
+    /// Those of them that say something else than before, in their order.
+    pub changes: Vec<Change>,
+}
+
+/// A place of an answer that says something else than before.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// Where it is now: a byte range, which is empty where nothing stands there any more.
+    pub place: Range<usize>,
+    /// What stood there.
+    pub before: String,
 }
 
 #[derive(Deserialize)]
@@ -112,17 +121,20 @@ impl Repair {
 
     /// The answer with texts in the places of these indices.
     fn with(&self, texts: &BTreeMap<usize, String>) -> Repaired {
-        let (mut text, mut from, mut changed) = (String::new(), 0, 0);
+        let (mut text, mut from, mut changes) = (String::new(), 0, Vec::new());
         for (index, place) in self.places.iter().enumerate() {
             let before = &self.text[place.clone()];
             let after = texts.get(&index).map_or(before, String::as_str);
             text.push_str(&self.text[from..place.start]);
+            let start = text.len();
             text.push_str(after);
-            changed += usize::from(after != before);
+            if after != before {
+                changes.push(Change { place: start..text.len(), before: before.to_owned() });
+            }
             from = place.end;
         }
         text.push_str(&self.text[from..]);
-        Repaired { text, asked: self.places.len(), changed }
+        Repaired { text, asked: self.places.len(), changes }
     }
 }
 
@@ -203,7 +215,10 @@ mod tests {
             ),
         ] {
             let repaired = repair().apply(written, &vault()).unwrap();
-            assert_eq!((repaired.text.as_str(), repaired.changed, repaired.asked), (expected, changed, 2));
+            assert_eq!(
+                (repaired.text.as_str(), repaired.changes.len(), repaired.asked),
+                (expected, changed, 2)
+            );
         }
     }
 
@@ -262,6 +277,12 @@ mod tests {
             let list: Vec<_> = edits.iter().map(|(span, text)| serde_json::json!({"span": span, "text": text})).collect();
             let written = serde_json::json!({"edits": list}).to_string();
             let Ok(repaired) = repair.apply(&written, &Vault::new()) else { return Ok(()) };
+            // What is told of the changes undoes them.
+            let mut undone = repaired.text.clone();
+            for Change { place, before } in repaired.changes.iter().rev() {
+                undone.replace_range(place.clone(), before);
+            }
+            prop_assert_eq!(undone, text);
             let mut rest = repaired.text.as_str();
             for (index, part) in parts.iter().enumerate() {
                 let edit = edits.iter().find(|(span, _)| index % 2 == 1 && *span == index.div_ceil(2));

@@ -107,8 +107,9 @@ pub struct Handover {
     /// Tokens that are written before the reader sees the first, so that a larger model may answer as if nothing had been.
     #[serde(default = "hold")]
     pub hold: u64,
-    /// Where an answer that is read as a whole has come to its end and is right with less than this probability, a larger model is
-    /// asked about the few places in it that the local model doubts, and the rest stays as it is. Never, where nothing is said.
+    /// Where an answer that can be changed still (it is read as a whole, or its reader can replace what it has seen) has come to its
+    /// end and is right with less than this probability, a larger model is asked about the few places in it that the local model
+    /// doubts, and the rest stays as it is. Never, where nothing is said.
     pub repair: Option<f64>,
 }
 

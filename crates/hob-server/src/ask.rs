@@ -47,6 +47,8 @@ pub struct Ask {
     pub leave: Leave,
     /// Whether the answer is read while it is written.
     pub is_streamed: bool,
+    /// Whether who reads it like that can put another text in its place at its end.
+    pub takes_repairs: bool,
 }
 
 /// What a request says about models elsewhere.
@@ -122,6 +124,7 @@ impl Ask {
             may_drop: false,
             leave: Leave::default(),
             is_streamed: false,
+            takes_repairs: false,
         }
     }
 }
@@ -281,7 +284,7 @@ impl Running {
                     all.push((choice, Answered { reply, usage, in_all, times }))
                 }
                 Told::Failed(problem) => return Err(problem),
-                Told::Accepted | Told::Token { .. } => {}
+                Told::Accepted | Told::Token { .. } | Told::Asking { .. } => {}
             }
         }
         all.sort_by_key(|(choice, _)| *choice);
@@ -308,7 +311,7 @@ impl Heard {
     /// What a client has to be told; nothing for tokens whose text is held back.
     pub fn of(told: Told) -> Option<Self> {
         match told {
-            Told::Accepted => None,
+            Told::Accepted | Told::Asking { .. } => None,
             Told::Token { pieces, logprob } if pieces.is_empty() && logprob.is_none() => None,
             Told::Token { pieces, logprob } => Some(Self::Pieces(pieces, logprob)),
             Told::Ended { pieces, reply, usage, in_all, times } => {

@@ -2,14 +2,21 @@
 
 use crate::{Bench, all, chat, files, id, say};
 use hob_chats::{
-    Attachment, Call, Chat, Chats, Error, Finish, Message, Role, Sampling, Settings, State, Stats, Taken,
-    Tool, ToolChoice, Trouble, limits,
+    Attachment, Call, Chat, Chats, Elsewhere, Error, Finish, Message, Place, Repaired, Role, Sampling,
+    Settings, State, Stats, Taken, Tool, ToolChoice, Trouble, limits,
 };
 use std::collections::BTreeMap;
 
 fn call(result: Option<&str>) -> Call {
     let arguments = "{\"b\": 1, \"a\": 1}".to_owned();
     Call { id: "call_1".into(), name: "add".into(), arguments, result: result.map(str::to_owned) }
+}
+
+/// So many places that somebody else wrote.
+fn repaired(count: usize) -> Repaired {
+    let place = Place { start: 1, end: 2, before: "\0 Rome 漢".into() };
+    let left = Elsewhere { target: "big".into(), sent_bytes: 5, ..Elsewhere::default() };
+    Repaired { left, asked: 8, places: vec![place; count] }
 }
 
 /// A message in which every field says something.
@@ -23,7 +30,12 @@ fn full() -> Message {
         error: Some(Trouble { message: "broke".into(), advice: Some("again".into()) }),
         model: Some("ember".into()),
         finish: Some(Finish::ToolCalls),
-        stats: Some(Stats { prompt_tokens: 7, per_second: 0.1 + 0.2, ..Stats::default() }),
+        stats: Some(Stats {
+            prompt_tokens: 7,
+            per_second: 0.1 + 0.2,
+            repaired: Some(repaired(1)),
+            ..Stats::default()
+        }),
         thought_ms: Some(1234),
         calls: vec![call(Some("2")), call(None)],
         ..say("answer", Some("first"), "Grüße 漢字 \u{1f525}\0 '); DROP TABLE chats; --")
@@ -291,7 +303,9 @@ fn what_is_too_large_or_makes_no_sense_is_refused() {
     }
     let base = || say("m", None, "");
     let file = |text: String| Attachment { name: "n".into(), text };
-    let mut wrong = vec![base(); 8];
+    let mut wrong = vec![base(); 9];
+    let many = repaired(limits::PLACES_MAX + 1);
+    wrong[8].stats = Some(Stats { repaired: Some(many), ..Stats::default() });
     wrong[0].text = long(limits::TEXT_BYTES_MAX);
     wrong[1].thought = long(limits::TEXT_BYTES_MAX);
     wrong[2].attachments = vec![file(String::new()); limits::ATTACHMENTS_MAX + 1];

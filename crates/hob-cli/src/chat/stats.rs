@@ -85,6 +85,7 @@ pub fn kept(turn: &Turn, since: Instant) -> hob_chats::Stats {
         first_token_ms: turn.first.map_or(0.0, |at| (at - since).as_secs_f64() * 1e3),
         queue_ms: 0.0,
         elsewhere: None,
+        repaired: None,
         energy: turn.energy.as_ref().map(kept_energy),
     }
 }

@@ -21,7 +21,7 @@ shows. A policy is a TOML file; all of it may be left out, and then everything s
   risk = { epsilon = 0.1 }             # at most a tenth of the local answers worse than the larger model's
   handover = { below = 0.3, hold = 8 } # an answer that is right with less than this probability goes to a larger model while it
                                        # is written; 8 tokens are written before the first is shown (`hob route calibrate` first)
-                                       # and with repair = 0.5 one that is read as a whole and complete has the few words that the
+                                       # and with repair = 0.5 one that is complete, read as a whole or on the page, has the few words that the
                                        # local model doubts written anew by a larger model where it is right with less than this
   budget = { request = 0.05, day = 1.0, month = 10.0 }     # dollars
   local = { context = 8192, tools = true, images = false } # what the local model can

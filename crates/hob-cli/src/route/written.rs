@@ -118,7 +118,7 @@ impl Written<'_> {
             let verdict = if goes { "would be asked about" } else { "stay" };
             let places: Vec<String> =
                 places.iter().map(|place| crate::out::harmless(place).to_string()).collect();
-            writeln!(text, "read as a whole, these places {verdict}: {}", places.join(" | "))?;
+            writeln!(text, "read as a whole or on the page, these places {verdict}: {}", places.join(" | "))?;
         }
         Ok(text)
     }

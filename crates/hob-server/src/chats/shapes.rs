@@ -3,8 +3,8 @@
 
 use crate::described::{Shape, described, sentence};
 use hob_chats::{
-    Attachment, Call, Chat, Elsewhere, Energy, Finish, Hit, Id, Message, Method, Role, Sampling, Scope,
-    Settings, State, Stats, Tool,
+    Attachment, Call, Chat, Elsewhere, Energy, Finish, Hit, Id, Message, Method, Place, Repaired, Role,
+    Sampling, Scope, Settings, State, Stats, Tool,
 };
 use hob_chats::{Listed, ToolChoice, Trouble};
 use serde_json::{Map, Value, json};
@@ -194,6 +194,8 @@ mirrored! {
         queue_ms: f64,
         /// What left this machine for it; nothing where a model here answered.
         elsewhere: Option<Elsewhere>,
+        /// Places that a model elsewhere wrote anew in an answer of a model here.
+        repaired: Option<Repaired>,
         /// What this machine took for it, in energy; nothing where nobody looked.
         energy: Option<Energy>,
     }
@@ -228,6 +230,26 @@ mirrored! {
         note: Option<String>,
         /// What a model elsewhere takes for an answer, as far as that is published.
         energy: Option<Energy>,
+    }
+
+    /// An answer of a model here with places that a model elsewhere was asked about.
+    Repaired needs [] {
+        /// Who was asked, and what left for it.
+        left: Elsewhere,
+        /// How many places were asked about.
+        asked: u64,
+        /// Those that say something else now.
+        places: Vec<Place>,
+    }
+
+    /// A place of a text that says something else than the model here wrote.
+    Place needs [] {
+        /// Characters of the text before it.
+        start: u64,
+        /// The same with those in it.
+        end: u64,
+        /// What stood there.
+        before: String,
     }
 
     /// A call that an answer made.

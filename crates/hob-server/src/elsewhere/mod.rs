@@ -170,7 +170,7 @@ async fn begin(app: &App, cloud: Cloud, ask: &Ask, wanted: Wanted, before: Befor
     let is_routed = wanted.way == Way::Router;
     let visit = Arc::clone(&app.visit);
     let hear = move |answering: Answering, to: &_| speak::speak(answering, to, &visit, began);
-    let (receipt, told) = sent(app, cloud.clone(), wanted.clone(), hear).await?;
+    let (receipt, told) = sent(app, cloud.clone(), wanted.clone(), |_| {}, hear).await?;
     let Some(told) = told else {
         let suffices = receipt.why == "suffices";
         app.visit.went(receipt);
@@ -194,11 +194,12 @@ async fn begin(app: &App, cloud: Cloud, ask: &Ask, wanted: Wanted, before: Befor
 }
 
 /// Sends what is wanted, and has `hear` listen to the answer on a thread of its own; what that tells is received. Of what stays
-/// there is a receipt and nothing to hear.
+/// there is a receipt and nothing to hear. `going` is told who is asked before anything is sent.
 async fn sent<T: Send + 'static>(
     app: &App,
     cloud: Cloud,
     wanted: Wanted,
+    going: impl FnOnce(&str) + Send + 'static,
     hear: impl FnOnce(Answering, &mpsc::UnboundedSender<T>) + Send + 'static,
 ) -> Result<(Receipt, Option<mpsc::UnboundedReceiver<T>>), Problem> {
     let place = Arc::clone(&app.elsewhere).try_acquire_owned();
@@ -211,7 +212,7 @@ async fn sent<T: Send + 'static>(
     // The gate is blocking on purpose, and so is this thread as long as the answer lasts.
     tokio::task::spawn_blocking(move || {
         let _place = place;
-        let Some(answering) = open(&cloud, &wanted, tell) else { return };
+        let Some(answering) = open(&cloud, &wanted, going, tell) else { return };
         hear(answering, &to);
     });
     let lost = |_| Problem::new(Kind::Internal, "the thread that asks elsewhere has stopped");
@@ -241,7 +242,12 @@ struct Wanted {
 
 /// Plans, tells what comes of it, and gives an answer that has begun. About kinds for which the user wants to be asked the
 /// request says something, or it does not leave.
-fn open(cloud: &Cloud, wanted: &Wanted, tell: oneshot::Sender<Begun>) -> Option<Answering> {
+fn open(
+    cloud: &Cloud,
+    wanted: &Wanted,
+    going: impl FnOnce(&str),
+    tell: oneshot::Sender<Begun>,
+) -> Option<Answering> {
     let wish = Wish {
         is_private: wanted.is_private,
         local: wanted.local,
@@ -260,6 +266,10 @@ fn open(cloud: &Cloud, wanted: &Wanted, tell: oneshot::Sender<Begun>) -> Option<
         }
     };
     let mut receipt = Receipt::of(&plan);
+    // Where the user's word is waited for, nobody is asked.
+    if let (Some(target), true) = (&receipt.target, plan.asked().iter().all(|asked| asked.said.is_some())) {
+        going(target);
+    }
     let (begun, answering) = match cloud.begin_while(plan, &|| !tell.is_closed()) {
         Ok(None) => (Begun::Stays(receipt), None),
         Ok(Some(answering)) => {

@@ -1,10 +1,12 @@
 //! What is told of a request's way: where it was answered, why, and what left.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use hob_cloud::Plan;
+use hob_cloud::{Change, Plan};
 use hob_privacy::Label;
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// Longest reason in a header.
 const REASON_CHARS_MAX: usize = 300;
@@ -43,6 +45,48 @@ pub struct Repaired {
     pub asked: usize,
     /// Those that say something else now.
     pub changed: usize,
+    /// What a reader puts in the place of what it has seen; none where it sees the repaired answer alone.
+    pub instead: Option<Instead>,
+}
+
+/// A repaired answer for whoever has seen what it was before.
+#[derive(Clone, PartialEq, Serialize)]
+pub struct Instead {
+    /// The whole text as it is now.
+    text: String,
+    /// Where it says something else, in its order.
+    places: Vec<Place>,
+}
+
+/// A place that says something else.
+#[derive(Clone, PartialEq, Serialize)]
+struct Place {
+    /// Characters of the text before it: Unicode's, which all languages can count.
+    start: usize,
+    /// The same with those in it; as many where nothing stands there any more.
+    end: usize,
+    /// What stood there.
+    before: String,
+}
+
+impl Instead {
+    /// Of an answer of which places were asked about.
+    pub fn of(repaired: &hob_cloud::Repaired) -> Self {
+        let chars = |end: usize| repaired.text[..end].chars().count();
+        let place = |Change { place, before }: &Change| Place {
+            start: chars(place.start),
+            end: chars(place.end),
+            before: before.clone(),
+        };
+        Self { text: repaired.text.clone(), places: repaired.changes.iter().map(place).collect() }
+    }
+}
+
+/// What was said is nobody's business who reads a log.
+impl fmt::Debug for Instead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Instead({} bytes, {} places)", self.text.len(), self.places.len())
+    }
 }
 
 impl Receipt {
@@ -69,7 +113,8 @@ impl Receipt {
     }
 
     /// Of an answer of this machine, places of which the target that was asked wrote anew.
-    pub fn repaired(self, asked: usize, changed: usize) -> Self {
+    pub fn repaired(self, repaired: &hob_cloud::Repaired, instead: Option<Instead>) -> Self {
+        let (asked, changed) = (repaired.asked, repaired.changes.len());
         let by = self.target.clone().unwrap_or_default();
         let note = match (changed, asked) {
             (0, 1) => format!("{by} was asked about a place of this machine's answer and left it as it is"),
@@ -80,7 +125,8 @@ impl Receipt {
                 format!("{by} wrote {changed} of {asked} places of this machine's answer anew")
             }
         };
-        Self { target: None, note: Some(note), repaired: Some(Repaired { by, asked, changed }), ..self }
+        let repaired = Some(Repaired { by, asked, changed, instead });
+        Self { target: None, note: Some(note), repaired, ..self }
     }
 
     /// Bytes that left, or may have.
@@ -106,7 +152,7 @@ impl Receipt {
         put("x-hob-route", self.target.clone().unwrap_or_else(|| "local".into()));
         put("x-hob-why", self.why.clone());
         put("x-hob-reason", self.reason.clone());
-        if let Some(Repaired { by, asked, changed }) = &self.repaired {
+        if let Some(Repaired { by, asked, changed, .. }) = &self.repaired {
             put("x-hob-repaired", format!("{changed} of {asked}"));
             put("x-hob-repaired-by", by.clone());
         }
@@ -121,8 +167,13 @@ impl Receipt {
 
     /// In an answer's body.
     pub fn to_json(&self) -> Value {
-        let repaired = self.repaired.as_ref();
-        let repaired = repaired.map(|it| json!({"by": it.by, "asked": it.asked, "changed": it.changed}));
+        let repaired = self.repaired.as_ref().map(|it| {
+            let mut told = json!({"by": it.by, "asked": it.asked, "changed": it.changed});
+            if let Some(Instead { text, places }) = &it.instead {
+                (told["text"], told["places"]) = (json!(text), json!(places));
+            }
+            told
+        });
         json!({
             "route": self.target.as_deref().unwrap_or("local"), "zone": self.zone, "why": self.why, "reason": self.reason,
             "sent_bytes": self.sent_bytes(), "hidden": self.hidden,

@@ -2,6 +2,7 @@
 //!
 //! What comes back changes these places alone. Whatever fails on the way, the answer is the one from here, to the byte.
 
+use super::receipt::Instead;
 use super::{Wanted, speak};
 use crate::App;
 use crate::ask::Ask;
@@ -35,11 +36,24 @@ impl Draft {
         Some(Self { model, grammar, stop: ask.stop.clone(), text, places })
     }
 
-    /// Asks about the places, and gives the answer as it is to be read.
+    /// How many places are asked about.
+    pub(super) fn places(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Asks about the places, and gives the answer as it is to be read. `going` is told who is asked; a reader that has `seen` the
+    /// answer is told in the receipt what stands there instead.
     ///
     /// # Errors
     /// Why it stays as it was written here. What left is told in the receipt all the same.
-    pub(super) async fn repair(self, app: &App, cloud: Cloud, mut wanted: Wanted) -> Result<String, Why> {
+    pub(super) async fn repair(
+        self,
+        app: &App,
+        cloud: Cloud,
+        mut wanted: Wanted,
+        going: impl FnOnce(&str) + Send + 'static,
+        seen: bool,
+    ) -> Result<String, Why> {
         wanted.question = wanted.question.repairing(hob_cloud::Repair {
             text: self.text.clone(),
             places: self.places.clone(),
@@ -55,7 +69,7 @@ impl Draft {
             drop(answering);
             let _ = to.send(repaired);
         };
-        let (receipt, told) = super::sent(app, cloud, wanted, hear).await.map_err(Why::Failed)?;
+        let (receipt, told) = super::sent(app, cloud, wanted, going, hear).await.map_err(Why::Failed)?;
         app.visit.went(receipt.clone());
         let Some(mut told) = told else { return Err(Why::Stays) };
         let lost = || Problem::new(Kind::Internal, "the thread that asks elsewhere has stopped");
@@ -64,7 +78,7 @@ impl Draft {
         let text = repaired.text.clone();
         let fits = tokio::task::spawn_blocking(move || self.takes(&text)).await;
         fits.map_err(|_| Why::Failed(lost()))?.map_err(Why::Failed)?;
-        app.visit.went(receipt.repaired(repaired.asked, repaired.changed));
+        app.visit.went(receipt.repaired(&repaired, seen.then(|| Instead::of(&repaired))));
         Ok(repaired.text)
     }
 

@@ -72,9 +72,15 @@ impl Watched {
                 () = &mut patience, if ask.is_streamed => break,
             };
             let Some((_, told)) = event else { break };
-            let doubt = reading.take(told);
-            if let Some(estimate) = doubt
-                && !reading.repair(app, &ask, &estimate).await
+            let Some(estimate) = reading.take(told) else { continue };
+            if ask.is_streamed && reading.can_repair(&estimate) {
+                // Whoever reads it while it is written sees all of it first.
+                reading.doubt = Some(estimate);
+                // Its end was heard here and not there.
+                here.left = 1;
+                break;
+            }
+            if !reading.repair(app, &ask, &estimate).await
                 && reading.is_below(&estimate)
                 && let Some(there) = reading.hand_over(app, &ask, estimate).await
             {
@@ -85,7 +91,7 @@ impl Watched {
                 }
             }
         }
-        if reading.is_over {
+        if reading.is_over && reading.doubt.is_none() {
             // It is heard again from here.
             here.early = reading.held.into_iter().map(|told| (0, told)).collect();
             here.left = 1;
@@ -132,6 +138,8 @@ struct Reading {
     repairs: Option<(LanguageModel, Ask)>,
     /// A complete answer that may be asked about in places.
     draft: Option<Draft>,
+    /// How doubtful a complete answer is that is shown first, and asked about then.
+    doubt: Option<Estimate>,
     shown: Shown,
     to: mpsc::UnboundedSender<(usize, Told)>,
 }
@@ -143,8 +151,9 @@ impl Reading {
         let settings = here.lease.as_ref().map(|lease| &lease.listed.settings);
         let has_instructions =
             settings.is_some_and(|s| s.system.is_some() || s.jinja().is_some() || !s.messages.is_empty());
-        // What the reader has seen cannot be changed any more, and instructions that never left might be quoted.
-        let may_repair = watched.handover.repair.is_some() && !ask.is_streamed && !has_instructions;
+        // What most readers have seen cannot be changed any more, and instructions that never left might be quoted.
+        let can_change = !ask.is_streamed || ask.takes_repairs;
+        let may_repair = watched.handover.repair.is_some() && can_change && !has_instructions;
         let repairs = here.lease.as_ref().filter(|_| may_repair).map(|lease| {
             let mut ask = ask.clone();
             ask.follow(&lease.listed.settings);
@@ -160,6 +169,7 @@ impl Reading {
             is_over: false,
             repairs,
             draft: None,
+            doubt: None,
             shown,
             to,
         }
@@ -206,6 +216,9 @@ impl Reading {
         mut rest: mpsc::UnboundedReceiver<(usize, Told)>,
     ) {
         loop {
+            if let Some(estimate) = self.doubt.take() {
+                return self.repair_shown(&app, &ask, &estimate).await;
+            }
             if !self.is_holding() && !self.show() {
                 return;
             }
@@ -219,6 +232,10 @@ impl Reading {
             };
             let Some((_, told)) = event else { return };
             let Some(estimate) = self.take(told) else { continue };
+            if self.can_repair(&estimate) {
+                self.doubt = Some(estimate);
+                continue;
+            }
             // What was written up to here is seen, but for what is held back still.
             if (self.shown.is_any && !self.show()) || !self.can_go(&ask) {
                 continue;
@@ -261,7 +278,13 @@ impl Reading {
         let Some(draft) = self.draft.take().filter(|_| can) else { return false };
         self.is_watched = false;
         let wanted = self.doubted(app, ask, estimate.clone()).await;
-        let asked = draft.repair(app, self.watched.cloud.clone(), wanted);
+        let (to, places, seen) = (self.to.clone(), draft.places(), ask.is_streamed);
+        let going = move |target: &str| {
+            if seen {
+                let _ = to.send((0, Told::Asking { by: target.to_owned(), places }));
+            }
+        };
+        let asked = draft.repair(app, self.watched.cloud.clone(), wanted, going, seen);
         match in_time(WAIT_MAX, asked, Why::Failed).await {
             Ok(text) => self.put(text),
             Err(Why::Stays) => {}
@@ -270,11 +293,38 @@ impl Reading {
         true
     }
 
-    /// Puts a text in the place of that of the complete answer.
+    /// Shows a complete answer up to its end, has its places repaired, and ends it. The receipt tells what stands there instead.
+    async fn repair_shown(mut self, app: &App, ask: &Ask, estimate: &Estimate) {
+        let Some(mut ended) = self.held.pop_back() else { return };
+        if let Told::Ended { pieces, .. } = &mut ended {
+            let pieces = std::mem::take(pieces);
+            self.held.push_back(Told::Token { logprob: None, pieces });
+        }
+        while let Some(told) = self.held.pop_front() {
+            if !self.shown.pass(told, &self.to) {
+                return;
+            }
+        }
+        if !self.shown.flush(&self.to) {
+            return;
+        }
+        self.held.push_back(ended);
+        let to = self.to.clone();
+        tokio::select! {
+            _ = self.repair(app, ask, estimate) => {}
+            // Who asked has gone, or does not want to wait: that hangs up.
+            () = to.closed() => return,
+        }
+        self.show();
+    }
+
+    /// Puts a text in the place of that of the complete answer; what is shown already is not said a second time.
     fn put(&mut self, text: String) {
         self.held.retain(|told| !matches!(told, Told::Token { .. }));
         if let Some(Told::Ended { pieces, reply, .. }) = self.held.back_mut() {
-            *pieces = vec![Piece::Text(text.clone())];
+            if !self.shown.is_any {
+                *pieces = vec![Piece::Text(text.clone())];
+            }
             reply.text = text;
         }
     }
@@ -345,7 +395,7 @@ fn without_logprobs(told: &mut Told) {
     match told {
         Told::Token { logprob, .. } => *logprob = None,
         Told::Ended { reply, .. } => reply.logprobs.clear(),
-        Told::Accepted | Told::Failed(_) => {}
+        Told::Accepted | Told::Asking { .. } | Told::Failed(_) => {}
     }
 }
 
@@ -375,6 +425,13 @@ impl Shown {
             _ => {}
         }
         to.send((0, told)).is_ok()
+    }
+
+    /// Shows what waits for the end of its word: there is no more of it. `false`: nobody listens.
+    fn flush(&mut self, to: &mpsc::UnboundedSender<(usize, Told)>) -> bool {
+        let mut pieces = Vec::new();
+        self.words(self.waiting.len(), &mut pieces);
+        to.send((0, Told::Token { logprob: None, pieces })).is_ok()
     }
 
     fn piece(&mut self, piece: Piece, shown: &mut Vec<Piece>) {

@@ -43,6 +43,13 @@ pub enum Told {
         /// What was decided by it; often nothing.
         pieces: Vec<Piece>,
     },
+    /// All of its text is told, and a larger model is asked about places of it before it ends. Only who takes repairs hears of it.
+    Asking {
+        /// Who is asked.
+        by: String,
+        /// About how many places.
+        places: usize,
+    },
     /// The answer is complete. Nothing follows.
     Ended {
         /// What was still held back.

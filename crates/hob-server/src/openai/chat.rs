@@ -4,6 +4,7 @@ use super::chat_request::{self, ChatRequest};
 use super::shapes::{FINGERPRINT, finish, logprob, mark_cut, timings, usage};
 use crate::App;
 use crate::ask::{self, Answered, Heard, Running};
+use crate::engine::Told;
 use crate::problem::{Dialect, Problem};
 use crate::visit::Visit;
 use crate::wire::{self, Gone, Out};
@@ -146,6 +147,11 @@ async fn write(
         if begun.insert(index) {
             let delta = json!({"role": "assistant", "content": "", "refusal": null});
             out.data(&head.chunk(index, delta, None, None)).await?;
+        }
+        if let Told::Asking { by, places } = &told {
+            let mut asking = head.chunk(index, json!({}), None, None);
+            asking["hob"] = json!({"asking": {"by": by, "places": places}});
+            out.data(&asking).await?;
         }
         let calls = calls.entry(index).or_default();
         match Heard::of(told) {

@@ -45,6 +45,8 @@ pub fn read(body: &Value) -> Result<ChatRequest, Problem> {
     ask.choices = fields.whole("n", 1..=limits::CHOICES_MAX)?.unwrap_or(1) as usize;
     ask.grammar = grammar(&fields)?;
     reading::extensions(&fields, &mut ask)?;
+    // Only this interface has a place for them at the end of a stream.
+    ask.takes_repairs = fields.object("hob")?.map_or(Ok(None), |hob| hob.flag("repairs"))?.unwrap_or(false);
     let options = fields.object("stream_options")?;
     let include_usage = options.map_or(Ok(None), |options| options.flag("include_usage"))?.unwrap_or(false);
     let stream = fields.flag("stream")?.unwrap_or(false);

@@ -1,6 +1,6 @@
 //! Sums over kept answers and over the ledger.
 
-use hob_chats::{Energy, Method, Scope, Stats};
+use hob_chats::{Elsewhere, Energy, Method, Scope, Stats};
 use hob_egress::{Entry, What};
 use hob_energy::{Account, CORE_WATTS, Range, estimated_wh};
 use std::collections::BTreeMap;
@@ -92,7 +92,7 @@ pub struct There {
     pub prompt_tokens: u64,
     /// Tokens that were written.
     pub answer_tokens: u64,
-    /// Watt-hours, as far as somebody published them of such answers.
+    /// Watt-hours, as far as somebody published them of such answers; those of places that were repaired as well.
     pub wh: Range,
 }
 
@@ -166,6 +166,9 @@ impl Tally {
         // What this machine added to an answer that broke off elsewhere is its own, too.
         if stats.elsewhere.is_none() {
             self.here.add(stats, power);
+            if let Some(left) = stats.repaired.as_ref().map(|repaired| &repaired.left) {
+                self.took_there(left);
+            }
             return;
         }
         if let Some(energy) = &stats.energy {
@@ -177,11 +180,16 @@ impl Tally {
         there.answers += 1;
         there.prompt_tokens += stats.prompt_tokens;
         there.answer_tokens += stats.answer_tokens;
-        let elsewhere = stats.elsewhere.as_ref();
-        if elsewhere.is_some_and(|one| one.ledger_entry.is_some()) {
+        if let Some(left) = &stats.elsewhere {
+            self.took_there(left);
+        }
+    }
+
+    /// What was answered from memory took nothing there.
+    fn took_there(&mut self, left: &Elsewhere) {
+        if left.ledger_entry.is_some() {
             let assumed = || Account::assumed().joules.times(1.0 / JOULES_PER_WH);
-            let told = elsewhere.and_then(|one| one.energy.as_ref());
-            there.wh = there.wh.plus(told.map_or_else(assumed, wh));
+            self.there.wh = self.there.wh.plus(left.energy.as_ref().map_or_else(assumed, wh));
         }
     }
 }
@@ -302,7 +310,7 @@ impl Left {
 #[allow(clippy::unwrap_used, reason = "tests may panic")]
 mod tests {
     use super::*;
-    use hob_chats::Elsewhere;
+    use hob_chats::Repaired;
 
     const POWER: Power = Power { watts: Range { low: 36.0, high: 360.0 }, is_given: false };
 
@@ -401,6 +409,12 @@ mod tests {
         days.answer("b", &added, POWER);
         assert!(near(days.days["b"].here.measured.wh, 0.001, 0.001));
         assert_eq!(days.days.len(), 2);
+        // An answer from here with places from there.
+        let repaired = Some(Repaired { left: there(Some(3)), ..Repaired::default() });
+        days.answer("c", &Stats { repaired, ..stats() }, POWER);
+        let Tally { here, there, .. } = days.days["c"];
+        assert!(near(there.wh, assumed.low, assumed.high), "{there:?}");
+        assert_eq!((here.answers, there.answers), (1, 0));
     }
 
     #[test]

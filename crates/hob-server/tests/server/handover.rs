@@ -84,7 +84,7 @@ pub fn text(answer: &Answer) -> String {
 }
 
 /// The text of a stream, and what its last event says of the way.
-fn streamed(answer: &Answer) -> (String, Value) {
+pub fn streamed(answer: &Answer) -> (String, Value) {
     let events = answer.events();
     let said = events.iter().filter_map(|event| event["choices"][0]["delta"]["content"].as_str()).collect();
     (said, events.last().unwrap()["hob"].clone())

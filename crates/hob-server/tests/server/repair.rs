@@ -1,7 +1,7 @@
 //! Complete answers of a model here of which a model elsewhere writes the doubted places anew.
 
 use crate::client::Answer;
-use crate::handover::{PROMPT, Set, set, text};
+use crate::handover::{PROMPT, Set, set, streamed, text};
 use hob_cloud::{Mode, Protocol, Target, Zone};
 use hob_testhub::{Asked, Reply, Said};
 use serde_json::{Value, json};
@@ -57,6 +57,26 @@ fn differs_in_places(text: &str, alone: &str, count: usize) {
         before = &before[at + part.len()..];
     }
     assert!(before.len() > rest.len() && before.ends_with(rest), "{text}\n{alone}");
+}
+
+/// A stream whose reader can put another text in the place of what it has seen.
+fn replaceable(more: Value) -> Value {
+    let mut body = json!({"stream": true, "hob": {"repairs": true}});
+    for (key, value) in more.as_object().unwrap() {
+        match key.as_str() {
+            "hob" => body["hob"].as_object_mut().unwrap().extend(value.as_object().unwrap().clone()),
+            _ => body[key] = value.clone(),
+        }
+    }
+    body
+}
+
+/// What a stream says of who is asked, and how much of its text follows that.
+fn asking(answer: &Answer) -> Option<(Value, usize)> {
+    let events = answer.events();
+    let at = events.iter().position(|event| event["hob"]["asking"].is_object())?;
+    let rest = events[at..].iter().filter_map(|event| event["choices"][0]["delta"]["content"].as_str());
+    Some((events[at]["hob"]["asking"].clone(), rest.map(str::len).sum()))
 }
 
 fn why(answer: &Answer) -> Option<&str> {
@@ -250,5 +270,115 @@ fn a_document_follows_its_schema_after_a_repair_or_stays() {
                 usize::from(why(&answer) == Some(expected) && (said == alone) == (expected == "fallback"));
         }
         assert!(seen > 0, "{expected}");
+    }
+}
+
+#[test]
+fn a_reader_that_can_replace_what_it_has_seen_is_told_what_stands_there() {
+    // With all of it held back as well.
+    for hold in ["", ", hold = 256"] {
+        let set = repairing(all_anew);
+        set.policy(&REPAIR.replace(" }", &format!("{hold} }}")));
+        let alone = set.alone();
+        let answer = set.chat(replaceable(json!({})));
+        let (said, told) = streamed(&answer);
+        // What is streamed is what was written here, to its last word.
+        assert_eq!((said.as_str(), why(&answer)), (alone.as_str(), Some("suffices")));
+        let count = places(&set.api.asked()[0]);
+        assert_eq!(asking(&answer), Some((json!({"by": "big", "places": count}), 0)));
+        let repaired = &told["repaired"];
+        assert_eq!(
+            (&repaired["by"], &repaired["asked"], &repaired["changed"]),
+            (&"big".into(), &count.into(), &count.into())
+        );
+        assert_eq!((&told["route"], &told["why"]), (&"local".into(), &"repair".into()));
+        assert!(told["sent_bytes"].as_u64().unwrap() > 0 && told["ledger_entry"].is_u64(), "{told}");
+        let now = repaired["text"].as_str().unwrap();
+        differs_in_places(now, &alone, count);
+        // Its places are counted in characters, and undo it.
+        let mut chars: Vec<char> = now.chars().collect();
+        let all = repaired["places"].as_array().unwrap();
+        assert_eq!(all.len(), count);
+        for (index, place) in all.iter().enumerate().rev() {
+            let [start, end] = ["start", "end"].map(|key| place[key].as_u64().unwrap() as usize);
+            assert_eq!(chars[start..end].iter().collect::<String>(), format!("EDIT{}.", index + 1));
+            chars.splice(start..end, place["before"].as_str().unwrap().chars());
+        }
+        assert_eq!(chars.into_iter().collect::<String>(), alone);
+        // Who reads it as a whole is told the same text, and the same is not bought twice.
+        assert_eq!((text(&set.chat(json!({}))).as_str(), set.api.asked().len()), (now, 1));
+    }
+}
+
+#[test]
+fn places_are_characters_in_any_script() {
+    let set = repairing(|_| edits([(1, "\u{1f525}\u{e4}\u{6f22}"), (2, "")]));
+    let (alone, (_, told)) = (set.alone(), streamed(&set.chat(replaceable(json!({})))));
+    let repaired = &told["repaired"];
+    let (mut chars, all): (Vec<char>, _) =
+        (repaired["text"].as_str().unwrap().chars().collect(), &repaired["places"]);
+    assert!(all[0]["end"].as_u64() == all[0]["start"].as_u64().map(|start| start + 3), "{repaired}");
+    for place in all.as_array().unwrap().iter().rev() {
+        let [start, end] = ["start", "end"].map(|key| place[key].as_u64().unwrap() as usize);
+        chars.splice(start..end, place["before"].as_str().unwrap().chars());
+    }
+    assert_eq!(chars.into_iter().collect::<String>(), alone);
+}
+
+#[test]
+fn a_stream_stays_as_it_is_where_its_reader_cannot_replace_it_or_nothing_may_leave() {
+    let set = repairing(all_anew);
+    let alone = set.alone();
+    let stays = |body: Value| {
+        let answer = set.chat(body);
+        let (said, told) = streamed(&answer);
+        assert_eq!((said, asking(&answer)), (alone.clone(), None));
+        assert!(told["repaired"].is_null(), "{told}");
+        told["why"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(stays(json!({"stream": true})), "suffices");
+    assert_eq!(stays(replaceable(json!({"hob": {"repairs": false}}))), "suffices");
+    assert_eq!(stays(replaceable(json!({"hob": {"private": true}}))), "private");
+    set.policy(&format!("{REPAIR}[[rule]]\nname = \"ships\"\ncontains = [\"ship\"]\nthen = \"stay\"\n"));
+    assert_eq!(stays(replaceable(json!({}))), "rule");
+    set.policy(&format!("{REPAIR}[privacy.labels]\nPERSON = \"ask\"\n"));
+    assert_eq!(stays(replaceable(json!({}))), "fallback");
+    set.policy(&REPAIR.replace(", repair = 0.999", ""));
+    assert_eq!(stays(replaceable(json!({}))), "suffices");
+    set.policy(REPAIR);
+    // Another interface has no place to tell it.
+    let user = json!([{"role": "user", "content": PROMPT}]);
+    let body = json!({"model": "ember", "messages": user, "max_tokens": 60, "temperature": 0, "stream": true, "hob": {"repairs": true}});
+    let answer = set.server.post("/v1/messages", &body);
+    let said: String = answer
+        .events()
+        .iter()
+        .filter_map(|event| event["delta"]["text"].as_str().map(str::to_owned))
+        .collect();
+    assert_eq!((said, set.api.asked().len()), (alone, 0));
+    // And a flag is a flag.
+    assert_eq!(set.chat(json!({"hob": {"repairs": "yes"}})).status, 400);
+}
+
+#[test]
+fn a_stream_ends_as_it_was_where_edits_cannot_be_used() {
+    let mut replies = [edits([(99, "a")]), Reply::status(401, "no such key"), edits([])].into_iter();
+    let set = repairing(move |_| replies.next().unwrap());
+    let alone = set.alone();
+    for (reason, expected) in
+        [("an edit of place 99", "fallback"), ("no such key", "fallback"), ("", "repair")]
+    {
+        let answer = set.chat(replaceable(json!({"hob": {"fresh": true}})));
+        let (said, told) = streamed(&answer);
+        assert_eq!((&said, told["why"].as_str()), (&alone, Some(expected)), "{told}");
+        assert!(told["reason"].as_str().unwrap().contains(reason), "{told}");
+        assert!(asking(&answer).is_some(), "{told}");
+        match expected {
+            "repair" => assert_eq!(
+                (&told["repaired"]["text"], &told["repaired"]["places"]),
+                (&alone.as_str().into(), &json!([]))
+            ),
+            _ => assert!(told["repaired"].is_null(), "{told}"),
+        }
     }
 }

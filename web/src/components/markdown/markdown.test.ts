@@ -4,11 +4,12 @@ import { decode } from '../../lib/markdown/entities';
 import { highlight } from '../../lib/markdown/highlight';
 import { safeLink } from '../../lib/markdown/links';
 import { blocks, reuse } from '../../lib/markdown/parse';
+import type { Range } from '../../lib/text/places';
 import Markdown from './Markdown.svelte';
 
 /** What a browser would be given, without Svelte's marks. */
-const html = (text: string, isGrowing = false): string =>
-  render(Markdown, { props: { text, isGrowing } }).body.replace(/<!--.*?-->/g, '');
+const html = (text: string, isGrowing = false, places: Range[] = []): string =>
+  render(Markdown, { props: { text, isGrowing, places } }).body.replace(/<!--.*?-->/g, '');
 
 /** Tags that a text may become; everything else has to stay letters. */
 const TAGS = new Set(
@@ -164,5 +165,61 @@ describe('formulas', () => {
       blocks(text.repeat(2000));
       expect(performance.now() - began, text).toBeLessThan(4000);
     }
+  });
+});
+
+describe('places that were written anew', () => {
+  const range = (text: string, word: string, before = 'old'): Range => ({ from: text.indexOf(word), to: text.indexOf(word) + word.length, before });
+  const marks = (made: string) => [...made.matchAll(/<ins[^>]*>(.*?)<span/g)].map(([, inner]) => inner);
+  /** What is read without the marks. */
+  const bare = (made: string) => made.replace(/<span class="offscreen"> \(before: .*?\)<\/span>|<\/?ins[^>]*>/g, '');
+
+  it('are marked, with what stood there', () => {
+    const text = 'In Paris it rains.';
+    expect(html(text, false, [range(text, 'Paris', '<b>"Rome"')])).toContain(
+      '<ins title="Before: &lt;b>&quot;Rome&quot;">Paris<span class="offscreen"> (before: &lt;b>"Rome")</span></ins>',
+    );
+  });
+
+  it('are marked in all that has text of its own, and nothing else changes', () => {
+    for (const [text, word, inner] of [
+      ['- In Paris\n- In Rome', 'Rome', 'Rome'],
+      ['**In Paris** now', '**In Paris**', '<strong>In Paris</strong>'],
+      ['**In Paris** now', 'Paris', 'Paris'],
+      ['# Paris\n\nIt rains.', '# Paris', 'Paris'],
+      ['> 1. Paris', 'Paris', 'Paris'],
+      ['|a|b|\n|-|-|\n|Paris|2|', 'Paris', 'Paris'],
+      ['Read [this](https://a.example/x) now', 'this', 'this'],
+      ['A & B in Paris', 'A & B', 'A & B'.replace('&', '&amp;')],
+    ] as const) {
+      const made = html(text, false, [range(text, word)]);
+      expect(marks(made), text).toEqual([inner]);
+      expect(bare(made), text).toBe(html(text));
+    }
+  });
+
+  it('have no mark where one would change how the text reads', () => {
+    for (const [text, word] of [
+      ['```\nlet paris = 1;\n```', 'paris'],
+      ['see `paris` now', 'paris'],
+      ['**In Paris** now', 'Paris** now'],
+      ['$x^2$', 'x^2'],
+      ['[this](https://a.example/x)', 'example/x'],
+      ['https://a.example/x', 'a.example'],
+      ['one\n\ntwo', 'one\n\ntwo'],
+      ['a \ue000b\ue07f c', 'c'],
+    ] as const) {
+      const made = html(text, false, [range(text, word)]);
+      expect(marks(made), text).toEqual([]);
+      expect(made, text).toBe(html(text));
+    }
+  });
+
+  it('are marked one by one: one that cannot be leaves the others', () => {
+    const text = 'In Paris: `rain` and snow.';
+    const made = html(text, false, [range(text, 'Paris', 'Rome'), range(text, 'rain'), range(text, 'snow', 'sun'), { from: 3, to: 3, before: 'gone' }]);
+    expect(marks(made)).toEqual(['Paris', 'snow']);
+    expect(made).toContain('(before: sun)');
+    expect(bare(made)).toBe(html(text));
   });
 });

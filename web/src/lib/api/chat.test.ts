@@ -63,6 +63,35 @@ describe('an answer', () => {
     expect(last.kind === 'end' ? last.stats : null).toMatchObject({ prompt_tokens: 30, answer_tokens: 40 });
   });
 
+  it('has its places repaired by whoever was asked, and told of this machine what is its own', () => {
+    const reading = new Reading(0, () => 0);
+    const parts: Part[] = [...reading.event(chunk({ content: 'In Rome.' }))];
+    parts.push(...reading.event(chunk({}, { hob: { asking: { by: 'big', places: 2 } } })));
+    const places = [{ start: 3, end: 8, before: 'Rome' }];
+    const repaired = { by: 'big', asked: 2, changed: 1, text: 'In Paris.', places };
+    const tokens = { here: { prompt: 9, answer: 4 }, elsewhere: { prompt: 70, answer: 20 } };
+    const hob = { route: 'local', why: 'repair', sent_bytes: 5, hidden: { PERSON: 2 }, dollars: 0.1, ledger_entry: 3, note: 'n', tokens, repaired };
+    parts.push(...reading.event(chunk({}, { timings: { predicted_n: 4 }, hob }, 'stop')));
+    [...reading.event(JSON.stringify({ choices: [], usage: { prompt_tokens: 79, completion_tokens: 24 } }))];
+    expect(parts).toEqual([
+      { kind: 'text', text: 'In Rome.' },
+      { kind: 'asking', by: 'big', places: 2 },
+      { kind: 'repaired', text: 'In Paris.' },
+    ]);
+    const left = { target: 'big', sent_bytes: 5, hidden: 2, dollars: 0.1, ledger_entry: 3, note: 'n' };
+    const stats = { prompt_tokens: 9, answer_tokens: 4, repaired: { left, asked: 2, places } };
+    expect(reading.end()).toMatchObject({ kind: 'end', finish: 'stop', stats });
+  });
+
+  it('says what left where nothing could be used of what came back', () => {
+    const reading = new Reading(0, () => 0);
+    [...reading.event(chunk({}, { hob: { asking: { by: 'big', places: 1 } } }))];
+    const hob = { route: 'local', why: 'fallback', reason: 'no edits', sent_bytes: 5, hidden: {}, dollars: 0, ledger_entry: 3, note: null, repaired: null };
+    expect([...reading.event(chunk({}, { timings: { predicted_n: 4 }, hob }, 'stop'))]).toEqual([]);
+    const left = { target: 'big', sent_bytes: 5, note: 'no edits' };
+    expect(reading.end()).toMatchObject({ stats: { repaired: { left, asked: 1, places: [] } } });
+  });
+
   it('has no rate where it came from elsewhere in one piece', () => {
     const rate = (route: string, pieces: string[]) => {
       const reading = new Reading(0, () => 0);
@@ -124,6 +153,7 @@ describe('a request', () => {
     const base = { model: 'm', messages: [], sampling: DEFAULT_SETTINGS.sampling, think: null, may_drop: false };
     expect(bodyOf({ ...base, chat: 'abcd1234', folder: 'Doctor', is_private: true }).hob).toEqual({ private: true, chat: 'abcd1234', folder: 'Doctor' });
     expect(bodyOf({ ...base, chat: null, folder: null, is_private: false })).not.toHaveProperty('hob');
+    expect(bodyOf({ ...base, repairs: true }).hob).toEqual({ repairs: true });
   });
 
   it('asks for a schema and offers tools', () => {

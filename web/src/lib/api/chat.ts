@@ -70,6 +70,8 @@ export interface ChatRequest {
   stays?: boolean;
   /** Whether another answer is wanted than the one that was given a moment ago. */
   is_fresh?: boolean;
+  /** Whether places of the answer may be written anew at its end: who asks can replace what was read. */
+  repairs?: boolean;
 }
 
 /** Joules, never as one number where two are known. */
@@ -94,6 +96,23 @@ export interface Elsewhere {
   energy?: Energy | null;
 }
 
+/** A place of a text that says something else than the model here wrote. */
+export interface Place {
+  /** Characters of the text before it, of Unicode's, and with those in it. */
+  start: number;
+  end: number;
+  before: string;
+}
+
+/** An answer of this machine with places that a model elsewhere was asked about. */
+export interface Repaired {
+  /** Who was asked, and what left for it. */
+  left: Elsewhere;
+  asked: number;
+  /** Those that say something else now. */
+  places: Place[];
+}
+
 /** What an answer took. */
 export interface Stats {
   prompt_tokens: number;
@@ -104,6 +123,7 @@ export interface Stats {
   first_token_ms: number;
   queue_ms: number;
   elsewhere?: Elsewhere | null;
+  repaired?: Repaired | null;
   /** What this machine took for it, in energy. */
   energy?: Energy | null;
 }
@@ -115,6 +135,10 @@ export type Part =
   | { kind: 'text'; text: string }
   | { kind: 'thought'; text: string }
   | { kind: 'calls'; calls: Call[] }
+  /** The text is complete, and a model elsewhere is asked about so many places of it. */
+  | { kind: 'asking'; by: string; places: number }
+  /** The whole text, as it is now. */
+  | { kind: 'repaired'; text: string }
   | { kind: 'end'; finish: Finish; stats: Stats | null };
 
 /** What is asked for, in OpenAI's words: all that changes what a model is sent, and what that can cost. */
@@ -145,6 +169,7 @@ export function bodyOf(request: ChatRequest): Record<string, unknown> {
     ...(request.chat ? { chat: request.chat } : {}),
     ...(request.folder ? { folder: request.folder } : {}),
     ...(request.stays ? { stay: true } : {}),
+    ...(request.repairs ? { repairs: true } : {}),
     ...(request.answers ? { ask: true, answers: request.answers } : {}),
   };
   if (Object.keys(leave).length > 0) body.hob = leave;
@@ -173,9 +198,10 @@ interface CallPiece {
   function?: { name?: string; arguments?: string };
 }
 
+const number = (value: unknown) => (Number.isFinite(value) ? (value as number) : 0);
+
 /** What the server says of an answer that came from elsewhere. */
 function elsewhereOf(told: Record<string, unknown>): Elsewhere {
-  const number = (value: unknown) => (Number.isFinite(value) ? (value as number) : 0);
   const hidden = Object.values((told.hidden ?? {}) as Record<string, unknown>).reduce<number>((sum, count) => sum + number(count), 0);
   return {
     target: String(told.route),
@@ -188,6 +214,17 @@ function elsewhereOf(told: Record<string, unknown>): Elsewhere {
   };
 }
 
+/** What it says of places that somebody was asked about. Where nothing could be used of what came back, something left all the same. */
+function repairedOf(told: Record<string, unknown>, asking: { by: string; places: number } | null): Repaired | null {
+  const repaired = told.repaired as { by?: unknown; asked?: unknown; places?: unknown } | null | undefined;
+  if (repaired) {
+    const places = Array.isArray(repaired.places) ? (repaired.places as Place[]) : [];
+    return { left: elsewhereOf({ ...told, route: repaired.by }), asked: number(repaired.asked), places };
+  }
+  if (asking === null || typeof told.ledger_entry !== 'number') return null;
+  return { left: elsewhereOf({ ...told, route: asking.by, note: told.reason }), asked: asking.places, places: [] };
+}
+
 /** What has been read of an answer. */
 export class Reading {
   private first: number | null = null;
@@ -198,6 +235,10 @@ export class Reading {
   private pieces = 0;
   private calls: Call[] = [];
   private elsewhere: Elsewhere | null = null;
+  private asking: { by: string; places: number } | null = null;
+  private repaired: Repaired | null = null;
+  /** Tokens of the model here, where another had a part in it. */
+  private here: { prompt?: number; answer?: number } | null = null;
   private energy: Energy | null = null;
 
   constructor(
@@ -224,7 +265,25 @@ export class Reading {
     if (chunk?.timings) this.timings = chunk.timings;
     if (chunk?.usage) this.usage = chunk.usage;
     if (chunk?.hob?.energy) this.energy = chunk.hob.energy;
-    if (chunk?.hob && chunk.hob.route !== 'local') this.elsewhere = elsewhereOf(chunk.hob);
+    if (chunk?.hob) yield* this.way(chunk.hob);
+  }
+
+  /** Where it came from. */
+  private *way(told: Record<string, unknown>): Generator<Part> {
+    const asking = told.asking as { by?: unknown; places?: unknown } | undefined;
+    if (asking) {
+      this.asking = { by: String(asking.by), places: number(asking.places) };
+      yield { kind: 'asking', ...this.asking };
+      return;
+    }
+    if (told.route !== 'local') {
+      this.elsewhere = elsewhereOf(told);
+      return;
+    }
+    this.repaired = repairedOf(told, this.asking);
+    this.here = this.repaired && ((told.tokens as { here?: object } | undefined)?.here ?? null);
+    const text = (told.repaired as { text?: unknown } | null | undefined)?.text;
+    if (typeof text === 'string') yield { kind: 'repaired', text };
   }
 
   /** All calls so far. A call comes with its name first, and its arguments in pieces. */
@@ -253,15 +312,16 @@ export class Reading {
     // What comes from elsewhere in one piece says nothing of how fast it was written.
     const isTimed = this.elsewhere === null || this.pieces > 1;
     const stats: Stats = {
-      // Where several models had a part in it, the usage has the tokens of all of them.
-      prompt_tokens: this.usage?.prompt_tokens ?? count('cache_n') + count('prompt_n'),
+      // Where several models had a part in it, the usage has the tokens of all of them. Who wrote only places read and wrote no answer.
+      prompt_tokens: this.here?.prompt ?? this.usage?.prompt_tokens ?? count('cache_n') + count('prompt_n'),
       cached_tokens: count('cache_n'),
-      answer_tokens: this.usage?.completion_tokens ?? count('predicted_n'),
+      answer_tokens: this.here?.answer ?? this.usage?.completion_tokens ?? count('predicted_n'),
       dropped_tokens: this.usage?.dropped_tokens ?? 0,
       per_second: isTimed ? count('predicted_per_second') : 0,
       first_token_ms: this.first ?? 0,
       queue_ms: count('queue_ms'),
       ...(this.elsewhere ? { elsewhere: this.elsewhere } : {}),
+      ...(this.repaired ? { repaired: this.repaired } : {}),
       ...(this.energy ? { energy: this.energy } : {}),
     };
     return { kind: 'end', finish: this.finish, stats: t.predicted_n === undefined ? null : stats };

@@ -7,6 +7,7 @@ import { Tree } from '../store/tree';
 import { newMessage, type Attachment, type Chat, type ChatSettings, type Listed, type Message } from '../store/types';
 import { Announcer } from '../text/announcer';
 import { titleOf } from '../text/format';
+import { placesOf, repairedBy } from '../text/places';
 import { cloud } from './cloud.svelte';
 import { folders } from './folders.svelte';
 import { notices } from './notices.svelte';
@@ -21,6 +22,8 @@ export interface Live {
   text: string;
   thought: string;
   calls: Call[];
+  /** Who is asked about so many places of the text, which is complete. */
+  asking: { by: string; places: number } | null;
 }
 
 /** Who makes an answer anew, where it is not who was asked before. */
@@ -267,7 +270,7 @@ export class Conversation {
     try {
       // Results were asked for; an answer to them that had to call again would never come to an end.
       const tool_choice = settings.tool_choice === 'required' && to.role === 'assistant' ? 'auto' : settings.tool_choice;
-      await this.hear({ ...request, tool_choice, goes_on: before !== undefined, ...by }, growing, this.stopper.signal);
+      await this.hear({ ...request, tool_choice, goes_on: before !== undefined, repairs: true, ...by }, growing, this.stopper.signal);
     } catch (thrown) {
       if (this.stopper.signal.aborted) growing.stop();
       else this.failed(growing, thrown);
@@ -418,6 +421,7 @@ class Growing {
   private text: string;
   private thought: string;
   private calls: Call[];
+  private asking: Live['asking'] = null;
   private frame = 0;
   private saved = Date.now();
   private readonly began = Date.now();
@@ -436,10 +440,18 @@ class Growing {
 
   take(part: Part): void {
     if (part.kind === 'end') {
-      this.message = { ...this.message, state: 'done', finish: part.finish, stats: part.stats };
+      // What was repaired before it was gone on with still is.
+      const repaired = part.stats?.repaired ?? this.message.stats?.repaired;
+      const stats = part.stats && repaired ? { ...part.stats, repaired } : part.stats;
+      this.message = { ...this.message, state: 'done', finish: part.finish, stats };
       return;
     }
-    if (part.kind === 'calls') this.calls = part.calls;
+    if (part.kind === 'asking') {
+      this.asking = { by: part.by, places: part.places };
+      // What is said one after the other at once is heard as one, or not at all.
+      this.announcer.end(`${this.text}\nAsking ${part.by} about ${placesOf(part.places)}`);
+    } else if (part.kind === 'repaired') this.text = part.text;
+    else if (part.kind === 'calls') this.calls = part.calls;
     else if (part.kind === 'thought') this.thought += part.text;
     else {
       if (this.text === '' && this.thought !== '') {
@@ -450,7 +462,7 @@ class Growing {
     this.frame ||= requestAnimationFrame(() => {
       this.frame = 0;
       this.show(this.live());
-      this.announcer.grow(this.text);
+      if (!this.asking) this.announcer.grow(this.text);
     });
     if (Date.now() - this.saved > SAVE_MS) {
       this.saved = Date.now();
@@ -459,11 +471,12 @@ class Growing {
   }
 
   private live(): Live {
-    return { id: this.message.id, text: this.text, thought: this.thought, calls: this.calls };
+    return { id: this.message.id, text: this.text, thought: this.thought, calls: this.calls, asking: this.asking };
   }
 
   stop(): void {
-    this.message = { ...this.message, state: 'stopped' };
+    // Who does not want to wait for another model has a whole answer.
+    this.message = { ...this.message, state: this.asking ? 'done' : 'stopped' };
   }
 
   fail(error: Message['error']): void {
@@ -474,7 +487,9 @@ class Growing {
   finish(): Message {
     cancelAnimationFrame(this.frame);
     this.message = this.current();
-    this.announcer.end(this.text);
+    const { repaired } = this.message.stats ?? {};
+    if (!this.asking) this.announcer.end(this.text);
+    else if (repaired) notices.say(repairedBy(repaired));
     if (this.message.error) notices.say(this.message.error.message);
     else if (this.calls.length > 0) notices.say(`Calls ${this.calls.map(({ name }) => name).join(', ')}`);
     return this.message;

@@ -11,7 +11,7 @@ interface Call {
 
 /** What the page asked of the server, and what that says. */
 let calls: Call[];
-let answers: ((body: Record<string, unknown>) => Response)[];
+let answers: ((body: Record<string, unknown>, signal: AbortSignal) => Response)[];
 let asks: Asked[];
 
 const refuse = (code: string) => () => Response.json({ error: { message: code, code } }, { status: code === 'private' ? 403 : 409 });
@@ -27,7 +27,7 @@ beforeEach(() => {
     const body = typeof init?.body === 'string' ? JSON.parse(init.body) : {};
     if (path.endsWith('/v1/chat/completions')) {
       calls.push({ path, body });
-      return (answers.shift() ?? refuse('none'))(body);
+      return (answers.shift() ?? refuse('none'))(body, init?.signal ?? new AbortController().signal);
     }
     if (path.endsWith('/cloud/plan')) {
       calls.push({ path, body });
@@ -83,5 +83,42 @@ describe('the word that a question stays here', () => {
     await conversation.send('About a number that is blocked');
     expect(conversation.path.at(-1)).toMatchObject({ state: 'failed', error: { message: 'private' } });
     expect(calls.filter(({ path }) => path.endsWith('completions')).length).toBe(1);
+  });
+});
+
+describe('an answer of which places are written anew', () => {
+  const data = (chunk: object) => `data: ${JSON.stringify({ choices: [{ index: 0, delta: {}, finish_reason: null }], ...chunk })}\n\n`;
+  const draft = data({ choices: [{ index: 0, delta: { content: 'In Rome.' }, finish_reason: null }] });
+  const asking = data({ hob: { asking: { by: 'big', places: 1 } } });
+  const places = [{ start: 3, end: 8, before: 'Rome' }];
+  const hob = { route: 'local', sent_bytes: 5, hidden: {}, dollars: 0, ledger_entry: 3, repaired: { by: 'big', asked: 1, changed: 1, text: 'In Paris.', places } };
+  const end = data({ choices: [{ index: 0, delta: {}, finish_reason: 'length' }], timings: { predicted_n: 3 }, hob });
+
+  it('is kept as it reads then, with what stood there', async () => {
+    const conversation = open({ model: 'ember' });
+    answers = [() => new Response(`${draft}${asking}${end}data: [DONE]\n\n`), say(' It rains.')];
+    await conversation.send('Where?');
+    expect(calls[0]?.body).toMatchObject({ hob: { repairs: true } });
+    const last = () => conversation.path.at(-1) ?? expect.fail('no answer');
+    expect(last()).toMatchObject({ text: 'In Paris.', state: 'done', stats: { repaired: { asked: 1, places, left: { target: 'big' } } } });
+    // What is said next goes on from that.
+    await conversation.goOn(last());
+    expect(calls.at(-1)?.body.messages).toContainEqual({ role: 'assistant', content: 'In Paris.' });
+    expect(last()).toMatchObject({ text: 'In Paris. It rains.', state: 'done' });
+  });
+
+  it('is whole as it is for whoever does not want to wait', async () => {
+    const conversation = open({ model: 'ember' });
+    const start = (signal: AbortSignal) => (to: ReadableStreamDefaultController) => {
+      to.enqueue(new TextEncoder().encode(draft + asking));
+      signal.addEventListener('abort', () => to.error(signal.reason));
+    };
+    answers = [(_, signal) => new Response(new ReadableStream({ start: start(signal) }))];
+    const sent = conversation.send('Where?');
+    await vi.waitFor(() => expect(conversation.live?.asking).toEqual({ by: 'big', places: 1 }));
+    expect(conversation.live?.text).toBe('In Rome.');
+    conversation.stop();
+    await sent;
+    expect(conversation.path.at(-1)).toMatchObject({ text: 'In Rome.', state: 'done', error: null, stats: null });
   });
 });
