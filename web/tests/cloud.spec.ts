@@ -1,57 +1,32 @@
-import AxeBuilder from '@axe-core/playwright';
-import { expect, test, type Page } from '@playwright/test';
+import { expect, test } from '@playwright/test';
 import { rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { CHROMIUM } from '../playwright.config';
+import { Elsewhere } from './elsewhere';
+import { accessible, answer, field, shot } from './looks';
 import { HOB, HobServer } from './server';
 
 test.skip(!CHROMIUM || !HOB, 'there is no Chromium or no hob');
 
-const SHOTS = process.env.SHOTS;
-const shot = async (page: Page, name: string) => {
-  if (SHOTS) await page.screenshot({ path: `${SHOTS}/${name}.png` });
-};
-
 /** A model elsewhere that repeats the question, in pieces that cut placeholders. */
-let there: Server;
+let there: Elsewhere;
 const asked: string[] = [];
 let server: HobServer;
 
 test.beforeAll(async () => {
   if (!CHROMIUM || !HOB) return;
-  there = createServer((request, response) => {
-    let body = '';
-    request.on('data', (part) => (body += part));
-    request.on('end', () => {
-      asked.push(body);
-      const said: string = JSON.parse(body).messages.at(-1).content;
-      response.writeHead(200, { 'content-type': 'text/event-stream' });
-      const send = (value: unknown) => response.write(`data: ${JSON.stringify(value)}\n\n`);
-      const words = `You said: ${said}`;
-      for (let at = 0; at < words.length; at += 5) send({ choices: [{ index: 0, delta: { content: words.slice(at, at + 5) } }] });
-      send({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] });
-      send({ choices: [], usage: { prompt_tokens: 20, completion_tokens: 10 } });
-      response.end('data: [DONE]\n\n');
-    });
-  });
-  await new Promise<void>((done) => there.listen(0, '127.0.0.1', done));
+  const said = (body: string): string[] => {
+    asked.push(body);
+    const words = `You said: ${JSON.parse(body).messages.at(-1).content}`;
+    return words.match(/.{1,5}/gs) ?? [];
+  };
+  there = await Elsewhere.start(said, { read: 20, written: 10 });
   server = await HobServer.start();
 });
 test.afterAll(() => {
   server?.stop();
-  there?.close();
+  there?.stop();
 });
-
-async function accessible(page: Page) {
-  const { violations } = await new AxeBuilder({ page }).analyze();
-  const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-  expect(serious.map((v) => `${v.id}: ${v.nodes.map((node) => node.html).join(' | ')}`)).toEqual([]);
-}
-
-const field = (page: Page) => page.getByRole('textbox', { name: 'Message', exact: true });
-const answer = (page: Page) => page.locator('article:not(.user)').last();
 
 test('a bigger model is named, chosen, seen before it is asked, and stands in the ledger', async ({ page }) => {
   await page.addInitScript(() => localStorage.setItem('hob.welcomed', 'yes'));
@@ -68,7 +43,7 @@ test('a bigger model is named, chosen, seen before it is asked, and stands in th
   await dialog.getByRole('textbox', { name: 'Address' }).fill('ftp://nowhere');
   await dialog.getByRole('button', { name: 'Add it' }).click();
   await expect(dialog.getByRole('alert')).toContainText('https://');
-  await dialog.getByRole('textbox', { name: 'Address' }).fill(`http://127.0.0.1:${(there.address() as AddressInfo).port}/v1`);
+  await dialog.getByRole('textbox', { name: 'Address' }).fill(there.address);
   await dialog.getByRole('spinbutton', { name: '$ for a million tokens read' }).fill('3');
   await dialog.getByRole('spinbutton', { name: '$ written' }).fill('15');
   await shot(page, 'privacy-add');
@@ -125,7 +100,7 @@ test('a chat that is kept here is never sent, whatever was chosen', async ({ pag
   const post = (path: string, body: unknown) =>
     fetch(`${server.url}/hob/v1/cloud/${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
   // Whether the other test has added it or not.
-  await post('targets', { name: 'big', model: 'big-1', address: `http://127.0.0.1:${(there.address() as AddressInfo).port}/v1` });
+  await post('targets', { name: 'big', model: 'big-1', address: there.address });
   await post('mode', { mode: 'ask' });
   await page.addInitScript(() => localStorage.setItem('hob.welcomed', 'yes'));
   await page.goto(server.url);
@@ -150,7 +125,7 @@ test('what is asked in a private folder stays, whatever the page believes', asyn
   const post = (path: string, body: unknown) =>
     fetch(`${server.url}/hob/v1/${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
   await server.forget();
-  await post('cloud/targets', { name: 'big', model: 'big-1', address: `http://127.0.0.1:${(there.address() as AddressInfo).port}/v1` });
+  await post('cloud/targets', { name: 'big', model: 'big-1', address: there.address });
   await post('cloud/mode', { mode: 'ask' });
   await page.addInitScript(() => localStorage.setItem('hob.welcomed', 'yes'));
   await page.goto(server.url);
@@ -226,7 +201,7 @@ test('values of kinds that the policy wants to be asked about wait for a word ab
   const post = (path: string, body: unknown) =>
     fetch(`${server.url}/hob/v1/${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
   await server.forget();
-  await post('cloud/targets', { name: 'big', model: 'big-1', address: `http://127.0.0.1:${(there.address() as AddressInfo).port}/v1` });
+  await post('cloud/targets', { name: 'big', model: 'big-1', address: there.address });
   await post('cloud/mode', { mode: 'ask' });
   const policy = join(server.home, 'policy.toml');
   writeFileSync(policy, '[privacy.labels]\nEMAIL = "ask"\n');
@@ -292,7 +267,7 @@ test('an answer is made anew by whom the user wants, and the router hears of it'
   const post = (path: string, body: unknown) =>
     fetch(`${server.url}/hob/v1/${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
   await server.forget();
-  await post('cloud/targets', { name: 'big', model: 'big-1', address: `http://127.0.0.1:${(there.address() as AddressInfo).port}/v1` });
+  await post('cloud/targets', { name: 'big', model: 'big-1', address: there.address });
   await post('cloud/mode', { mode: 'hybrid' });
   writeFileSync(join(server.home, 'policy.toml'), 'allow = ["cloud"]\nquality = 0.0\n');
   await page.addInitScript(() => localStorage.setItem('hob.welcomed', 'yes'));
@@ -331,7 +306,7 @@ test('the row below an answer fits a phone, whatever a model elsewhere is called
   const post = (path: string, body: unknown) =>
     fetch(`${server.url}/hob/v1/${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
   await server.forget();
-  const address = `http://127.0.0.1:${(there.address() as AddressInfo).port}/v1`;
+  const address = there.address;
   const long = 'a-model-elsewhere-with-forty-letters-xxx';
   // The first by name is the one that is offered.
   expect((await post('cloud/targets', { name: long, model: 'big-1', address })).status).toBe(200);

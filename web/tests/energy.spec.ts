@@ -1,16 +1,11 @@
-import AxeBuilder from '@axe-core/playwright';
 import { expect, test, type Page } from '@playwright/test';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { CHROMIUM } from '../playwright.config';
+import { Elsewhere } from './elsewhere';
+import { accessible, shot, SHOTS } from './looks';
 import { HOB, HobServer } from './server';
 
 test.skip(!CHROMIUM || !HOB, 'there is no Chromium or no hob');
 
-const SHOTS = process.env.SHOTS;
-const shot = async (page: Page, name: string) => {
-  if (SHOTS) await page.screenshot({ path: `${SHOTS}/${name}.png` });
-};
 const whole = async (page: Page, name: string) => {
   if (!SHOTS) return;
   // The dialog scrolls; a tall window shows all of it.
@@ -20,35 +15,18 @@ const whole = async (page: Page, name: string) => {
   if (before) await page.setViewportSize(before);
 };
 
-let there: Server;
+let there: Elsewhere;
 let server: HobServer;
 
 test.beforeAll(async () => {
   if (!CHROMIUM || !HOB) return;
-  there = createServer((request, response) => {
-    request.resume();
-    request.on('end', () => {
-      response.writeHead(200, { 'content-type': 'text/event-stream' });
-      const send = (value: unknown) => response.write(`data: ${JSON.stringify(value)}\n\n`);
-      send({ choices: [{ index: 0, delta: { content: 'Elsewhere.' } }] });
-      send({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] });
-      send({ choices: [], usage: { prompt_tokens: 2000, completion_tokens: 1000 } });
-      response.end('data: [DONE]\n\n');
-    });
-  });
-  await new Promise<void>((done) => there.listen(0, '127.0.0.1', done));
+  there = await Elsewhere.start(() => ['Elsewhere.'], { read: 2000, written: 1000 });
   server = await HobServer.start();
 });
 test.afterAll(() => {
   server?.stop();
-  there?.close();
+  there?.stop();
 });
-
-async function accessible(page: Page) {
-  const { violations } = await new AxeBuilder({ page }).analyze();
-  const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-  expect(serious.map((v) => `${v.id}: ${v.nodes.map((node) => node.html).join(' | ')}`)).toEqual([]);
-}
 
 const send = (method: string, path: string, body: unknown) =>
   fetch(`${server.url}${path}`, { method, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
@@ -121,7 +99,7 @@ test('days, money and figures of others stand in the panel', async ({ page }) =>
   await accessible(page);
   await whole(page, 'energy-light');
 
-  const address = `http://127.0.0.1:${(there.address() as AddressInfo).port}/v1`;
+  const address = there.address;
   const target = { name: 'big', model: 'big-1', address, input_price: 2.5, output_price: 10 };
   expect((await send('POST', '/hob/v1/cloud/targets', target)).status).toBe(200);
   await send('POST', '/hob/v1/cloud/mode', { mode: 'ask' });

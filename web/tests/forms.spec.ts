@@ -1,14 +1,9 @@
-import AxeBuilder from '@axe-core/playwright';
 import { expect, test, type Page } from '@playwright/test';
 import { CHROMIUM } from '../playwright.config';
+import { accessible, answers, field, shot } from './looks';
 import { HOB, HobServer } from './server';
 
 test.skip(!CHROMIUM || !HOB, 'there is no Chromium or no hob');
-
-const SHOTS = process.env.SHOTS;
-const shot = async (page: Page, name: string) => {
-  if (SHOTS) await page.screenshot({ path: `${SHOTS}/${name}.png` });
-};
 
 let server: HobServer;
 test.beforeAll(async () => {
@@ -17,16 +12,8 @@ test.beforeAll(async () => {
 test.beforeEach(() => server?.forget());
 test.afterAll(() => server?.stop());
 
-const answers = (page: Page) => page.locator('article:not(.user)');
-const field = (page: Page) => page.getByRole('textbox', { name: 'Message', exact: true });
 const settings = (page: Page) => page.getByRole('button', { name: 'Settings', exact: true });
 const overflow = (page: Page) => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-
-async function accessible(page: Page) {
-  const { violations } = await new AxeBuilder({ page }).analyze();
-  const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-  expect(serious.map((v) => `${v.id}: ${v.nodes.map((node) => node.html).join(' | ')}`)).toEqual([]);
-}
 
 async function open(page: Page) {
   await page.addInitScript(() => localStorage.setItem('hob.welcomed', 'yes'));

@@ -1,20 +1,15 @@
-import AxeBuilder from '@axe-core/playwright';
 import { expect, test, type Page } from '@playwright/test';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CHROMIUM } from '../playwright.config';
 import { HUB, Hub, MODEL } from './hub';
+import { accessible, shot } from './looks';
 import { HOB, HobServer } from './server';
 
 const missing = !CHROMIUM ? 'there is no Chromium' : !HOB ? 'there is no hob: run `cargo build -p hob-cli`' : !HUB ? 'there is no hub: run `cargo build -p hob-testhub --example hub`' : '';
 if (missing) console.error(`\n*** The browser tests of models do not run: ${missing} ***\n`);
 test.skip(missing !== '', missing);
-
-const SHOTS = process.env.SHOTS;
-const shot = async (page: Page, name: string) => {
-  if (SHOTS) await page.screenshot({ path: `${SHOTS}/${name}.png` });
-};
 
 let hub: Hub;
 let server: HobServer;
@@ -40,12 +35,6 @@ async function open(page: Page) {
   await page.goto(server.url);
   await page.keyboard.press('Alt+Shift+M');
   await expect(page.getByRole('heading', { name: 'Models', exact: true })).toBeVisible();
-}
-
-async function accessible(page: Page) {
-  const { violations } = await new AxeBuilder({ page }).analyze();
-  const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-  expect(serious.map((v) => `${v.id}: ${v.nodes.map((node) => node.html).join(' | ')}`)).toEqual([]);
 }
 
 const overflow = (page: Page) => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);

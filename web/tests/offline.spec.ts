@@ -3,15 +3,11 @@ import { expect, test, type Page } from '@playwright/test';
 import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { CHROMIUM } from '../playwright.config';
+import { shot } from './looks';
 import { HOB, HobServer } from './server';
 
 test.skip(!CHROMIUM || !HOB, 'there is no Chromium or no hob');
 test.use({ serviceWorkers: 'allow' });
-
-const SHOTS = process.env.SHOTS;
-const shot = async (page: Page, name: string) => {
-  if (SHOTS) await page.screenshot({ path: `${SHOTS}/${name}.png` });
-};
 
 /** Stands before a server, so that it can be away, and be another version afterwards, at the same address. */
 class Front {

@@ -1,6 +1,7 @@
 import AxeBuilder from '@axe-core/playwright';
 import { expect, test, type Page } from '@playwright/test';
 import { CHROMIUM } from '../playwright.config';
+import { accessible, answers, field, shot } from './looks';
 import { HOB, HobServer } from './server';
 
 const missing = !CHROMIUM ? 'there is no Chromium: install Debian’s `chromium`, or set CHROMIUM' : !HOB ? 'there is no hob: run `cargo build -p hob-cli`, or set HOB' : '';
@@ -8,10 +9,6 @@ if (missing) console.error(`\n*** The browser tests do not run: ${missing} ***\n
 test.skip(missing !== '', missing);
 
 /** Where pictures of every screen go, when somebody wants to look at them. */
-const SHOTS = process.env.SHOTS;
-const shot = async (page: Page, name: string) => {
-  if (SHOTS) await page.screenshot({ path: `${SHOTS}/${name}.png` });
-};
 
 let server: HobServer;
 test.beforeAll(async () => {
@@ -31,9 +28,6 @@ test.beforeEach(async ({ page }) => {
 });
 test.afterEach(() => expect(complaints).toEqual([]));
 
-const answers = (page: Page) => page.locator('article:not(.user)');
-const field = (page: Page) => page.getByRole('textbox', { name: 'Message', exact: true });
-
 /** Opens the page as somebody who has seen the first screens. */
 async function open(page: Page) {
   await page.addInitScript(() => localStorage.setItem('hob.welcomed', 'yes'));
@@ -48,12 +42,6 @@ async function say(page: Page, text: string) {
   await field(page).press('Enter');
   await expect(answers(page)).toHaveCount(before + 1);
   await expect(page.getByRole('button', { name: 'Stop', exact: true })).toHaveCount(0, { timeout: 60_000 });
-}
-
-async function accessible(page: Page) {
-  const { violations } = await new AxeBuilder({ page }).analyze();
-  const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-  expect(serious.map((v) => `${v.id}: ${v.nodes.map((node) => node.html).join(' | ')}`)).toEqual([]);
 }
 
 test('the first run is three screens and then a chat', async ({ page }) => {

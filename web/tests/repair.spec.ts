@@ -1,21 +1,15 @@
-import AxeBuilder from '@axe-core/playwright';
-import { expect, test, type Page } from '@playwright/test';
+import { expect, test } from '@playwright/test';
 import { writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { CHROMIUM } from '../playwright.config';
+import { Elsewhere } from './elsewhere';
+import { accessible, answer, field, shot } from './looks';
 import { HOB, HobServer } from './server';
 
 test.skip(!CHROMIUM || !HOB, 'there is no Chromium or no hob');
 
-const SHOTS = process.env.SHOTS;
-const shot = async (page: Page, name: string) => {
-  if (SHOTS) await page.screenshot({ path: `${SHOTS}/${name}.png` });
-};
-
 /** A model elsewhere that writes the last marked place anew, and the first where there are several, once it may. */
-let there: Server;
+let there: Elsewhere;
 let server: HobServer;
 let mayAnswer: Promise<void>;
 let letAnswer: () => void;
@@ -28,28 +22,19 @@ const placesIn = (draft: string): string[] => [...draft.matchAll(/⟦(\d+)⟧(.*
 
 test.beforeAll(async () => {
   if (!CHROMIUM || !HOB) return;
-  there = createServer((request, response) => {
-    let body = '';
-    request.on('data', (part) => (body += part));
-    request.on('end', async () => {
-      const draft: string = JSON.parse(body).messages.at(-2).content;
-      asked.push(draft);
-      await mayAnswer;
-      const count = placesIn(draft).length;
-      const edits = [{ span: count, text: 'Lima, "la Ciudad"' }, ...(count > 1 ? [{ span: 1, text: 'I believe the' }] : [])];
-      response.writeHead(200, { 'content-type': 'text/event-stream' });
-      const send = (value: unknown) => response.write(`data: ${JSON.stringify(value)}\n\n`);
-      send({ choices: [{ index: 0, delta: { content: JSON.stringify({ edits }) } }] });
-      send({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] });
-      send({ choices: [], usage: { prompt_tokens: 20, completion_tokens: 10 } });
-      response.end('data: [DONE]\n\n');
-    });
-  });
-  await new Promise<void>((done) => there.listen(0, '127.0.0.1', done));
+  const said = async (body: string): Promise<string[]> => {
+    const draft: string = JSON.parse(body).messages.at(-2).content;
+    asked.push(draft);
+    await mayAnswer;
+    const count = placesIn(draft).length;
+    const edits = [{ span: count, text: 'Lima, "la Ciudad"' }, ...(count > 1 ? [{ span: 1, text: 'I believe the' }] : [])];
+    return [JSON.stringify({ edits })];
+  };
+  there = await Elsewhere.start(said, { read: 20, written: 10 });
   server = await HobServer.start();
   const post = (path: string, body: unknown) =>
     fetch(`${server.url}/hob/v1/cloud/${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
-  const address = `http://127.0.0.1:${(there.address() as AddressInfo).port}/v1`;
+  const address = there.address;
   await post('targets', { name: 'big', model: 'big-1', address, input_price: 1000, output_price: 1000 });
   await post('mode', { mode: 'hybrid' });
   // What its answers are worth has to be known; with such a policy every complete one is asked about where doubt sits in places,
@@ -69,17 +54,8 @@ test.beforeAll(async () => {
 test.afterAll(() => {
   letAnswer?.();
   server?.stop();
-  there?.close();
+  there?.stop();
 });
-
-async function accessible(page: Page) {
-  const { violations } = await new AxeBuilder({ page }).analyze();
-  const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-  expect(serious.map((v) => `${v.id}: ${v.nodes.map((node) => node.html).join(' | ')}`)).toEqual([]);
-}
-
-const field = (page: Page) => page.getByRole('textbox', { name: 'Message', exact: true });
-const answer = (page: Page) => page.locator('article:not(.user)').last();
 
 test('places of an answer are written anew at its end, marked, and kept with what stood there', async ({ page }) => {
   waits();

@@ -1,30 +1,17 @@
-import AxeBuilder from '@axe-core/playwright';
 import { expect, test, type Page } from '@playwright/test';
 import jsQR from 'jsqr';
 import { networkInterfaces } from 'node:os';
 import { CHROMIUM } from '../playwright.config';
+import { accessible, field, shot } from './looks';
 import { HOB, HobServer } from './server';
 
 test.skip(!CHROMIUM || !HOB, 'there is no Chromium or no hob');
-
-const SHOTS = process.env.SHOTS;
-const shot = async (page: Page, name: string) => {
-  if (SHOTS) await page.screenshot({ path: `${SHOTS}/${name}.png` });
-};
 
 let server: HobServer;
 test.beforeAll(async () => {
   if (CHROMIUM && HOB) server = await HobServer.start('--require-key', '--api-key', 'planted-master');
 });
 test.afterAll(() => server?.stop());
-
-async function accessible(page: Page) {
-  const { violations } = await new AxeBuilder({ page }).analyze();
-  const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-  expect(serious.map((v) => `${v.id}: ${v.nodes.map((node) => node.html).join(' | ')}`)).toEqual([]);
-}
-
-const field = (page: Page) => page.getByRole('textbox', { name: 'Message', exact: true });
 
 async function say(page: Page, text: string) {
   await field(page).fill(text);
