@@ -98,6 +98,11 @@ fn may_ask(visit: &Visit) -> bool {
     visit.key().is_none_or(|key| key.cloud && !key.private)
 }
 
+/// Whether who asks may learn the names, addresses and prices of models elsewhere: who may ask them, and who runs the machine.
+pub fn may_be_named(visit: &Visit) -> bool {
+    may_ask(visit) || visit.opens(Scope::Admin)
+}
+
 /// The models elsewhere that who asks may name.
 pub fn models(app: &App) -> Vec<String> {
     let Some(cloud) = app.cloud.as_ref().filter(|_| may_ask(&app.visit)) else { return Vec::new() };

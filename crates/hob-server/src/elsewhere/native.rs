@@ -1,13 +1,12 @@
 //! `/hob/v1/cloud`: models elsewhere for the page and for programs: which there are, what may leave, what would, what did.
 
-use super::{may_ask, problem, problem_to};
+use super::{may_be_named, problem, problem_to};
 use crate::App;
 use crate::ask::{Ask, Leave};
 use crate::chats::Query;
 use crate::clock;
 use crate::described::{Shape, described};
 use crate::fields::Fields;
-use crate::keys::Scope;
 use crate::openai::chat_request;
 use crate::problem::{Dialect, Kind, Problem};
 use crate::reading;
@@ -348,8 +347,7 @@ fn report_of(cloud: &Cloud, is_offline: bool, visit: &Visit) -> CloudReport {
     };
     let mut fill = || -> Result<(), Error> {
         report.mode = cloud.mode()?.name();
-        // Addresses, prices and notes are for those who may ask there, and for who runs the machine.
-        let targets = cloud.targets()?.into_iter().filter(|_| may_ask(visit) || visit.opens(Scope::Admin));
+        let targets = cloud.targets()?.into_iter().filter(|_| may_be_named(visit));
         for (name, target) in targets {
             let (spent, _) = cloud.spent(Some(&name))?;
             report.targets.push(target_of(name, target, spent));

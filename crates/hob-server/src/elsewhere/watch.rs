@@ -431,6 +431,8 @@ impl Shown {
     fn flush(&mut self, to: &mpsc::UnboundedSender<(usize, Told)>) -> bool {
         let mut pieces = Vec::new();
         self.words(self.waiting.len(), &mut pieces);
+        // What has no blank in it was not seen before.
+        self.is_any |= !pieces.is_empty();
         to.send((0, Told::Token { logprob: None, pieces })).is_ok()
     }
 
@@ -503,6 +505,10 @@ mod tests {
         }
         assert_eq!(seen, [text("Let me "), text("check "), text("it."), call, text(&long)]);
         assert!(shown.has_calls && shown.text.ends_with('x'));
+        // A text without blanks is seen when there is no more of it, and is seen then.
+        let mut whole = Shown::default();
+        assert!(whole.pass(token(vec![text("{\"a\":\"b\"}")]), &to) && !whole.is_any);
+        assert!(whole.flush(&to) && whole.is_any);
         drop(told);
         assert!(!shown.pass(token(vec![]), &to));
     }

@@ -5,7 +5,9 @@ use crate::App;
 use crate::chats::{self, Query};
 use crate::clock;
 use crate::described::described;
+use crate::elsewhere;
 use crate::problem::{Dialect, Kind, Problem};
+use crate::visit::Visit;
 use crate::wire;
 use axum::http::Uri;
 use axum::response::Response;
@@ -196,7 +198,8 @@ async fn find(app: &App, count: i64) -> Result<StatsReport, Problem> {
         Err(problem) => trouble.push(format!("Answers are not counted: {}", problem.message)),
     }
     let (cloud, memo) = (app.cloud.clone(), Arc::clone(&app.stats));
-    let read = move || read_elsewhere(cloud.as_ref(), &memo, days, &first);
+    let visit = Arc::clone(&app.visit);
+    let read = move || read_elsewhere(cloud.as_ref(), &visit, &memo, days, &first);
     let read = tokio::task::spawn_blocking(read).await;
     let (days, prices, trouble_there) =
         read.map_err(|_| Problem::new(Kind::Internal, "the work ended unexpectedly"))?;
@@ -219,24 +222,28 @@ async fn find(app: &App, count: i64) -> Result<StatsReport, Problem> {
 /// What the ledger adds, the prices there are, and what could not be read.
 fn read_elsewhere(
     cloud: Option<&hob_cloud::Cloud>,
+    visit: &Visit,
     memo: &Memo,
     mut days: Days,
     first: &str,
 ) -> (Days, Vec<PriceReport>, Vec<String>) {
     let Some(cloud) = cloud else { return (days, Vec::new(), Vec::new()) };
     let mut trouble = Vec::new();
+    let told = |error| elsewhere::problem_to(visit, &error).message;
     match memo.left_since(first, cloud) {
         Ok(left) => days.left(&left),
-        Err(error) => trouble.push(format!("What left is not counted: {error}")),
+        Err(error) => trouble.push(format!("What left is not counted: {}", told(error))),
     }
     let targets = cloud.targets().unwrap_or_else(|error| {
-        trouble.push(format!("Prices are not known: {error}"));
+        trouble.push(format!("Prices are not known: {}", told(error)));
         Default::default()
     });
+    // Whoever watches the machine's figures learns no names and prices of those that may be asked.
+    let targets = targets.into_iter().filter(|_| elsewhere::may_be_named(visit));
     let price = |(target, one): (String, hob_cloud::Target)| PriceReport {
         target,
         input: one.input_price,
         output: one.output_price,
     };
-    (days, targets.into_iter().map(price).collect(), trouble)
+    (days, targets.map(price).collect(), trouble)
 }
