@@ -25,6 +25,23 @@ const ANSWER_TIME: Duration = Duration::from_secs(30 * 60);
 /// Calls of tools in one answer.
 const CALLS_MAX: usize = 128;
 
+/// Who waits for an answer.
+pub trait Waiting {
+    /// Whether it is still wanted; asked before each time that the question is sent.
+    fn is_wanted(&self) -> bool {
+        true
+    }
+
+    /// The question stands in the ledger, as this entry, and leaves now; more than once where it is tried again.
+    fn leaves(&self, _entry: u64) {}
+
+    /// What was said to leave last never did: nobody could be reached.
+    fn stayed(&self) {}
+}
+
+/// Nobody in particular.
+impl Waiting for () {}
+
 /// A piece of an answer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {

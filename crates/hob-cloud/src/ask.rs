@@ -2,10 +2,11 @@
 
 use crate::breaker::Breaker;
 use crate::protocol::complaint;
-use crate::{Error, Protocol, Target};
+use crate::{Error, Protocol, Target, Waiting};
 use hob_base::Random;
 use hob_egress::{Cap, Credential, Egress, Hash, Period, Post, Purpose, Response, Secret};
 use hob_privacy::Cleared;
+use std::cell::Cell;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -36,6 +37,8 @@ pub(crate) struct Sending<'a> {
     pub seed: u64,
     /// Whether it may still be sent; asked before each try, since the user may say otherwise meanwhile.
     pub may: &'a dyn Fn() -> Result<(), Error>,
+    /// Who hears of what leaves.
+    pub waiting: &'a dyn Waiting,
     /// Most that the question may cost with all its tries, in millionths.
     pub limit_micro: Option<u64>,
 }
@@ -98,7 +101,7 @@ impl Sending<'_> {
             Protocol::OpenAi => Credential::Bearer(key),
             Protocol::Anthropic => Credential::ApiKey(key),
         });
-        let mut response = self.egress.post(&Post {
+        let post = Post {
             address: &address,
             body: self.body,
             credential: credential.as_ref(),
@@ -111,6 +114,17 @@ impl Sending<'_> {
             keep: false,
             once: Some(once),
             bytes_max: ANSWER_BYTES_MAX,
+        };
+        let stands = Cell::new(false);
+        let leaves = |entry| {
+            stands.set(true);
+            self.waiting.leaves(entry);
+        };
+        let sent = self.egress.post_while(&post, &leaves);
+        let mut response = sent.inspect_err(|error| {
+            if stands.get() && error.never_left() {
+                self.waiting.stayed();
+            }
         })?;
         match response.status() {
             200..=299 => Ok(response),

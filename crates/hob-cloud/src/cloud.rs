@@ -10,7 +10,9 @@ use crate::learned::Learned;
 use crate::plan::Outgoing;
 use crate::stops::Stops;
 use crate::twice::{Claim, Ticket, Twice};
-use crate::{Answering, Doubted, Error, KeyFrom, Mode, Plan, Question, Repair, Target, Told, Way, Wish};
+use crate::{
+    Answering, Doubted, Error, KeyFrom, Mode, Plan, Question, Repair, Target, Told, Waiting, Way, Wish,
+};
 use hob_egress::{Egress, Entry, Hash, Period, Purpose, Response, Secret, Verified};
 use hob_privacy::{Answer, Detector, Draft, Label, Reach, Rules, Terms, clear};
 use hob_router::{Corrections, Policy, Request, Router, Scorer, Spent};
@@ -248,14 +250,14 @@ impl Cloud {
     /// # Errors
     /// Nothing was sent, or nothing came back.
     pub fn begin(&self, plan: Plan) -> Result<Option<Answering>, Error> {
-        self.begin_while(plan, &|| true)
+        self.begin_while(plan, &())
     }
 
-    /// The same as long as somebody waits for it: it is asked before each time that the question is sent.
+    /// The same as long as somebody waits for it, who hears what leaves.
     ///
     /// # Errors
     /// As [`Cloud::begin`], and [`Error::HungUp`].
-    pub fn begin_while(&self, plan: Plan, wanted: &dyn Fn() -> bool) -> Result<Option<Answering>, Error> {
+    pub fn begin_while(&self, plan: Plan, waiting: &dyn Waiting) -> Result<Option<Answering>, Error> {
         let Some(outgoing) = plan.outgoing else { return Ok(None) };
         outgoing.need_answers()?;
         self.may(&outgoing)?;
@@ -264,7 +266,7 @@ impl Cloud {
         let key = (whose, Hash::of(outgoing.cleared.bytes()));
         let ticket = match outgoing.is_fresh {
             true => None,
-            false => match self.0.twice.claim(key, self.0.setup.clock, wanted) {
+            false => match self.0.twice.claim(key, self.0.setup.clock, &|| waiting.is_wanted()) {
                 Claim::Unwanted => return Err(Error::HungUp),
                 Claim::Known(parts) => {
                     let source = Source::Remembered(parts.iter().cloned().collect());
@@ -274,7 +276,7 @@ impl Cloud {
             },
         };
         let purpose = if outgoing.repair.is_some() { Purpose::Repair } else { Purpose::Ask };
-        let response = self.send(&outgoing, purpose, wanted)?;
+        let response = self.send(&outgoing, purpose, waiting)?;
         let live = self.live(response, ticket, &outgoing.name)?;
         Ok(Some(answering(Source::Live(Box::new(live)), outgoing)))
     }
@@ -292,7 +294,7 @@ impl Cloud {
         let question = Question { max_tokens: Some(TEST_TOKENS), ..Question::of("Reply with the word ok.") };
         let wish = Wish { is_fresh: true, ..Wish::new(&question, Way::Named(name.to_owned())) };
         let outgoing = outgoing(&ready, name.to_owned(), target, &wish, &mut |_, _| Answer::Refuse)?;
-        let response = self.send(&outgoing, Purpose::Test, &|| true)?;
+        let response = self.send(&outgoing, Purpose::Test, &())?;
         let live = self.live(response, None, name)?;
         let mut answering = answering(Source::Live(Box::new(live)), outgoing);
         let mut said = String::new();
@@ -316,12 +318,7 @@ impl Cloud {
         if ready.written == outgoing.written { Ok(ready) } else { Err(Error::Changed) }
     }
 
-    fn send(
-        &self,
-        outgoing: &Outgoing,
-        purpose: Purpose,
-        wanted: &dyn Fn() -> bool,
-    ) -> Result<Response, Error> {
+    fn send(&self, outgoing: &Outgoing, purpose: Purpose, waiting: &dyn Waiting) -> Result<Response, Error> {
         let (name, ready) = (&outgoing.name, self.may(outgoing)?);
         let key = outgoing.target.key.as_ref().map(|from| (self.0.setup.key)(name, from)).transpose();
         let key = key.map_err(|found| Error::Key { target: name.clone(), found })?;
@@ -338,7 +335,8 @@ impl Cloud {
             breaker: &breaker,
             clock: self.0.setup.clock,
             seed: (self.0.setup.seed)(),
-            may: &|| if wanted() { self.may(outgoing).map(drop) } else { Err(Error::HungUp) },
+            may: &|| if waiting.is_wanted() { self.may(outgoing).map(drop) } else { Err(Error::HungUp) },
+            waiting,
             limit_micro: outgoing.limit_micro,
         }
         .send()

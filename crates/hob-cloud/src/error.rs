@@ -260,15 +260,6 @@ impl Error {
         !matches!(self.kind(), "network" | "target" | "resting")
     }
 
-    /// Whether the question may have left before this went wrong.
-    pub fn may_have_left(&self) -> bool {
-        match self {
-            Self::Status { .. } => true,
-            Self::Egress(error) => !error.never_left(),
-            _ => false,
-        }
-    }
-
     /// Whether the same question may well be answered a little later.
     pub(crate) fn is_transient(&self) -> bool {
         match self {

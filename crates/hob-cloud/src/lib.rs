@@ -32,7 +32,7 @@ mod stops;
 mod target;
 mod twice;
 
-pub use answer::{Answering, Call, Ended, Event, Finish, Usage};
+pub use answer::{Answering, Call, Ended, Event, Finish, Usage, Waiting};
 pub use cloud::{Cloud, Connect, FindKey, Setup};
 pub use consent::{Asked, Consent, Say};
 pub use error::Error;

@@ -146,11 +146,20 @@ impl Egress {
     /// # Errors
     /// As [`Egress::get`]; also [`Error::Redirected`].
     pub fn post(&self, post: &Post<'_>) -> Result<Response, Error> {
+        self.post_while(post, &|_| {})
+    }
+
+    /// The same; `leaves` hears of the ledger's entry when it is written, before anything is sent.
+    ///
+    /// # Errors
+    /// As [`Egress::post`].
+    pub fn post_while(&self, post: &Post<'_>, leaves: &dyn Fn(u64)) -> Result<Response, Error> {
         let address = post.address;
         self.online(address.origin().host())?;
         let terms = self.config.policy.check(address, None)?;
         let bytes = post.body.bytes();
         let mut receipt = Receipt::begin(&self.ledger, post.sending(terms), post.caps, Some(bytes))?;
+        leaves(receipt.number);
         let mut request = Request::post(address.uri().clone()).header("content-type", "application/json");
         for (name, value) in post.headers {
             request = request.header(*name, *value);

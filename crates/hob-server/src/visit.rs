@@ -11,7 +11,9 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use hob::LanguageModel;
 use hob_energy::Account;
+use hob_privacy::Label;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -133,6 +135,12 @@ impl Visit {
     /// It was decided where it is answered.
     pub fn went(&self, receipt: Receipt) {
         *self.way() = Some(receipt);
+    }
+
+    /// So much has left for it so far, whatever becomes of it.
+    pub fn left(&self, bytes: u64, hidden: &BTreeMap<Label, usize>, entry: Option<u64>) {
+        let mut way = self.way();
+        *way = Some(Receipt { bytes, hidden: hidden.clone(), entry, ..way.take().unwrap_or_default() });
     }
 
     /// Something happened on the way.

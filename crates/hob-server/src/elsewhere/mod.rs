@@ -22,11 +22,12 @@ use crate::keys::Scope;
 use crate::problem::{Kind, Problem};
 use crate::visit::Visit;
 use hob::Piece;
-use hob_cloud::{Answering, Cloud, Consent, Doubted, Error, Mode, Question, Way, Wish};
+use hob_cloud::{Answering, Cloud, Consent, Doubted, Error, Mode, Question, Waiting, Way, Wish};
 use hob_privacy::Answer;
 use hob_router::{Confidence, LocalModel};
 use serde_json::json;
-use std::collections::VecDeque;
+use std::cell::Cell;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
@@ -151,14 +152,13 @@ async fn is_private(app: &App, leave: &Leave) -> Result<bool, Problem> {
 enum Begun {
     Stays(Receipt),
     Goes(Receipt),
-    /// And what may have left before that.
-    Failed(Error, Option<Box<Receipt>>),
+    Failed(Error),
 }
 
 /// A receipt of what stays after all. What had left is told all the same.
 fn stays(app: &App, reason: &str) -> Receipt {
-    let Receipt { bytes, hidden, entry, has_failed, .. } = app.visit.receipt().unwrap_or_default();
-    Receipt { bytes, hidden, entry, has_failed, ..Receipt::stays("fallback", reason) }
+    let Receipt { bytes, hidden, entry, .. } = app.visit.receipt().unwrap_or_default();
+    Receipt { bytes, hidden, entry, ..Receipt::stays("fallback", reason) }
 }
 
 /// What this machine said of an answer before another model was asked.
@@ -199,7 +199,7 @@ async fn begin(app: &App, cloud: Cloud, ask: &Ask, wanted: Wanted, before: Befor
 }
 
 /// Sends what is wanted, and has `hear` listen to the answer on a thread of its own; what that tells is received. Of what stays
-/// there is a receipt and nothing to hear. `going` is told who is asked before anything is sent.
+/// there is a receipt and nothing to hear. `going` is told who is asked when the question leaves.
 async fn sent<T: Send + 'static>(
     app: &App,
     cloud: Cloud,
@@ -214,20 +214,18 @@ async fn sent<T: Send + 'static>(
     })?;
     let (tell, begun) = oneshot::channel();
     let (to, told) = mpsc::unbounded_channel();
+    let visit = Arc::clone(&app.visit);
     // The gate is blocking on purpose, and so is this thread as long as the answer lasts.
     tokio::task::spawn_blocking(move || {
         let _place = place;
-        let Some(answering) = open(&cloud, &wanted, going, tell) else { return };
+        let Some(answering) = open(&cloud, &wanted, &visit, going, tell) else { return };
         hear(answering, &to);
     });
     let lost = |_| Problem::new(Kind::Internal, "the thread that asks elsewhere has stopped");
     match begun.await.map_err(lost)? {
         Begun::Stays(receipt) => Ok((receipt, None)),
         Begun::Goes(receipt) => Ok((receipt, Some(told))),
-        Begun::Failed(error, left) => {
-            left.into_iter().for_each(|left| app.visit.went(*left));
-            Err(problem_to(&app.visit, &error))
-        }
+        Begun::Failed(error) => Err(problem_to(&app.visit, &error)),
     }
 }
 
@@ -250,6 +248,7 @@ struct Wanted {
 fn open(
     cloud: &Cloud,
     wanted: &Wanted,
+    visit: &Visit,
     going: impl FnOnce(&str),
     tell: oneshot::Sender<Begun>,
 ) -> Option<Answering> {
@@ -266,28 +265,62 @@ fn open(
     let plan = match cloud.plan(&wish, &mut |_, _| Answer::Refuse) {
         Ok(plan) => plan,
         Err(error) => {
-            let _ = tell.send(Begun::Failed(error, None));
+            let _ = tell.send(Begun::Failed(error));
             return None;
         }
     };
     let mut receipt = Receipt::of(&plan);
-    // Where the user's word is waited for, nobody is asked.
-    if let (Some(target), true) = (&receipt.target, plan.asked().iter().all(|asked| asked.said.is_some())) {
-        going(target);
-    }
-    let (begun, answering) = match cloud.begin_while(plan, &|| !tell.is_closed()) {
+    let asker =
+        Asker { tell: &tell, visit, receipt: &receipt, times: Cell::new(0), going: Cell::new(Some(going)) };
+    let begun = cloud.begin_while(plan, &asker);
+    let times = asker.times.get();
+    let (begun, answering) = match begun {
         Ok(None) => (Begun::Stays(receipt), None),
         Ok(Some(answering)) => {
+            // What was tried again has left again; what comes from memory has not.
             receipt.entry = answering.entry();
+            receipt.bytes *= times.max(1);
             (Begun::Goes(receipt), Some(answering))
         }
-        Err(error) => {
-            let left = error.may_have_left().then(|| Box::new(Receipt { has_failed: true, ..receipt }));
-            (Begun::Failed(error, left), None)
-        }
+        Err(error) => (Begun::Failed(error), None),
     };
     // Where nobody waits any more, the answer is hung up on.
     tell.send(begun).ok().and(answering)
+}
+
+/// Who waits for the answer to a question that is on its way. What leaves is told in the receipt at once: no answer may come of it.
+struct Asker<'a, F> {
+    tell: &'a oneshot::Sender<Begun>,
+    visit: &'a Visit,
+    receipt: &'a Receipt,
+    /// How often it has left.
+    times: Cell<u64>,
+    /// Who is told the first time.
+    going: Cell<Option<F>>,
+}
+
+impl<F: FnOnce(&str)> Waiting for Asker<'_, F> {
+    fn is_wanted(&self) -> bool {
+        !self.tell.is_closed()
+    }
+
+    fn leaves(&self, entry: u64) {
+        self.times.set(self.times.get() + 1);
+        let Receipt { bytes, hidden, .. } = self.receipt;
+        self.visit.left(bytes * self.times.get(), hidden, Some(entry));
+        if let (Some(going), Some(target)) = (self.going.take(), &self.receipt.target) {
+            going(target);
+        }
+    }
+
+    fn stayed(&self) {
+        self.times.set(self.times.get() - 1);
+        let Receipt { bytes, hidden, .. } = self.receipt;
+        match self.times.get() {
+            0 => self.visit.left(0, &BTreeMap::new(), None),
+            times => self.visit.left(bytes * times, hidden, self.visit.receipt().and_then(|one| one.entry)),
+        }
+    }
 }
 
 /// What the local model can, as far as that is known without loading it.

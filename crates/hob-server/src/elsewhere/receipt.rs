@@ -28,8 +28,6 @@ pub struct Receipt {
     pub hidden: BTreeMap<Label, usize>,
     /// The entry of the ledger; none where nothing left.
     pub entry: Option<u64>,
-    /// Whether the bytes may have left although no answer came; then the ledger has the entries.
-    pub has_failed: bool,
     /// What happened on the way.
     pub note: Option<String>,
     /// What became of the places of an answer of this machine that a target was asked about.
@@ -106,7 +104,6 @@ impl Receipt {
             bytes: cleared.map_or(0, |cleared| cleared.bytes().len() as u64),
             hidden: cleared.map(|cleared| cleared.hidden().clone()).unwrap_or_default(),
             entry: None,
-            has_failed: false,
             note: None,
             repaired: None,
         }
@@ -129,9 +126,9 @@ impl Receipt {
         Self { target: None, note: Some(note), repaired, ..self }
     }
 
-    /// Bytes that left, or may have.
+    /// Bytes that left.
     fn sent_bytes(&self) -> u64 {
-        if self.entry.is_some() || self.has_failed { self.bytes } else { 0 }
+        if self.entry.is_some() { self.bytes } else { 0 }
     }
 
     /// Values that were hidden.
@@ -156,7 +153,7 @@ impl Receipt {
             put("x-hob-repaired", format!("{changed} of {asked}"));
             put("x-hob-repaired-by", by.clone());
         }
-        if self.target.is_some() || self.repaired.is_some() || self.has_failed {
+        if self.target.is_some() || self.repaired.is_some() || self.entry.is_some() {
             put("x-hob-sent-bytes", self.sent_bytes().to_string());
             put("x-hob-hidden", self.hidden_count().to_string());
         }

@@ -207,6 +207,21 @@ fn a_target_that_fails_leaves_the_answer_to_this_machine() {
     let bytes = down.api.asked()[0].body.len() as u64;
     assert_eq!(here.ok()["hob"]["sent_bytes"], bytes);
     assert_eq!(here.header("x-hob-sent-bytes"), Some(bytes.to_string().as_str()));
+    assert!(here.ok()["hob"]["ledger_entry"].is_u64());
+    // As often as it was tried.
+    let gone = set(Mode::Hybrid, |_| Reply::Hangup);
+    gone.policy(POLICY);
+    let told = gone.chat("ember", json!({})).ok();
+    let asked = gone.api.asked();
+    let bytes: usize = asked.iter().map(|asked| asked.body.len()).sum();
+    assert!(asked.len() > 1 && told["hob"]["sent_bytes"] == bytes && told["hob"]["route"] == "local", "{told}");
+    // Whom nobody can reach got nothing.
+    let mut closed = set(Mode::Hybrid, |_| Reply::Hangup);
+    closed.policy(POLICY);
+    // At another address; the one that is known is free again.
+    closed.api = Api::start(|_| Reply::Hangup);
+    let told = closed.chat("ember", json!({})).ok();
+    assert_eq!((&told["hob"]["why"], &told["hob"]["sent_bytes"]), (&"fallback".into(), &0.into()), "{told}");
     let named = down.chat("cloud/big", json!({"hob": {"fresh": true}}));
     assert_eq!(named.refused(502)["code"], "target");
 
