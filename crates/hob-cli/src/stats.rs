@@ -230,12 +230,12 @@ mod tests {
     fn what_is_known_in_two_ways_is_told_in_two_lines() {
         let mut all = Tally::default();
         (all.here.answers, all.here.parts) = (3, 1);
-        all.here.measured = Known { answers: 1, wh: Range::exact(2.0) };
+        all.here.measured = Known { answers: 1, wh: Range::exact(2.0), ..Known::default() };
         let alone = energy(&all, "somehow");
         assert!(alone.starts_with(
             "\nenergy here  2.0 Wh, measured (1 of 3 answers)\n             with the parts of 1"
         ));
-        all.here.estimated = Known { answers: 2, wh: Range { low: 1.0, high: 3.0 } };
+        all.here.estimated = Known { answers: 2, wh: Range { low: 1.0, high: 3.0 }, ..Known::default() };
         let both = energy(&all, "somehow");
         let lines = "\nenergy here  2.0 Wh, measured (1 of 3 answers)\n             1.0 to 3.0 Wh, estimated from the time, somehow (2 of 3 answers)\n";
         assert!(both.starts_with(lines), "{both}");

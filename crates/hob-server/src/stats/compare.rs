@@ -75,7 +75,7 @@ impl fmt::Display for Beside {
 pub fn compared(all: &Tally) -> Vec<Compared> {
     let here = &all.here;
     let beside = |of: &dyn Fn(f64) -> Range| {
-        let verdict = |known: Known| known.wh.compared(of(known.answers as f64));
+        let verdict = |known: Known| known.whole_wh.compared(of(known.answers as f64));
         Beside { measured: verdict(here.measured), estimated: verdict(here.estimated) }
     };
     let published = PUBLISHED.iter().map(|one| {
@@ -141,8 +141,9 @@ mod tests {
         let mut all = Tally::default();
         let wh = PUBLISHED[0].wh;
         (all.here.answers, all.here.answer_tokens) = (4, 400);
-        all.here.measured = Known { answers: 1, wh: wh.times(1e-3) };
-        all.here.estimated = Known { answers: 3, wh: wh.times(3e3) };
+        // Parts of answers of others are in the sum and no answers of this machine.
+        all.here.measured = Known { answers: 1, wh: wh.times(1e6), whole_wh: wh.times(1e-3) };
+        all.here.estimated = Known { answers: 3, wh: wh.times(3e3), whole_wh: wh.times(3e3) };
         let row = &compared(&all)[0];
         assert!(matches!(&row.here.measured, Some(Verdict::Less(times)) if times.high > 900.0), "{row:?}");
         assert!(matches!(&row.here.estimated, Some(Verdict::More(times)) if times.high > 900.0), "{row:?}");

@@ -152,7 +152,7 @@ impl From<Range> for RangeReport {
 impl From<Tally> for TallyReport {
     fn from(Tally { here, there, sent }: Tally) -> Self {
         let Here { answers, prompt_tokens, answer_tokens, seconds, measured, estimated, parts } = here;
-        let known = |Known { answers, wh }| KnownReport { answers, wh: wh.into() };
+        let known = |Known { answers, wh, .. }| KnownReport { answers, wh: wh.into() };
         let (measured, estimated) = (known(measured), known(estimated));
         let here = HereReport { answers, prompt_tokens, answer_tokens, seconds, measured, estimated, parts };
         let There { answers, prompt_tokens, answer_tokens, wh } = there;

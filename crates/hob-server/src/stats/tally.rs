@@ -68,11 +68,13 @@ pub struct Known {
     /// Watt-hours, each answer at least and at most. Answers to different requests that were computed at the same time count what
     /// they shared at most once each, so that the high bound may be above what was used.
     pub wh: Range,
+    /// The same without parts of answers of models elsewhere: what answers are compared by.
+    pub whole_wh: Range,
 }
 
 impl Default for Known {
     fn default() -> Self {
-        Self { answers: 0, wh: Range::exact(0.0) }
+        Self { answers: 0, wh: Range::exact(0.0), whole_wh: Range::exact(0.0) }
     }
 }
 
@@ -153,6 +155,7 @@ impl Tally {
         for (known, from) in [(&mut here.measured, from.measured), (&mut here.estimated, from.estimated)] {
             known.answers += from.answers;
             known.wh = known.wh.plus(from.wh);
+            known.whole_wh = known.whole_wh.plus(from.whole_wh);
         }
         let (there, from) = (&mut self.there, &other.there);
         there.answers += from.answers;
@@ -212,6 +215,7 @@ impl Here {
         };
         known.answers += 1;
         known.wh = known.wh.plus(took);
+        known.whole_wh = known.whole_wh.plus(took);
     }
 
     /// The sum that is known in the same way.

@@ -214,7 +214,10 @@ fn a_target_that_fails_leaves_the_answer_to_this_machine() {
     let told = gone.chat("ember", json!({})).ok();
     let asked = gone.api.asked();
     let bytes: usize = asked.iter().map(|asked| asked.body.len()).sum();
-    assert!(asked.len() > 1 && told["hob"]["sent_bytes"] == bytes && told["hob"]["route"] == "local", "{told}");
+    assert!(
+        asked.len() > 1 && told["hob"]["sent_bytes"] == bytes && told["hob"]["route"] == "local",
+        "{told}"
+    );
     // Whom nobody can reach got nothing.
     let mut closed = set(Mode::Hybrid, |_| Reply::Hangup);
     closed.policy(POLICY);
