@@ -468,6 +468,10 @@ fn outgoing(
     }
     let repair = question.repair.clone();
     let repair = repair.map(|repair| Repair { places: cleared.marked().to_vec(), ..repair });
+    // What is hidden belongs to a place as a whole, so that places may have grown.
+    if repair.as_ref().is_some_and(|repair| !hob_router::are_few(&repair.text, &repair.places)) {
+        return Err(Error::Spread);
+    }
     Ok(Outgoing {
         caps: caps(&name, &target, budget),
         name,

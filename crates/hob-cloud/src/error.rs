@@ -156,6 +156,11 @@ pub enum Error {
         "the answer stops inside something that is hidden, and half of it could not be told; nothing was sent"
     )]
     InsideHidden,
+    /// Places of an answer have grown around what is hidden in it.
+    #[error(
+        "with what is hidden in it, more of the answer would be asked about than may be; nothing was sent"
+    )]
+    Spread,
     /// It failed several times and is left alone.
     #[error(
         "{target} failed {failures} times in a row and is left alone for {seconds} s more; nothing was sent"
@@ -238,7 +243,11 @@ impl Error {
             Self::Key { .. } => "no_key",
             Self::Gate { .. } => "gate",
             Self::Unanswered { .. } => "unanswered",
-            Self::Refused(_) | Self::NotText | Self::InsideHidden | Self::PrivateFolder { .. } => "private",
+            Self::Refused(_)
+            | Self::NotText
+            | Self::InsideHidden
+            | Self::Spread
+            | Self::PrivateFolder { .. } => "private",
             Self::TooLong { .. } => "too_long",
             Self::Dear { .. } | Self::Budget { .. } => "budget",
             Self::Egress(hob_egress::Error::Ledger(hob_egress::LedgerError::Cap { .. })) => "budget",

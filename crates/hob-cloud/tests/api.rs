@@ -738,6 +738,21 @@ fn an_answer_that_was_begun_goes_as_one_and_is_looked_through() {
     }
 }
 
+/// A place that cuts a name takes all of it in, which may be most of the answer.
+#[test]
+fn places_that_grow_over_most_of_an_answer_are_not_asked_about() {
+    let set = set(Protocol::OpenAi, |_| Reply::said(Said::text(&["{\"edits\": []}"])));
+    let question = Question::of("Who is it?");
+    let repair = |text: &str| {
+        let start = text.find("Maria").unwrap();
+        let places = std::iter::once(start..start + "Maria".len()).collect();
+        question.repairing(hob_cloud::Repair { text: text.into(), places, is_document: false })
+    };
+    assert!(matches!(set.ask(&repair("It is Maria Gonzalez.")), Err(Error::Spread)));
+    assert!(set.api.asked().is_empty());
+    set.ask(&repair("It is Maria Gonzalez, who has always lived there, as everybody knows.")).unwrap();
+}
+
 #[test]
 fn corrections_of_the_user_move_decisions_and_are_shared_through_the_folder() {
     let set = set(Protocol::OpenAi, |_| Reply::said(Said::text(&["Hi"])));

@@ -42,18 +42,16 @@ impl Form {
             Some(FinishReason::Length | FinishReason::ContextFull) => "length".into(),
             _ => "stop".into(),
         };
-        let (usage, times) = (&answered.in_all, answered.times);
+        // Clients divide tokens by time, so both are of one model: the one that ended the answer.
+        let (usage, times) = (&answered.usage, answered.times);
         let total = clock::now().saturating_sub(running.began);
         let loading = running.lease.as_ref().map(Lease::load_time).unwrap_or_default();
-        // Clients divide tokens by time. Those of several models took all of it.
-        let is_of_one = usage.produced == answered.usage.produced;
-        let rest = total.saturating_sub(loading).saturating_sub(times.prompt);
         line["total_duration"] = nanos(total).into();
         line["load_duration"] = nanos(loading).into();
         line["prompt_eval_count"] = usage.prompt.into();
         line["prompt_eval_duration"] = nanos(times.prompt).into();
         line["eval_count"] = usage.produced.into();
-        line["eval_duration"] = nanos(if is_of_one { times.predicted } else { rest }).into();
+        line["eval_duration"] = nanos(times.predicted).into();
         line["cached_prompt_count"] = usage.cached.into();
         if usage.dropped > 0 {
             line["dropped_count"] = usage.dropped.into();
