@@ -12,7 +12,7 @@ mod aarch64;
 mod dot;
 pub(super) mod format;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod unpack;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;

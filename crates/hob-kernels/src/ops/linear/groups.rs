@@ -1,6 +1,6 @@
 //! Block formats against several tokens: every group keeps its scale, and weights are unpacked once for all tokens.
 //!
-//! A panel of [`ROWS`] rows is laid out, some units (256 columns) at a time, so that a dot instruction meets 16 rows at
+//! A panel of [`ROWS`] rows is laid out, some units (256 columns) at a time, so that a dot instruction meets 8 or 16 rows at
 //! once; it stays in the L2 cache while every tile of [`TOKENS`] tokens is multiplied with it. One token, where memory sets
 //! the pace, walks the rows as they lie (`blocks.rs`).
 //!
@@ -10,63 +10,81 @@
 mod pack;
 #[cfg(test)]
 mod tests;
+mod tile;
 mod x86_64;
 
 pub(super) use pack::Tiles;
 
+use tile::Tile;
+
 use super::blocks::format::WeightUnit;
 use super::finish::Finish;
-use crate::isa::Avx512;
 use crate::matrix::EncodedRows;
 use hob_quant::TensorType;
 use std::cell::RefCell;
 use std::ops::Range;
 
-/// Rows of a panel: two vectors.
+/// Rows of a panel: two vectors of 16 with AVX-512, four of 8 with AVX2.
 const ROWS: usize = 32;
 
 /// Tokens of a tile: with two vectors of rows, twelve chains of dots hide each other's latency.
 const TOKENS: usize = 6;
 
-/// Tiles that are multiplied before the next panel is unpacked, by their sums of 516 KiB.
+/// Tiles that are multiplied before the next panel is unpacked, by their sums of at most 516 KiB.
 const TILES_MAX: usize = 86;
 
 /// Units of a panel that are unpacked at a time: 96 KiB, which the L2 cache holds beside the sums of many tokens.
-const SLAB: usize = 8;
+pub(super) const SLAB: usize = 8;
 
 /// Sums of a panel's rows and a tile's tokens: `[group][token][row]`.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 struct Sums([[[f32; ROWS]; TOKENS]; 8]);
 
-/// One unit of a panel of rows in the layout of the kernel.
+impl Sums {
+    const ZERO: Sums = Sums([[[0.0; ROWS]; TOKENS]; 8]);
+}
+
+/// One unit of a panel of rows in the layout of the kernel. `C` is a code: eight bits, or 16 where pairs of 8-bit products
+/// would not fit.
 #[repr(C, align(64))]
-struct Panel {
-    /// `[group][quad of columns][16 rows]`, each `[row][4]`.
-    codes: [[[[u8; 64]; 2]; 8]; 8],
+struct Panel<C> {
+    /// `[group][quad of columns]`, then bytes `[row][4]` or words `[pair of columns][row][2]`.
+    codes: [[[[C; 64]; 2]; 8]; 8],
     /// `[half][group][row]`.
     scales: [[[f32; ROWS]; 8]; 2],
     /// As `scales`.
     mins: [[[f32; ROWS]; 8]; 2],
 }
 
-impl Panel {
-    const ZERO: Panel =
-        Panel { codes: [[[[0; 64]; 2]; 8]; 8], scales: [[[0.0; ROWS]; 8]; 2], mins: [[[0.0; ROWS]; 8]; 2] };
+impl<C: Copy + Default> Panel<C> {
+    fn zero() -> Self {
+        let of_rows = [[[0.0; ROWS]; 8]; 2];
+        Self { codes: [[[[C::default(); 64]; 2]; 8]; 8], scales: of_rows, mins: of_rows }
+    }
 }
 
-/// Buffers of one thread, kept between calls.
+/// What the sums of all groups come to.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Totals([[f32; ROWS]; TOKENS]);
+
+/// Buffers of one thread, kept between calls. Kernels use some of them.
 struct Scratch {
     units: Box<[WeightUnit; ROWS]>,
-    slab: Vec<Panel>,
+    bytes: Vec<Panel<u8>>,
+    words: Vec<Panel<i16>>,
     sums: Vec<Sums>,
+    totals: Vec<Totals>,
 }
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch {
         units: Box::new([WeightUnit::ZERO; ROWS]),
-        slab: Vec::new(),
+        bytes: Vec::new(),
+        words: Vec::new(),
         sums: Vec::new(),
+        totals: Vec::new(),
     });
 }
 
@@ -78,13 +96,12 @@ pub(super) fn project(
     x: &Tiles,
     finish: &Finish<'_>,
 ) {
-    let proof = Avx512::detect().expect("the kernel is chosen at this level only");
     SCRATCH.with_borrow_mut(|scratch| {
         for start in rows.clone().step_by(ROWS) {
             let rows = start..(start + ROWS).min(rows.end);
             for first in (0..x.tiles()).step_by(TILES_MAX) {
                 let tiles = first..(first + TILES_MAX).min(x.tiles());
-                x86_64::panel(proof, ty, weight, rows.clone(), x, tiles, scratch, finish);
+                x86_64::panel(ty, weight, rows.clone(), x, tiles, scratch, finish);
             }
         }
     });

@@ -28,22 +28,26 @@ const PANEL_TOKENS: usize = 24;
 /// The same where `groups.rs` is the alternative.
 pub(super) const PANEL_TOKENS_MAX: usize = 48;
 
-/// Tokens from which four at a time cost less than one or two at a time.
+/// Tokens from which several at a time cost less than one or two at a time.
 #[cfg(target_arch = "x86_64")]
-const FOURS_TOKENS: usize = 3;
+const SEVERAL_TOKENS: usize = 3;
 
 /// The same for integer codes, whose panels need no rounding: one tile of tokens.
 const PANEL_TOKENS_CODES: usize = 12;
 
-/// Tokens from which block formats are rounded into panels.
+/// Tokens from which block formats are rounded into panels, if any are.
 pub(super) fn panel_tokens(isa: Isa) -> usize {
-    if isa == Isa::Avx512 { PANEL_TOKENS_MAX } else { PANEL_TOKENS }
+    if matches!(isa, Isa::Avx512 | Isa::Avx2) { PANEL_TOKENS_MAX } else { PANEL_TOKENS }
 }
 
-/// The same for one format. Groups that keep their scales are nearly as fast as panels with AVX-512, and two to three times
-/// nearer to exact arithmetic.
+/// The same for one format. Groups that keep their scales are faster than panels with AVX2, nearly as fast with AVX-512, and
+/// two to three times nearer to exact arithmetic.
 pub(super) fn panel_tokens_of(isa: Isa, ty: TensorType) -> usize {
-    if isa == Isa::Avx512 && ty.block_size() == GROUP { usize::MAX } else { panel_tokens(isa) }
+    match isa {
+        Isa::Avx2 => usize::MAX,
+        Isa::Avx512 if ty.block_size() == GROUP => usize::MAX,
+        _ => panel_tokens(isa),
+    }
 }
 
 /// What was made of the input, by what tells the forms apart.
@@ -206,9 +210,10 @@ fn choose<'a>(inputs: &mut Inputs<'a>, linear: &'a Linear) -> Kernel<'a> {
             }
             let steps = linear.input_scale.map_or(Steps::Group, Steps::Fixed);
             #[cfg(target_arch = "x86_64")]
-            if inputs.cpu.isa == Isa::Avx512 && inputs.tokens >= FOURS_TOKENS {
-                let form = format::Form::new(steps, format::format(*ty).expect("just found"));
-                return if inputs.tokens <= fours::TOKENS_MAX {
+            if matches!(inputs.cpu.isa, Isa::Avx512 | Isa::Avx2) && inputs.tokens >= SEVERAL_TOKENS {
+                let isa = inputs.cpu.isa;
+                let form = format::Form::new(isa, steps, format::format(*ty).expect("just found"));
+                return if isa == Isa::Avx512 && inputs.tokens <= fours::TOKENS_MAX {
                     Kernel::Fours(*ty, inputs.fours(form))
                 } else {
                     Kernel::Groups(*ty, inputs.tiles(form))

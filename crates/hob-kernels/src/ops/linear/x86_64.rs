@@ -1,4 +1,4 @@
-//! What the AVX-512 kernels do with whole registers.
+//! What several kernels do with whole registers.
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::*;
@@ -41,6 +41,29 @@ pub(super) fn store_ints(to: &mut [i32; 16], values: __m512i) {
 pub(super) fn store(to: &mut [f32; 16], values: __m512) {
     // SAFETY: 64 writable bytes; the store needs no alignment.
     unsafe { _mm512_storeu_ps(to.as_mut_ptr(), values) }
+}
+
+/// Transposes an 8 x 8 matrix of 32-bit elements: pairs, then quads within 128-bit lanes, then the lanes.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn transpose8(r: [__m256i; 8]) -> [__m256i; 8] {
+    // `quads[4 * g + c]`: rows 4g.. in each lane, column 4 * lane + c.
+    let mut quads = r;
+    for g in 0..2 {
+        let [a, b, c, d] = [r[4 * g], r[4 * g + 1], r[4 * g + 2], r[4 * g + 3]];
+        let (low_ab, high_ab) = (_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
+        let (low_cd, high_cd) = (_mm256_unpacklo_epi32(c, d), _mm256_unpackhi_epi32(c, d));
+        quads[4 * g] = _mm256_unpacklo_epi64(low_ab, low_cd);
+        quads[4 * g + 1] = _mm256_unpackhi_epi64(low_ab, low_cd);
+        quads[4 * g + 2] = _mm256_unpacklo_epi64(high_ab, high_cd);
+        quads[4 * g + 3] = _mm256_unpackhi_epi64(high_ab, high_cd);
+    }
+    let mut out = quads;
+    for c in 0..4 {
+        out[c] = _mm256_permute2x128_si256::<0x20>(quads[c], quads[4 + c]);
+        out[4 + c] = _mm256_permute2x128_si256::<0x31>(quads[c], quads[4 + c]);
+    }
+    out
 }
 
 /// Transposes a 16 x 16 matrix of 32-bit elements: pairs, then quads within 128-bit lanes, then the lanes.

@@ -1,8 +1,8 @@
 //! What the kernels need to know about a block format: codes, zero point, scales.
 
-#[cfg(target_arch = "x86_64")]
-use crate::ops::linear::activations::Steps;
 use crate::ops::linear::activations::largest_bits;
+#[cfg(target_arch = "x86_64")]
+use crate::{Isa, ops::linear::activations::Steps};
 use hob_quant::TensorType;
 
 /// Columns of a weight unit; 1 to 8 blocks of a format.
@@ -68,12 +68,19 @@ pub(in crate::ops::linear) struct Format {
     pub halves: bool,
     /// There are minima.
     pub mins: bool,
-    /// Codes may exceed 127, so that pairs of 8-bit products do not fit 16 bits.
-    pub wide: bool,
+    /// The largest code.
+    pub largest: u8,
     /// All codes from 0 to 15 occur, so that rounding to one scale is sixteen roundings per group and a look-up.
     pub nibbles: bool,
     /// Bytes of a unit.
     pub bytes: usize,
+}
+
+impl Format {
+    /// Pairs of products of 8 bits need not fit 16.
+    pub(in crate::ops::linear) const fn is_wide(self) -> bool {
+        self.largest > 127
+    }
 }
 
 /// How a batch is quantised for several tokens of a format at once.
@@ -85,12 +92,47 @@ pub(in crate::ops::linear) struct Form {
     pub offset: u8,
     /// The format's scales belong to half groups.
     pub halves: bool,
+    /// Where products are added up. AVX-512 does so in 32 bits and has no need to ask.
+    pub lanes: Lanes,
+}
+
+/// In what AVX2 adds up products, which it multiplies by pairs in 16 bits.
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::ops::linear) enum Lanes {
+    /// In 16 bits, for all columns that share a scale.
+    Pairs,
+    /// In 16 bits, for each half of these 32 columns.
+    HalfPairs,
+    /// In 32 bits, from the first product on.
+    Words,
 }
 
 #[cfg(target_arch = "x86_64")]
 impl Form {
-    pub(in crate::ops::linear) fn new(steps: Steps, format: Format) -> Self {
-        Self { steps, offset: format.offset, halves: format.halves }
+    pub(in crate::ops::linear) fn new(isa: Isa, steps: Steps, format: Format) -> Self {
+        let lanes = if isa == Isa::Avx512 { Lanes::Pairs } else { Lanes::new(steps, format) };
+        Self { steps, offset: format.offset, halves: format.halves, lanes }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Lanes {
+    /// The fewest instructions that cannot overflow. Sums may wrap on their way, since what they come to fits.
+    fn new(steps: Steps, format: Format) -> Self {
+        let x = if let Steps::Fixed(_) = steps { 128 } else { 127 };
+        let most = i32::from(i16::MAX);
+        let (largest, offset) = (i32::from(format.largest), i32::from(format.offset));
+        let value = offset.max(largest - offset);
+        // A lane has half of the columns: every other pair.
+        let (eight, sixteen) = (8 * value * x, 16 * value * x);
+        if 2 * largest * x > most || eight > most {
+            Self::Words
+        } else if format.halves || sixteen <= most {
+            Self::Pairs
+        } else {
+            Self::HalfPairs
+        }
     }
 }
 
@@ -114,7 +156,19 @@ pub(in crate::ops::linear) const fn format(ty: TensorType) -> Option<Format> {
     };
     let bytes = UNIT / block_size(ty) * block_bytes(ty);
     let nibbles = matches!(ty, T::Q4_0 | T::Q4_1 | T::Q4_K);
-    Some(Format { offset, halves, mins, wide: offset == 128, nibbles, bytes })
+    let largest = match ty {
+        T::Q4_0 | T::Q4_1 | T::Q4_K => 15,
+        T::Q5_0 | T::Q5_1 | T::Q5_K => 31,
+        // Twice the values of FP4, of which 6 is the largest.
+        T::MXFP4 | T::NVFP4 => 16 + 12,
+        // TQ2_0 has no use for its fourth code, which a file may have all the same.
+        T::Q2_K | T::TQ2_0 => 3,
+        T::Q3_K => 7,
+        T::Q6_K => 63,
+        T::TQ1_0 => 2,
+        _ => 255,
+    };
+    Some(Format { offset, halves, mins, largest, nibbles, bytes })
 }
 
 /// As [`TensorType::block_size`], in constants.

@@ -44,6 +44,7 @@ use crate::isa::{Avx2, Avx512};
 use crate::matrix::EncodedRows;
 use crate::ops::linear::activations::{Activations, UNIT, Unit};
 use crate::ops::linear::finish::Finish;
+use crate::ops::linear::groups::SLAB;
 use hob_quant::TensorType;
 use std::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
 use std::ops::Range;
@@ -138,6 +139,9 @@ macro_rules! block_kernel {
                     $unpacker::unpack::<F>(block, &mut unit);
                     for t in 0..T {
                         $module::add_unit::<F>(&unit, &x_whole[t][index], &mut sums[t]);
+                    }
+                    if index % SLAB == SLAB - 1 {
+                        sums.iter_mut().for_each(|sums| $module::fold(sums));
                     }
                 }
                 if rest > 0 {

@@ -6,7 +6,7 @@ use super::{Packed, Panel, ROWS, Sums};
 use crate::isa::{Avx2, Avx512};
 use crate::ops::linear::activations::x86_64::unit_codes;
 use crate::ops::linear::activations::{UNIT, Unit, quantise_unit};
-use crate::ops::linear::x86_64::{load_bytes, load_ints, store_ints, transpose16};
+use crate::ops::linear::x86_64::{load_bytes, load_ints, store_ints, transpose8, transpose16};
 use crate::scratch::Plain;
 use std::arch::x86_64::*;
 use std::ops::Range;
@@ -212,29 +212,6 @@ fn widen(offset: i32, codes: &[[u8; UNIT]; ROWS], panel: &mut [[u8; 32]]) {
             }
         }
     }
-}
-
-/// Transposes an 8 x 8 matrix of 32-bit elements: pairs, then quads within 128-bit lanes, then the lanes.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn transpose8(r: [__m256i; 8]) -> [__m256i; 8] {
-    // `quads[4 * g + c]`: rows 4g.. in each lane, column 4 * lane + c.
-    let mut quads = r;
-    for g in 0..2 {
-        let [a, b, c, d] = [r[4 * g], r[4 * g + 1], r[4 * g + 2], r[4 * g + 3]];
-        let (low_ab, high_ab) = (_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
-        let (low_cd, high_cd) = (_mm256_unpacklo_epi32(c, d), _mm256_unpackhi_epi32(c, d));
-        quads[4 * g] = _mm256_unpacklo_epi64(low_ab, low_cd);
-        quads[4 * g + 1] = _mm256_unpackhi_epi64(low_ab, low_cd);
-        quads[4 * g + 2] = _mm256_unpacklo_epi64(high_ab, high_cd);
-        quads[4 * g + 3] = _mm256_unpackhi_epi64(high_ab, high_cd);
-    }
-    let mut out = quads;
-    for c in 0..4 {
-        out[c] = _mm256_permute2x128_si256::<0x20>(quads[c], quads[4 + c]);
-        out[4 + c] = _mm256_permute2x128_si256::<0x31>(quads[c], quads[4 + c]);
-    }
-    out
 }
 
 #[target_feature(enable = "avx2,fma")]

@@ -7,38 +7,57 @@ use std::arch::x86_64::*;
 /// What a row and a token add up to.
 #[derive(Clone, Copy)]
 pub(super) struct Sums {
-    dots: __m256,
-    mins: __m256,
+    /// By group, since sums were folded.
+    groups: __m256,
+    total: f32,
 }
 
 // SAFETY: vectors of floats have no invalid bit patterns; zero bits are zeros.
 pub(super) const ZERO: Sums = unsafe { std::mem::zeroed() };
 
-/// Adds the dot of one unit to `sums`.
+/// Adds the dot of one unit to `sums`. `groups.rs` does the same additions in the same order.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
 pub(super) fn add_unit<const F: usize>(w: &WeightUnit, x: &Unit, sums: &mut Sums) {
     let format = const { format_of::<F>() };
     let steps = load8(&x.steps);
     let negative = [load8i(&x.negative_sums[0]), load8i(&x.negative_sums[1])];
-    let halves = if format.halves { 2 } else { 1 };
-    for h in 0..halves {
-        let negative = if format.halves { negative[h] } else { _mm256_add_epi32(negative[0], negative[1]) };
-        let scales = _mm256_mul_ps(load8(&w.scales[h]), steps);
+    if format.halves {
+        let dots = |half: usize| _mm256_cvtepi32_ps(dots::<F>(w, x, half, negative[half]));
+        let first = _mm256_mul_ps(dots(0), load8(&w.scales[0]));
+        let both = _mm256_fmadd_ps(dots(1), load8(&w.scales[1]), first);
+        sums.groups = _mm256_fmadd_ps(both, steps, sums.groups);
         if format.mins {
-            let sums_of_x = _mm256_mul_ps(_mm256_cvtepi32_ps(negative), steps);
-            sums.mins = _mm256_fmadd_ps(load8(&w.mins[h]), sums_of_x, sums.mins);
+            for (negative, mins) in negative.into_iter().zip(&w.mins) {
+                let minus_x = _mm256_mul_ps(_mm256_cvtepi32_ps(negative), steps);
+                sums.groups = _mm256_fmadd_ps(load8(mins), minus_x, sums.groups);
+            }
         }
-        let mut dots = match const { type_of::<F>() } {
-            TensorType::Q8_0 => signed_dots(w, x),
-            _ => unsigned_dots::<F>(w, x, h),
-        };
-        if format.offset > 0 && !format.wide {
-            let shift = _mm_cvtsi32_si128(format.offset.trailing_zeros() as i32);
-            dots = _mm256_add_epi32(dots, _mm256_sll_epi32(negative, shift));
+    } else {
+        let negative = _mm256_add_epi32(negative[0], negative[1]);
+        let dots = _mm256_cvtepi32_ps(dots::<F>(w, x, 0, negative));
+        sums.groups = _mm256_fmadd_ps(dots, _mm256_mul_ps(load8(&w.scales[0]), steps), sums.groups);
+        if format.mins {
+            let minus_x = _mm256_mul_ps(_mm256_cvtepi32_ps(negative), steps);
+            sums.groups = _mm256_fmadd_ps(load8(&w.mins[0]), minus_x, sums.groups);
         }
-        sums.dots = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots), scales, sums.dots);
     }
+}
+
+/// The dots of all eight groups, or of their halves `h`, whose activations sum up to minus `negative`.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn dots<const F: usize>(w: &WeightUnit, x: &Unit, h: usize, negative: __m256i) -> __m256i {
+    let format = const { format_of::<F>() };
+    let dots = match const { type_of::<F>() } {
+        TensorType::Q8_0 => signed_dots(w, x),
+        _ => unsigned_dots::<F>(w, x, h),
+    };
+    if format.offset == 0 || format.is_wide() {
+        return dots;
+    }
+    let shift = _mm_cvtsi32_si128(format.offset.trailing_zeros() as i32);
+    _mm256_add_epi32(dots, _mm256_sll_epi32(negative, shift))
 }
 
 /// The dots of all eight groups, or of their halves `h`.
@@ -52,7 +71,7 @@ fn unsigned_dots<const F: usize>(w: &WeightUnit, x: &Unit, h: usize) -> __m256i 
         let part = pair / 2 * 4 + pair % 2;
         *dots = if format.halves {
             quads(products::<F>(w, x, part + 2 * h))
-        } else if format.wide {
+        } else if format.is_wide() {
             let second = quads(products::<F>(w, x, part + 2));
             _mm256_add_epi32(quads(products::<F>(w, x, part)), second)
         } else {
@@ -72,7 +91,7 @@ fn unsigned_dots<const F: usize>(w: &WeightUnit, x: &Unit, h: usize) -> __m256i 
 #[target_feature(enable = "avx2")]
 fn products<const F: usize>(w: &WeightUnit, x: &Unit, part: usize) -> __m256i {
     let (codes, values) = (codes(w, part), values(x, part));
-    if const { format_of::<F>().wide } {
+    if const { format_of::<F>().is_wide() } {
         let codes = _mm256_xor_si256(codes, _mm256_set1_epi8(-128));
         _mm256_maddubs_epi16(_mm256_abs_epi8(values), _mm256_sign_epi8(codes, values))
     } else {
@@ -113,13 +132,21 @@ fn signed_dots(w: &WeightUnit, x: &Unit) -> __m256i {
     _mm256_add_epi32(low, high)
 }
 
+/// Adds the groups' sums to the total.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
-pub(super) fn finish(sums: Sums) -> f32 {
-    let lanes = _mm256_add_ps(sums.dots, sums.mins);
-    let quad = _mm_add_ps(_mm256_castps256_ps128(lanes), _mm256_extractf128_ps::<1>(lanes));
+pub(super) fn fold(sums: &mut Sums) {
+    let quad = _mm_add_ps(_mm256_castps256_ps128(sums.groups), _mm256_extractf128_ps::<1>(sums.groups));
     let pair = _mm_add_ps(quad, _mm_movehl_ps(quad, quad));
-    _mm_cvtss_f32(_mm_add_ss(pair, _mm_movehdup_ps(pair)))
+    sums.total += _mm_cvtss_f32(_mm_add_ss(pair, _mm_movehdup_ps(pair)));
+    sums.groups = _mm256_setzero_ps();
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn finish(mut sums: Sums) -> f32 {
+    fold(&mut sums);
+    sums.total
 }
 
 #[inline]

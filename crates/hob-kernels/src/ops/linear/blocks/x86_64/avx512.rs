@@ -92,6 +92,10 @@ fn dots(w: &WeightUnit, x: &Unit, part: usize, start: __m512i) -> __m512i {
 }
 
 /// `(groups 0, 4 + groups 2, 6) + (groups 1, 5 + groups 3, 7)`.
+/// Nothing: groups are added up in the end.
+#[inline]
+pub(super) fn fold(_sums: &mut Sums) {}
+
 #[inline]
 #[target_feature(enable = "avx2")]
 pub(super) fn finish(sums: Sums) -> f32 {

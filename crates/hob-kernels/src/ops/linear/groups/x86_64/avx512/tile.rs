@@ -5,38 +5,14 @@ use crate::isa::Avx512;
 use crate::ops::linear::activations::UNIT;
 use crate::ops::linear::activations::x86_64::{GroupCodes, codes_of};
 use crate::ops::linear::blocks::format::Form;
-use crate::ops::linear::groups::TOKENS;
+use crate::ops::linear::groups::{TOKENS, Tile};
 use crate::ops::linear::x86_64::transpose16;
-use crate::scratch::Plain;
 use std::arch::x86_64::*;
 
-/// One unit of a tile's tokens; those it lacks are zeros.
-#[derive(Clone, Copy)]
-#[repr(C, align(64))]
-pub(in crate::ops::linear::groups) struct Tile {
-    /// `[group][quad of columns][token]`.
-    pub codes: [[[[i8; 4]; TOKENS]; 8]; 8],
-    /// What dots begin with, the zero point's share: minus the sum of the codes times the offset. `[half][group][token]`;
-    /// where a group has one scale, the first stands for both halves.
-    pub starts: [[[i32; TOKENS]; 8]; 2],
-    /// What minima are multiplied with: minus the sum of the quantised activations. As `starts`.
-    pub minus_x: [[[f32; TOKENS]; 8]; 2],
-    /// `[group][token]`.
-    pub steps: [[f32; TOKENS]; 8],
-}
-
-// SAFETY: arrays of numbers; the alignment is a cache line's.
-unsafe impl Plain for Tile {}
-
 /// The tokens of one tile; rows that are short end in zeros.
-pub(in crate::ops::linear::groups) fn quantise(
-    _proof: Avx512,
-    rows: &[&[f32]; TOKENS],
-    form: Form,
-    tile: &mut Tile,
-) {
+pub(super) fn quantise(_proof: Avx512, rows: &[&[f32]; TOKENS], form: Form, tile: &mut Tile<i8>) {
     #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
-    fn body(rows: &[&[f32]; TOKENS], form: Form, tile: &mut Tile) {
+    fn body(rows: &[&[f32]; TOKENS], form: Form, tile: &mut Tile<i8>) {
         // `[part][token]`; transposed, a vector is one quad, or one group, of all tokens.
         let mut parts = [[_mm512_setzero_si512(); 16]; 4];
         let (mut steps, mut sums) = ([_mm512_setzero_si512(); 16], [_mm512_setzero_si512(); 16]);

@@ -1,0 +1,486 @@
+//! The panel with AVX2: 6 tokens x 16 rows in twelve sums, a group of 32 (or 16) columns at a time.
+//!
+//! Its one instruction for bytes multiplies and adds them by pairs, in 16 bits. [`Bytes`] goes on adding there, all columns
+//! of a scale if their products fit (`Lanes`), so that widening to 32 bits is one instruction in nine rather than every
+//! second. [`Words`] multiplies pairs of 16 bits, half as many at a time, and fits always.
+#![allow(unsafe_code)]
+
+mod tile;
+
+use super::{Buffers, Kernel, Work, first};
+use crate::Isa;
+use crate::isa::Avx2;
+use crate::ops::linear::blocks::format::{Form, Format, Lanes, WeightUnit};
+use crate::ops::linear::finish::Finish;
+use crate::ops::linear::groups::{Panel, ROWS, Scratch, Sums, TOKENS, Tile, Totals};
+use crate::ops::linear::x86_64::transpose8;
+use std::arch::asm;
+use std::arch::x86_64::*;
+use std::ops::Range;
+
+/// Codes of eight bits, whose products are added up in 16.
+#[derive(Clone, Copy)]
+pub(in crate::ops::linear::groups) struct Bytes(pub Avx2, pub Lanes);
+
+/// Codes of 16 bits.
+#[derive(Clone, Copy)]
+pub(in crate::ops::linear::groups) struct Words(pub Avx2);
+
+impl Kernel for Bytes {
+    const ISA: Isa = Isa::Avx2;
+    type Weight = u8;
+    type Value = i8;
+    type Sums = Totals;
+
+    fn quantise(self, rows: &[&[f32]; TOKENS], form: Form, tile: &mut Tile<i8>) {
+        tile::bytes(self.0, rows, form, tile);
+    }
+
+    fn buffers(scratch: &mut Scratch, slab: usize, tiles: usize) -> Buffers<'_, Self> {
+        Buffers {
+            units: &mut scratch.units,
+            slab: first(&mut scratch.bytes, slab, Panel::zero),
+            sums: first(&mut scratch.totals, tiles, || Totals([[0.0; ROWS]; TOKENS])),
+        }
+    }
+
+    fn lay_out(self, format: Format, units: &[WeightUnit; ROWS], panel: &mut Panel<u8>) {
+        // SAFETY: `self.0` exists only where these features do.
+        unsafe { lay_out_bytes(format, units, panel) }
+    }
+
+    fn multiply(self, format: Format, work: Work<'_, Self>, totals: &mut Totals) {
+        // SAFETY: `self.0` exists only where these features do.
+        unsafe {
+            match (format.mins, format.halves, self.1) {
+                (false, true, _) => multiply_bytes::<false, true, true>(work, totals),
+                (true, true, _) => multiply_bytes::<true, true, true>(work, totals),
+                (false, false, Lanes::Pairs) => multiply_bytes::<false, false, false>(work, totals),
+                (true, false, Lanes::Pairs) => multiply_bytes::<true, false, false>(work, totals),
+                (false, false, _) => multiply_bytes::<false, false, true>(work, totals),
+                (true, false, _) => multiply_bytes::<true, false, true>(work, totals),
+            }
+        }
+    }
+
+    fn put(self, totals: &Totals, tokens: Range<usize>, rows: Range<usize>, finish: &Finish<'_>) {
+        put(totals, tokens, rows, finish);
+    }
+}
+
+impl Kernel for Words {
+    const ISA: Isa = Isa::Avx2;
+    type Weight = i16;
+    type Value = i16;
+    type Sums = Totals;
+
+    fn quantise(self, rows: &[&[f32]; TOKENS], form: Form, tile: &mut Tile<i16>) {
+        tile::words(self.0, rows, form, tile);
+    }
+
+    fn buffers(scratch: &mut Scratch, slab: usize, tiles: usize) -> Buffers<'_, Self> {
+        Buffers {
+            units: &mut scratch.units,
+            slab: first(&mut scratch.words, slab, Panel::zero),
+            sums: first(&mut scratch.totals, tiles, || Totals([[0.0; ROWS]; TOKENS])),
+        }
+    }
+
+    fn lay_out(self, format: Format, units: &[WeightUnit; ROWS], panel: &mut Panel<i16>) {
+        // SAFETY: `self.0` exists only where these features do.
+        unsafe { lay_out_words(format, units, panel) }
+    }
+
+    fn multiply(self, format: Format, work: Work<'_, Self>, totals: &mut Totals) {
+        // SAFETY: `self.0` exists only where these features do.
+        unsafe {
+            match (format.mins, format.halves) {
+                (false, false) => multiply_words::<false, false>(work, totals),
+                (false, true) => multiply_words::<false, true>(work, totals),
+                (true, false) => multiply_words::<true, false>(work, totals),
+                (true, true) => multiply_words::<true, true>(work, totals),
+            }
+        }
+    }
+
+    fn put(self, totals: &Totals, tokens: Range<usize>, rows: Range<usize>, finish: &Finish<'_>) {
+        put(totals, tokens, rows, finish);
+    }
+}
+
+fn put(Totals(totals): &Totals, tokens: Range<usize>, rows: Range<usize>, finish: &Finish<'_>) {
+    for (token, totals) in tokens.zip(totals) {
+        finish.put_run(token, rows.start, &totals[..rows.len()]);
+    }
+}
+
+/// Adds the sums of a slab in the order of `blocks.rs`. What is kept for the next slab then is an eighth.
+#[target_feature(enable = "avx2")]
+fn fold(Sums(groups): &Sums, tokens: usize, begin: bool, Totals(totals): &mut Totals) {
+    for (t, totals) in totals.iter_mut().take(tokens).enumerate() {
+        for (v, total) in totals.as_chunks_mut().0.iter_mut().enumerate() {
+            let of = |group: usize| load(&groups[group][t].as_chunks().0[v]);
+            let chunks = |group: usize| _mm256_add_ps(of(group), of(group + 4));
+            let (a, b) = (_mm256_add_ps(chunks(0), chunks(2)), _mm256_add_ps(chunks(1), chunks(3)));
+            let old = if begin { _mm256_setzero_ps() } else { load(total) };
+            store(total, _mm256_add_ps(old, _mm256_add_ps(a, b)));
+        }
+    }
+}
+
+#[target_feature(enable = "avx2")]
+fn lay_out_bytes(format: Format, units: &[WeightUnit; ROWS], panel: &mut Panel<u8>) {
+    for (eight, units) in units.as_chunks::<8>().0.iter().enumerate() {
+        for part in 0..8 {
+            let rows = units.each_ref().map(|unit| load_bytes(&unit.codes.as_chunks().0[part]));
+            // In storage, the first halves of four groups stand before the second ones.
+            let (group, half) = (part / 4 * 4 + part % 2 * 2, part % 4 / 2);
+            for (place, column) in transpose8(rows).into_iter().enumerate() {
+                let quad = &mut panel.codes[group + place / 4][4 * half + place % 4];
+                store_bytes(&mut quad.as_flattened_mut().as_chunks_mut().0[eight], column);
+            }
+        }
+        spread_scales(format, units, eight, panel);
+    }
+}
+
+#[target_feature(enable = "avx2")]
+fn lay_out_words(format: Format, units: &[WeightUnit; ROWS], panel: &mut Panel<i16>) {
+    let offset = _mm256_set1_epi16(format.offset.into());
+    for (eight, units) in units.as_chunks::<8>().0.iter().enumerate() {
+        for run in 0..16 {
+            let rows = units.each_ref().map(|unit| {
+                let codes = &unit.codes.as_chunks::<16>().0[run];
+                // SAFETY: 16 readable bytes; the load needs no alignment.
+                let codes = unsafe { _mm_loadu_si128(codes.as_ptr().cast()) };
+                _mm256_sub_epi16(_mm256_cvtepu8_epi16(codes), offset)
+            });
+            let (group, half) = (run / 8 * 4 + run % 4, run % 8 / 4);
+            for (pair, column) in transpose8(rows).into_iter().enumerate() {
+                let to = &mut panel.codes[group][4 * half + pair / 2][pair % 2];
+                store_words(&mut to.as_chunks_mut().0[eight], column);
+            }
+        }
+        spread_scales(format, units, eight, panel);
+    }
+}
+
+/// Scales and minima of eight rows.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn spread_scales<C>(format: Format, units: &[WeightUnit; 8], eight: usize, panel: &mut Panel<C>) {
+    for half in 0..1 + usize::from(format.halves) {
+        spread(units.each_ref().map(|unit| &unit.scales[half]), eight, &mut panel.scales[half]);
+        if format.mins {
+            spread(units.each_ref().map(|unit| &unit.mins[half]), eight, &mut panel.mins[half]);
+        }
+    }
+}
+
+/// From eight floats of each row to eight rows of each float.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn spread(rows: [&[f32; 8]; 8], eight: usize, to: &mut [[f32; ROWS]; 8]) {
+    let columns = transpose8(rows.map(|row| _mm256_castps_si256(load(row))));
+    for (to, column) in to.iter_mut().zip(columns) {
+        store(&mut to.as_chunks_mut().0[eight], _mm256_castsi256_ps(column));
+    }
+}
+
+/// All units of a slab. `HALVES` have scales of their own, `SPLIT` ones only a dot.
+#[target_feature(enable = "avx2,fma")]
+fn multiply_bytes<const MINS: bool, const HALVES: bool, const SPLIT: bool>(
+    work: Work<'_, Bytes>,
+    totals: &mut Totals,
+) {
+    let Work { slab, x, tokens, last_groups, begin } = work;
+    let mut sums = Sums::ZERO;
+    for (index, (panel, x)) in slab.iter().zip(x).enumerate() {
+        let groups = if index + 1 == slab.len() { last_groups } else { 8 };
+        match tokens {
+            5.. => bytes::<MINS, HALVES, SPLIT, TOKENS>(panel, x, groups, &mut sums),
+            4 => bytes::<MINS, HALVES, SPLIT, 4>(panel, x, groups, &mut sums),
+            3 => bytes::<MINS, HALVES, SPLIT, 3>(panel, x, groups, &mut sums),
+            _ => bytes::<MINS, HALVES, SPLIT, 2>(panel, x, groups, &mut sums),
+        }
+    }
+    fold(&sums, tokens, begin, totals);
+}
+
+/// The first groups of one unit against the first `T` tokens of a tile.
+///
+/// Sides are walked one after the other, not group by group: else the compiler takes what is loaded of tokens for constants of
+/// the inner loop, of which there are far more than registers.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn bytes<const MINS: bool, const HALVES: bool, const SPLIT: bool, const T: usize>(
+    panel: &Panel<u8>,
+    x: &Tile<i8>,
+    groups: usize,
+    sums: &mut Sums,
+) {
+    for side in 0..2 {
+        for group in 0..groups {
+            let (rows, columns) = (&panel.codes[group], &x.codes[group]);
+            let mut place = Place { panel, x, group, side, sums };
+            if SPLIT {
+                let dots = |half: usize| {
+                    let (rows, columns) = (&rows[4 * half..][..4], &columns[4 * half..][..4]);
+                    widened(pairs::<MINS, T, 4>(rows, columns, &x.starts[half][group], side))
+                };
+                if HALVES {
+                    let first = place.first_halves::<T>(&dots(0));
+                    place.add_halves::<MINS, T>(&first, &dots(1));
+                } else {
+                    let first = dots(0);
+                    place.add::<MINS, T>(&added(first, &dots(1)));
+                }
+            } else {
+                let dots = pairs::<MINS, T, 8>(rows, columns, &x.starts[0][group], side);
+                place.add::<MINS, T>(&widened(dots));
+            }
+        }
+    }
+}
+
+/// Sums of products in 16 bits: of the first two columns of all quads, and of the last two.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn pairs<const MINS: bool, const T: usize, const QUADS: usize>(
+    rows: &[[[u8; 64]; 2]],
+    columns: &[[[i8; 4]; TOKENS]],
+    starts: &[i32; TOKENS],
+    side: usize,
+) -> Dots<T> {
+    let mut sums = [[_mm256_setzero_si256(); 2]; T];
+    // Formats with minima have no zero point.
+    if !MINS {
+        for (sums, start) in sums.iter_mut().zip(starts) {
+            *sums = [_mm256_set1_epi32(*start); 2];
+        }
+    }
+    let (mut rows, mut columns) = (rows.as_ptr(), columns.as_ptr());
+    for _ in 0..opaque(QUADS) {
+        let (quad, tokens) = unsafe { (&*rows, &*columns) };
+        (rows, columns) = (rows.wrapping_add(1), columns.wrapping_add(1));
+        let (rows, columns) = (quad, tokens);
+        let rows = rows[side].as_chunks().0;
+        let rows = [load_bytes(&rows[0]), load_bytes(&rows[1])];
+        for (sums, x) in sums.iter_mut().zip(columns) {
+            let values = _mm256_set1_epi32(i32::from_ne_bytes(x.map(|v| v as u8)));
+            sums[0] = _mm256_add_epi16(sums[0], _mm256_maddubs_epi16(rows[0], values));
+            sums[1] = _mm256_add_epi16(sums[1], _mm256_maddubs_epi16(rows[1], values));
+        }
+    }
+    sums
+}
+
+/// As [`multiply_bytes`].
+#[target_feature(enable = "avx2,fma")]
+fn multiply_words<const MINS: bool, const HALVES: bool>(work: Work<'_, Words>, totals: &mut Totals) {
+    let Work { slab, x, tokens, last_groups, begin } = work;
+    let mut sums = Sums::ZERO;
+    for (index, (panel, x)) in slab.iter().zip(x).enumerate() {
+        let groups = if index + 1 == slab.len() { last_groups } else { 8 };
+        match tokens {
+            5.. => words::<MINS, HALVES, TOKENS>(panel, x, groups, &mut sums),
+            4 => words::<MINS, HALVES, 4>(panel, x, groups, &mut sums),
+            3 => words::<MINS, HALVES, 3>(panel, x, groups, &mut sums),
+            _ => words::<MINS, HALVES, 2>(panel, x, groups, &mut sums),
+        }
+    }
+    fold(&sums, tokens, begin, totals);
+}
+
+/// As [`bytes`].
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn words<const MINS: bool, const HALVES: bool, const T: usize>(
+    panel: &Panel<i16>,
+    x: &Tile<i16>,
+    groups: usize,
+    sums: &mut Sums,
+) {
+    for side in 0..2 {
+        for group in 0..groups {
+            let (rows, columns) = (&panel.codes[group], &x.codes[group]);
+            let mut place = Place { panel, x, group, side, sums };
+            if HALVES {
+                let first = place.first_halves::<T>(&quads::<T>(&rows[..4], &columns[..4], side));
+                place.add_halves::<MINS, T>(&first, &quads::<T>(&rows[4..], &columns[4..], side));
+            } else {
+                place.add::<MINS, T>(&quads::<T>(rows, columns, side));
+            }
+        }
+    }
+}
+
+/// Sums of products in 32 bits.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn quads<const T: usize>(rows: &[[[i16; 64]; 2]], columns: &[[[i16; 4]; TOKENS]], side: usize) -> Dots<T> {
+    let mut sums = [[_mm256_setzero_si256(); 2]; T];
+    for (pairs, columns) in rows.iter().zip(columns) {
+        for (pair, rows) in pairs.iter().enumerate() {
+            let rows = &rows.as_chunks().0[2 * side..];
+            let rows = [load_words(&rows[0]), load_words(&rows[1])];
+            for (sums, x) in sums.iter_mut().zip(columns) {
+                let [a, b] = x.as_chunks().0[pair];
+                let values = _mm256_set1_epi32((u32::from(a as u16) | u32::from(b as u16) << 16) as i32);
+                sums[0] = _mm256_add_epi32(sums[0], _mm256_madd_epi16(rows[0], values));
+                sums[1] = _mm256_add_epi32(sums[1], _mm256_madd_epi16(rows[1], values));
+            }
+        }
+    }
+    sums
+}
+
+/// `count`, of which the compiler does not know what it is: loops that it unrolls whole it reorders so that little of their
+/// twelve sums stays in registers.
+#[inline(always)]
+fn opaque(mut count: usize) -> usize {
+    // SAFETY: no instruction, and no memory, flag or register beyond `count` is touched.
+    unsafe { asm!("/* {0} */", inout(reg) count, options(pure, nomem, nostack, preserves_flags)) };
+    count
+}
+
+/// Integers of each token and sixteen rows.
+type Dots<const T: usize> = [[__m256i; 2]; T];
+
+/// The sums of pairs of 16 bits.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn widened<const T: usize>(mut dots: Dots<T>) -> Dots<T> {
+    for dot in dots.as_flattened_mut() {
+        *dot = _mm256_madd_epi16(*dot, _mm256_set1_epi16(1));
+    }
+    dots
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn added<const T: usize>(mut dots: Dots<T>, more: &Dots<T>) -> Dots<T> {
+    for (dot, more) in dots.as_flattened_mut().iter_mut().zip(more.as_flattened()) {
+        *dot = _mm256_add_epi32(*dot, *more);
+    }
+    dots
+}
+
+/// Where the dots of a group and of sixteen rows go.
+struct Place<'a, W, X> {
+    panel: &'a Panel<W>,
+    x: &'a Tile<X>,
+    group: usize,
+    side: usize,
+    sums: &'a mut Sums,
+}
+
+impl<W, X> Place<'_, W, X> {
+    /// Scales dots and adds them, then the minima.
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    fn add<const MINS: bool, const T: usize>(&mut self, dots: &Dots<T>) {
+        let (scales, mins) = (self.of_rows(&self.panel.scales[0]), self.of_rows(&self.panel.mins[0]));
+        for (t, dots) in dots.iter().enumerate() {
+            let step = _mm256_set1_ps(self.x.steps[self.group][t]);
+            let minus_x = _mm256_set1_ps(self.x.minus_x[0][self.group][t]);
+            for (v, sum) in self.sums_of(t).iter_mut().enumerate() {
+                let scale = _mm256_mul_ps(load(&scales[v]), step);
+                let mut total = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[v]), scale, load(sum));
+                if MINS {
+                    total = _mm256_fmadd_ps(load(&mins[v]), minus_x, total);
+                }
+                store(sum, total);
+            }
+        }
+    }
+
+    /// The same of halves that have scales of their own.
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    fn add_halves<const MINS: bool, const T: usize>(&mut self, first: &[[__m256; 2]; T], second: &Dots<T>) {
+        let scales = self.of_rows(&self.panel.scales[1]);
+        let mins = self.panel.mins.each_ref().map(|mins| self.of_rows(mins));
+        for (t, (first, second)) in first.iter().zip(second).enumerate() {
+            let step = _mm256_set1_ps(self.x.steps[self.group][t]);
+            let minus_x = self.x.minus_x.each_ref().map(|x| _mm256_set1_ps(x[self.group][t]));
+            for (v, sum) in self.sums_of(t).iter_mut().enumerate() {
+                let dots = _mm256_fmadd_ps(_mm256_cvtepi32_ps(second[v]), load(&scales[v]), first[v]);
+                let mut total = _mm256_fmadd_ps(dots, step, load(sum));
+                if MINS {
+                    total = _mm256_fmadd_ps(load(&mins[0][v]), minus_x[0], total);
+                    total = _mm256_fmadd_ps(load(&mins[1][v]), minus_x[1], total);
+                }
+                store(sum, total);
+            }
+        }
+    }
+
+    /// First halves times their scales.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn first_halves<const T: usize>(&self, dots: &Dots<T>) -> [[__m256; 2]; T] {
+        let scales = self.of_rows(&self.panel.scales[0]);
+        let mut products = [[_mm256_setzero_ps(); 2]; T];
+        for (products, dots) in products.iter_mut().zip(dots) {
+            for v in 0..2 {
+                products[v] = _mm256_mul_ps(_mm256_cvtepi32_ps(dots[v]), load(&scales[v]));
+            }
+        }
+        products
+    }
+
+    /// What belongs to the sixteen rows.
+    #[inline(always)]
+    fn of_rows<'a>(&self, values: &'a [[f32; ROWS]; 8]) -> &'a [[f32; 8]; 2] {
+        &values[self.group].as_chunks().0.as_chunks().0[self.side]
+    }
+
+    /// Their sums of token `t`.
+    #[inline(always)]
+    fn sums_of(&mut self, t: usize) -> &mut [[f32; 8]; 2] {
+        &mut self.sums.0[self.group][t].as_chunks_mut().0.as_chunks_mut().0[self.side]
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load(values: &[f32; 8]) -> __m256 {
+    // SAFETY: 32 readable bytes; the load needs no alignment.
+    unsafe { _mm256_loadu_ps(values.as_ptr()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load_bytes(codes: &[u8; 32]) -> __m256i {
+    // SAFETY: 32 readable bytes; the load needs no alignment.
+    unsafe { _mm256_loadu_si256(codes.as_ptr().cast()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load_words(codes: &[i16; 16]) -> __m256i {
+    // SAFETY: 32 readable bytes; the load needs no alignment.
+    unsafe { _mm256_loadu_si256(codes.as_ptr().cast()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn store(to: &mut [f32; 8], values: __m256) {
+    // SAFETY: 32 writable bytes; the store needs no alignment.
+    unsafe { _mm256_storeu_ps(to.as_mut_ptr(), values) }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn store_bytes(to: &mut [u8; 32], codes: __m256i) {
+    // SAFETY: 32 writable bytes; the store needs no alignment.
+    unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), codes) }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn store_words(to: &mut [i16; 16], codes: __m256i) {
+    // SAFETY: 32 writable bytes; the store needs no alignment.
+    unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), codes) }
+}

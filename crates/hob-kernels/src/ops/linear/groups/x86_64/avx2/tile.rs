@@ -1,0 +1,71 @@
+//! Tokens as the kernels' broadcasts walk them.
+#![allow(unsafe_code)]
+
+use crate::isa::Avx2;
+use crate::ops::linear::activations::{Order, Step, Steps, Unit, quantise_unit};
+use crate::ops::linear::blocks::format::{Form, Lanes};
+use crate::ops::linear::groups::{TOKENS, Tile};
+use std::arch::x86_64::*;
+
+/// The tokens of one tile in bytes.
+pub(super) fn bytes(_proof: Avx2, rows: &[&[f32]; TOKENS], form: Form, tile: &mut Tile<i8>) {
+    // SAFETY: the proof exists only where these features do.
+    unsafe { quantise(rows, form, tile, |code| code) }
+}
+
+/// The same in words, whose products need no start.
+pub(super) fn words(_proof: Avx2, rows: &[&[f32]; TOKENS], form: Form, tile: &mut Tile<i16>) {
+    // SAFETY: the proof exists only where these features do.
+    unsafe { quantise(rows, form, tile, i16::from) }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn quantise<C: Copy>(rows: &[&[f32]; TOKENS], form: Form, tile: &mut Tile<C>, code: impl Fn(i8) -> C + Copy) {
+    let mut unit = Unit::ZERO;
+    let shared = match form.steps {
+        Steps::Fixed(step) => Step { step, inverse: 0.0 },
+        _ => Step::of(0),
+    };
+    for (t, x) in rows.iter().enumerate() {
+        quantise_unit(x, form.steps, shared, Order::Natural, &mut unit);
+        for (quad, codes) in tile.codes.as_flattened_mut().iter_mut().zip(unit.codes.as_chunks::<4>().0) {
+            quad[t] = codes.map(code);
+        }
+        let starts = starts(&unit, form);
+        for group in 0..8 {
+            let step = unit.steps[group];
+            tile.steps[group][t] = step;
+            let mut minus_x = [unit.negative_sums[0][group], unit.negative_sums[1][group]];
+            if !form.halves {
+                minus_x[0] += minus_x[1];
+            }
+            for half in 0..2 {
+                tile.starts[half][group][t] = starts[group][half];
+                tile.minus_x[half][group][t] = minus_x[half] as f32 * step;
+            }
+        }
+    }
+}
+
+/// What the sums of pairs begin with: `[group][half]`, of the first two columns of all quads and of the last two.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn starts(unit: &Unit, form: Form) -> [[i32; 2]; 8] {
+    let minus_offset = _mm256_set1_epi16(-i16::from(form.offset));
+    let has_one_dot = !form.halves && form.lanes == Lanes::Pairs;
+    let mut starts = [[0; 2]; 8];
+    for (starts, codes) in starts.iter_mut().zip(unit.codes.as_chunks::<32>().0) {
+        // SAFETY: 32 readable bytes; the load needs no alignment.
+        let codes = unsafe { _mm256_loadu_si256(codes.as_ptr().cast()) };
+        let mut sums = _mm256_maddubs_epi16(_mm256_set1_epi8(1), codes);
+        sums = _mm256_add_epi16(sums, _mm256_shuffle_epi32::<0b01_00_11_10>(sums));
+        sums = _mm256_add_epi16(sums, _mm256_shuffle_epi32::<0b10_11_00_01>(sums));
+        if has_one_dot {
+            sums = _mm256_add_epi16(sums, _mm256_permute4x64_epi64::<0b01_00_11_10>(sums));
+        }
+        let shares = _mm256_mullo_epi16(sums, minus_offset);
+        *starts = [_mm256_extract_epi32::<0>(shares), _mm256_extract_epi32::<4>(shares)];
+    }
+    starts
+}
