@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 
+use cases::Level;
 use install::Place;
 
 /// What to measure, and how long.
@@ -72,6 +73,9 @@ pub fn run_bench(options: &Options) -> Result<()> {
         cases.iter().for_each(|case| println!("{}", case.name));
         return Ok(());
     }
+    // Without AVX-512 these are the native ones once more.
+    let cases: Vec<_> =
+        cases.into_iter().filter(|case| case.level == Level::Native || has_more_than_avx2()).collect();
     let place = Place::prepare(options)?;
     let load_before = measure::load_average();
     if load_before.is_some_and(|load| load > 0.3) {
@@ -91,4 +95,12 @@ pub fn run_bench(options: &Options) -> Result<()> {
         bail!("{missed} bars are missed or were not measured");
     }
     Ok(())
+}
+
+/// Whether this machine has vectors that cases for AVX2 leave out.
+fn has_more_than_avx2() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return is_x86_feature_detected!("avx512f");
+    #[cfg(not(target_arch = "x86_64"))]
+    false
 }

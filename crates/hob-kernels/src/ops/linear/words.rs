@@ -1,7 +1,7 @@
 //! The panel product of float weights: many tokens against rows that are laid out once per panel.
 //!
 //! Both sides are cut into 32-bit *words*: a pair of bf16 numbers or one f32. A panel is [`ROWS`] rows of one unit
-//! ([`UNIT`] words of each row), transposed so that one vector is one word of 16 rows; it stays in the L1 cache while every
+//! ([`UNIT`] words of each row), transposed so that one vector is one word of 8 or 16 rows; it stays in the L1 cache while every
 //! token of the batch is multiplied with it, one word of a token broadcast at a time.
 //!
 //! - BF16 weights where the CPU multiplies pairs of bf16: activations are rounded to bf16 (nearest, ties to even), an
@@ -33,7 +33,7 @@ pub(super) const WORDS_TOKENS: usize = super::task::PANEL_TOKENS_MAX;
 /// Words of each row of a panel.
 const UNIT: usize = 128;
 
-/// Rows of a panel: two vectors.
+/// Rows of a panel: two vectors of 16 with AVX-512, four of 8 with AVX2.
 const ROWS: usize = 32;
 
 /// Tokens that are multiplied before the next panel is laid out: whole tiles, and sums of 126 KiB.
@@ -65,6 +65,7 @@ pub(super) struct Source<'a> {
     ty: TensorType,
     rows: EncodedRows<'a>,
     word: Word,
+    isa: Isa,
 }
 
 impl<'a> Source<'a> {
@@ -74,12 +75,12 @@ impl<'a> Source<'a> {
             return None;
         };
         let is_float = matches!(ty, TensorType::F32 | TensorType::F16 | TensorType::BF16);
-        if cpu.isa != Isa::Avx512 || !is_float || linear.weight.cols() == 0 {
+        if !matches!(cpu.isa, Isa::Avx512 | Isa::Avx2) || !is_float || linear.weight.cols() == 0 {
             return None;
         }
         let pairs = *ty == TensorType::BF16 && cpu.bf16 && linear.input_scale.is_none();
         let word = if pairs { Word::Bf16Pair } else { Word::F32 };
-        Some(Self { ty: *ty, rows: linear.weight.encoded_rows(), word })
+        Some(Self { ty: *ty, rows: linear.weight.encoded_rows(), word, isa: cpu.isa })
     }
 
     /// What activations have to be packed in.

@@ -2,8 +2,8 @@
 
 use super::x86_64::{TOKENS, Tile, pack};
 use super::{UNIT, Word};
-use crate::Cpu;
 use crate::scratch::Buffer;
+use crate::{Cpu, Isa};
 use std::ops::Range;
 
 /// Tiles that a thread packs at a time: some microseconds of work.
@@ -14,6 +14,7 @@ pub(in crate::ops::linear) struct Packed {
     tokens: usize,
     units: usize,
     word: Word,
+    isa: Isa,
     /// `[unit][tile]`.
     tiles: Buffer<Tile>,
 }
@@ -33,10 +34,10 @@ impl Packed {
                 for (row, x) in rows.iter_mut().zip(x[first * cols..].chunks_exact(cols)) {
                     *row = &x[columns.clone()];
                 }
-                pack(&rows, word, tile);
+                pack(cpu.isa, &rows, word, tile);
             }
         });
-        Self { tokens, units, word, tiles }
+        Self { tokens, units, word, isa: cpu.isa, tiles }
     }
 
     pub(super) fn tokens(&self) -> usize {
@@ -49,6 +50,11 @@ impl Packed {
 
     pub(super) fn word(&self) -> Word {
         self.word
+    }
+
+    /// The level whose kernel they are for.
+    pub(super) fn isa(&self) -> Isa {
+        self.isa
     }
 
     /// The tiles that hold `tokens`, whose start is the first of a tile.

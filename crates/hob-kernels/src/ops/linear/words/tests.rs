@@ -14,7 +14,7 @@ const SHAPES: [(usize, usize); 9] =
 
 /// Every level that has the kernel, with `threads` threads; where there are bf16 pairs, also without.
 fn cpus(threads: usize) -> Vec<Cpu> {
-    let levels = Isa::available().into_iter().filter(|isa| *isa == Isa::Avx512);
+    let levels = Isa::available().into_iter().filter(|isa| matches!(isa, Isa::Avx512 | Isa::Avx2));
     let variants = levels.flat_map(|isa| [true, false].map(|bf16| (isa, bf16)));
     let cpus: Vec<Cpu> = variants
         .filter(|(isa, bf16)| !bf16 || isa.has_bf16())
