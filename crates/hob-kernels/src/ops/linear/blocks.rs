@@ -75,8 +75,6 @@ pub(super) fn round_rows(
     match isa {
         #[cfg(target_arch = "x86_64")]
         Isa::Avx512 => x86_64::round_avx512(ty, weight, rows, unit, codes, scales),
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => x86_64::round_avx2(ty, weight, rows, unit, codes, scales),
         _ => {
             let format = format::format(ty).expect("checked when the kernel was chosen");
             for (row, (codes, scale)) in rows.zip(codes.iter_mut().zip(scales)) {

@@ -34,7 +34,6 @@ mod avx512;
 mod codebook;
 pub(in crate::ops::linear) mod fours;
 mod round;
-mod round_avx2;
 mod unpack_avx2;
 mod unpack_avx512;
 
@@ -83,7 +82,7 @@ fn prefetch<const HINT: i32>(block: &[u8], ahead: usize, bytes: usize) {
 
 /// The loops, once per instruction set: `$step` adds one unit's products to the sums of `T` tokens.
 macro_rules! block_kernel {
-    ($entry:ident, $round_entry:ident, $unpack_entry:ident, $unpack_row:ident, $isa:ident, $module:ident, $unpacker:ident, $rounder:ident, $features:literal) => {
+    ($entry:ident, $unpack_entry:ident, $unpack_row:ident, $isa:ident, $module:ident, $unpacker:ident, $features:literal) => {
         pub(super) fn $entry(
             ty: TensorType,
             weight: &Matrix,
@@ -188,45 +187,6 @@ macro_rules! block_kernel {
             }
         }
 
-        pub(super) fn $round_entry(
-            ty: TensorType,
-            weight: EncodedRows<'_>,
-            rows: Range<usize>,
-            unit: usize,
-            codes: &mut [[u8; UNIT]],
-            scales: &mut [f32],
-        ) {
-            #[target_feature(enable = $features)]
-            fn all_rows<const F: usize>(
-                weight: EncodedRows<'_>,
-                rows: Range<usize>,
-                unit: usize,
-                codes: &mut [[u8; UNIT]],
-                scales: &mut [f32],
-            ) {
-                let format = const { format_of::<F>() };
-                let mut unpacked = WeightUnit::ZERO;
-                for (row, (codes, scale)) in rows.zip(codes.iter_mut().zip(scales)) {
-                    $unpack_row::<F>(weight.get(row), unit, &mut unpacked);
-                    *scale = $rounder::round_to_one_scale(format, &unpacked, codes);
-                }
-            }
-            #[target_feature(enable = $features)]
-            fn dispatch(
-                ty: TensorType,
-                weight: EncodedRows<'_>,
-                rows: Range<usize>,
-                unit: usize,
-                codes: &mut [[u8; UNIT]],
-                scales: &mut [f32],
-            ) {
-                with_format!(ty, all_rows(weight, rows, unit, codes, scales))
-            }
-            let _proof = $isa::detect().expect("the level was checked when the Cpu was made");
-            // SAFETY: the token exists only where these features do.
-            unsafe { dispatch(ty, weight, rows, unit, codes, scales) }
-        }
-
         pub(super) fn $unpack_entry(
             ty: TensorType,
             weight: EncodedRows<'_>,
@@ -264,23 +224,51 @@ macro_rules! block_kernel {
 
 block_kernel!(
     avx512,
-    round_avx512,
     unpack_rows_avx512,
     unpack_row_avx512,
     Avx512,
     avx512,
     unpack_avx512,
-    round,
     "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni"
 );
-block_kernel!(
-    avx2,
-    round_avx2,
-    unpack_rows_avx2,
-    unpack_row_avx2,
-    Avx2,
-    avx2,
-    unpack_avx2,
-    round_avx2,
-    "avx2,fma,f16c"
-);
+block_kernel!(avx2, unpack_rows_avx2, unpack_row_avx2, Avx2, avx2, unpack_avx2, "avx2,fma,f16c");
+
+/// Unpacks one unit of some rows and rounds each to one scale.
+pub(super) fn round_avx512(
+    ty: TensorType,
+    weight: EncodedRows<'_>,
+    rows: Range<usize>,
+    unit: usize,
+    codes: &mut [[u8; UNIT]],
+    scales: &mut [f32],
+) {
+    #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
+    fn all_rows<const F: usize>(
+        weight: EncodedRows<'_>,
+        rows: Range<usize>,
+        unit: usize,
+        codes: &mut [[u8; UNIT]],
+        scales: &mut [f32],
+    ) {
+        let format = const { format_of::<F>() };
+        let mut unpacked = WeightUnit::ZERO;
+        for (row, (codes, scale)) in rows.zip(codes.iter_mut().zip(scales)) {
+            unpack_row_avx512::<F>(weight.get(row), unit, &mut unpacked);
+            *scale = round::round_to_one_scale(format, &unpacked, codes);
+        }
+    }
+    #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
+    fn dispatch(
+        ty: TensorType,
+        weight: EncodedRows<'_>,
+        rows: Range<usize>,
+        unit: usize,
+        codes: &mut [[u8; UNIT]],
+        scales: &mut [f32],
+    ) {
+        with_format!(ty, all_rows(weight, rows, unit, codes, scales))
+    }
+    let _proof = Avx512::detect().expect("the level was checked when the Cpu was made");
+    // SAFETY: the token exists only where these features do.
+    unsafe { dispatch(ty, weight, rows, unit, codes, scales) }
+}

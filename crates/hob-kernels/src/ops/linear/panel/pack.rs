@@ -1,7 +1,7 @@
 //! Activations in the order in which the panel kernel's broadcasts walk them.
 
 #[cfg(target_arch = "x86_64")]
-use super::x86_64::{Tile, TileAvx2, TileAvx512};
+use super::x86_64::{BYTES_OFFSET, Tile, TileAvx2, TileAvx512};
 use crate::Cpu;
 use crate::ops::linear::activations::{Activations, Order, Steps, UNIT};
 #[cfg(target_arch = "x86_64")]
@@ -40,7 +40,9 @@ enum Tiles {
     #[cfg(target_arch = "x86_64")]
     Avx512(Buffer<TileAvx512>),
     #[cfg(target_arch = "x86_64")]
-    Avx2(Buffer<TileAvx2>),
+    Avx2Bytes(Buffer<TileAvx2<i8>>),
+    #[cfg(target_arch = "x86_64")]
+    Avx2Words(Buffer<TileAvx2<i16>>),
     /// As they were quantised; a tile is one token.
     Units(Activations),
 }
@@ -60,10 +62,16 @@ impl Packed {
                 (Tiles::Avx512(tiles), steps)
             }
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => {
-                let tiles = input.tiles(cpu, width, super::x86_64::quantise_avx2);
+            Isa::Avx2 if form.offset <= BYTES_OFFSET => {
+                let tiles = input.tiles(cpu, width, super::x86_64::quantise_avx2_bytes);
                 let steps = token_steps(tokens, width, |unit, token| tile_step(&tiles, tokens, unit, token));
-                (Tiles::Avx2(tiles), steps)
+                (Tiles::Avx2Bytes(tiles), steps)
+            }
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => {
+                let tiles = input.tiles(cpu, width, super::x86_64::quantise_avx2_words);
+                let steps = token_steps(tokens, width, |unit, token| tile_step(&tiles, tokens, unit, token));
+                (Tiles::Avx2Words(tiles), steps)
             }
             isa => {
                 let Form { steps, order, .. } = form;
@@ -89,7 +97,7 @@ impl Packed {
             #[cfg(target_arch = "x86_64")]
             Tiles::Avx512(_) => TileAvx512::TOKENS,
             #[cfg(target_arch = "x86_64")]
-            Tiles::Avx2(_) => TileAvx2::TOKENS,
+            Tiles::Avx2Bytes(_) | Tiles::Avx2Words(_) => TileAvx2::<i8>::TOKENS,
             Tiles::Units(_) => 1,
         }
     }
@@ -120,15 +128,33 @@ impl Packed {
     #[inline]
     pub(super) fn avx512(&self, unit: usize) -> &[TileAvx512] {
         let Tiles::Avx512(tiles) = &self.tiles else { unreachable!("made for another kernel") };
-        let count = self.tokens.div_ceil(TileAvx512::TOKENS);
-        &tiles[unit * count..][..count]
+        self.unit_of(tiles, unit)
+    }
+
+    /// As [`avx512`](Self::avx512), if they are bytes.
+    #[cfg(target_arch = "x86_64")]
+    #[inline]
+    pub(super) fn avx2_bytes(&self, unit: usize) -> Option<&[TileAvx2<i8>]> {
+        let Tiles::Avx2Bytes(tiles) = &self.tiles else { return None };
+        Some(self.unit_of(tiles, unit))
+    }
+
+    /// As [`avx512`](Self::avx512).
+    #[cfg(target_arch = "x86_64")]
+    #[inline]
+    pub(super) fn avx2_words(&self, unit: usize) -> &[TileAvx2<i16>] {
+        let Tiles::Avx2Words(tiles) = &self.tiles else { unreachable!("made for another kernel") };
+        self.unit_of(tiles, unit)
     }
 
     #[cfg(target_arch = "x86_64")]
     #[inline]
-    pub(super) fn avx2(&self, unit: usize) -> &[TileAvx2] {
-        let Tiles::Avx2(tiles) = &self.tiles else { unreachable!("made for another kernel") };
-        let count = self.tokens.div_ceil(TileAvx2::TOKENS);
+    fn unit_of<'a, C: Plain, const T: usize>(
+        &self,
+        tiles: &'a [Tile<C, T>],
+        unit: usize,
+    ) -> &'a [Tile<C, T>] {
+        let count = self.tokens.div_ceil(T);
         &tiles[unit * count..][..count]
     }
 }

@@ -1,12 +1,16 @@
-//! The panel kernels. AVX-512 VNNI: bytes, 12 tokens x 32 rows in 24 sums. AVX2: 16-bit pairs, 4 tokens x 16 rows in 8.
+//! The panel kernel with AVX-512 VNNI: bytes, 12 tokens x 32 rows in 24 sums.
 #![allow(unsafe_code)]
+
+mod avx2;
+
+pub(super) use avx2::{BYTES_OFFSET, avx2, lay_out_avx2, quantise_avx2_bytes, quantise_avx2_words};
 
 use super::pack::{Form, TokenUnit};
 use super::{Packed, Panel, ROWS, Sums};
-use crate::isa::{Avx2, Avx512};
+use crate::isa::Avx512;
+use crate::ops::linear::activations::UNIT;
 use crate::ops::linear::activations::x86_64::unit_codes;
-use crate::ops::linear::activations::{UNIT, Unit, quantise_unit};
-use crate::ops::linear::x86_64::{load_bytes, load_ints, store_ints, transpose8, transpose16};
+use crate::ops::linear::x86_64::{load_bytes, load_ints, store_ints, transpose16};
 use crate::scratch::Plain;
 use std::arch::x86_64::*;
 use std::ops::Range;
@@ -33,11 +37,10 @@ unsafe impl<C: Plain, const T: usize> Plain for Tile<C, T> {}
 /// With two vectors of rows, 24 of the 32 registers hold sums.
 pub(super) type TileAvx512 = Tile<i8, 12>;
 
-/// With two vectors of rows, 8 of the 16 registers. Codes are widened: the kernel multiplies pairs of them.
-pub(super) type TileAvx2 = Tile<i16, 4>;
+/// With two vectors of rows, 12 of the 16 registers.
+pub(super) type TileAvx2<C> = Tile<C, 6>;
 
 const TOKENS: usize = TileAvx512::TOKENS;
-const TOKENS_AVX2: usize = TileAvx2::TOKENS;
 
 /// Quads of columns in a unit.
 const QUADS: usize = UNIT / 4;
@@ -71,28 +74,6 @@ pub(super) fn quantise_avx512(rows: &[TokenUnit<'_>], form: Form, tile: &mut Til
     }
     let _proof = Avx512::detect().expect("the level was checked when the Cpu was made");
     // SAFETY: `Avx512` exists only where these features do.
-    unsafe { body(rows, form, tile) }
-}
-
-/// As [`quantise_avx512`].
-pub(super) fn quantise_avx2(rows: &[TokenUnit<'_>], form: Form, tile: &mut TileAvx2) {
-    #[target_feature(enable = "avx2,fma")]
-    fn body(rows: &[TokenUnit<'_>], form: Form, tile: &mut TileAvx2) {
-        let mut units = [Unit::ZERO; TOKENS_AVX2];
-        (tile.steps, tile.starts) = ([0.0; TOKENS_AVX2], [0; TOKENS_AVX2]);
-        for (t, &(x, shared)) in rows.iter().enumerate() {
-            quantise_unit(x, form.steps, shared, form.order, &mut units[t]);
-            tile.steps[t] = units[t].step();
-            tile.starts[t] = form.offset.wrapping_mul(units[t].negative_sum());
-        }
-        for (quad, tokens) in tile.codes.iter_mut().enumerate() {
-            for (codes, unit) in tokens.iter_mut().zip(&units) {
-                *codes = unit.codes.as_chunks().0[quad].map(i16::from);
-            }
-        }
-    }
-    let _proof = Avx2::detect().expect("the level was checked when the Cpu was made");
-    // SAFETY: `Avx2` exists only where these features do.
     unsafe { body(rows, form, tile) }
 }
 
@@ -175,95 +156,4 @@ fn tile_avx512<const N: usize>(panel: &[[u8; 64]], x: &TileAvx512, first: usize,
             store_ints(place, _mm512_castps_si512(total));
         }
     }
-}
-
-pub(super) fn lay_out_avx2(offset: i32, codes: &[[u8; UNIT]; ROWS], Panel(panel): &mut Panel) {
-    let _proof = Avx2::detect().expect("the level was checked when the Cpu was made");
-    // SAFETY: `Avx2` exists only where this feature does.
-    unsafe { widen(offset, codes, panel.as_chunks_mut::<32>().0) }
-}
-
-pub(super) fn avx2(Panel(panel): &Panel, x: &Packed, unit: usize, tiles: Range<usize>, out: &mut Sums<'_>) {
-    let _proof = Avx2::detect().expect("the level was checked when the Cpu was made");
-    let panel = panel.as_chunks::<32>().0;
-    let all = x.avx2(unit);
-    for (index, tile) in tiles.enumerate() {
-        // SAFETY: `Avx2` exists only where AVX2 and FMA do.
-        unsafe { tile_avx2(panel, &all[tile], index * TOKENS_AVX2, out) }
-    }
-}
-
-/// `panel[4 * pair + part]` holds columns `2 * pair ..` of rows `8 * part ..` as signed 16-bit values: 8-bit products of
-/// unsigned codes would saturate when added in pairs.
-#[target_feature(enable = "avx2")]
-fn widen(offset: i32, codes: &[[u8; UNIT]; ROWS], panel: &mut [[u8; 32]]) {
-    let offset = _mm256_set1_epi16(offset as i16);
-    for (part, rows) in codes.as_chunks::<8>().0.iter().enumerate() {
-        for run in 0..UNIT / 16 {
-            let widened = std::array::from_fn(|r| {
-                // SAFETY: 16 readable bytes; the load needs no alignment.
-                let codes = unsafe { _mm_loadu_si128(rows[r].as_chunks::<16>().0[run].as_ptr().cast()) };
-                _mm256_sub_epi16(_mm256_cvtepu8_epi16(codes), offset)
-            });
-            for (pair, column) in transpose8(widened).into_iter().enumerate() {
-                let place = &mut panel[4 * (8 * run + pair) + part];
-                // SAFETY: 32 writable bytes; the store needs no alignment.
-                unsafe { _mm256_storeu_si256(place.as_mut_ptr().cast(), column) }
-            }
-        }
-    }
-}
-
-#[target_feature(enable = "avx2,fma")]
-fn tile_avx2(panel: &[[u8; 32]], x: &TileAvx2, first: usize, out: &mut Sums<'_>) {
-    let panel = &panel.as_chunks::<4>().0[..2 * QUADS];
-    for side in 0..2 {
-        let mut sums = [[_mm256_setzero_si256(); 2]; TOKENS_AVX2];
-        for quad in 0..QUADS {
-            for pair in 0..2 {
-                let rows = &panel[2 * quad + pair];
-                let rows = [load32(&rows[2 * side]), load32(&rows[2 * side + 1])];
-                for (sums, x) in sums.iter_mut().zip(&x.codes[quad]) {
-                    let [a, b] = x.as_chunks().0[pair];
-                    let both = u32::from(a as u16) | u32::from(b as u16) << 16;
-                    let values = _mm256_set1_epi32(both as i32);
-                    sums[0] = _mm256_add_epi32(sums[0], _mm256_madd_epi16(rows[0], values));
-                    sums[1] = _mm256_add_epi32(sums[1], _mm256_madd_epi16(rows[1], values));
-                }
-            }
-        }
-        for (t, sums) in sums.into_iter().enumerate() {
-            for (part, sum) in sums.into_iter().enumerate() {
-                add_avx2(out, first + t, 16 * side + 8 * part, x.steps[t], sum);
-            }
-        }
-    }
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn load32(bytes: &[u8; 32]) -> __m256i {
-    // SAFETY: 32 readable bytes; the load needs no alignment.
-    unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
-}
-
-/// Adds eight rows' dots from `row` on to the sums of token `index`.
-#[inline]
-#[target_feature(enable = "avx2,fma")]
-fn add_avx2(out: &mut Sums<'_>, index: usize, row: usize, step: f32, dots: __m256i) {
-    let place: &mut [i32; 8] = out.values[index].0[row..].first_chunk_mut().expect("eight rows of a panel");
-    // SAFETY: 32 readable bytes; the load needs no alignment.
-    let stored = unsafe { _mm256_loadu_si256(place.as_ptr().cast()) };
-    let old = if out.first_unit { _mm256_setzero_si256() } else { stored };
-    let total = match out.scales {
-        None => _mm256_add_epi32(old, dots),
-        Some(scales) => {
-            let scales: &[f32; 8] = scales[row..].first_chunk().expect("eight rows of a panel");
-            // SAFETY: 32 readable bytes; the load needs no alignment.
-            let scale = unsafe { _mm256_mul_ps(_mm256_loadu_ps(scales.as_ptr()), _mm256_set1_ps(step)) };
-            _mm256_castps_si256(_mm256_fmadd_ps(_mm256_cvtepi32_ps(dots), scale, _mm256_castsi256_ps(old)))
-        }
-    };
-    // SAFETY: 32 writable bytes; the store needs no alignment.
-    unsafe { _mm256_storeu_si256(place.as_mut_ptr().cast(), total) }
 }
