@@ -96,12 +96,13 @@ pub(super) fn project(
     x: &Tiles,
     finish: &Finish<'_>,
 ) {
+    let product = x86_64::Product { ty, weight, x, finish };
     SCRATCH.with_borrow_mut(|scratch| {
         for start in rows.clone().step_by(ROWS) {
             let rows = start..(start + ROWS).min(rows.end);
             for first in (0..x.tiles()).step_by(TILES_MAX) {
                 let tiles = first..(first + TILES_MAX).min(x.tiles());
-                x86_64::panel(ty, weight, rows.clone(), x, tiles, scratch, finish);
+                product.panel(rows.clone(), tiles, scratch);
             }
         }
     });

@@ -69,56 +69,56 @@ pub(super) struct Work<'a, K: Kernel> {
     begin: bool,
 }
 
-/// One panel of rows against at most `TILES_MAX` tiles.
-pub(super) fn panel(
-    ty: TensorType,
-    weight: EncodedRows<'_>,
-    rows: Range<usize>,
-    x: &Tiles,
-    tiles: Range<usize>,
-    scratch: &mut Scratch,
-    finish: &Finish<'_>,
-) {
-    match x.stored() {
-        Stored::Avx512(kernel, of) => multiply(*kernel, of, ty, weight, rows, x, tiles, scratch, finish),
-        Stored::Bytes(kernel, of) => multiply(*kernel, of, ty, weight, rows, x, tiles, scratch, finish),
-        Stored::Words(kernel, of) => multiply(*kernel, of, ty, weight, rows, x, tiles, scratch, finish),
-    }
+/// A chunk of rows against all tokens.
+#[derive(Clone, Copy)]
+pub(super) struct Product<'a> {
+    pub ty: TensorType,
+    pub weight: EncodedRows<'a>,
+    pub x: &'a Tiles,
+    pub finish: &'a Finish<'a>,
 }
 
-#[expect(clippy::too_many_arguments, reason = "each is one operand of the product")]
-fn multiply<K: Kernel>(
-    kernel: K,
-    units_of_tiles: &[Tile<K::Value>],
-    ty: TensorType,
-    weight: EncodedRows<'_>,
-    rows: Range<usize>,
-    x: &Tiles,
-    tiles: Range<usize>,
-    scratch: &mut Scratch,
-    finish: &Finish<'_>,
-) {
-    let format = format(ty).expect("checked when the kernel was chosen");
-    let Buffers { units, slab, sums } = K::buffers(scratch, SLAB.min(x.width()), tiles.len());
-    for first in (0..x.width()).step_by(SLAB) {
-        let slab = &mut slab[..SLAB.min(x.width() - first)];
-        for (index, panel) in (first..).zip(&mut *slab) {
-            // Rows that a panel lacks are zeros or what an earlier panel had; their sums are not used.
-            unpack_rows(K::ISA, ty, weight, rows.clone(), index, units);
-            kernel.lay_out(format, units, panel);
+impl Product<'_> {
+    /// One panel of rows against at most `TILES_MAX` tiles.
+    pub(super) fn panel(self, rows: Range<usize>, tiles: Range<usize>, scratch: &mut Scratch) {
+        match self.x.stored() {
+            Stored::Avx512(kernel, of) => self.multiply(*kernel, of, rows, tiles, scratch),
+            Stored::Bytes(kernel, of) => self.multiply(*kernel, of, rows, tiles, scratch),
+            Stored::Words(kernel, of) => self.multiply(*kernel, of, rows, tiles, scratch),
         }
-        let is_last = first + SLAB >= x.width();
-        let last_groups = x.groups(first + slab.len() - 1);
-        for (index, tile) in tiles.clone().enumerate() {
-            // Sums that nothing is added to later need no place of their own.
-            let sums = &mut sums[if first == 0 && is_last { 0 } else { index }];
-            let tokens = x.tokens(tile);
-            let x = &units_of_tiles[x.place(tile, first, slab.len())..][..slab.len()];
-            let work = Work { slab, x, tokens: tokens.len(), last_groups, begin: first == 0 };
-            kernel.multiply(format, work, sums);
-            // The last slab's sums go to their place while they are in the L1 cache.
-            if is_last {
-                kernel.put(sums, tokens, rows.clone(), finish);
+    }
+
+    fn multiply<K: Kernel>(
+        self,
+        kernel: K,
+        units_of_tiles: &[Tile<K::Value>],
+        rows: Range<usize>,
+        tiles: Range<usize>,
+        scratch: &mut Scratch,
+    ) {
+        let Product { ty, weight, x, finish } = self;
+        let format = format(ty).expect("checked when the kernel was chosen");
+        let Buffers { units, slab, sums } = K::buffers(scratch, SLAB.min(x.width()), tiles.len());
+        for first in (0..x.width()).step_by(SLAB) {
+            let slab = &mut slab[..SLAB.min(x.width() - first)];
+            for (index, panel) in (first..).zip(&mut *slab) {
+                // Rows that a panel lacks are zeros or what an earlier panel had; their sums are not used.
+                unpack_rows(K::ISA, ty, weight, rows.clone(), index, units);
+                kernel.lay_out(format, units, panel);
+            }
+            let is_last = first + SLAB >= x.width();
+            let last_groups = x.groups(first + slab.len() - 1);
+            for (index, tile) in tiles.clone().enumerate() {
+                // Sums that nothing is added to later need no place of their own.
+                let sums = &mut sums[if first == 0 && is_last { 0 } else { index }];
+                let tokens = x.tokens(tile);
+                let x = &units_of_tiles[x.place(tile, first, slab.len())..][..slab.len()];
+                let work = Work { slab, x, tokens: tokens.len(), last_groups, begin: first == 0 };
+                kernel.multiply(format, work, sums);
+                // The last slab's sums go to their place while they are in the L1 cache.
+                if is_last {
+                    kernel.put(sums, tokens, rows.clone(), finish);
+                }
             }
         }
     }

@@ -92,13 +92,12 @@ impl Kernel for Words {
     }
 
     fn multiply(self, format: Format, work: Work<'_, Self>, totals: &mut Totals) {
+        debug_assert!(!format.mins, "codes with minima are of few bits");
         // SAFETY: `self.0` exists only where these features do.
         unsafe {
-            match (format.mins, format.halves) {
-                (false, false) => multiply_words::<false, false>(work, totals),
-                (false, true) => multiply_words::<false, true>(work, totals),
-                (true, false) => multiply_words::<true, false>(work, totals),
-                (true, true) => multiply_words::<true, true>(work, totals),
+            match format.halves {
+                false => multiply_words::<false>(work, totals),
+                true => multiply_words::<true>(work, totals),
             }
         }
     }
@@ -221,34 +220,43 @@ fn bytes<const MINS: bool, const HALVES: bool, const SPLIT: bool, const T: usize
 ) {
     for side in 0..2 {
         for group in 0..groups {
-            let (rows, columns) = (&panel.codes[group], &x.codes[group]);
             let mut place = Place { panel, x, group, side, sums };
             if SPLIT {
-                let dots = |half: usize| {
-                    let (rows, columns) = (&rows[4 * half..][..4], &columns[4 * half..][..4]);
-                    widened(pairs::<MINS, T, 4>(rows, columns, &x.starts[half][group], side))
-                };
+                let (first_rows, second_rows) = halves(&panel.codes[group]);
+                let (first_columns, second_columns) = halves(&x.codes[group]);
+                let first =
+                    widened(pairs::<MINS, T, 4>(first_rows, first_columns, &x.starts[0][group], side));
+                // What is left of the first half waits in memory, so it should be all that has to be done with it.
                 if HALVES {
-                    let first = place.first_halves::<T>(&dots(0));
-                    place.add_halves::<MINS, T>(&first, &dots(1));
+                    let first = place.first_halves::<T>(&first);
+                    let second = pairs::<MINS, T, 4>(second_rows, second_columns, &x.starts[1][group], side);
+                    place.add_halves::<MINS, T>(&first, &widened(second));
                 } else {
-                    let first = dots(0);
-                    place.add::<MINS, T>(&added(first, &dots(1)));
+                    let second = pairs::<MINS, T, 4>(second_rows, second_columns, &x.starts[1][group], side);
+                    place.add::<MINS, T>(&added(first, &widened(second)));
                 }
             } else {
-                let dots = pairs::<MINS, T, 8>(rows, columns, &x.starts[0][group], side);
+                let dots =
+                    pairs::<MINS, T, 8>(&panel.codes[group], &x.codes[group], &x.starts[0][group], side);
                 place.add::<MINS, T>(&widened(dots));
             }
         }
     }
 }
 
+/// The quads of a group's first sixteen columns, and those of its last.
+#[inline(always)]
+fn halves<Q>(quads: &[Q; 8]) -> (&[Q; 4], &[Q; 4]) {
+    let ([first, second], []) = quads.as_chunks() else { unreachable!("twice four quads") };
+    (first, second)
+}
+
 /// Sums of products in 16 bits: of the first two columns of all quads, and of the last two.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn pairs<const MINS: bool, const T: usize, const QUADS: usize>(
-    rows: &[[[u8; 64]; 2]],
-    columns: &[[[i8; 4]; TOKENS]],
+    rows: &[[[u8; 64]; 2]; QUADS],
+    columns: &[[[i8; 4]; TOKENS]; QUADS],
     starts: &[i32; TOKENS],
     side: usize,
 ) -> Dots<T> {
@@ -259,11 +267,9 @@ fn pairs<const MINS: bool, const T: usize, const QUADS: usize>(
             *sums = [_mm256_set1_epi32(*start); 2];
         }
     }
-    let (mut rows, mut columns) = (rows.as_ptr(), columns.as_ptr());
-    for _ in 0..opaque(QUADS) {
-        let (quad, tokens) = unsafe { (&*rows, &*columns) };
-        (rows, columns) = (rows.wrapping_add(1), columns.wrapping_add(1));
-        let (rows, columns) = (quad, tokens);
+    for quad in 0..opaque(QUADS) {
+        // SAFETY: there are `QUADS` of both, and `opaque` returns what it is given.
+        let (rows, columns) = unsafe { (rows.get_unchecked(quad), columns.get_unchecked(quad)) };
         let rows = rows[side].as_chunks().0;
         let rows = [load_bytes(&rows[0]), load_bytes(&rows[1])];
         for (sums, x) in sums.iter_mut().zip(columns) {
@@ -275,18 +281,18 @@ fn pairs<const MINS: bool, const T: usize, const QUADS: usize>(
     sums
 }
 
-/// As [`multiply_bytes`].
+/// As [`multiply_bytes`], without minima: no format of so large codes has any.
 #[target_feature(enable = "avx2,fma")]
-fn multiply_words<const MINS: bool, const HALVES: bool>(work: Work<'_, Words>, totals: &mut Totals) {
+fn multiply_words<const HALVES: bool>(work: Work<'_, Words>, totals: &mut Totals) {
     let Work { slab, x, tokens, last_groups, begin } = work;
     let mut sums = Sums::ZERO;
     for (index, (panel, x)) in slab.iter().zip(x).enumerate() {
         let groups = if index + 1 == slab.len() { last_groups } else { 8 };
         match tokens {
-            5.. => words::<MINS, HALVES, TOKENS>(panel, x, groups, &mut sums),
-            4 => words::<MINS, HALVES, 4>(panel, x, groups, &mut sums),
-            3 => words::<MINS, HALVES, 3>(panel, x, groups, &mut sums),
-            _ => words::<MINS, HALVES, 2>(panel, x, groups, &mut sums),
+            5.. => words::<HALVES, TOKENS>(panel, x, groups, &mut sums),
+            4 => words::<HALVES, 4>(panel, x, groups, &mut sums),
+            3 => words::<HALVES, 3>(panel, x, groups, &mut sums),
+            _ => words::<HALVES, 2>(panel, x, groups, &mut sums),
         }
     }
     fold(&sums, tokens, begin, totals);
@@ -295,7 +301,7 @@ fn multiply_words<const MINS: bool, const HALVES: bool>(work: Work<'_, Words>, t
 /// As [`bytes`].
 #[inline]
 #[target_feature(enable = "avx2,fma")]
-fn words<const MINS: bool, const HALVES: bool, const T: usize>(
+fn words<const HALVES: bool, const T: usize>(
     panel: &Panel<i16>,
     x: &Tile<i16>,
     groups: usize,
@@ -307,9 +313,9 @@ fn words<const MINS: bool, const HALVES: bool, const T: usize>(
             let mut place = Place { panel, x, group, side, sums };
             if HALVES {
                 let first = place.first_halves::<T>(&quads::<T>(&rows[..4], &columns[..4], side));
-                place.add_halves::<MINS, T>(&first, &quads::<T>(&rows[4..], &columns[4..], side));
+                place.add_halves::<false, T>(&first, &quads::<T>(&rows[4..], &columns[4..], side));
             } else {
-                place.add::<MINS, T>(&quads::<T>(rows, columns, side));
+                place.add::<false, T>(&quads::<T>(rows, columns, side));
             }
         }
     }
@@ -335,8 +341,8 @@ fn quads<const T: usize>(rows: &[[[i16; 64]; 2]], columns: &[[[i16; 4]; TOKENS]]
     sums
 }
 
-/// `count`, of which the compiler does not know what it is: loops that it unrolls whole it reorders so that little of their
-/// twelve sums stays in registers.
+/// `count`, of which the compiler does not know what it is: a loop that it can unroll whole it reorders until few of the
+/// twelve sums are in registers.
 #[inline(always)]
 fn opaque(mut count: usize) -> usize {
     // SAFETY: no instruction, and no memory, flag or register beyond `count` is touched.

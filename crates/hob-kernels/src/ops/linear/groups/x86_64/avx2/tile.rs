@@ -32,16 +32,14 @@ fn quantise<C: Copy>(rows: &[&[f32]; TOKENS], form: Form, tile: &mut Tile<C>, co
         for (quad, codes) in tile.codes.as_flattened_mut().iter_mut().zip(unit.codes.as_chunks::<4>().0) {
             quad[t] = codes.map(code);
         }
-        let starts = starts(&unit, form);
-        for group in 0..8 {
-            let step = unit.steps[group];
+        for (group, (starts, step)) in starts(&unit, form).into_iter().zip(unit.steps).enumerate() {
             tile.steps[group][t] = step;
-            let mut minus_x = [unit.negative_sums[0][group], unit.negative_sums[1][group]];
+            let mut minus_x = unit.negative_sums.map(|sums| sums[group]);
             if !form.halves {
                 minus_x[0] += minus_x[1];
             }
             for half in 0..2 {
-                tile.starts[half][group][t] = starts[group][half];
+                tile.starts[half][group][t] = starts[half];
                 tile.minus_x[half][group][t] = minus_x[half] as f32 * step;
             }
         }
