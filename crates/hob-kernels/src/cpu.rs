@@ -1,5 +1,6 @@
 //! The CPU as the decoder sees it: coarse operations over slices, spread over the pool.
 
+use crate::isa::ByteDot;
 use crate::scratch::{Buffer, Shelf};
 use crate::{Isa, Pool};
 use std::sync::Arc;
@@ -24,6 +25,8 @@ pub struct Cpu {
     pub(crate) compute: Compute,
     /// Whether products of bf16 pairs are there and may be used; implies [`Isa::has_bf16`].
     pub(crate) bf16: bool,
+    /// Which dots of bytes may be used beside AVX2; implies what [`Isa::byte_dot`] says.
+    pub(crate) byte_dot: ByteDot,
     pub(crate) shelf: Arc<Shelf>,
 }
 
@@ -39,7 +42,8 @@ impl Cpu {
     /// When this machine does not have that level.
     pub fn with_isa(threads: usize, compute: Compute, isa: Isa) -> Self {
         assert!(isa.is_available(), "this machine has no {isa}");
-        Self { pool: Pool::new(threads), isa, compute, bf16: isa.has_bf16(), shelf: Arc::default() }
+        let (bf16, byte_dot) = (isa.has_bf16(), isa.byte_dot());
+        Self { pool: Pool::new(threads), isa, compute, bf16, byte_dot, shelf: Arc::default() }
     }
 
     /// `len` numbers to work in, of unspecified value: what earlier work left there.

@@ -8,9 +8,20 @@ mod x86_64;
 #[cfg(target_arch = "aarch64")]
 pub(crate) use aarch64::{Neon, NeonDot, NeonI8mm};
 #[cfg(target_arch = "x86_64")]
-pub(crate) use x86_64::{Avx2, Avx512, Avx512Bf16};
+pub(crate) use x86_64::{Avx2, Avx512, Avx512Bf16, AvxVnni};
 
 use std::fmt;
+
+/// Dots of four bytes beside a level whose own are of two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ByteDot {
+    Absent,
+    /// AVX-VNNI.
+    Native,
+    /// Other instructions that compute the same, for tests.
+    #[cfg(test)]
+    Emulated,
+}
 
 /// An instruction-set level that kernels are written for, lowest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,6 +86,15 @@ impl Isa {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => Avx512Bf16::detect().is_some(),
             _ => false,
+        }
+    }
+
+    /// What this machine has beside this level for products of four bytes at a time.
+    pub(crate) fn byte_dot(self) -> ByteDot {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 if AvxVnni::detect().is_some() => ByteDot::Native,
+            _ => ByteDot::Absent,
         }
     }
 

@@ -15,6 +15,20 @@ impl Avx2 {
     }
 }
 
+/// AVX-VNNI is there, and everything [`Avx2`] stands for.
+///
+/// Not a level of its own: it makes the same integers as AVX2 alone.
+#[derive(Clone, Copy)]
+pub(crate) struct AvxVnni(());
+
+impl AvxVnni {
+    /// Asks the CPU (the standard library remembers the answer).
+    #[inline]
+    pub(crate) fn detect() -> Option<Self> {
+        (Avx2::detect().is_some() && is_x86_feature_detected!("avxvnni")).then_some(Self(()))
+    }
+}
+
 /// AVX-512 F, BW, VL, DQ and VNNI are there, and everything [`Avx2`] stands for.
 #[derive(Clone, Copy)]
 pub(crate) struct Avx512(());

@@ -4,7 +4,8 @@
 //! once; it stays in the L2 cache while every tile of [`TOKENS`] tokens is multiplied with it. One token, where memory sets
 //! the pace, walks the rows as they lie (`blocks.rs`).
 //!
-//! A token's result is that of `blocks.rs` to the bit: the integers are the same, and floats are added in the same order.
+//! A token's result is that of `blocks.rs` to the bit: the integers are the same, and floats are added in the same order, with
+//! AVX2 the groups' after every [`SLAB`] units, so that no more than their total is kept of a token meanwhile.
 //! Generating with a draft checks several tokens at once and must not change what is generated.
 
 mod pack;

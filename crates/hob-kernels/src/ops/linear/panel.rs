@@ -1,7 +1,7 @@
 //! The 8-bit panel product: many tokens against weights that are unpacked once per panel of rows.
 //!
 //! A panel is [`ROWS`] rows of one unit (256 columns), unpacked to bytes and laid out for the dot instruction; it stays in
-//! the L1 cache while every token of the batch is multiplied with it. Block formats are rounded to one scale per row and
+//! the L1 cache while every token of the batch is multiplied with it. Block formats (not with AVX2) are rounded to one scale per row and
 //! unit (its largest magnitude / 127), activations likewise, so the inner loop is dots alone, with one multiply-add per
 //! output and unit at its end. Integer codes need no rounding and no scale until the last unit: their sums are the same
 //! integers as those of `codes.rs`.

@@ -212,7 +212,7 @@ fn choose<'a>(inputs: &mut Inputs<'a>, linear: &'a Linear) -> Kernel<'a> {
             #[cfg(target_arch = "x86_64")]
             if matches!(inputs.cpu.isa, Isa::Avx512 | Isa::Avx2) && inputs.tokens >= SEVERAL_TOKENS {
                 let isa = inputs.cpu.isa;
-                let form = format::Form::new(isa, steps, format::format(*ty).expect("just found"));
+                let form = format::Form::new(inputs.cpu, steps, format::format(*ty).expect("just found"));
                 return if isa == Isa::Avx512 && inputs.tokens <= fours::TOKENS_MAX {
                     Kernel::Fours(*ty, inputs.fours(form))
                 } else {

@@ -2,7 +2,7 @@
 
 use crate::ops::linear::activations::largest_bits;
 #[cfg(target_arch = "x86_64")]
-use crate::{Isa, ops::linear::activations::Steps};
+use crate::{Cpu, Isa, isa::ByteDot, ops::linear::activations::Steps};
 use hob_quant::TensorType;
 
 /// Columns of a weight unit; 1 to 8 blocks of a format.
@@ -106,12 +106,18 @@ pub(in crate::ops::linear) enum Lanes {
     HalfPairs,
     /// In 32 bits, from the first product on.
     Words,
+    /// In 32 bits, by the dot instruction of AVX-VNNI or what stands for it.
+    Quads(ByteDot),
 }
 
 #[cfg(target_arch = "x86_64")]
 impl Form {
-    pub(in crate::ops::linear) fn new(isa: Isa, steps: Steps, format: Format) -> Self {
-        let lanes = if isa == Isa::Avx512 { Lanes::Pairs } else { Lanes::new(steps, format) };
+    pub(in crate::ops::linear) fn new(cpu: &Cpu, steps: Steps, format: Format) -> Self {
+        let lanes = match (cpu.isa, cpu.byte_dot) {
+            (Isa::Avx512, _) => Lanes::Pairs,
+            (_, ByteDot::Absent) => Lanes::new(steps, format),
+            (_, dot) => Lanes::Quads(dot),
+        };
         Self { steps, offset: format.offset, halves: format.halves, lanes }
     }
 }

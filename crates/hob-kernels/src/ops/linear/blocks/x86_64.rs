@@ -139,6 +139,7 @@ macro_rules! block_kernel {
                     for t in 0..T {
                         $module::add_unit::<F>(&unit, &x_whole[t][index], &mut sums[t]);
                     }
+                    // The order of `groups.rs`.
                     if index % SLAB == SLAB - 1 {
                         sums.iter_mut().for_each(|sums| $module::fold(sums));
                     }

@@ -1,6 +1,6 @@
 //! Activations in the order in which the kernel's broadcasts walk them.
 
-use super::x86_64::{Bytes, Kernel, Words};
+use super::x86_64::{Bytes, Kernel, Quads, Words};
 use super::{SLAB, TOKENS, Tile};
 use crate::isa::{Avx2, Avx512};
 use crate::ops::linear::activations::{GROUP, UNIT};
@@ -25,6 +25,7 @@ pub(super) enum Stored {
     Avx512(Avx512, Buffer<Tile<i8>>),
     Bytes(Bytes, Buffer<Tile<i8>>),
     Words(Words, Buffer<Tile<i16>>),
+    Quads(Quads, Buffer<Tile<i8>>),
 }
 
 impl Tiles {
@@ -38,6 +39,11 @@ impl Tiles {
             let level = Avx2::detect().expect("the kernel is chosen from this level on");
             match form.lanes {
                 Lanes::Words => Stored::Words(Words(level), input.tiles(Words(level))),
+                Lanes::Quads(dot) => {
+                    let kernel =
+                        Quads::new(dot).expect("a Cpu with these dots was made where they were detected");
+                    Stored::Quads(kernel, input.tiles(kernel))
+                }
                 lanes => Stored::Bytes(Bytes(level, lanes), input.tiles(Bytes(level, lanes))),
             }
         };

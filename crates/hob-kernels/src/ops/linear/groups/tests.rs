@@ -1,5 +1,6 @@
 //! Several tokens against one, and against each number of them.
 
+use crate::isa::ByteDot;
 use crate::ops::linear::activations::Steps;
 use crate::ops::linear::blocks::format::{Form, Lanes, format};
 use crate::ops::linear::blocks::tests::make_scales_ordinary;
@@ -8,15 +9,25 @@ use crate::ops::linear::tests::{Random, blocks, run};
 use crate::{Compute, Cpu, Isa, Linear, Matrix};
 use hob_quant::TensorType;
 
-/// The levels that have such a kernel, where this machine has them.
-fn levels() -> impl Iterator<Item = Isa> {
-    [Isa::Avx2, Isa::Avx512].into_iter().filter(|isa| {
-        let found = isa.is_available();
-        if !found {
-            eprintln!("skipped: this machine has no {isa}");
+/// Every way to multiply panels that this machine has, with `threads` threads; AVX-VNNI's is there in any case, if only with
+/// other instructions for its dots.
+fn cpus(threads: usize) -> Vec<(String, Cpu)> {
+    let ways = [
+        (Isa::Avx2, ByteDot::Absent),
+        (Isa::Avx2, ByteDot::Emulated),
+        (Isa::Avx2, ByteDot::Native),
+        (Isa::Avx512, ByteDot::Absent),
+    ];
+    let mut cpus = Vec::new();
+    for (isa, byte_dot) in ways {
+        if isa.is_available() && (byte_dot != ByteDot::Native || isa.byte_dot() == ByteDot::Native) {
+            let cpu = Cpu { byte_dot, ..Cpu::with_isa(threads, Compute::Fast, isa) };
+            cpus.push((format!("{isa} {byte_dot:?}"), cpu));
+        } else {
+            eprintln!("skipped: this machine has no {isa} with {byte_dot:?} dots of bytes");
         }
-        found
-    })
+    }
+    cpus
 }
 
 fn bits(y: &[f32]) -> Vec<u32> {
@@ -25,9 +36,8 @@ fn bits(y: &[f32]) -> Vec<u32> {
 
 #[test]
 fn a_batch_is_its_members_to_the_bit() {
-    for isa in levels() {
+    for (way, cpu) in cpus(2) {
         let mut random = Random(31);
-        let cpu = Cpu::with_isa(2, Compute::Fast, isa);
         for &ty in TensorType::ALL.iter().filter(|&&ty| format(ty).is_some() && ty.can_quantize()) {
             for (rows, cols) in [(1, 256), (33, 512), (70, 64), (65, 288), (64, 2304)] {
                 if cols % ty.block_size() != 0 {
@@ -38,10 +48,10 @@ fn a_batch_is_its_members_to_the_bit() {
                 // A bad number belongs to its token alone.
                 x[5 * cols + 3] = f32::NAN;
                 let alone: Vec<u32> = x.chunks(cols).flat_map(|x| bits(&run(&cpu, &linear, x, 1))).collect();
-                let longer = if panel_tokens_of(isa, ty) > 61 { &[48, 61][..] } else { &[47] };
+                let longer = if panel_tokens_of(cpu.isa, ty) > 61 { &[48, 61][..] } else { &[47] };
                 for &tokens in [2, 3, 4, 5, 7, 8, 15, 23].iter().chain(longer) {
                     let found = bits(&run(&cpu, &linear, &x[..tokens * cols], tokens));
-                    assert_eq!(found, alone[..tokens * rows], "{isa} {ty} {rows}x{cols} T={tokens}");
+                    assert_eq!(found, alone[..tokens * rows], "{way} {ty} {rows}x{cols} T={tokens}");
                 }
             }
         }
@@ -51,15 +61,14 @@ fn a_batch_is_its_members_to_the_bit() {
 /// More tokens than sums are kept for, and more columns than are unpacked at a time.
 #[test]
 fn a_long_prompt_is_its_members_to_the_bit() {
-    for isa in levels() {
+    for (way, cpu) in cpus(2) {
         let mut random = Random(32);
-        let cpu = Cpu::with_isa(2, Compute::Fast, isa);
         let (rows, cols, tokens) = (40, 2304, 521);
         let linear = Linear::new(blocks(TensorType::Q4_1, rows, cols, &mut random));
         let x = random.normals(tokens * cols);
         let together = run(&cpu, &linear, &x, tokens);
         for (token, (x, found)) in x.chunks(cols).zip(together.chunks(rows)).enumerate() {
-            assert_eq!(found, run(&cpu, &linear, x, 1), "{isa} token {token}");
+            assert_eq!(found, run(&cpu, &linear, x, 1), "{way} token {token}");
         }
     }
 }
@@ -68,8 +77,7 @@ fn a_long_prompt_is_its_members_to_the_bit() {
 #[test]
 fn no_sum_overflows() {
     let cols = 512;
-    for isa in levels() {
-        let cpu = Cpu::with_isa(1, Compute::Fast, isa);
+    for (way, cpu) in cpus(1) {
         for &ty in TensorType::ALL.iter().filter(|&&ty| format(ty).is_some()) {
             for byte in [0x00, 0x0f, 0xf0, 0x7f, 0x80, 0xff] {
                 let mut bytes = vec![byte; 3 * ty.row_bytes(cols).unwrap()];
@@ -81,7 +89,7 @@ fn no_sum_overflows() {
                         let x = vec![value; 8 * cols];
                         let alone = bits(&run(&cpu, &linear, &x[..cols], 1));
                         let together = bits(&run(&cpu, &linear, &x, 8));
-                        assert_eq!(together, alone.repeat(8), "{isa} {ty} {byte:x} {step:?} {value}");
+                        assert_eq!(together, alone.repeat(8), "{way} {ty} {byte:x} {step:?} {value}");
                     }
                 }
             }
@@ -92,7 +100,12 @@ fn no_sum_overflows() {
 #[test]
 fn formats_get_the_lanes_their_sums_fit() {
     use TensorType as T;
-    let lanes = |ty, steps| Form::new(Isa::Avx2, steps, format(ty).unwrap()).lanes;
+    if !Isa::Avx2.is_available() {
+        eprintln!("skipped: this machine has no AVX2");
+        return;
+    }
+    let cpu = Cpu { byte_dot: ByteDot::Absent, ..Cpu::with_isa(1, Compute::Fast, Isa::Avx2) };
+    let lanes = |ty, steps| Form::new(&cpu, steps, format(ty).unwrap()).lanes;
     for ty in [T::Q4_0, T::Q4_1, T::Q4_K, T::Q2_K, T::Q3_K, T::NVFP4, T::TQ1_0, T::TQ2_0] {
         assert_eq!([lanes(ty, Steps::Group), lanes(ty, Steps::Fixed(1.0))], [Lanes::Pairs; 2], "{ty}");
     }

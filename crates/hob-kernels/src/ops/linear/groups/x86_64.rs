@@ -3,7 +3,7 @@
 mod avx2;
 mod avx512;
 
-pub(super) use avx2::{Bytes, Words};
+pub(super) use avx2::{Bytes, Quads, Words};
 
 use super::pack::Stored;
 use super::{Panel, ROWS, SLAB, Scratch, TOKENS, Tile, Tiles};
@@ -85,6 +85,7 @@ impl Product<'_> {
             Stored::Avx512(kernel, of) => self.multiply(*kernel, of, rows, tiles, scratch),
             Stored::Bytes(kernel, of) => self.multiply(*kernel, of, rows, tiles, scratch),
             Stored::Words(kernel, of) => self.multiply(*kernel, of, rows, tiles, scratch),
+            Stored::Quads(kernel, of) => self.multiply(*kernel, of, rows, tiles, scratch),
         }
     }
 

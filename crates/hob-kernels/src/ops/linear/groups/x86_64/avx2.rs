@@ -2,10 +2,13 @@
 //!
 //! Its one instruction for bytes multiplies and adds them by pairs, in 16 bits. [`Bytes`] goes on adding there, all columns
 //! of a scale if their products fit (`Lanes`), so that widening to 32 bits is one instruction in nine rather than every
-//! second. [`Words`] multiplies pairs of 16 bits, half as many at a time, and fits always.
+//! second. [`Words`] multiplies pairs of 16 bits, half as many at a time, and fits always. [`Quads`] has AVX-VNNI's dots.
 #![allow(unsafe_code)]
 
+mod quads;
 mod tile;
+
+pub(in crate::ops::linear::groups) use quads::Quads;
 
 use super::{Buffers, Kernel, Work, first};
 use crate::Isa;

@@ -32,14 +32,18 @@ fn quantise<C: Copy>(rows: &[&[f32]; TOKENS], form: Form, tile: &mut Tile<C>, co
         for (quad, codes) in tile.codes.as_flattened_mut().iter_mut().zip(unit.codes.as_chunks::<4>().0) {
             quad[t] = codes.map(code);
         }
-        for (group, (starts, step)) in starts(&unit, form).into_iter().zip(unit.steps).enumerate() {
+        let of_pairs = starts(&unit, form);
+        for (group, step) in unit.steps.into_iter().enumerate() {
             tile.steps[group][t] = step;
             let mut minus_x = unit.negative_sums.map(|sums| sums[group]);
             if !form.halves {
                 minus_x[0] += minus_x[1];
             }
             for half in 0..2 {
-                tile.starts[half][group][t] = starts[half];
+                tile.starts[half][group][t] = match form.lanes {
+                    Lanes::Quads(_) => minus_x[half] * i32::from(form.offset),
+                    _ => of_pairs[group][half],
+                };
                 tile.minus_x[half][group][t] = minus_x[half] as f32 * step;
             }
         }
