@@ -18,6 +18,9 @@ const MODEL_BYTES_MAX: u64 = 4 << 40;
 /// How often a pull begins anew because the repository changed under it.
 const PLANS_MAX: usize = 3;
 
+/// Where the files of a pull become a model, in its folder.
+pub(super) const FILES: &str = "files";
+
 impl Puller {
     /// Fetches what `plan` says and makes it a model of `store`. Stopped or killed at any moment, the same call goes on
     /// where it was. `watch` hears how far it is, several times a second.
@@ -60,13 +63,17 @@ impl Puller {
         watch: &mut dyn FnMut(&PullProgress<'_>),
     ) -> Result<Model, Error> {
         if let Some(model) = store.get(&plan.name)?.filter(|m| is_same(m, plan)) {
-            return Ok(model);
+            // Whoever was killed at its very end left an empty pull behind, which would count as unfinished for ever.
+            return match store.discard(&plan.name) {
+                Ok(()) | Err(Error::Busy { .. }) => Ok(model),
+                Err(e) => Err(e),
+            };
         }
         let home = store.hidden(PARTIAL)?.join(plan.name.folder());
         disk::make_folder(&home)?;
         let _lock = lock(&home, &plan.name)?;
         unfinished::note(&home, reference, plan)?;
-        let ready = home.join("files");
+        let ready = home.join(FILES);
         disk::make_folder(&ready)?;
         let place = |file: &RemoteFile| Place {
             data: file.path.below(&ready),

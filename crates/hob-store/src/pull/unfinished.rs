@@ -1,7 +1,7 @@
 //! Pulls that were stopped or killed: what they were after is written down beside their bytes, so that anybody can go on.
 
-use super::journal;
-use super::{Plan, Reference};
+use super::run::FILES;
+use super::{Plan, Reference, journal};
 use crate::store::PARTIAL;
 use crate::{Error, ModelName, Store, disk};
 use serde::{Deserialize, Serialize};
@@ -91,6 +91,8 @@ fn read(home: &Path) -> Option<Unfinished> {
     let note: Note = serde_json::from_slice(&bytes).ok().filter(|note: &Note| note.version == VERSION)?;
     let is_here = home.file_name().is_some_and(|folder| folder.to_str() == Some(&note.name.folder()));
     let reference = Reference::parse(&note.reference).ok().filter(|_| is_here)?;
+    // Without them it has brought nothing yet, or was killed after they had become the model.
+    fs::symlink_metadata(home.join(FILES)).ok().filter(|found| found.is_dir())?;
     let _lock = super::run::lock(home, &note.name).ok()?;
     let entries = fs::read_dir(home).ok()?.take(ENTRIES_MAX).flatten().map(|entry| entry.path());
     let journals = entries.filter(|path| path.extension().is_some_and(|e| e == "journal"));

@@ -224,6 +224,30 @@ fn a_pull_that_was_stopped_is_found_with_what_it_was_after() {
     assert!(bench.partials().is_empty() && bench.store().unfinished().unwrap().is_empty());
 }
 
+/// The files are the model by then, and their folder waits to be removed.
+#[test]
+fn what_a_pull_killed_at_its_very_end_leaves_is_no_unfinished_pull() {
+    let bench = Bench::new();
+    let content = bench.one_file(1 << 20);
+    let stop_at_once = || {
+        let (puller, reference) = (bench.puller(), Reference::parse("hf.co/o/r:Q4_K_M").unwrap());
+        let plan = puller.plan(&reference, &AtomicBool::new(false)).unwrap();
+        let result = puller.pull(&bench.store(), &reference, plan, &AtomicBool::new(true), &mut |_| {});
+        assert!(matches!(result, Err(Error::Stopped | Error::Egress(_))), "{result:?}");
+    };
+    stop_at_once();
+    let home = bench.partials()[0].clone();
+    let note = fs::read(home.join("request.json")).unwrap();
+    let model = bench.pull("hf.co/o/r").unwrap();
+    assert!(bench.partials().is_empty());
+    fs::create_dir(&home).unwrap();
+    fs::write(home.join("request.json"), note).unwrap();
+    assert!(bench.store().unfinished().unwrap().is_empty());
+    assert_eq!(bench.pull("hf.co/o/r").unwrap().name, model.name);
+    assert!(bench.partials().is_empty());
+    assert_eq!(fs::read(model.path_of(&model.manifest.files[0])).unwrap(), content);
+}
+
 fn name() -> ModelName {
     ModelName::parse("hf.co/o/r:Q4_K_M").unwrap()
 }
