@@ -1,7 +1,40 @@
 //! What several kernels do with whole registers.
 #![allow(unsafe_code)]
 
+use crate::scratch::Plain;
 use std::arch::x86_64::*;
+
+/// 32 bytes of numbers.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn load_half<T: Plain, const N: usize>(values: &[T; N]) -> __m256i {
+    const { assert!(size_of::<[T; N]>() == 32, "a vector") };
+    // SAFETY: 32 readable bytes; the load needs no alignment.
+    unsafe { _mm256_loadu_si256(values.as_ptr().cast()) }
+}
+
+/// Eight floats.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn load_eight(values: &[f32; 8]) -> __m256 {
+    _mm256_castsi256_ps(load_half(values))
+}
+
+/// Stores 32 bytes of numbers.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn store_half<T: Plain, const N: usize>(to: &mut [T; N], values: __m256i) {
+    const { assert!(size_of::<[T; N]>() == 32, "a vector") };
+    // SAFETY: 32 writable bytes, of a type for which all bits are values; the store needs no alignment.
+    unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), values) }
+}
+
+/// Stores eight floats.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn store_eight(to: &mut [f32; 8], values: __m256) {
+    store_half(to, _mm256_castps_si256(values));
+}
 
 /// 64 bytes.
 #[inline]

@@ -5,6 +5,72 @@
 //! second. [`Words`] multiplies pairs of 16 bits, half as many at a time, and fits always. [`Quads`] has AVX-VNNI's dots.
 #![allow(unsafe_code)]
 
+/// All units of a slab, with `$dots` for the dots of some quads of columns. `HALVES` have scales of their own, `SPLIT` ones only
+/// a dot.
+///
+/// Sides are walked one after the other, not group by group: else the compiler takes what is loaded of tokens for constants of
+/// the inner loop, of which there are far more than registers.
+macro_rules! panel_kernel {
+    ($module:ident, $kernel:ty, $weight:ty, $value:ty, $features:literal, $dots:ident) => {
+        mod $module {
+            use super::*;
+
+            #[target_feature(enable = $features)]
+            pub(super) fn multiply<const MINS: bool, const HALVES: bool, const SPLIT: bool>(
+                work: Work<'_, $kernel>,
+                totals: &mut Totals,
+            ) {
+                let Work { slab, x, tokens, last_groups, begin } = work;
+                let mut sums = Sums::ZERO;
+                for (index, (panel, x)) in slab.iter().zip(x).enumerate() {
+                    let groups = if index + 1 == slab.len() { last_groups } else { 8 };
+                    match tokens {
+                        5.. => unit::<MINS, HALVES, SPLIT, TOKENS>(panel, x, groups, &mut sums),
+                        4 => unit::<MINS, HALVES, SPLIT, 4>(panel, x, groups, &mut sums),
+                        3 => unit::<MINS, HALVES, SPLIT, 3>(panel, x, groups, &mut sums),
+                        _ => unit::<MINS, HALVES, SPLIT, 2>(panel, x, groups, &mut sums),
+                    }
+                }
+                fold(&sums, tokens, begin, totals);
+            }
+
+            /// The first groups of one unit against the first `T` tokens of a tile.
+            #[inline]
+            #[target_feature(enable = $features)]
+            fn unit<const MINS: bool, const HALVES: bool, const SPLIT: bool, const T: usize>(
+                panel: &Panel<$weight>,
+                x: &Tile<$value>,
+                groups: usize,
+                sums: &mut Sums,
+            ) {
+                for side in 0..2 {
+                    for group in 0..groups {
+                        let (rows, columns) = (&panel.codes[group], &x.codes[group]);
+                        let starts = [&x.starts[0][group], &x.starts[1][group]];
+                        let mut place = Place { panel, x, group, side, sums };
+                        if HALVES || SPLIT {
+                            let ((r0, r1), (c0, c1)) = (halves(rows), halves(columns));
+                            let first = $dots::<MINS, T, 4>(r0, c0, starts[0], side);
+                            // What is left of the first half waits in memory, so all is done with it that can be.
+                            if HALVES {
+                                let first = place.first_halves::<T>(&first);
+                                let second = $dots::<MINS, T, 4>(r1, c1, starts[1], side);
+                                place.add_halves::<MINS, T>(&first, &second);
+                            } else {
+                                let second = $dots::<MINS, T, 4>(r1, c1, starts[1], side);
+                                place.add::<MINS, T>(&added(first, &second));
+                            }
+                        } else {
+                            let dots = $dots::<MINS, T, 8>(rows, columns, starts[0], side);
+                            place.add::<MINS, T>(&dots);
+                        }
+                    }
+                }
+            }
+        }
+    };
+}
+
 mod quads;
 mod tile;
 
@@ -16,7 +82,7 @@ use crate::isa::Avx2;
 use crate::ops::linear::blocks::format::{Form, Format, Lanes, WeightUnit};
 use crate::ops::linear::finish::Finish;
 use crate::ops::linear::groups::{Panel, ROWS, Scratch, Sums, TOKENS, Tile, Totals};
-use crate::ops::linear::x86_64::transpose8;
+use crate::ops::linear::x86_64::{load_eight, load_half, store_eight, store_half, transpose8};
 use std::arch::asm;
 use std::arch::x86_64::*;
 use std::ops::Range;
@@ -56,12 +122,12 @@ impl Kernel for Bytes {
         // SAFETY: `self.0` exists only where these features do.
         unsafe {
             match (format.mins, format.halves, self.1) {
-                (false, true, _) => multiply_bytes::<false, true, true>(work, totals),
-                (true, true, _) => multiply_bytes::<true, true, true>(work, totals),
-                (false, false, Lanes::Pairs) => multiply_bytes::<false, false, false>(work, totals),
-                (true, false, Lanes::Pairs) => multiply_bytes::<true, false, false>(work, totals),
-                (false, false, _) => multiply_bytes::<false, false, true>(work, totals),
-                (true, false, _) => multiply_bytes::<true, false, true>(work, totals),
+                (false, true, _) => bytes::multiply::<false, true, false>(work, totals),
+                (true, true, _) => bytes::multiply::<true, true, false>(work, totals),
+                (false, false, Lanes::Pairs) => bytes::multiply::<false, false, false>(work, totals),
+                (true, false, Lanes::Pairs) => bytes::multiply::<true, false, false>(work, totals),
+                (false, false, _) => bytes::multiply::<false, false, true>(work, totals),
+                (true, false, _) => bytes::multiply::<true, false, true>(work, totals),
             }
         }
     }
@@ -99,8 +165,8 @@ impl Kernel for Words {
         // SAFETY: `self.0` exists only where these features do.
         unsafe {
             match format.halves {
-                false => multiply_words::<false>(work, totals),
-                true => multiply_words::<true>(work, totals),
+                false => words::multiply::<false, false, false>(work, totals),
+                true => words::multiply::<false, true, false>(work, totals),
             }
         }
     }
@@ -121,11 +187,11 @@ fn put(Totals(totals): &Totals, tokens: Range<usize>, rows: Range<usize>, finish
 fn fold(Sums(groups): &Sums, tokens: usize, begin: bool, Totals(totals): &mut Totals) {
     for (t, totals) in totals.iter_mut().take(tokens).enumerate() {
         for (v, total) in totals.as_chunks_mut().0.iter_mut().enumerate() {
-            let of = |group: usize| load(&groups[group][t].as_chunks().0[v]);
+            let of = |group: usize| load_eight(&groups[group][t].as_chunks().0[v]);
             let chunks = |group: usize| _mm256_add_ps(of(group), of(group + 4));
             let (a, b) = (_mm256_add_ps(chunks(0), chunks(2)), _mm256_add_ps(chunks(1), chunks(3)));
-            let old = if begin { _mm256_setzero_ps() } else { load(total) };
-            store(total, _mm256_add_ps(old, _mm256_add_ps(a, b)));
+            let old = if begin { _mm256_setzero_ps() } else { load_eight(total) };
+            store_eight(total, _mm256_add_ps(old, _mm256_add_ps(a, b)));
         }
     }
 }
@@ -134,12 +200,12 @@ fn fold(Sums(groups): &Sums, tokens: usize, begin: bool, Totals(totals): &mut To
 fn lay_out_bytes(format: Format, units: &[WeightUnit; ROWS], panel: &mut Panel<u8>) {
     for (eight, units) in units.as_chunks::<8>().0.iter().enumerate() {
         for part in 0..8 {
-            let rows = units.each_ref().map(|unit| load_bytes(&unit.codes.as_chunks().0[part]));
+            let rows = units.each_ref().map(|unit| load_half(&unit.codes.as_chunks::<32>().0[part]));
             // In storage, the first halves of four groups stand before the second ones.
             let (group, half) = (part / 4 * 4 + part % 2 * 2, part % 4 / 2);
             for (place, column) in transpose8(rows).into_iter().enumerate() {
                 let quad = &mut panel.codes[group + place / 4][4 * half + place % 4];
-                store_bytes(&mut quad.as_flattened_mut().as_chunks_mut().0[eight], column);
+                store_half(&mut quad.as_flattened_mut().as_chunks_mut::<32>().0[eight], column);
             }
         }
         spread_scales(format, units, eight, panel);
@@ -160,7 +226,7 @@ fn lay_out_words(format: Format, units: &[WeightUnit; ROWS], panel: &mut Panel<i
             let (group, half) = (run / 8 * 4 + run % 4, run % 8 / 4);
             for (pair, column) in transpose8(rows).into_iter().enumerate() {
                 let to = &mut panel.codes[group][4 * half + pair / 2][pair % 2];
-                store_words(&mut to.as_chunks_mut().0[eight], column);
+                store_half(&mut to.as_chunks_mut::<16>().0[eight], column);
             }
         }
         spread_scales(format, units, eight, panel);
@@ -183,69 +249,14 @@ fn spread_scales<C>(format: Format, units: &[WeightUnit; 8], eight: usize, panel
 #[inline]
 #[target_feature(enable = "avx2")]
 fn spread(rows: [&[f32; 8]; 8], eight: usize, to: &mut [[f32; ROWS]; 8]) {
-    let columns = transpose8(rows.map(|row| _mm256_castps_si256(load(row))));
+    let columns = transpose8(rows.map(|row| _mm256_castps_si256(load_eight(row))));
     for (to, column) in to.iter_mut().zip(columns) {
-        store(&mut to.as_chunks_mut().0[eight], _mm256_castsi256_ps(column));
+        store_eight(&mut to.as_chunks_mut().0[eight], _mm256_castsi256_ps(column));
     }
 }
 
-/// All units of a slab. `HALVES` have scales of their own, `SPLIT` ones only a dot.
-#[target_feature(enable = "avx2,fma")]
-fn multiply_bytes<const MINS: bool, const HALVES: bool, const SPLIT: bool>(
-    work: Work<'_, Bytes>,
-    totals: &mut Totals,
-) {
-    let Work { slab, x, tokens, last_groups, begin } = work;
-    let mut sums = Sums::ZERO;
-    for (index, (panel, x)) in slab.iter().zip(x).enumerate() {
-        let groups = if index + 1 == slab.len() { last_groups } else { 8 };
-        match tokens {
-            5.. => bytes::<MINS, HALVES, SPLIT, TOKENS>(panel, x, groups, &mut sums),
-            4 => bytes::<MINS, HALVES, SPLIT, 4>(panel, x, groups, &mut sums),
-            3 => bytes::<MINS, HALVES, SPLIT, 3>(panel, x, groups, &mut sums),
-            _ => bytes::<MINS, HALVES, SPLIT, 2>(panel, x, groups, &mut sums),
-        }
-    }
-    fold(&sums, tokens, begin, totals);
-}
-
-/// The first groups of one unit against the first `T` tokens of a tile.
-///
-/// Sides are walked one after the other, not group by group: else the compiler takes what is loaded of tokens for constants of
-/// the inner loop, of which there are far more than registers.
-#[inline]
-#[target_feature(enable = "avx2,fma")]
-fn bytes<const MINS: bool, const HALVES: bool, const SPLIT: bool, const T: usize>(
-    panel: &Panel<u8>,
-    x: &Tile<i8>,
-    groups: usize,
-    sums: &mut Sums,
-) {
-    for side in 0..2 {
-        for group in 0..groups {
-            let mut place = Place { panel, x, group, side, sums };
-            if SPLIT {
-                let (first_rows, second_rows) = halves(&panel.codes[group]);
-                let (first_columns, second_columns) = halves(&x.codes[group]);
-                let first =
-                    widened(pairs::<MINS, T, 4>(first_rows, first_columns, &x.starts[0][group], side));
-                // What is left of the first half waits in memory, so it should be all that has to be done with it.
-                if HALVES {
-                    let first = place.first_halves::<T>(&first);
-                    let second = pairs::<MINS, T, 4>(second_rows, second_columns, &x.starts[1][group], side);
-                    place.add_halves::<MINS, T>(&first, &widened(second));
-                } else {
-                    let second = pairs::<MINS, T, 4>(second_rows, second_columns, &x.starts[1][group], side);
-                    place.add::<MINS, T>(&added(first, &widened(second)));
-                }
-            } else {
-                let dots =
-                    pairs::<MINS, T, 8>(&panel.codes[group], &x.codes[group], &x.starts[0][group], side);
-                place.add::<MINS, T>(&widened(dots));
-            }
-        }
-    }
-}
+panel_kernel!(bytes, Bytes, u8, i8, "avx2,fma", widened_pairs);
+panel_kernel!(words, Words, i16, i16, "avx2,fma", quads_of_words);
 
 /// The quads of a group's first sixteen columns, and those of its last.
 #[inline(always)]
@@ -254,91 +265,66 @@ fn halves<Q>(quads: &[Q; 8]) -> (&[Q; 4], &[Q; 4]) {
     (first, second)
 }
 
-/// Sums of products in 16 bits: of the first two columns of all quads, and of the last two.
+/// Sums in 16 bits, of the first two columns of all quads and of the last two, then those of both.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn pairs<const MINS: bool, const T: usize, const QUADS: usize>(
+fn widened_pairs<const MINS: bool, const T: usize, const QUADS: usize>(
     rows: &[[[u8; 64]; 2]; QUADS],
     columns: &[[[i8; 4]; TOKENS]; QUADS],
     starts: &[i32; TOKENS],
     side: usize,
 ) -> Dots<T> {
-    let mut sums = [[_mm256_setzero_si256(); 2]; T];
-    // Formats with minima have no zero point.
-    if !MINS {
-        for (sums, start) in sums.iter_mut().zip(starts) {
-            *sums = [_mm256_set1_epi32(*start); 2];
-        }
-    }
+    let mut sums = begin_with::<MINS, T>(starts);
     for quad in 0..opaque(QUADS) {
         // SAFETY: there are `QUADS` of both, and `opaque` returns what it is given.
         let (rows, columns) = unsafe { (rows.get_unchecked(quad), columns.get_unchecked(quad)) };
-        let rows = rows[side].as_chunks().0;
-        let rows = [load_bytes(&rows[0]), load_bytes(&rows[1])];
+        let rows = rows[side].as_chunks::<32>().0;
+        let rows = [load_half(&rows[0]), load_half(&rows[1])];
         for (sums, x) in sums.iter_mut().zip(columns) {
             let values = _mm256_set1_epi32(i32::from_ne_bytes(x.map(|v| v as u8)));
             sums[0] = _mm256_add_epi16(sums[0], _mm256_maddubs_epi16(rows[0], values));
             sums[1] = _mm256_add_epi16(sums[1], _mm256_maddubs_epi16(rows[1], values));
         }
     }
+    for sum in sums.as_flattened_mut() {
+        *sum = _mm256_madd_epi16(*sum, _mm256_set1_epi16(1));
+    }
     sums
 }
 
-/// As [`multiply_bytes`], without minima: no format of so large codes has any.
-#[target_feature(enable = "avx2,fma")]
-fn multiply_words<const HALVES: bool>(work: Work<'_, Words>, totals: &mut Totals) {
-    let Work { slab, x, tokens, last_groups, begin } = work;
-    let mut sums = Sums::ZERO;
-    for (index, (panel, x)) in slab.iter().zip(x).enumerate() {
-        let groups = if index + 1 == slab.len() { last_groups } else { 8 };
-        match tokens {
-            5.. => words::<HALVES, TOKENS>(panel, x, groups, &mut sums),
-            4 => words::<HALVES, 4>(panel, x, groups, &mut sums),
-            3 => words::<HALVES, 3>(panel, x, groups, &mut sums),
-            _ => words::<HALVES, 2>(panel, x, groups, &mut sums),
-        }
-    }
-    fold(&sums, tokens, begin, totals);
-}
-
-/// As [`bytes`].
-#[inline]
-#[target_feature(enable = "avx2,fma")]
-fn words<const HALVES: bool, const T: usize>(
-    panel: &Panel<i16>,
-    x: &Tile<i16>,
-    groups: usize,
-    sums: &mut Sums,
-) {
-    for side in 0..2 {
-        for group in 0..groups {
-            let (rows, columns) = (&panel.codes[group], &x.codes[group]);
-            let mut place = Place { panel, x, group, side, sums };
-            if HALVES {
-                let first = place.first_halves::<T>(&quads::<T>(&rows[..4], &columns[..4], side));
-                place.add_halves::<false, T>(&first, &quads::<T>(&rows[4..], &columns[4..], side));
-            } else {
-                place.add::<false, T>(&quads::<T>(rows, columns, side));
-            }
-        }
-    }
-}
-
-/// Sums of products in 32 bits.
+/// Sums of products of words. Offsets are taken from the weights already, so that there is nothing to begin with.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn quads<const T: usize>(rows: &[[[i16; 64]; 2]], columns: &[[[i16; 4]; TOKENS]], side: usize) -> Dots<T> {
+fn quads_of_words<const MINS: bool, const T: usize, const QUADS: usize>(
+    rows: &[[[i16; 64]; 2]; QUADS],
+    columns: &[[[i16; 4]; TOKENS]; QUADS],
+    _starts: &[i32; TOKENS],
+    side: usize,
+) -> Dots<T> {
     let mut sums = [[_mm256_setzero_si256(); 2]; T];
     for (pairs, columns) in rows.iter().zip(columns) {
         for (pair, rows) in pairs.iter().enumerate() {
-            let rows = &rows.as_chunks().0[2 * side..];
-            let rows = [load_words(&rows[0]), load_words(&rows[1])];
+            let rows = &rows.as_chunks::<16>().0[2 * side..];
+            let rows = [load_half(&rows[0]), load_half(&rows[1])];
             for (sums, x) in sums.iter_mut().zip(columns) {
                 let [a, b] = x.as_chunks().0[pair];
                 let values = _mm256_set1_epi32((u32::from(a as u16) | u32::from(b as u16) << 16) as i32);
                 sums[0] = _mm256_add_epi32(sums[0], _mm256_madd_epi16(rows[0], values));
                 sums[1] = _mm256_add_epi32(sums[1], _mm256_madd_epi16(rows[1], values));
             }
+        }
+    }
+    sums
+}
+
+/// What dots begin with; formats with minima have no zero point.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn begin_with<const MINS: bool, const T: usize>(starts: &[i32; TOKENS]) -> Dots<T> {
+    let mut sums = [[_mm256_setzero_si256(); 2]; T];
+    if !MINS {
+        for (sums, start) in sums.iter_mut().zip(starts) {
+            *sums = [_mm256_set1_epi32(*start); 2];
         }
     }
     sums
@@ -355,16 +341,6 @@ fn opaque(mut count: usize) -> usize {
 
 /// Integers of each token and sixteen rows.
 type Dots<const T: usize> = [[__m256i; 2]; T];
-
-/// The sums of pairs of 16 bits.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn widened<const T: usize>(mut dots: Dots<T>) -> Dots<T> {
-    for dot in dots.as_flattened_mut() {
-        *dot = _mm256_madd_epi16(*dot, _mm256_set1_epi16(1));
-    }
-    dots
-}
 
 #[inline]
 #[target_feature(enable = "avx2")]
@@ -394,12 +370,12 @@ impl<W, X> Place<'_, W, X> {
             let step = _mm256_set1_ps(self.x.steps[self.group][t]);
             let minus_x = _mm256_set1_ps(self.x.minus_x[0][self.group][t]);
             for (v, sum) in self.sums_of(t).iter_mut().enumerate() {
-                let scale = _mm256_mul_ps(load(&scales[v]), step);
-                let mut total = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[v]), scale, load(sum));
+                let scale = _mm256_mul_ps(load_eight(&scales[v]), step);
+                let mut total = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[v]), scale, load_eight(sum));
                 if MINS {
-                    total = _mm256_fmadd_ps(load(&mins[v]), minus_x, total);
+                    total = _mm256_fmadd_ps(load_eight(&mins[v]), minus_x, total);
                 }
-                store(sum, total);
+                store_eight(sum, total);
             }
         }
     }
@@ -414,13 +390,13 @@ impl<W, X> Place<'_, W, X> {
             let step = _mm256_set1_ps(self.x.steps[self.group][t]);
             let minus_x = self.x.minus_x.each_ref().map(|x| _mm256_set1_ps(x[self.group][t]));
             for (v, sum) in self.sums_of(t).iter_mut().enumerate() {
-                let dots = _mm256_fmadd_ps(_mm256_cvtepi32_ps(second[v]), load(&scales[v]), first[v]);
-                let mut total = _mm256_fmadd_ps(dots, step, load(sum));
+                let dots = _mm256_fmadd_ps(_mm256_cvtepi32_ps(second[v]), load_eight(&scales[v]), first[v]);
+                let mut total = _mm256_fmadd_ps(dots, step, load_eight(sum));
                 if MINS {
-                    total = _mm256_fmadd_ps(load(&mins[0][v]), minus_x[0], total);
-                    total = _mm256_fmadd_ps(load(&mins[1][v]), minus_x[1], total);
+                    total = _mm256_fmadd_ps(load_eight(&mins[0][v]), minus_x[0], total);
+                    total = _mm256_fmadd_ps(load_eight(&mins[1][v]), minus_x[1], total);
                 }
-                store(sum, total);
+                store_eight(sum, total);
             }
         }
     }
@@ -433,7 +409,7 @@ impl<W, X> Place<'_, W, X> {
         let mut products = [[_mm256_setzero_ps(); 2]; T];
         for (products, dots) in products.iter_mut().zip(dots) {
             for v in 0..2 {
-                products[v] = _mm256_mul_ps(_mm256_cvtepi32_ps(dots[v]), load(&scales[v]));
+                products[v] = _mm256_mul_ps(_mm256_cvtepi32_ps(dots[v]), load_eight(&scales[v]));
             }
         }
         products
@@ -450,46 +426,4 @@ impl<W, X> Place<'_, W, X> {
     fn sums_of(&mut self, t: usize) -> &mut [[f32; 8]; 2] {
         &mut self.sums.0[self.group][t].as_chunks_mut().0.as_chunks_mut().0[self.side]
     }
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn load(values: &[f32; 8]) -> __m256 {
-    // SAFETY: 32 readable bytes; the load needs no alignment.
-    unsafe { _mm256_loadu_ps(values.as_ptr()) }
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn load_bytes(codes: &[u8; 32]) -> __m256i {
-    // SAFETY: 32 readable bytes; the load needs no alignment.
-    unsafe { _mm256_loadu_si256(codes.as_ptr().cast()) }
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn load_words(codes: &[i16; 16]) -> __m256i {
-    // SAFETY: 32 readable bytes; the load needs no alignment.
-    unsafe { _mm256_loadu_si256(codes.as_ptr().cast()) }
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn store(to: &mut [f32; 8], values: __m256) {
-    // SAFETY: 32 writable bytes; the store needs no alignment.
-    unsafe { _mm256_storeu_ps(to.as_mut_ptr(), values) }
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn store_bytes(to: &mut [u8; 32], codes: __m256i) {
-    // SAFETY: 32 writable bytes; the store needs no alignment.
-    unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), codes) }
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn store_words(to: &mut [i16; 16], codes: __m256i) {
-    // SAFETY: 32 writable bytes; the store needs no alignment.
-    unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), codes) }
 }

@@ -10,7 +10,7 @@ use crate::isa::Avx2;
 use crate::ops::linear::activations::{UNIT, Unit, quantise_unit};
 use crate::ops::linear::panel::pack::{Form, TokenUnit};
 use crate::ops::linear::panel::{Packed, Panel, ROWS, RowSums, Sums};
-use crate::ops::linear::x86_64::transpose8;
+use crate::ops::linear::x86_64::{load_half, store_half, transpose8};
 use crate::scratch::Plain;
 use std::arch::x86_64::*;
 use std::ops::Range;
@@ -110,9 +110,9 @@ pub(in crate::ops::linear::panel) fn avx2(
 fn transpose(codes: &[[u8; UNIT]; ROWS], panel: &mut [[u8; 32]]) {
     for (part, rows) in codes.as_chunks::<8>().0.iter().enumerate() {
         for run in 0..UNIT / 32 {
-            let rows = rows.each_ref().map(|codes| load(&codes.as_chunks().0[run]));
+            let rows = rows.each_ref().map(|codes| load_half(&codes.as_chunks::<32>().0[run]));
             for (quad, column) in transpose8(rows).into_iter().enumerate() {
-                store(&mut panel[4 * (8 * run + quad) + part], column);
+                store_half(&mut panel[4 * (8 * run + quad) + part], column);
             }
         }
     }
@@ -130,7 +130,7 @@ fn widen(offset: i32, codes: &[[u8; UNIT]; ROWS], panel: &mut [[u8; 32]]) {
                 _mm256_sub_epi16(_mm256_cvtepu8_epi16(codes), offset)
             });
             for (pair, column) in transpose8(widened).into_iter().enumerate() {
-                store(&mut panel[4 * (8 * run + pair) + part], column);
+                store_half(&mut panel[4 * (8 * run + pair) + part], column);
             }
         }
     }
@@ -144,7 +144,7 @@ fn tile_bytes(panel: &[[u8; 32]], x: &TileAvx2<i8>, first: usize, out: &mut Sums
         for (rows, columns) in panel.as_chunks::<CHAIN>().0.iter().zip(x.codes.as_chunks::<CHAIN>().0) {
             let mut pairs = [[_mm256_setzero_si256(); 2]; TOKENS];
             for (rows, columns) in rows.iter().zip(columns) {
-                let rows = [load(&rows[2 * side]), load(&rows[2 * side + 1])];
+                let rows = [load_half(&rows[2 * side]), load_half(&rows[2 * side + 1])];
                 for (pairs, x) in pairs.iter_mut().zip(columns) {
                     let values = _mm256_set1_epi32(i32::from_ne_bytes(x.map(|v| v as u8)));
                     pairs[0] = _mm256_add_epi16(pairs[0], _mm256_maddubs_epi16(rows[0], values));
@@ -168,7 +168,7 @@ fn tile_words(panel: &[[u8; 32]], x: &TileAvx2<i16>, first: usize, out: &mut Sum
         let mut sums = [[_mm256_setzero_si256(); 2]; TOKENS];
         for (pairs, columns) in panel.as_chunks::<2>().0.iter().zip(&x.codes) {
             for (pair, rows) in pairs.iter().enumerate() {
-                let rows = [load(&rows[2 * side]), load(&rows[2 * side + 1])];
+                let rows = [load_half(&rows[2 * side]), load_half(&rows[2 * side + 1])];
                 for (sums, x) in sums.iter_mut().zip(columns) {
                     let [a, b] = x.as_chunks().0[pair];
                     let both = u32::from(a as u16) | u32::from(b as u16) << 16;
@@ -190,25 +190,8 @@ fn put(first: usize, side: usize, dots: &[[__m256i; 2]; TOKENS], out: &mut Sums<
     for (RowSums(place), dots) in out.values[first..].iter_mut().zip(dots) {
         let place = &mut place.as_chunks_mut::<8>().0[2 * side..];
         for (place, dots) in place.iter_mut().zip(dots) {
-            // SAFETY: 32 readable bytes; the load needs no alignment.
-            let stored = unsafe { _mm256_loadu_si256(place.as_ptr().cast()) };
-            let old = if out.first_unit { _mm256_setzero_si256() } else { stored };
-            // SAFETY: 32 writable bytes; the store needs no alignment.
-            unsafe { _mm256_storeu_si256(place.as_mut_ptr().cast(), _mm256_add_epi32(old, *dots)) }
+            let old = if out.first_unit { _mm256_setzero_si256() } else { load_half(place) };
+            store_half(place, _mm256_add_epi32(old, *dots));
         }
     }
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn load(bytes: &[u8; 32]) -> __m256i {
-    // SAFETY: 32 readable bytes; the load needs no alignment.
-    unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn store(to: &mut [u8; 32], bytes: __m256i) {
-    // SAFETY: 32 writable bytes; the store needs no alignment.
-    unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), bytes) }
 }

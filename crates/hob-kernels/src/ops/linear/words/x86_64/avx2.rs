@@ -5,7 +5,7 @@ use super::{AS_STORED, TOKENS, Tile, WIDEN_BF16, WIDEN_F16, word_bytes};
 use crate::isa::Avx2;
 use crate::matrix::EncodedRows;
 use crate::ops::linear::words::{Packed, Panel, ROWS, RowSums, Source, UNIT};
-use crate::ops::linear::x86_64::transpose8;
+use crate::ops::linear::x86_64::{load_eight, load_half, store_eight, store_half, transpose8};
 use hob_quant::TensorType;
 use std::arch::x86_64::*;
 use std::ops::Range;
@@ -39,7 +39,7 @@ fn transpose<const E: u8>(stored: EncodedRows<'_>, rows: Range<usize>, unit: usi
                 *word = weights::<E>(&row[start.min(row.len())..]);
             }
             for (place, column) in panel.iter_mut().zip(transpose8(words)) {
-                store(&mut place.as_flattened_mut().as_chunks_mut().0[eight], column);
+                store_half(&mut place.as_flattened_mut().as_chunks_mut::<8>().0[eight], column);
             }
         }
     }
@@ -79,8 +79,8 @@ pub(super) fn pack(rows: &[&[f32]; TOKENS], tile: &mut Tile) {
             }
             let columns = transpose8(first).into_iter().zip(transpose8(last));
             for (place, (first, last)) in places.iter_mut().zip(columns) {
-                let (to, rest) = place.split_first_chunk_mut().expect("twelve tokens");
-                store(to, first);
+                let (to, rest) = place.split_first_chunk_mut::<8>().expect("twelve tokens");
+                store_half(to, first);
                 let rest: &mut [i32; 4] = rest.try_into().expect("four of twelve tokens");
                 // SAFETY: 16 writable bytes; the store needs no alignment.
                 unsafe { _mm_storeu_si128(rest.as_mut_ptr().cast(), _mm256_castsi256_si128(last)) }
@@ -102,8 +102,7 @@ fn values(row: &[f32], run: usize) -> __m256i {
         padded[..values.len()].copy_from_slice(values);
         &padded
     });
-    // SAFETY: 32 readable bytes; the load needs no alignment.
-    unsafe { _mm256_loadu_si256(values.as_ptr().cast()) }
+    load_half::<f32, 8>(values)
 }
 
 pub(super) fn multiply(
@@ -144,8 +143,8 @@ fn part<const N: usize>(
 ) {
     let mut sums = [[_mm256_setzero_ps(); 2]; N];
     for (rows, x) in panel.0.iter().zip(x) {
-        let rows = rows[half].as_chunks().0;
-        let rows = [load_words(&rows[0]), load_words(&rows[1])];
+        let rows = rows[half].as_chunks::<8>().0;
+        let rows = [load_half(&rows[0]), load_half(&rows[1])].map(|words| _mm256_castsi256_ps(words));
         let x: &[i32; N] = x[first..].first_chunk().expect("tokens of a tile");
         for (sums, x) in sums.iter_mut().zip(x) {
             let value = _mm256_set1_ps(f32::from_bits(*x as u32));
@@ -155,30 +154,7 @@ fn part<const N: usize>(
     }
     for (RowSums(place), sums) in places.iter_mut().zip(sums) {
         for (place, sum) in place[half].as_chunks_mut().0.iter_mut().zip(sums) {
-            let total = if first_unit { sum } else { _mm256_add_ps(load(place), sum) };
-            // SAFETY: 32 writable bytes; the store needs no alignment.
-            unsafe { _mm256_storeu_ps(place.as_mut_ptr(), total) }
+            store_eight(place, if first_unit { sum } else { _mm256_add_ps(load_eight(place), sum) });
         }
     }
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn load(values: &[f32; 8]) -> __m256 {
-    // SAFETY: 32 readable bytes; the load needs no alignment.
-    unsafe { _mm256_loadu_ps(values.as_ptr()) }
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn load_words(words: &[i32; 8]) -> __m256 {
-    // SAFETY: 32 readable bytes; the load needs no alignment.
-    unsafe { _mm256_loadu_ps(words.as_ptr().cast()) }
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn store(to: &mut [i32; 8], words: __m256i) {
-    // SAFETY: 32 writable bytes; the store needs no alignment.
-    unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), words) }
 }

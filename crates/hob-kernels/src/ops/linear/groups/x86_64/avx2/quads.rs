@@ -3,13 +3,14 @@
 //! Few machines on which this is written have them, so that the tests also run it with other instructions for the same dots.
 #![allow(unsafe_code)]
 
-use super::{Dots, Place, fold, halves, lay_out_bytes, load_bytes, opaque, put, tile};
+use super::{Dots, Place, added, begin_with, fold, halves, lay_out_bytes, opaque, put, tile};
 use crate::Isa;
 use crate::isa::{Avx2, AvxVnni, ByteDot};
 use crate::ops::linear::blocks::format::{Form, Format, WeightUnit};
 use crate::ops::linear::finish::Finish;
 use crate::ops::linear::groups::x86_64::{Buffers, Kernel, Work, first};
 use crate::ops::linear::groups::{Panel, ROWS, Scratch, Sums, TOKENS, Tile, Totals};
+use crate::ops::linear::x86_64::load_half;
 use std::arch::x86_64::*;
 use std::ops::Range;
 
@@ -65,12 +66,22 @@ impl Kernel for Quads {
     }
 
     fn multiply(self, format: Format, work: Work<'_, Self>, totals: &mut Totals) {
+        macro_rules! multiply {
+            ($module:ident) => {
+                match (format.mins, format.halves) {
+                    (false, false) => $module::multiply::<false, false, false>(work, totals),
+                    (false, true) => $module::multiply::<false, true, false>(work, totals),
+                    (true, false) => $module::multiply::<true, false, false>(work, totals),
+                    (true, true) => $module::multiply::<true, true, false>(work, totals),
+                }
+            };
+        }
         match self.dot {
             // SAFETY: the proof exists only where these features do.
-            Dot::Native(_proof) => unsafe { native::multiply(format, work, totals) },
+            Dot::Native(_proof) => unsafe { multiply!(native) },
             #[cfg(test)]
             // SAFETY: `self.level` exists only where these features do.
-            Dot::Emulated => unsafe { emulated::multiply(format, work, totals) },
+            Dot::Emulated => unsafe { multiply!(emulated) },
         }
     }
 
@@ -79,102 +90,39 @@ impl Kernel for Quads {
     }
 }
 
-/// The kernel with one instruction for dots.
+/// Dots of some quads with one instruction, and the kernel of these.
 macro_rules! quads_kernel {
-    ($module:ident, $features:literal, $dot:path) => {
-        mod $module {
-            use super::*;
-
-            #[target_feature(enable = $features)]
-            pub(super) fn multiply(format: Format, work: Work<'_, Quads>, totals: &mut Totals) {
-                match (format.mins, format.halves) {
-                    (false, false) => slab::<false, false>(work, totals),
-                    (false, true) => slab::<false, true>(work, totals),
-                    (true, false) => slab::<true, false>(work, totals),
-                    (true, true) => slab::<true, true>(work, totals),
+    ($module:ident, $dots:ident, $features:literal, $dot:ident) => {
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn $dots<const MINS: bool, const T: usize, const QUADS: usize>(
+            rows: &[[[u8; 64]; 2]; QUADS],
+            columns: &[[[i8; 4]; TOKENS]; QUADS],
+            starts: &[i32; TOKENS],
+            side: usize,
+        ) -> Dots<T> {
+            let mut sums = begin_with::<MINS, T>(starts);
+            for quad in 0..opaque(QUADS) {
+                // SAFETY: there are `QUADS` of both, and `opaque` returns what it is given.
+                let (rows, columns) = unsafe { (rows.get_unchecked(quad), columns.get_unchecked(quad)) };
+                let rows = rows[side].as_chunks::<32>().0;
+                let rows = [load_half(&rows[0]), load_half(&rows[1])];
+                for (sums, x) in sums.iter_mut().zip(columns) {
+                    let values = _mm256_set1_epi32(i32::from_ne_bytes(x.map(|v| v as u8)));
+                    sums[0] = $dot(sums[0], rows[0], values);
+                    sums[1] = $dot(sums[1], rows[1], values);
                 }
             }
-
-            #[target_feature(enable = $features)]
-            fn slab<const MINS: bool, const HALVES: bool>(work: Work<'_, Quads>, totals: &mut Totals) {
-                let Work { slab, x, tokens, last_groups, begin } = work;
-                let mut sums = Sums::ZERO;
-                for (index, (panel, x)) in slab.iter().zip(x).enumerate() {
-                    let groups = if index + 1 == slab.len() { last_groups } else { 8 };
-                    match tokens {
-                        5.. => unit::<MINS, HALVES, TOKENS>(panel, x, groups, &mut sums),
-                        4 => unit::<MINS, HALVES, 4>(panel, x, groups, &mut sums),
-                        3 => unit::<MINS, HALVES, 3>(panel, x, groups, &mut sums),
-                        _ => unit::<MINS, HALVES, 2>(panel, x, groups, &mut sums),
-                    }
-                }
-                fold(&sums, tokens, begin, totals);
-            }
-
-            #[inline]
-            #[target_feature(enable = $features)]
-            fn unit<const MINS: bool, const HALVES: bool, const T: usize>(
-                panel: &Panel<u8>,
-                x: &Tile<i8>,
-                groups: usize,
-                sums: &mut Sums,
-            ) {
-                for side in 0..2 {
-                    for group in 0..groups {
-                        let (rows, columns) = (&panel.codes[group], &x.codes[group]);
-                        let mut place = Place { panel, x, group, side, sums };
-                        if HALVES {
-                            let (first_rows, second_rows) = halves(rows);
-                            let (first_columns, second_columns) = halves(columns);
-                            let start = &x.starts[0][group];
-                            let first = dots::<MINS, T, 4>(first_rows, first_columns, start, side);
-                            let first = place.first_halves::<T>(&first);
-                            let start = &x.starts[1][group];
-                            let second = dots::<MINS, T, 4>(second_rows, second_columns, start, side);
-                            place.add_halves::<MINS, T>(&first, &second);
-                        } else {
-                            let dots = dots::<MINS, T, 8>(rows, columns, &x.starts[0][group], side);
-                            place.add::<MINS, T>(&dots);
-                        }
-                    }
-                }
-            }
-
-            #[inline]
-            #[target_feature(enable = $features)]
-            fn dots<const MINS: bool, const T: usize, const QUADS: usize>(
-                rows: &[[[u8; 64]; 2]; QUADS],
-                columns: &[[[i8; 4]; TOKENS]; QUADS],
-                starts: &[i32; TOKENS],
-                side: usize,
-            ) -> Dots<T> {
-                let mut sums = [[_mm256_setzero_si256(); 2]; T];
-                // Formats with minima have no zero point.
-                if !MINS {
-                    for (sums, start) in sums.iter_mut().zip(starts) {
-                        *sums = [_mm256_set1_epi32(*start); 2];
-                    }
-                }
-                for quad in 0..opaque(QUADS) {
-                    // SAFETY: there are `QUADS` of both, and `opaque` returns what it is given.
-                    let (rows, columns) = unsafe { (rows.get_unchecked(quad), columns.get_unchecked(quad)) };
-                    let rows = rows[side].as_chunks().0;
-                    let rows = [load_bytes(&rows[0]), load_bytes(&rows[1])];
-                    for (sums, x) in sums.iter_mut().zip(columns) {
-                        let values = _mm256_set1_epi32(i32::from_ne_bytes(x.map(|v| v as u8)));
-                        sums[0] = $dot(sums[0], rows[0], values);
-                        sums[1] = $dot(sums[1], rows[1], values);
-                    }
-                }
-                sums
-            }
+            sums
         }
+
+        panel_kernel!($module, Quads, u8, i8, $features, $dots);
     };
 }
 
-quads_kernel!(native, "avx2,fma,avxvnni", _mm256_dpbusd_avx_epi32);
+quads_kernel!(native, native_dots, "avx2,fma,avxvnni", _mm256_dpbusd_avx_epi32);
 #[cfg(test)]
-quads_kernel!(emulated, "avx2,fma", super::emulated_dot);
+quads_kernel!(emulated, emulated_dots, "avx2,fma", emulated_dot);
 
 /// What `vpdpbusd` computes: four products of an unsigned and a signed byte, added to each sum.
 #[cfg(test)]
