@@ -1,7 +1,8 @@
 //! Speed of linear layers: read rate for one token, multiply-accumulates per second for many, each beside what this
 //! machine reaches in a loop that only reads or only multiplies, measured in the same run.
 //!
-//! `cargo bench -p hob-kernels --bench linear -- [THREADS] [FORMAT...] [T=TOKENS...]`; `HOB_ISA` picks the instruction set.
+//! `cargo bench -p hob-kernels --bench linear -- [THREADS] [FORMAT...] [T=TOKENS...] [memory]`; `HOB_ISA` picks the
+//! instruction set, and `memory` takes weights from there for any number of tokens instead of from the cache.
 //! With one thread on Linux the clock is the thread's own CPU time, so that other processes' turns do not count.
 #![allow(unsafe_code, reason = "the peak rates are loops of single instructions")]
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
@@ -27,20 +28,22 @@ fn main() {
     let (counts, wanted): (Vec<&str>, Vec<&str>) =
         arguments.iter().skip(1).map(String::as_str).partition(|a| a.starts_with("T="));
     let counts: Vec<usize> = counts.iter().filter_map(|c| c[2..].parse().ok()).collect();
+    let from_memory = arguments.iter().any(|a| a == "memory");
     let is_wanted = |tokens: usize| counts.is_empty() || counts.contains(&tokens);
     let cpu = Cpu::new(threads, Compute::Fast);
     let pool = Pool::new(threads);
     println!("{} threads, {}; one dispatch {:.2} us", threads, cpu.isa(), dispatch_us(&pool));
     println!("read loop {:.1} GB/s, dot peak {:.0} GMAC/s", read_rate(&pool), dot_peak(&pool, cpu.isa()));
     println!("{:8} {:>12} {:>5} {:>9} {:>9} {:>8}", "format", "shape", "T", "GB/s", "GMAC/s", "of peak");
-    for format in FORMATS.into_iter().filter(|f| wanted.is_empty() || wanted.contains(f)) {
+    for format in FORMATS.into_iter().filter(|f| !wanted.iter().any(|w| FORMATS.contains(w)) || wanted.contains(f)) {
         if is_wanted(1) {
             one_token(&cpu, &pool, format);
         }
+        let rows = if from_memory { STREAM_BYTES / 2048 } else { 2048 };
         for tokens in [1, 2, 4, 8, 16, 32, 64, 512].into_iter().filter(|&t| is_wanted(t)) {
-            many_tokens(&cpu, &pool, format, 2048, 2048, tokens);
+            many_tokens(&cpu, &pool, format, rows, 2048, tokens);
         }
-        if is_wanted(512) {
+        if is_wanted(512) && !from_memory {
             many_tokens(&cpu, &pool, format, 8192, 2048, 512);
             many_tokens(&cpu, &pool, format, 2048, 8192, 512);
         }

@@ -34,6 +34,12 @@ impl<'a> EncodedRows<'a> {
     pub(crate) fn get(self, row: usize) -> &'a [u8] {
         &self.bytes[row * self.row_bytes..][..self.row_bytes]
     }
+
+    /// The bytes of as many of these rows as there are.
+    pub(crate) fn of(self, rows: Range<usize>) -> &'a [u8] {
+        let byte = |row: usize| (row * self.row_bytes).min(self.bytes.len());
+        &self.bytes[byte(rows.start)..byte(rows.end)]
+    }
 }
 
 /// Width of an integer code, with its encoding.

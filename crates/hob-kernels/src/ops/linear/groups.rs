@@ -20,10 +20,10 @@ use tile::Tile;
 
 use super::blocks::format::WeightUnit;
 use super::finish::Finish;
+use super::task::Chunk;
 use crate::matrix::EncodedRows;
 use hob_quant::TensorType;
 use std::cell::RefCell;
-use std::ops::Range;
 
 /// Rows of a panel: two vectors of 16 with AVX-512, four of 8 with AVX2.
 const ROWS: usize = 32;
@@ -89,21 +89,20 @@ thread_local! {
     });
 }
 
-/// Multiplies `rows` of a matrix whose blocks have type `ty` with all tokens of `x`.
+/// Multiplies the rows of a chunk of a matrix whose blocks have type `ty` with all tokens of `x`.
 pub(super) fn project(
     ty: TensorType,
     weight: EncodedRows<'_>,
-    rows: Range<usize>,
+    chunk: Chunk,
     x: &Tiles,
     finish: &Finish<'_>,
 ) {
     let product = x86_64::Product { ty, weight, x, finish };
     SCRATCH.with_borrow_mut(|scratch| {
-        for start in rows.clone().step_by(ROWS) {
-            let rows = start..(start + ROWS).min(rows.end);
+        for panel in chunk.panels(ROWS) {
             for first in (0..x.tiles()).step_by(TILES_MAX) {
                 let tiles = first..(first + TILES_MAX).min(x.tiles());
-                product.panel(rows.clone(), tiles, scratch);
+                product.panel(panel.clone(), tiles, scratch);
             }
         }
     });

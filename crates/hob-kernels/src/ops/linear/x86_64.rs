@@ -4,6 +4,30 @@
 use crate::scratch::Plain;
 use std::arch::x86_64::*;
 
+/// Bytes that are asked for while others are multiplied, a share at each of so many steps: memory would stand idle while
+/// instructions set the pace, and the other way round.
+pub(super) struct Ahead<'a> {
+    rest: &'a [u8],
+    share: usize,
+}
+
+impl<'a> Ahead<'a> {
+    pub(super) fn new(bytes: &'a [u8], steps: usize) -> Self {
+        Self { rest: bytes, share: bytes.len().div_ceil(steps.max(1)).next_multiple_of(64) }
+    }
+
+    /// Asks for the next share.
+    #[inline(always)]
+    pub(super) fn ask(&mut self) {
+        let (now, rest) = self.rest.split_at(self.share.min(self.rest.len()));
+        for line in now.chunks(64) {
+            // SAFETY: a prefetch reads nothing and does not fault.
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) };
+        }
+        self.rest = rest;
+    }
+}
+
 /// 32 bytes of numbers.
 #[inline]
 #[target_feature(enable = "avx2")]

@@ -12,6 +12,8 @@ use crate::matrix::EncodedRows;
 use crate::ops::linear::blocks::format::{Form, Format, WeightUnit, format};
 use crate::ops::linear::blocks::unpack_rows;
 use crate::ops::linear::finish::Finish;
+use crate::ops::linear::task::PanelRows;
+use crate::ops::linear::x86_64::Ahead;
 use crate::scratch::Plain;
 use hob_quant::TensorType;
 use std::ops::Range;
@@ -20,6 +22,8 @@ use std::ops::Range;
 pub(super) trait Kernel: Copy + Sync {
     /// The level whose unpackers go with it.
     const ISA: Isa;
+    /// How often it asks for what is ahead while it multiplies a unit with a tile.
+    const STEPS: usize;
     /// A code of a weight.
     type Weight: Copy + Default;
     /// A code of a token.
@@ -36,8 +40,8 @@ pub(super) trait Kernel: Copy + Sync {
     /// Brings unpacked rows into the order of the panel.
     fn lay_out(self, format: Format, units: &[WeightUnit; ROWS], panel: &mut Panel<Self::Weight>);
 
-    /// Adds the products of all units of a slab and the first tokens of a tile.
-    fn multiply(self, format: Format, work: Work<'_, Self>, sums: &mut Self::Sums);
+    /// Adds the products of all units of a slab and the first tokens of a tile, and asks for some of what is needed later.
+    fn multiply(self, format: Format, work: Work<'_, Self>, ahead: &mut Ahead<'_>, sums: &mut Self::Sums);
 
     /// Stores what the sums of `rows` come to, added in the order of `blocks.rs`.
     fn put(self, sums: &Self::Sums, tokens: Range<usize>, rows: Range<usize>, finish: &Finish<'_>);
@@ -80,12 +84,12 @@ pub(super) struct Product<'a> {
 
 impl Product<'_> {
     /// One panel of rows against at most `TILES_MAX` tiles.
-    pub(super) fn panel(self, rows: Range<usize>, tiles: Range<usize>, scratch: &mut Scratch) {
+    pub(super) fn panel(self, panel: PanelRows, tiles: Range<usize>, scratch: &mut Scratch) {
         match self.x.stored() {
-            Stored::Avx512(kernel, of) => self.multiply(*kernel, of, rows, tiles, scratch),
-            Stored::Bytes(kernel, of) => self.multiply(*kernel, of, rows, tiles, scratch),
-            Stored::Words(kernel, of) => self.multiply(*kernel, of, rows, tiles, scratch),
-            Stored::Quads(kernel, of) => self.multiply(*kernel, of, rows, tiles, scratch),
+            Stored::Avx512(kernel, of) => self.multiply(*kernel, of, panel, tiles, scratch),
+            Stored::Bytes(kernel, of) => self.multiply(*kernel, of, panel, tiles, scratch),
+            Stored::Words(kernel, of) => self.multiply(*kernel, of, panel, tiles, scratch),
+            Stored::Quads(kernel, of) => self.multiply(*kernel, of, panel, tiles, scratch),
         }
     }
 
@@ -93,13 +97,14 @@ impl Product<'_> {
         self,
         kernel: K,
         units_of_tiles: &[Tile<K::Value>],
-        rows: Range<usize>,
+        PanelRows { rows, next }: PanelRows,
         tiles: Range<usize>,
         scratch: &mut Scratch,
     ) {
         let Product { ty, weight, x, finish } = self;
         let format = format(ty).expect("checked when the kernel was chosen");
         let Buffers { units, slab, sums } = K::buffers(scratch, SLAB.min(x.width()), tiles.len());
+        let mut ahead = Ahead::new(weight.of(next), K::STEPS * x.width() * tiles.len());
         for first in (0..x.width()).step_by(SLAB) {
             let slab = &mut slab[..SLAB.min(x.width() - first)];
             for (index, panel) in (first..).zip(&mut *slab) {
@@ -115,7 +120,7 @@ impl Product<'_> {
                 let tokens = x.tokens(tile);
                 let x = &units_of_tiles[x.place(tile, first, slab.len())..][..slab.len()];
                 let work = Work { slab, x, tokens: tokens.len(), last_groups, begin: first == 0 };
-                kernel.multiply(format, work, sums);
+                kernel.multiply(format, work, &mut ahead, sums);
                 // The last slab's sums go to their place while they are in the L1 cache.
                 if is_last {
                     kernel.put(sums, tokens, rows.clone(), finish);

@@ -18,6 +18,7 @@ macro_rules! panel_kernel {
             #[target_feature(enable = $features)]
             pub(super) fn multiply<const MINS: bool, const HALVES: bool, const SPLIT: bool>(
                 work: Work<'_, $kernel>,
+                ahead: &mut Ahead<'_>,
                 totals: &mut Totals,
             ) {
                 let Work { slab, x, tokens, last_groups, begin } = work;
@@ -25,10 +26,10 @@ macro_rules! panel_kernel {
                 for (index, (panel, x)) in slab.iter().zip(x).enumerate() {
                     let groups = if index + 1 == slab.len() { last_groups } else { 8 };
                     match tokens {
-                        5.. => unit::<MINS, HALVES, SPLIT, TOKENS>(panel, x, groups, &mut sums),
-                        4 => unit::<MINS, HALVES, SPLIT, 4>(panel, x, groups, &mut sums),
-                        3 => unit::<MINS, HALVES, SPLIT, 3>(panel, x, groups, &mut sums),
-                        _ => unit::<MINS, HALVES, SPLIT, 2>(panel, x, groups, &mut sums),
+                        5.. => unit::<MINS, HALVES, SPLIT, TOKENS>(panel, x, groups, ahead, &mut sums),
+                        4 => unit::<MINS, HALVES, SPLIT, 4>(panel, x, groups, ahead, &mut sums),
+                        3 => unit::<MINS, HALVES, SPLIT, 3>(panel, x, groups, ahead, &mut sums),
+                        _ => unit::<MINS, HALVES, SPLIT, 2>(panel, x, groups, ahead, &mut sums),
                     }
                 }
                 fold(&sums, tokens, begin, totals);
@@ -41,10 +42,12 @@ macro_rules! panel_kernel {
                 panel: &Panel<$weight>,
                 x: &Tile<$value>,
                 groups: usize,
+                ahead: &mut Ahead<'_>,
                 sums: &mut Sums,
             ) {
                 for side in 0..2 {
                     for group in 0..groups {
+                        ahead.ask();
                         let (rows, columns) = (&panel.codes[group], &x.codes[group]);
                         let starts = [&x.starts[0][group], &x.starts[1][group]];
                         let mut place = Place { panel, x, group, side, sums };
@@ -82,10 +85,13 @@ use crate::isa::Avx2;
 use crate::ops::linear::blocks::format::{Form, Format, Lanes, WeightUnit};
 use crate::ops::linear::finish::Finish;
 use crate::ops::linear::groups::{Panel, ROWS, Scratch, Sums, TOKENS, Tile, Totals};
-use crate::ops::linear::x86_64::{load_eight, load_half, store_eight, store_half, transpose8};
+use crate::ops::linear::x86_64::{Ahead, load_eight, load_half, store_eight, store_half, transpose8};
 use std::arch::asm;
 use std::arch::x86_64::*;
 use std::ops::Range;
+
+/// A step for each group and side of a panel.
+const STEPS: usize = 16;
 
 /// Codes of eight bits, whose products are added up in 16.
 #[derive(Clone, Copy)]
@@ -97,6 +103,7 @@ pub(in crate::ops::linear::groups) struct Words(pub Avx2);
 
 impl Kernel for Bytes {
     const ISA: Isa = Isa::Avx2;
+    const STEPS: usize = STEPS;
     type Weight = u8;
     type Value = i8;
     type Sums = Totals;
@@ -118,16 +125,16 @@ impl Kernel for Bytes {
         unsafe { lay_out_bytes(format, units, panel) }
     }
 
-    fn multiply(self, format: Format, work: Work<'_, Self>, totals: &mut Totals) {
+    fn multiply(self, format: Format, work: Work<'_, Self>, ahead: &mut Ahead<'_>, totals: &mut Totals) {
         // SAFETY: `self.0` exists only where these features do.
         unsafe {
             match (format.mins, format.halves, self.1) {
-                (false, true, _) => bytes::multiply::<false, true, false>(work, totals),
-                (true, true, _) => bytes::multiply::<true, true, false>(work, totals),
-                (false, false, Lanes::Pairs) => bytes::multiply::<false, false, false>(work, totals),
-                (true, false, Lanes::Pairs) => bytes::multiply::<true, false, false>(work, totals),
-                (false, false, _) => bytes::multiply::<false, false, true>(work, totals),
-                (true, false, _) => bytes::multiply::<true, false, true>(work, totals),
+                (false, true, _) => bytes::multiply::<false, true, false>(work, ahead, totals),
+                (true, true, _) => bytes::multiply::<true, true, false>(work, ahead, totals),
+                (false, false, Lanes::Pairs) => bytes::multiply::<false, false, false>(work, ahead, totals),
+                (true, false, Lanes::Pairs) => bytes::multiply::<true, false, false>(work, ahead, totals),
+                (false, false, _) => bytes::multiply::<false, false, true>(work, ahead, totals),
+                (true, false, _) => bytes::multiply::<true, false, true>(work, ahead, totals),
             }
         }
     }
@@ -139,6 +146,7 @@ impl Kernel for Bytes {
 
 impl Kernel for Words {
     const ISA: Isa = Isa::Avx2;
+    const STEPS: usize = STEPS;
     type Weight = i16;
     type Value = i16;
     type Sums = Totals;
@@ -160,13 +168,13 @@ impl Kernel for Words {
         unsafe { lay_out_words(format, units, panel) }
     }
 
-    fn multiply(self, format: Format, work: Work<'_, Self>, totals: &mut Totals) {
+    fn multiply(self, format: Format, work: Work<'_, Self>, ahead: &mut Ahead<'_>, totals: &mut Totals) {
         debug_assert!(!format.mins, "codes with minima are of few bits");
         // SAFETY: `self.0` exists only where these features do.
         unsafe {
             match format.halves {
-                false => words::multiply::<false, false, false>(work, totals),
-                true => words::multiply::<false, true, false>(work, totals),
+                false => words::multiply::<false, false, false>(work, ahead, totals),
+                true => words::multiply::<false, true, false>(work, ahead, totals),
             }
         }
     }

@@ -9,12 +9,14 @@ use crate::isa::Avx512;
 use crate::ops::linear::blocks::format::{Form, Format, WeightUnit};
 use crate::ops::linear::finish::Finish;
 use crate::ops::linear::groups::{Panel, ROWS, Scratch, Sums, TOKENS, Tile};
-use crate::ops::linear::x86_64::{load, load_bytes, store, transpose16};
+use crate::ops::linear::x86_64::{Ahead, load, load_bytes, store, transpose16};
 use std::arch::x86_64::*;
 use std::ops::Range;
 
 impl Kernel for Avx512 {
     const ISA: Isa = Isa::Avx512;
+    /// Not at all.
+    const STEPS: usize = 0;
     type Weight = u8;
     type Value = i8;
     type Sums = Sums;
@@ -36,7 +38,7 @@ impl Kernel for Avx512 {
         unsafe { lay_out(format, units, panel) }
     }
 
-    fn multiply(self, format: Format, work: Work<'_, Self>, sums: &mut Sums) {
+    fn multiply(self, format: Format, work: Work<'_, Self>, _ahead: &mut Ahead<'_>, sums: &mut Sums) {
         // SAFETY: `self` exists only where these features do.
         unsafe {
             match (format.mins, format.halves) {

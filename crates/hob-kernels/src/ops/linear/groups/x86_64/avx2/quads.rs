@@ -3,14 +3,14 @@
 //! Few machines on which this is written have them, so that the tests also run it with other instructions for the same dots.
 #![allow(unsafe_code)]
 
-use super::{Dots, Place, added, begin_with, fold, halves, lay_out_bytes, opaque, put, tile};
+use super::{Dots, STEPS, Place, added, begin_with, fold, halves, lay_out_bytes, opaque, put, tile};
 use crate::Isa;
 use crate::isa::{Avx2, AvxVnni, ByteDot};
 use crate::ops::linear::blocks::format::{Form, Format, WeightUnit};
 use crate::ops::linear::finish::Finish;
 use crate::ops::linear::groups::x86_64::{Buffers, Kernel, Work, first};
 use crate::ops::linear::groups::{Panel, ROWS, Scratch, Sums, TOKENS, Tile, Totals};
-use crate::ops::linear::x86_64::load_half;
+use crate::ops::linear::x86_64::{Ahead, load_half};
 use std::arch::x86_64::*;
 use std::ops::Range;
 
@@ -44,6 +44,7 @@ impl Quads {
 
 impl Kernel for Quads {
     const ISA: Isa = Isa::Avx2;
+    const STEPS: usize = STEPS;
     type Weight = u8;
     type Value = i8;
     type Sums = Totals;
@@ -65,14 +66,14 @@ impl Kernel for Quads {
         unsafe { lay_out_bytes(format, units, panel) }
     }
 
-    fn multiply(self, format: Format, work: Work<'_, Self>, totals: &mut Totals) {
+    fn multiply(self, format: Format, work: Work<'_, Self>, ahead: &mut Ahead<'_>, totals: &mut Totals) {
         macro_rules! multiply {
             ($module:ident) => {
                 match (format.mins, format.halves) {
-                    (false, false) => $module::multiply::<false, false, false>(work, totals),
-                    (false, true) => $module::multiply::<false, true, false>(work, totals),
-                    (true, false) => $module::multiply::<true, false, false>(work, totals),
-                    (true, true) => $module::multiply::<true, true, false>(work, totals),
+                    (false, false) => $module::multiply::<false, false, false>(work, ahead, totals),
+                    (false, true) => $module::multiply::<false, true, false>(work, ahead, totals),
+                    (true, false) => $module::multiply::<true, false, false>(work, ahead, totals),
+                    (true, true) => $module::multiply::<true, true, false>(work, ahead, totals),
                 }
             };
         }
