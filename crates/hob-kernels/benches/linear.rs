@@ -35,7 +35,9 @@ fn main() {
     println!("{} threads, {}; one dispatch {:.2} us", threads, cpu.isa(), dispatch_us(&pool));
     println!("read loop {:.1} GB/s, dot peak {:.0} GMAC/s", read_rate(&pool), dot_peak(&pool, cpu.isa()));
     println!("{:8} {:>12} {:>5} {:>9} {:>9} {:>8}", "format", "shape", "T", "GB/s", "GMAC/s", "of peak");
-    for format in FORMATS.into_iter().filter(|f| !wanted.iter().any(|w| FORMATS.contains(w)) || wanted.contains(f)) {
+    for format in
+        FORMATS.into_iter().filter(|f| !wanted.iter().any(|w| FORMATS.contains(w)) || wanted.contains(f))
+    {
         if is_wanted(1) {
             one_token(&cpu, &pool, format);
         }

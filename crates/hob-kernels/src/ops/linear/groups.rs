@@ -90,13 +90,7 @@ thread_local! {
 }
 
 /// Multiplies the rows of a chunk of a matrix whose blocks have type `ty` with all tokens of `x`.
-pub(super) fn project(
-    ty: TensorType,
-    weight: EncodedRows<'_>,
-    chunk: Chunk,
-    x: &Tiles,
-    finish: &Finish<'_>,
-) {
+pub(super) fn project(ty: TensorType, weight: EncodedRows<'_>, chunk: Chunk, x: &Tiles, finish: &Finish<'_>) {
     let product = x86_64::Product { ty, weight, x, finish };
     SCRATCH.with_borrow_mut(|scratch| {
         for panel in chunk.panels(ROWS) {

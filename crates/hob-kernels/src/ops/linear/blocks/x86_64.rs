@@ -7,7 +7,7 @@ macro_rules! avx2 {
         $(#[$note])*
         #[inline]
         #[target_feature(enable = "avx2,fma,f16c")]
-        pub(super) fn $name $(<$(const $param: $kind),*>)? ($($arg: $ty),*) $(-> $ret)? $body
+        pub(in crate::ops::linear) fn $name $(<$(const $param: $kind),*>)? ($($arg: $ty),*) $(-> $ret)? $body
     };
 }
 
@@ -34,7 +34,7 @@ mod avx512;
 mod codebook;
 pub(in crate::ops::linear) mod fours;
 mod round;
-mod unpack_avx2;
+pub(super) mod unpack_avx2;
 mod unpack_avx512;
 
 use super::format::{Format, MAX_UNIT_BYTES, WeightUnit, format};

@@ -20,8 +20,6 @@ use std::ops::Range;
 
 /// Instructions that multiply a panel with a tile.
 pub(super) trait Kernel: Copy + Sync {
-    /// The level whose unpackers go with it.
-    const ISA: Isa;
     /// How often it asks for what is ahead while it multiplies a unit with a tile.
     const STEPS: usize;
     /// A code of a weight.
@@ -37,14 +35,30 @@ pub(super) trait Kernel: Copy + Sync {
     /// The buffers that are the kernel's: for so many units of a panel, and the sums of so many tiles.
     fn buffers(scratch: &mut Scratch, slab: usize, tiles: usize) -> Buffers<'_, Self>;
 
-    /// Brings unpacked rows into the order of the panel.
-    fn lay_out(self, format: Format, units: &[WeightUnit; ROWS], panel: &mut Panel<Self::Weight>);
+    /// Unpacks one unit of some rows in the order of the panel. What rows it lacks are is of no interest.
+    fn unpack(self, from: EncodedUnit<'_>, units: &mut [WeightUnit; ROWS], panel: &mut Panel<Self::Weight>);
 
     /// Adds the products of all units of a slab and the first tokens of a tile, and asks for some of what is needed later.
     fn multiply(self, format: Format, work: Work<'_, Self>, ahead: &mut Ahead<'_>, sums: &mut Self::Sums);
 
     /// Stores what the sums of `rows` come to, added in the order of `blocks.rs`.
     fn put(self, sums: &Self::Sums, tokens: Range<usize>, rows: Range<usize>, finish: &Finish<'_>);
+}
+
+/// What is unpacked: a unit of rows of that type.
+pub(super) struct EncodedUnit<'a> {
+    ty: TensorType,
+    format: Format,
+    weight: EncodedRows<'a>,
+    rows: Range<usize>,
+    unit: usize,
+}
+
+impl EncodedUnit<'_> {
+    /// Row by row.
+    fn unpack(&self, isa: Isa, units: &mut [WeightUnit; ROWS]) {
+        unpack_rows(isa, self.ty, self.weight, self.rows.clone(), self.unit, units);
+    }
 }
 
 /// Buffers of one thread.
@@ -107,10 +121,8 @@ impl Product<'_> {
         let mut ahead = Ahead::new(weight.of(next), K::STEPS * x.width() * tiles.len());
         for first in (0..x.width()).step_by(SLAB) {
             let slab = &mut slab[..SLAB.min(x.width() - first)];
-            for (index, panel) in (first..).zip(&mut *slab) {
-                // Rows that a panel lacks are zeros or what an earlier panel had; their sums are not used.
-                unpack_rows(K::ISA, ty, weight, rows.clone(), index, units);
-                kernel.lay_out(format, units, panel);
+            for (unit, panel) in (first..).zip(&mut *slab) {
+                kernel.unpack(EncodedUnit { ty, format, weight, rows: rows.clone(), unit }, units, panel);
             }
             let is_last = first + SLAB >= x.width();
             let last_groups = x.groups(first + slab.len() - 1);

@@ -74,12 +74,13 @@ macro_rules! panel_kernel {
     };
 }
 
+mod eights;
 mod quads;
 mod tile;
 
 pub(in crate::ops::linear::groups) use quads::Quads;
 
-use super::{Buffers, Kernel, Work, first};
+use super::{Buffers, EncodedUnit, Kernel, Work, first};
 use crate::Isa;
 use crate::isa::Avx2;
 use crate::ops::linear::blocks::format::{Form, Format, Lanes, WeightUnit};
@@ -102,7 +103,6 @@ pub(in crate::ops::linear::groups) struct Bytes(pub Avx2, pub Lanes);
 pub(in crate::ops::linear::groups) struct Words(pub Avx2);
 
 impl Kernel for Bytes {
-    const ISA: Isa = Isa::Avx2;
     const STEPS: usize = STEPS;
     type Weight = u8;
     type Value = i8;
@@ -120,9 +120,8 @@ impl Kernel for Bytes {
         }
     }
 
-    fn lay_out(self, format: Format, units: &[WeightUnit; ROWS], panel: &mut Panel<u8>) {
-        // SAFETY: `self.0` exists only where these features do.
-        unsafe { lay_out_bytes(format, units, panel) }
+    fn unpack(self, from: EncodedUnit<'_>, units: &mut [WeightUnit; ROWS], panel: &mut Panel<u8>) {
+        unpack_bytes(self.0, from, units, panel);
     }
 
     fn multiply(self, format: Format, work: Work<'_, Self>, ahead: &mut Ahead<'_>, totals: &mut Totals) {
@@ -145,7 +144,6 @@ impl Kernel for Bytes {
 }
 
 impl Kernel for Words {
-    const ISA: Isa = Isa::Avx2;
     const STEPS: usize = STEPS;
     type Weight = i16;
     type Value = i16;
@@ -163,9 +161,10 @@ impl Kernel for Words {
         }
     }
 
-    fn lay_out(self, format: Format, units: &[WeightUnit; ROWS], panel: &mut Panel<i16>) {
+    fn unpack(self, from: EncodedUnit<'_>, units: &mut [WeightUnit; ROWS], panel: &mut Panel<i16>) {
+        from.unpack(Isa::Avx2, units);
         // SAFETY: `self.0` exists only where these features do.
-        unsafe { lay_out_words(format, units, panel) }
+        unsafe { lay_out_words(from.format, units, panel) }
     }
 
     fn multiply(self, format: Format, work: Work<'_, Self>, ahead: &mut Ahead<'_>, totals: &mut Totals) {
@@ -201,6 +200,14 @@ fn fold(Sums(groups): &Sums, tokens: usize, begin: bool, Totals(totals): &mut To
             let old = if begin { _mm256_setzero_ps() } else { load_eight(total) };
             store_eight(total, _mm256_add_ps(old, _mm256_add_ps(a, b)));
         }
+    }
+}
+
+fn unpack_bytes(level: Avx2, from: EncodedUnit<'_>, units: &mut [WeightUnit; ROWS], panel: &mut Panel<u8>) {
+    if !eights::unpack(level, &from, panel) {
+        from.unpack(Isa::Avx2, units);
+        // SAFETY: `level` exists only where these features do.
+        unsafe { lay_out_bytes(from.format, units, panel) }
     }
 }
 
@@ -283,15 +290,16 @@ fn widened_pairs<const MINS: bool, const T: usize, const QUADS: usize>(
     side: usize,
 ) -> Dots<T> {
     let mut sums = begin_with::<MINS, T>(starts);
-    for quad in 0..opaque(QUADS) {
-        // SAFETY: there are `QUADS` of both, and `opaque` returns what it is given.
-        let (rows, columns) = unsafe { (rows.get_unchecked(quad), columns.get_unchecked(quad)) };
+    for (rows, columns) in rows.iter().zip(columns) {
         let rows = rows[side].as_chunks::<32>().0;
         let rows = [load_half(&rows[0]), load_half(&rows[1])];
         for (sums, x) in sums.iter_mut().zip(columns) {
             let values = _mm256_set1_epi32(i32::from_ne_bytes(x.map(|v| v as u8)));
             sums[0] = _mm256_add_epi16(sums[0], _mm256_maddubs_epi16(rows[0], values));
             sums[1] = _mm256_add_epi16(sums[1], _mm256_maddubs_epi16(rows[1], values));
+        }
+        for sum in sums.as_flattened_mut() {
+            pin(sum);
         }
     }
     for sum in sums.as_flattened_mut() {
@@ -338,13 +346,13 @@ fn begin_with<const MINS: bool, const T: usize>(starts: &[i32; TOKENS]) -> Dots<
     sums
 }
 
-/// `count`, of which the compiler does not know what it is: a loop that it can unroll whole it reorders until few of the
-/// twelve sums are in registers.
-#[inline(always)]
-fn opaque(mut count: usize) -> usize {
-    // SAFETY: no instruction, and no memory, flag or register beyond `count` is touched.
-    unsafe { asm!("/* {0} */", inout(reg) count, options(pure, nomem, nostack, preserves_flags)) };
-    count
+/// Has `sum` in a register here. Without such a place after each quad the compiler reorders them all until few of the twelve
+/// sums are in registers.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn pin(sum: &mut __m256i) {
+    // SAFETY: no instruction, and no memory, flag or register beyond `sum` is touched.
+    unsafe { asm!("/* {0} */", inout(ymm_reg) * sum, options(nomem, nostack, preserves_flags)) };
 }
 
 /// Integers of each token and sixteen rows.

@@ -3,7 +3,7 @@
 
 mod tile;
 
-use super::{Buffers, Kernel, Work, first};
+use super::{Buffers, EncodedUnit, Kernel, Work, first};
 use crate::Isa;
 use crate::isa::Avx512;
 use crate::ops::linear::blocks::format::{Form, Format, WeightUnit};
@@ -14,7 +14,6 @@ use std::arch::x86_64::*;
 use std::ops::Range;
 
 impl Kernel for Avx512 {
-    const ISA: Isa = Isa::Avx512;
     /// Not at all.
     const STEPS: usize = 0;
     type Weight = u8;
@@ -33,9 +32,10 @@ impl Kernel for Avx512 {
         }
     }
 
-    fn lay_out(self, format: Format, units: &[WeightUnit; ROWS], panel: &mut Panel<u8>) {
+    fn unpack(self, from: EncodedUnit<'_>, units: &mut [WeightUnit; ROWS], panel: &mut Panel<u8>) {
+        from.unpack(Isa::Avx512, units);
         // SAFETY: `self` exists only where these features do.
-        unsafe { lay_out(format, units, panel) }
+        unsafe { lay_out(from.format, units, panel) }
     }
 
     fn multiply(self, format: Format, work: Work<'_, Self>, _ahead: &mut Ahead<'_>, sums: &mut Sums) {

@@ -3,12 +3,11 @@
 //! Few machines on which this is written have them, so that the tests also run it with other instructions for the same dots.
 #![allow(unsafe_code)]
 
-use super::{Dots, STEPS, Place, added, begin_with, fold, halves, lay_out_bytes, opaque, put, tile};
-use crate::Isa;
+use super::{Dots, Place, STEPS, added, begin_with, fold, halves, pin, put, tile, unpack_bytes};
 use crate::isa::{Avx2, AvxVnni, ByteDot};
 use crate::ops::linear::blocks::format::{Form, Format, WeightUnit};
 use crate::ops::linear::finish::Finish;
-use crate::ops::linear::groups::x86_64::{Buffers, Kernel, Work, first};
+use crate::ops::linear::groups::x86_64::{Buffers, EncodedUnit, Kernel, Work, first};
 use crate::ops::linear::groups::{Panel, ROWS, Scratch, Sums, TOKENS, Tile, Totals};
 use crate::ops::linear::x86_64::{Ahead, load_half};
 use std::arch::x86_64::*;
@@ -43,7 +42,6 @@ impl Quads {
 }
 
 impl Kernel for Quads {
-    const ISA: Isa = Isa::Avx2;
     const STEPS: usize = STEPS;
     type Weight = u8;
     type Value = i8;
@@ -61,9 +59,8 @@ impl Kernel for Quads {
         }
     }
 
-    fn lay_out(self, format: Format, units: &[WeightUnit; ROWS], panel: &mut Panel<u8>) {
-        // SAFETY: `self.level` exists only where these features do.
-        unsafe { lay_out_bytes(format, units, panel) }
+    fn unpack(self, from: EncodedUnit<'_>, units: &mut [WeightUnit; ROWS], panel: &mut Panel<u8>) {
+        unpack_bytes(self.level, from, units, panel);
     }
 
     fn multiply(self, format: Format, work: Work<'_, Self>, ahead: &mut Ahead<'_>, totals: &mut Totals) {
@@ -103,15 +100,16 @@ macro_rules! quads_kernel {
             side: usize,
         ) -> Dots<T> {
             let mut sums = begin_with::<MINS, T>(starts);
-            for quad in 0..opaque(QUADS) {
-                // SAFETY: there are `QUADS` of both, and `opaque` returns what it is given.
-                let (rows, columns) = unsafe { (rows.get_unchecked(quad), columns.get_unchecked(quad)) };
+            for (rows, columns) in rows.iter().zip(columns) {
                 let rows = rows[side].as_chunks::<32>().0;
                 let rows = [load_half(&rows[0]), load_half(&rows[1])];
                 for (sums, x) in sums.iter_mut().zip(columns) {
                     let values = _mm256_set1_epi32(i32::from_ne_bytes(x.map(|v| v as u8)));
                     sums[0] = $dot(sums[0], rows[0], values);
                     sums[1] = $dot(sums[1], rows[1], values);
+                }
+                for sum in sums.as_flattened_mut() {
+                    pin(sum);
                 }
             }
             sums
