@@ -24,6 +24,9 @@ pub(crate) trait Simd: Copy {
     const LANES: usize;
     /// Vectors of one row that a tile of a matrix product keeps in registers, and the rows it may have then.
     const TILE: (usize, usize);
+    /// Rows of a matrix product from which its right side is decoded beforehand instead of anew for each few of them. Not
+    /// at all where nobody measured that it pays.
+    const ROWS_TO_DECODE: usize = usize::MAX;
 
     fn splat(self, x: f32) -> Self::F;
     fn load(self, from: &[f32]) -> Self::F;

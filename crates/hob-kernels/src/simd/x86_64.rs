@@ -61,7 +61,8 @@ macro_rules! instructions {
 impl Simd for Avx2 {
     type F = __m256;
     const LANES: usize = 8;
-    const TILE: (usize, usize) = (2, 5);
+    const TILE: (usize, usize) = (2, 6);
+    const ROWS_TO_DECODE: usize = 2 * Self::TILE.1 + 1;
 
     #[inline(always)]
     fn load(self, from: &[f32]) -> __m256 {

@@ -1,6 +1,6 @@
 //! Every vector level: a tile of query rows over a run of pages, then the merging of runs.
 
-use super::operand::{Operand, Visit, key_start, keys, value_start, values};
+use super::operand::{Operand, Visit, decoded, key_start, keys, value_start, values};
 use super::pairs;
 use super::product::{Left, Target, product};
 use super::{AttentionShape, Mask, Query};
@@ -41,6 +41,8 @@ pub(super) struct Scratch {
     pub whole: Partial,
     pub scores: Vec<f32>,
     pub scales: Vec<f32>,
+    /// Keys or values of a page.
+    pub decoded: Vec<f32>,
     /// Of the arithmetic in bf16.
     pub pairs: pairs::Scratch,
 }
@@ -110,19 +112,21 @@ impl Kernel for Attend<'_> {
             let (page, first) = (&kv.pages[index], kv.first + index * PAGE_POSITIONS);
             let slots = within(&any, first);
             let ahead = value_start(page, rows.kv_head);
-            let mut scores = Scores { s, rows, scores: &mut scratch.scores, ahead };
-            keys(s, page, rows.kv_head, &mut scratch.scales, &mut scores);
+            let Scratch { scores, scales, decoded, .. } = &mut *scratch;
+            let mut scores = Scores { s, rows, scores, decoded, ahead };
+            keys(s, page, rows.kv_head, scales, &mut scores);
             for r in 0..rows.count() {
                 let row = &mut scratch.scores[r * PAGE_POSITIONS..][..PAGE_POSITIONS];
                 let sum = &mut scratch.chunk.sum[r * columns..][..columns];
                 let (largest, total) = (&mut scratch.chunk.largest[r], &mut scratch.chunk.total[r]);
                 weigh(s, rows.shape, within(&rows.seen(r), first), row, (largest, total, sum));
             }
-            let (scores, sum) = (&scratch.scores, &mut scratch.chunk.sum);
+            let Scratch { scores, scales, decoded, chunk: Partial { sum, .. }, .. } = &mut *scratch;
             let next = kv.pages.get(index + 1).unwrap_or(page);
             let ahead = key_start(next, rows.kv_head);
-            let mut weighted = Weighted { s, rows: rows.count(), slots, scores, sum, columns, ahead };
-            values(s, page, rows.kv_head, &mut scratch.scales, &mut weighted);
+            let mut weighted =
+                Weighted { s, rows: rows.count(), slots, scores, sum, columns, decoded, ahead };
+            values(s, page, rows.kv_head, scales, &mut weighted);
         }
     }
 }
@@ -139,6 +143,7 @@ pub(super) struct Scores<'a, S> {
     pub s: S,
     pub rows: &'a Rows<'a>,
     pub scores: &'a mut [f32],
+    pub decoded: &'a mut Vec<f32>,
     pub ahead: *const u8,
 }
 
@@ -146,9 +151,10 @@ impl<S: Simd> Visit for Scores<'_, S> {
     #[inline(always)]
     fn visit<B: Operand>(&mut self, operand: B, first: usize, columns: usize, offset: usize) {
         let rows = self.rows;
-        let left = Left { rows: rows.count(), at: |r| rows.row(r), ahead: self.ahead.wrapping_add(offset) };
+        let (at, ahead) = (|r| rows.row(r), self.ahead.wrapping_add(offset));
         let mut to = Target { out: self.scores, stride: PAGE_POSITIONS, first, add: false };
-        product(self.s, left, operand, 0, columns, &mut to);
+        let all = 0..rows.shape.head_dim;
+        multiply(self.s, (rows.count(), at), (operand, all, columns), ahead, self.decoded, &mut to);
     }
 }
 
@@ -159,6 +165,7 @@ struct Weighted<'a, S> {
     scores: &'a [f32],
     sum: &'a mut [f32],
     columns: usize,
+    decoded: &'a mut Vec<f32>,
     ahead: *const u8,
 }
 
@@ -167,10 +174,35 @@ impl<S: Simd> Visit for Weighted<'_, S> {
     fn visit<B: Operand>(&mut self, operand: B, first: usize, columns: usize, offset: usize) {
         let (scores, slots) = (self.scores, self.slots.clone());
         let at = |r| &scores[r * PAGE_POSITIONS..][slots.clone()];
-        let left = Left { rows: self.rows, at, ahead: self.ahead.wrapping_add(offset) };
+        let ahead = self.ahead.wrapping_add(offset);
         let mut to = Target { out: self.sum, stride: self.columns, first, add: true };
-        product(self.s, left, operand, self.slots.start, columns, &mut to);
+        multiply(
+            self.s,
+            (self.rows, at),
+            (operand, self.slots.clone(), columns),
+            ahead,
+            self.decoded,
+            &mut to,
+        );
     }
+}
+
+/// The product of the rows of both sides, the right one decoded beforehand where that pays.
+#[inline(always)]
+fn multiply<'a, S: Simd, B: Operand>(
+    s: S,
+    (count, at): (usize, impl Fn(usize) -> &'a [f32]),
+    (operand, rows, columns): (B, Range<usize>, usize),
+    ahead: *const u8,
+    room: &mut Vec<f32>,
+    to: &mut Target<'_>,
+) {
+    let skip = rows.start;
+    if B::PRECISE || count < S::ROWS_TO_DECODE {
+        return product(s, Left { rows: count, at, ahead }, operand, skip, columns, to);
+    }
+    let operand = decoded(s, operand, rows, columns, ahead, room);
+    product(s, Left { rows: count, at, ahead: std::ptr::null() }, operand, skip, columns, to);
 }
 
 /// Turns one row's scores over a page into weights relative to the largest score so far, and rescales the sums if that grew.

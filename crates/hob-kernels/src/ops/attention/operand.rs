@@ -4,6 +4,10 @@ use crate::kv::{COLUMN_ALIGN, KvData, PANEL, Q8_GROUP, value_columns};
 use crate::simd::Simd;
 use crate::{KvPage, PAGE_POSITIONS};
 use half::f16;
+use std::ops::Range;
+
+/// Bytes that one prefetch brings.
+pub(super) const CACHE_LINE: usize = 64;
 
 /// Rows of columns in one of the cache's encodings.
 pub(super) trait Operand: Copy {
@@ -147,6 +151,31 @@ impl Line for ValueLine<'_> {
     fn load<S: Simd>(self, s: S, at: usize) -> S::F {
         s.mul(s.load_i8(&self.codes[at..]), s.splat(self.scales[(self.first + at) / Q8_GROUP]))
     }
+}
+
+/// The rows `rows` of an operand as floats, decoded once for all that meet them. What lies at `ahead` where they lie in the
+/// operand is prefetched.
+#[inline(always)]
+pub(super) fn decoded<'a, S: Simd, B: Operand>(
+    s: S,
+    operand: B,
+    rows: Range<usize>,
+    width: usize,
+    ahead: *const u8,
+    room: &'a mut Vec<f32>,
+) -> Floats<'a> {
+    room.resize(room.len().max(rows.end * width), 0.0);
+    for row in rows {
+        let bytes = operand.row_bytes();
+        for line in (0..bytes).step_by(CACHE_LINE) {
+            s.prefetch(ahead.wrapping_add(row * bytes + line));
+        }
+        let out = &mut room[row * width..][..width];
+        for (vector, out) in out.chunks_exact_mut(S::LANES).enumerate() {
+            s.store(operand.line(row, vector * S::LANES, S::LANES).load(s, 0), out);
+        }
+    }
+    Floats { data: room, width }
 }
 
 /// What to do with an operand of whichever type.

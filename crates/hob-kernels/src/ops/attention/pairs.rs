@@ -56,7 +56,7 @@ impl PairKernel for AttendPairs<'_> {
     #[inline(always)]
     fn run<P: Pairs>(self, p: P) {
         let Self { rows, pages, scratch } = self;
-        let lanes::Scratch { chunk, scores, scales, pairs, .. } = scratch;
+        let lanes::Scratch { chunk, scores, scales, decoded, pairs, .. } = scratch;
         let count = rows.count();
         scores.resize(count * PAGE_POSITIONS, 0.0);
         pairs.weights.resize(count * PAGE_PAIRS, 0);
@@ -69,7 +69,7 @@ impl PairKernel for AttendPairs<'_> {
             let (page, first) = (&kv.pages[index], kv.first + index * PAGE_POSITIONS);
             let slots = within(&any, first);
             let ahead = value_start(page, rows.kv_head);
-            let mut products = Scores { s: p.floats(), rows, scores, ahead };
+            let mut products = Scores { s: p.floats(), rows, scores, decoded, ahead };
             keys(p.floats(), page, rows.kv_head, scales, &mut products);
             for r in 0..count {
                 let row = Row {

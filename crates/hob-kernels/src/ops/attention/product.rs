@@ -4,11 +4,8 @@
 //! stays in registers, so a vector of `b` is decoded once for up to six rows. Each output is one chain of fused
 //! multiply-adds over `i` in order, whatever the tile, which is why a token's result does not depend on its neighbours.
 
-use super::operand::{Line, Operand};
+use super::operand::{CACHE_LINE, Line, Operand};
 use crate::simd::Simd;
-
-/// Bytes that one prefetch brings.
-const CACHE_LINE: usize = 64;
 
 /// The left side: `at(r)` is row `r`.
 pub(super) struct Left<F> {
@@ -16,6 +13,7 @@ pub(super) struct Left<F> {
     pub at: F,
     /// Data to prefetch while the right side is read for the first time: as many bytes of it per row of the right side as
     /// such a row has. A page is a few kilobytes in each of many places, where the hardware's own prefetching ends too soon.
+    /// Null where there is nothing to prefetch.
     pub ahead: *const u8,
 }
 
@@ -87,18 +85,19 @@ fn tile<'a, S: Simd, B: Operand, const R: usize, const C: usize>(
     (skip, column): (usize, usize),
     to: &mut Target<'_>,
 ) {
+    let len = (a.at)(first_row).len();
     let mut rows: [&[f32]; R] = [&[]; R];
     let mut sums = [[s.splat(0.0); C]; R];
     for r in 0..R {
-        rows[r] = &(a.at)(first_row + r)[..(a.at)(first_row).len()];
+        rows[r] = &(a.at)(first_row + r)[..len];
         for c in 0..C {
             if to.add {
                 sums[r][c] = s.load(&to.out[to.index::<S>(first_row + r, column, c)..]);
             }
         }
     }
-    let first_visit = first_row == 0 && column == 0;
-    for i in 0..rows[0].len() {
+    let first_visit = first_row == 0 && column == 0 && !a.ahead.is_null();
+    for i in 0..len {
         if first_visit {
             let bytes = b.row_bytes();
             for line in (0..bytes).step_by(CACHE_LINE) {
