@@ -26,6 +26,7 @@ pub struct Cpu {
     /// Whether products of bf16 pairs are there and may be used; implies [`Isa::has_bf16`].
     pub(crate) bf16: bool,
     /// Which dots of bytes may be used beside AVX2; implies what [`Isa::byte_dot`] says.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only x86-64 has such dots"))]
     pub(crate) byte_dot: ByteDot,
     pub(crate) shelf: Arc<Shelf>,
 }

@@ -17,6 +17,7 @@ use std::fmt;
 pub(crate) enum ByteDot {
     Absent,
     /// AVX-VNNI.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only x86-64 has such dots"))]
     Native,
     /// Other instructions that compute the same, for tests.
     #[cfg(test)]

@@ -36,6 +36,7 @@ impl<'a> EncodedRows<'a> {
     }
 
     /// The bytes of as many of these rows as there are.
+    #[cfg(target_arch = "x86_64")]
     pub(crate) fn of(self, rows: Range<usize>) -> &'a [u8] {
         let byte = |row: usize| (row * self.row_bytes).min(self.bytes.len());
         &self.bytes[byte(rows.start)..byte(rows.end)]

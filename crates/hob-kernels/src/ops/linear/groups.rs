@@ -20,10 +20,10 @@ use tile::Tile;
 
 use super::blocks::format::WeightUnit;
 use super::finish::Finish;
-use super::task::Chunk;
 use crate::matrix::EncodedRows;
 use hob_quant::TensorType;
 use std::cell::RefCell;
+use std::ops::Range;
 
 /// Rows of a panel: two vectors of 16 with AVX-512, four of 8 with AVX2.
 const ROWS: usize = 32;
@@ -87,6 +87,32 @@ thread_local! {
         sums: Vec::new(),
         totals: Vec::new(),
     });
+}
+
+/// A chunk of rows for one thread.
+pub(super) struct Chunk {
+    pub rows: Range<usize>,
+    /// The row at which this thread likely goes on, if others work as fast.
+    pub next: usize,
+}
+
+/// Rows of a panel, and those that are likely needed after them.
+#[derive(Clone)]
+struct PanelRows {
+    rows: Range<usize>,
+    next: Range<usize>,
+}
+
+impl Chunk {
+    /// Cuts the chunk into panels of `size` rows; the last may have fewer.
+    fn panels(self, size: usize) -> impl Iterator<Item = PanelRows> {
+        let Chunk { rows, next } = self;
+        rows.clone().step_by(size).map(move |start| {
+            let end = (start + size).min(rows.end);
+            let next = if end < rows.end { end } else { next };
+            PanelRows { rows: start..end, next: next..next + size }
+        })
+    }
 }
 
 /// Multiplies the rows of a chunk of a matrix whose blocks have type `ty` with all tokens of `x`.

@@ -13,7 +13,6 @@ use crate::matrix::Storage;
 use crate::{Compute, Cpu, Isa, Linear, Matrix, Projection};
 use hob_quant::TensorType;
 use std::borrow::Cow;
-use std::ops::Range;
 use std::sync::Arc;
 
 /// Weight bytes of one chunk of work: enough that claiming it costs nothing beside the work, few enough that stealing
@@ -153,32 +152,6 @@ enum Kernel<'a> {
     Words(words::Source<'a>, Arc<words::Packed>),
 }
 
-/// A chunk of rows for one thread.
-pub(super) struct Chunk {
-    pub rows: Range<usize>,
-    /// The row at which this thread likely goes on, if others work as fast.
-    pub next: usize,
-}
-
-/// Rows of a panel, and those that are likely needed after them.
-#[derive(Clone)]
-pub(super) struct PanelRows {
-    pub rows: Range<usize>,
-    pub next: Range<usize>,
-}
-
-impl Chunk {
-    /// Cuts the chunk into panels of `size` rows; the last may have fewer.
-    pub(super) fn panels(self, size: usize) -> impl Iterator<Item = PanelRows> {
-        let Chunk { rows, next } = self;
-        rows.clone().step_by(size).map(move |start| {
-            let end = (start + size).min(rows.end);
-            let next = if end < rows.end { end } else { next };
-            PanelRows { rows: start..end, next: next..next + size }
-        })
-    }
-}
-
 /// One layer's share of a call.
 pub(super) struct Task<'a> {
     weight: &'a Matrix,
@@ -210,15 +183,17 @@ impl<'a> Task<'a> {
     pub(super) fn run(&self, cpu: &Cpu, chunk: usize) {
         let isa = cpu.isa;
         let rows = chunk * self.chunk_rows..((chunk + 1) * self.chunk_rows).min(self.weight.rows());
-        #[cfg(target_arch = "x86_64")]
-        let chunk = Chunk { rows: rows.clone(), next: rows.start + cpu.pool.threads() * self.chunk_rows };
         match &self.kernel {
             Kernel::Float(x) => float::project(isa, self.weight, rows, x, &self.finish),
             Kernel::Blocks(ty, x) => blocks::project(isa, *ty, self.weight, rows, x, &self.finish),
             #[cfg(target_arch = "x86_64")]
             Kernel::Fours(ty, x) => fours::project(*ty, self.weight.encoded_rows(), rows, x, &self.finish),
             #[cfg(target_arch = "x86_64")]
-            Kernel::Groups(ty, x) => groups::project(*ty, self.weight.encoded_rows(), chunk, x, &self.finish),
+            Kernel::Groups(ty, x) => {
+                let next = rows.start + cpu.pool.threads() * self.chunk_rows;
+                let chunk = groups::Chunk { rows, next };
+                groups::project(*ty, self.weight.encoded_rows(), chunk, x, &self.finish);
+            }
             Kernel::Panel(source, x) => panel::project(cpu, source, rows, x, &self.finish),
             #[cfg(target_arch = "x86_64")]
             Kernel::Words(source, x) => words::project(source, rows, x, &self.finish),

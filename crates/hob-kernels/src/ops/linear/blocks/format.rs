@@ -78,6 +78,7 @@ pub(in crate::ops::linear) struct Format {
 
 impl Format {
     /// Pairs of products of 8 bits need not fit 16.
+    #[cfg(target_arch = "x86_64")]
     pub(in crate::ops::linear) const fn is_wide(self) -> bool {
         self.largest > 127
     }

@@ -6,13 +6,12 @@ mod avx512;
 pub(super) use avx2::{Bytes, Quads, Words};
 
 use super::pack::Stored;
-use super::{Panel, ROWS, SLAB, Scratch, TOKENS, Tile, Tiles};
+use super::{Panel, PanelRows, ROWS, SLAB, Scratch, TOKENS, Tile, Tiles};
 use crate::Isa;
 use crate::matrix::EncodedRows;
 use crate::ops::linear::blocks::format::{Form, Format, WeightUnit, format};
 use crate::ops::linear::blocks::unpack_rows;
 use crate::ops::linear::finish::Finish;
-use crate::ops::linear::task::PanelRows;
 use crate::ops::linear::x86_64::Ahead;
 use crate::scratch::Plain;
 use hob_quant::TensorType;

@@ -114,11 +114,11 @@ impl Packed {
 
     /// One unit of a token as it was quantised, and its step.
     pub(super) fn unit(&self, token: usize, unit: usize) -> (&[i8; UNIT], f32) {
-        let units = match &self.tiles {
-            Tiles::Units(units) => units,
-            #[cfg(target_arch = "x86_64")]
-            _ => unreachable!("made for another kernel"),
-        };
+        #[cfg_attr(
+            not(target_arch = "x86_64"),
+            allow(irrefutable_let_patterns, reason = "the only tiles there")
+        )]
+        let Tiles::Units(units) = &self.tiles else { unreachable!("made for another kernel") };
         let unit = &units.token(token)[unit];
         (&unit.codes, unit.step())
     }

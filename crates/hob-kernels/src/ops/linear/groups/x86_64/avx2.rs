@@ -351,8 +351,10 @@ fn begin_with<const MINS: bool, const T: usize>(starts: &[i32; TOKENS]) -> Dots<
 #[inline]
 #[target_feature(enable = "avx2")]
 fn pin(sum: &mut __m256i) {
-    // SAFETY: no instruction, and no memory, flag or register beyond `sum` is touched.
-    unsafe { asm!("/* {0} */", inout(ymm_reg) * sum, options(nomem, nostack, preserves_flags)) };
+    let mut value = *sum;
+    // SAFETY: no instruction, and no memory, flag or register beyond `value` is touched.
+    unsafe { asm!("/* {0} */", inout(ymm_reg) value, options(nomem, nostack, preserves_flags)) };
+    *sum = value;
 }
 
 /// Integers of each token and sixteen rows.
