@@ -100,20 +100,6 @@ pub(super) fn store(to: &mut [f32; 16], values: __m512) {
     unsafe { _mm512_storeu_ps(to.as_mut_ptr(), values) }
 }
 
-/// Transposes a 4 x 4 matrix of 32-bit elements in each half.
-#[inline]
-#[target_feature(enable = "avx2")]
-pub(super) fn transpose4([a, b, c, d]: [__m256i; 4]) -> [__m256i; 4] {
-    let (low_ab, high_ab) = (_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
-    let (low_cd, high_cd) = (_mm256_unpacklo_epi32(c, d), _mm256_unpackhi_epi32(c, d));
-    [
-        _mm256_unpacklo_epi64(low_ab, low_cd),
-        _mm256_unpackhi_epi64(low_ab, low_cd),
-        _mm256_unpacklo_epi64(high_ab, high_cd),
-        _mm256_unpackhi_epi64(high_ab, high_cd),
-    ]
-}
-
 /// Transposes an 8 x 8 matrix of 32-bit elements: pairs, then quads within 128-bit lanes, then the lanes.
 #[inline]
 #[target_feature(enable = "avx2")]
@@ -121,8 +107,13 @@ pub(super) fn transpose8(r: [__m256i; 8]) -> [__m256i; 8] {
     // `quads[4 * g + c]`: rows 4g.. in each lane, column 4 * lane + c.
     let mut quads = r;
     for g in 0..2 {
-        let columns = transpose4([r[4 * g], r[4 * g + 1], r[4 * g + 2], r[4 * g + 3]]);
-        quads[4 * g..4 * g + 4].copy_from_slice(&columns);
+        let [a, b, c, d] = [r[4 * g], r[4 * g + 1], r[4 * g + 2], r[4 * g + 3]];
+        let (low_ab, high_ab) = (_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
+        let (low_cd, high_cd) = (_mm256_unpacklo_epi32(c, d), _mm256_unpackhi_epi32(c, d));
+        quads[4 * g] = _mm256_unpacklo_epi64(low_ab, low_cd);
+        quads[4 * g + 1] = _mm256_unpackhi_epi64(low_ab, low_cd);
+        quads[4 * g + 2] = _mm256_unpacklo_epi64(high_ab, high_cd);
+        quads[4 * g + 3] = _mm256_unpackhi_epi64(high_ab, high_cd);
     }
     let mut out = quads;
     for c in 0..4 {

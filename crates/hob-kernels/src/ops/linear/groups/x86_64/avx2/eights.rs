@@ -8,7 +8,7 @@ use crate::isa::Avx2;
 use crate::ops::linear::blocks::format::format;
 use crate::ops::linear::blocks::{bits, high_nibbles, low_nibbles};
 use crate::ops::linear::groups::Panel;
-use crate::ops::linear::x86_64::{store_eight, store_half, transpose4};
+use crate::ops::linear::x86_64::{store_eight, store_half};
 use hob_quant::TensorType;
 use std::arch::x86_64::*;
 
@@ -105,7 +105,15 @@ fn quads<const N: usize>(rows: &Rows<'_, N>, start: usize) -> [__m256i; 4] {
         };
         *pair = _mm256_set_m128i(sixteen(rows[i + 4]), sixteen(rows[i]));
     }
-    transpose4(pairs)
+    let [a, b, c, d] = pairs;
+    let (low_ab, high_ab) = (_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
+    let (low_cd, high_cd) = (_mm256_unpacklo_epi32(c, d), _mm256_unpackhi_epi32(c, d));
+    [
+        _mm256_unpacklo_epi64(low_ab, low_cd),
+        _mm256_unpackhi_epi64(low_ab, low_cd),
+        _mm256_unpacklo_epi64(high_ab, high_cd),
+        _mm256_unpackhi_epi64(high_ab, high_cd),
+    ]
 }
 
 /// A number in f16 of each row.
