@@ -16,7 +16,8 @@ mod x86_64;
 
 pub(super) use pack::Tiles;
 
-use tile::Tile;
+pub(super) use tile::Tile;
+pub(super) use x86_64::avx2::quantise_bytes;
 
 use super::blocks::format::WeightUnit;
 use super::finish::Finish;
@@ -98,14 +99,14 @@ pub(super) struct Chunk {
 
 /// Rows of a panel, and those that are likely needed after them.
 #[derive(Clone)]
-struct PanelRows {
-    rows: Range<usize>,
-    next: Range<usize>,
+pub(super) struct PanelRows {
+    pub rows: Range<usize>,
+    pub next: Range<usize>,
 }
 
 impl Chunk {
     /// Cuts the chunk into panels of `size` rows; the last may have fewer.
-    fn panels(self, size: usize) -> impl Iterator<Item = PanelRows> {
+    pub(super) fn panels(self, size: usize) -> impl Iterator<Item = PanelRows> {
         let Chunk { rows, next } = self;
         rows.clone().step_by(size).map(move |start| {
             let end = (start + size).min(rows.end);

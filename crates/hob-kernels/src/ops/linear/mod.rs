@@ -15,6 +15,8 @@ mod aarch64;
 mod activations;
 mod blocks;
 mod codes;
+#[cfg(target_arch = "x86_64")]
+mod eights;
 mod finish;
 mod float;
 #[cfg(target_arch = "x86_64")]

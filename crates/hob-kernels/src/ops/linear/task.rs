@@ -7,7 +7,7 @@ use super::{blocks, codes, float, scalar};
 #[cfg(target_arch = "x86_64")]
 use super::{blocks::format, words};
 #[cfg(target_arch = "x86_64")]
-use super::{fours, groups};
+use super::{eights, fours, groups};
 
 use crate::matrix::Storage;
 use crate::{Compute, Cpu, Isa, Linear, Matrix, Projection};
@@ -64,6 +64,8 @@ pub(super) struct Inputs<'a> {
     tiles: Made<format::Form, groups::Tiles>,
     #[cfg(target_arch = "x86_64")]
     fours: Made<format::Form, fours::Fours>,
+    #[cfg(target_arch = "x86_64")]
+    eights: Made<format::Form, eights::Packed>,
     /// By the words and the trained range.
     #[cfg(target_arch = "x86_64")]
     words: Made<(words::Word, Option<f32>), words::Packed>,
@@ -81,6 +83,8 @@ impl<'a> Inputs<'a> {
             tiles: Vec::new(),
             #[cfg(target_arch = "x86_64")]
             fours: Vec::new(),
+            #[cfg(target_arch = "x86_64")]
+            eights: Vec::new(),
             #[cfg(target_arch = "x86_64")]
             words: Vec::new(),
         }
@@ -105,6 +109,11 @@ impl<'a> Inputs<'a> {
     #[cfg(target_arch = "x86_64")]
     fn fours(&mut self, form: format::Form) -> Arc<fours::Fours> {
         once(&mut self.fours, form, || fours::Fours::new(self.cpu, self.x, self.tokens, form))
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn eights(&mut self, form: format::Form) -> Arc<eights::Packed> {
+        once(&mut self.eights, form, || eights::Packed::new(self.cpu, self.x, self.tokens, form))
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -145,6 +154,8 @@ enum Kernel<'a> {
     #[cfg(target_arch = "x86_64")]
     Fours(TensorType, Arc<fours::Fours>),
     #[cfg(target_arch = "x86_64")]
+    Eights(TensorType, Arc<eights::Packed>),
+    #[cfg(target_arch = "x86_64")]
     Groups(TensorType, Arc<groups::Tiles>),
     Codes(codes::Weights<'a>, codes::Input),
     Panel(Source<'a>, Arc<Packed>),
@@ -180,6 +191,12 @@ impl<'a> Task<'a> {
         self.weight.rows().div_ceil(self.chunk_rows)
     }
 
+    #[cfg(target_arch = "x86_64")]
+    fn chunk(&self, cpu: &Cpu, rows: std::ops::Range<usize>) -> groups::Chunk {
+        let next = rows.start + cpu.pool.threads() * self.chunk_rows;
+        groups::Chunk { rows, next }
+    }
+
     pub(super) fn run(&self, cpu: &Cpu, chunk: usize) {
         let isa = cpu.isa;
         let rows = chunk * self.chunk_rows..((chunk + 1) * self.chunk_rows).min(self.weight.rows());
@@ -189,9 +206,13 @@ impl<'a> Task<'a> {
             #[cfg(target_arch = "x86_64")]
             Kernel::Fours(ty, x) => fours::project(*ty, self.weight.encoded_rows(), rows, x, &self.finish),
             #[cfg(target_arch = "x86_64")]
+            Kernel::Eights(ty, x) => {
+                let chunk = self.chunk(cpu, rows);
+                eights::project(*ty, self.weight.encoded_rows(), chunk, x, &self.finish);
+            }
+            #[cfg(target_arch = "x86_64")]
             Kernel::Groups(ty, x) => {
-                let next = rows.start + cpu.pool.threads() * self.chunk_rows;
-                let chunk = groups::Chunk { rows, next };
+                let chunk = self.chunk(cpu, rows);
                 groups::project(*ty, self.weight.encoded_rows(), chunk, x, &self.finish);
             }
             Kernel::Panel(source, x) => panel::project(cpu, source, rows, x, &self.finish),
@@ -214,14 +235,17 @@ fn choose<'a>(inputs: &mut Inputs<'a>, linear: &'a Linear) -> Kernel<'a> {
             }
             let steps = linear.input_scale.map_or(Steps::Group, Steps::Fixed);
             #[cfg(target_arch = "x86_64")]
-            if matches!(inputs.cpu.isa, Isa::Avx512 | Isa::Avx2) && inputs.tokens >= SEVERAL_TOKENS {
-                let isa = inputs.cpu.isa;
+            if matches!(inputs.cpu.isa, Isa::Avx512 | Isa::Avx2) && inputs.tokens > 1 {
                 let form = format::Form::new(inputs.cpu, steps, format::format(*ty).expect("just found"));
-                return if isa == Isa::Avx512 && inputs.tokens <= fours::TOKENS_MAX {
-                    Kernel::Fours(*ty, inputs.fours(form))
-                } else {
-                    Kernel::Groups(*ty, inputs.tiles(form))
-                };
+                match (inputs.cpu.isa, inputs.tokens) {
+                    (Isa::Avx2, ..=eights::TOKENS_MAX) if eights::is_supported(*ty, form) => {
+                        return Kernel::Eights(*ty, inputs.eights(form));
+                    }
+                    // Row by row.
+                    (_, ..SEVERAL_TOKENS) => {}
+                    (Isa::Avx512, ..=fours::TOKENS_MAX) => return Kernel::Fours(*ty, inputs.fours(form)),
+                    _ => return Kernel::Groups(*ty, inputs.tiles(form)),
+                }
             }
             Kernel::Blocks(*ty, inputs.quantised(steps, Order::Halves))
         }

@@ -2,25 +2,31 @@
 #![allow(unsafe_code)]
 
 use crate::scratch::Plain;
+use std::arch::asm;
 use std::arch::x86_64::*;
 
 /// Bytes that are asked for while others are multiplied, a share at each of so many steps: memory would stand idle while
 /// instructions set the pace, and the other way round.
 pub(super) struct Ahead<'a> {
-    rest: &'a [u8],
+    /// Without what is left of a last line: whoever reads on finds it soon enough.
+    rest: &'a [[u8; LINE]],
     share: usize,
 }
 
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
 impl<'a> Ahead<'a> {
     pub(super) fn new(bytes: &'a [u8], steps: usize) -> Self {
-        Self { rest: bytes, share: bytes.len().div_ceil(steps.max(1)).next_multiple_of(64) }
+        let rest = bytes.as_chunks().0;
+        Self { rest, share: rest.len().div_ceil(steps.max(1)) }
     }
 
     /// Asks for the next share.
     #[inline(always)]
     pub(super) fn ask(&mut self) {
         let (now, rest) = self.rest.split_at(self.share.min(self.rest.len()));
-        for line in now.chunks(64) {
+        for line in now {
             // SAFETY: a prefetch reads nothing and does not fault.
             unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) };
         }
@@ -42,6 +48,25 @@ pub(super) fn load_half<T: Plain, const N: usize>(values: &[T; N]) -> __m256i {
 #[target_feature(enable = "avx2")]
 pub(super) fn load_eight(values: &[f32; 8]) -> __m256 {
     _mm256_castsi256_ps(load_half(values))
+}
+
+/// Four bytes, eight times.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn broadcast(bytes: &[i8; 4]) -> __m256i {
+    // SAFETY: four readable bytes; the load needs no alignment.
+    _mm256_broadcastd_epi32(unsafe { _mm_loadu_si32(bytes.as_ptr().cast()) })
+}
+
+/// Has `sum` in a register here. Without such a place after each quad the compiler reorders them all until few of many sums
+/// are in registers.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn pin(sum: &mut __m256i) {
+    let mut value = *sum;
+    // SAFETY: no instruction, and no memory, flag or register beyond `value` is touched.
+    unsafe { asm!("/* {0} */", inout(ymm_reg) value, options(nomem, nostack, preserves_flags)) };
+    *sum = value;
 }
 
 /// Stores 32 bytes of numbers.

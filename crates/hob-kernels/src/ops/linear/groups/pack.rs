@@ -107,10 +107,10 @@ impl Input<'_> {
                 let columns = unit * UNIT..((unit + 1) * UNIT).min(cols);
                 let mut rows = [&x[..0]; TOKENS];
                 let present = first..(first + TOKENS).min(tokens);
-                for (row, token) in rows.iter_mut().zip(present) {
+                for (row, token) in rows.iter_mut().zip(present.clone()) {
                     *row = &x[token * cols..][columns.clone()];
                 }
-                kernel.quantise(&rows, form, tile);
+                kernel.quantise(&rows[..present.len()], form, tile);
             }
         });
         tiles

@@ -4,21 +4,21 @@
 use super::TOKENS;
 use crate::scratch::Plain;
 
-/// One unit of a tile's tokens; those it lacks are zeros. `C` is a code, as in a panel.
+/// One unit of a tile's tokens, at most `T`; of those it lacks only the codes are of no interest. `C` is a code, as in a panel.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
-pub(super) struct Tile<C> {
+pub(in crate::ops::linear) struct Tile<C, const T: usize = TOKENS> {
     /// `[group][quad of columns][token]`.
-    pub codes: [[[[C; 4]; TOKENS]; 8]; 8],
+    pub codes: [[[[C; 4]; T]; 8]; 8],
     /// What dots begin with, the zero point's share: minus the sum of the codes times the offset. `[half][group][token]`;
     /// where a group has one dot, the first stands for both halves. With AVX2 the sums of the first and of the last two
     /// columns of all quads, 16 bits each.
-    pub starts: [[[i32; TOKENS]; 8]; 2],
+    pub starts: [[[i32; T]; 8]; 2],
     /// What minima are multiplied with: minus the sum of the quantised activations. As `starts`, by the format's scales.
-    pub minus_x: [[[f32; TOKENS]; 8]; 2],
+    pub minus_x: [[[f32; T]; 8]; 2],
     /// `[group][token]`.
-    pub steps: [[f32; TOKENS]; 8],
+    pub steps: [[f32; T]; 8],
 }
 
 // SAFETY: arrays of numbers; the alignment is a cache line's.
-unsafe impl<C: Plain> Plain for Tile<C> {}
+unsafe impl<C: Plain, const T: usize> Plain for Tile<C, T> {}

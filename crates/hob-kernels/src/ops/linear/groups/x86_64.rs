@@ -1,12 +1,12 @@
 //! A panel of rows against tiles of tokens, whatever the instructions that multiply them.
 
-mod avx2;
+pub(super) mod avx2;
 mod avx512;
 
 pub(super) use avx2::{Bytes, Quads, Words};
 
 use super::pack::Stored;
-use super::{Panel, PanelRows, ROWS, SLAB, Scratch, TOKENS, Tile, Tiles};
+use super::{Panel, PanelRows, ROWS, SLAB, Scratch, Tile, Tiles};
 use crate::Isa;
 use crate::matrix::EncodedRows;
 use crate::ops::linear::blocks::format::{Form, Format, WeightUnit, format};
@@ -28,8 +28,8 @@ pub(super) trait Kernel: Copy + Sync {
     /// What is kept of a tile from one slab to the next.
     type Sums;
 
-    /// Makes one unit of a tile; rows that are short end in zeros.
-    fn quantise(self, rows: &[&[f32]; TOKENS], form: Form, tile: &mut Tile<Self::Value>);
+    /// Makes one unit of a tile of so many tokens; rows that are short end in zeros.
+    fn quantise(self, rows: &[&[f32]], form: Form, tile: &mut Tile<Self::Value>);
 
     /// The buffers that are the kernel's: for so many units of a panel, and the sums of so many tiles.
     fn buffers(scratch: &mut Scratch, slab: usize, tiles: usize) -> Buffers<'_, Self>;

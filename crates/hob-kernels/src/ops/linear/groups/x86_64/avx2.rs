@@ -79,6 +79,7 @@ mod quads;
 mod tile;
 
 pub(in crate::ops::linear::groups) use quads::Quads;
+pub(in crate::ops::linear) use tile::bytes as quantise_bytes;
 
 use super::{Buffers, EncodedUnit, Kernel, Work, first};
 use crate::Isa;
@@ -86,8 +87,9 @@ use crate::isa::Avx2;
 use crate::ops::linear::blocks::format::{Form, Format, Lanes, WeightUnit};
 use crate::ops::linear::finish::Finish;
 use crate::ops::linear::groups::{Panel, ROWS, Scratch, Sums, TOKENS, Tile, Totals};
-use crate::ops::linear::x86_64::{Ahead, load_eight, load_half, store_eight, store_half, transpose8};
-use std::arch::asm;
+use crate::ops::linear::x86_64::{
+    Ahead, broadcast, load_eight, load_half, pin, store_eight, store_half, transpose8,
+};
 use std::arch::x86_64::*;
 use std::ops::Range;
 
@@ -108,7 +110,7 @@ impl Kernel for Bytes {
     type Value = i8;
     type Sums = Totals;
 
-    fn quantise(self, rows: &[&[f32]; TOKENS], form: Form, tile: &mut Tile<i8>) {
+    fn quantise(self, rows: &[&[f32]], form: Form, tile: &mut Tile<i8>) {
         tile::bytes(self.0, rows, form, tile);
     }
 
@@ -149,7 +151,7 @@ impl Kernel for Words {
     type Value = i16;
     type Sums = Totals;
 
-    fn quantise(self, rows: &[&[f32]; TOKENS], form: Form, tile: &mut Tile<i16>) {
+    fn quantise(self, rows: &[&[f32]], form: Form, tile: &mut Tile<i16>) {
         tile::words(self.0, rows, form, tile);
     }
 
@@ -294,7 +296,7 @@ fn widened_pairs<const MINS: bool, const T: usize, const QUADS: usize>(
         let rows = rows[side].as_chunks::<32>().0;
         let rows = [load_half(&rows[0]), load_half(&rows[1])];
         for (sums, x) in sums.iter_mut().zip(columns) {
-            let values = _mm256_set1_epi32(i32::from_ne_bytes(x.map(|v| v as u8)));
+            let values = broadcast(x);
             sums[0] = _mm256_add_epi16(sums[0], _mm256_maddubs_epi16(rows[0], values));
             sums[1] = _mm256_add_epi16(sums[1], _mm256_maddubs_epi16(rows[1], values));
         }
@@ -344,17 +346,6 @@ fn begin_with<const MINS: bool, const T: usize>(starts: &[i32; TOKENS]) -> Dots<
         }
     }
     sums
-}
-
-/// Has `sum` in a register here. Without such a place after each quad the compiler reorders them all until few of the twelve
-/// sums are in registers.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn pin(sum: &mut __m256i) {
-    let mut value = *sum;
-    // SAFETY: no instruction, and no memory, flag or register beyond `value` is touched.
-    unsafe { asm!("/* {0} */", inout(ymm_reg) value, options(nomem, nostack, preserves_flags)) };
-    *sum = value;
 }
 
 /// Integers of each token and sixteen rows.

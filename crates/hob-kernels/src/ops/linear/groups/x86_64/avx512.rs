@@ -20,7 +20,7 @@ impl Kernel for Avx512 {
     type Value = i8;
     type Sums = Sums;
 
-    fn quantise(self, rows: &[&[f32]; TOKENS], form: Form, tile: &mut Tile<i8>) {
+    fn quantise(self, rows: &[&[f32]], form: Form, tile: &mut Tile<i8>) {
         tile::quantise(self, rows, form, tile);
     }
 

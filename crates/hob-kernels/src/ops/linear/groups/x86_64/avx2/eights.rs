@@ -5,8 +5,8 @@
 
 use super::EncodedUnit;
 use crate::isa::Avx2;
-use crate::ops::linear::blocks::format::format;
 use crate::ops::linear::blocks::{bits, high_nibbles, low_nibbles};
+use crate::ops::linear::eights::{Rows, halves, k_steps, quads, unit_bytes};
 use crate::ops::linear::groups::Panel;
 use crate::ops::linear::x86_64::{store_eight, store_half};
 use hob_quant::TensorType;
@@ -37,13 +37,6 @@ macro_rules! unpackers {
 }
 
 unpackers!(Q4_0 q4_0, Q4_K q4_k, Q5_K q5_k, Q6_K q6_k,);
-
-const fn unit_bytes(ty: TensorType) -> usize {
-    match format(ty) {
-        Some(format) => format.bytes,
-        None => panic!("this type has no units"),
-    }
-}
 
 /// The unit of eight rows. Those that are not there are the last one: their sums are not used.
 #[inline(always)]
@@ -90,41 +83,6 @@ impl Columns<'_> {
     }
 }
 
-type Rows<'a, const N: usize> = [&'a [u8; N]; 8];
-
-/// Sixteen bytes of each row, four at a time.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn quads<const N: usize>(rows: &Rows<'_, N>, start: usize) -> [__m256i; 4] {
-    let mut pairs = [_mm256_setzero_si256(); 4];
-    for (i, pair) in pairs.iter_mut().enumerate() {
-        let sixteen = |row: &[u8; N]| -> __m128i {
-            let bytes: &[u8; 16] = row[start..].first_chunk().expect("within a unit");
-            // SAFETY: 16 readable bytes; the load needs no alignment.
-            unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
-        };
-        *pair = _mm256_set_m128i(sixteen(rows[i + 4]), sixteen(rows[i]));
-    }
-    let [a, b, c, d] = pairs;
-    let (low_ab, high_ab) = (_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
-    let (low_cd, high_cd) = (_mm256_unpacklo_epi32(c, d), _mm256_unpackhi_epi32(c, d));
-    [
-        _mm256_unpacklo_epi64(low_ab, low_cd),
-        _mm256_unpackhi_epi64(low_ab, low_cd),
-        _mm256_unpacklo_epi64(high_ab, high_cd),
-        _mm256_unpackhi_epi64(high_ab, high_cd),
-    ]
-}
-
-/// A number in f16 of each row.
-#[inline]
-#[target_feature(enable = "avx2,f16c")]
-fn halves<const N: usize>(rows: &Rows<'_, N>, start: usize) -> __m256 {
-    let word = |i: usize| i16::from_le_bytes([rows[i][start], rows[i][start + 1]]);
-    let words = _mm_setr_epi16(word(0), word(1), word(2), word(3), word(4), word(5), word(6), word(7));
-    _mm256_cvtph_ps(words)
-}
-
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 fn q4_0(rows: &Rows<'_, 144>, to: &mut Columns<'_>) {
@@ -137,36 +95,20 @@ fn q4_0(rows: &Rows<'_, 144>, to: &mut Columns<'_>) {
     }
 }
 
-/// Scales and minima of Q4_K and Q5_K, see `k_steps` of one row.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn k_steps<const N: usize>(rows: &Rows<'_, N>, to: &mut Columns<'_>) {
-    let [d, a, b, c] = quads(rows, 0);
-    let words =
-        _mm256_packus_epi32(_mm256_and_si256(d, _mm256_set1_epi32(0xffff)), _mm256_srli_epi32::<16>(d));
-    let words = _mm256_permute4x64_epi64::<0b11_01_10_00>(words);
-    let scale = _mm256_cvtph_ps(_mm256_castsi256_si128(words));
-    let min = _mm256_cvtph_ps(_mm256_extracti128_si256::<1>(words));
-    let (six, four) = (_mm256_set1_epi8(0x3f), _mm256_set1_epi8(0x0f));
-    let upper = |word: __m256i| _mm256_and_si256(_mm256_srli_epi32::<2>(word), _mm256_set1_epi8(0x30));
-    let scales = [_mm256_and_si256(a, six), _mm256_or_si256(_mm256_and_si256(c, four), upper(a))];
-    let high = _mm256_and_si256(_mm256_srli_epi32::<4>(c), four);
-    let mins = [_mm256_and_si256(b, six), _mm256_or_si256(high, upper(b))];
-    for group in 0..8 {
-        let byte = |words: __m256i| {
-            let moved = _mm256_srl_epi32(words, _mm_cvtsi32_si128(group % 4 * 8));
-            _mm256_cvtepi32_ps(_mm256_and_si256(moved, _mm256_set1_epi32(0xff)))
-        };
-        let (part, group) = (group as usize / 4, group as usize);
-        to.put_scales(0, group, _mm256_mul_ps(byte(scales[part]), scale));
-        to.put_mins(group, _mm256_mul_ps(byte(mins[part]), min));
+fn put_k_steps<const N: usize>(rows: &Rows<'_, N>, to: &mut Columns<'_>) {
+    let [scales, mins] = k_steps(rows);
+    for (group, (scales, mins)) in scales.into_iter().zip(mins).enumerate() {
+        to.put_scales(0, group, scales);
+        to.put_mins(group, mins);
     }
 }
 
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 fn q4_k(rows: &Rows<'_, 144>, to: &mut Columns<'_>) {
-    k_steps(rows, to);
+    put_k_steps(rows, to);
     for sixteen in 0..8 {
         let (even, first) = (sixteen / 2 * 2, sixteen % 2 * 4);
         for (quad, nibbles) in quads(rows, 16 + 16 * sixteen).into_iter().enumerate() {
@@ -179,7 +121,7 @@ fn q4_k(rows: &Rows<'_, 144>, to: &mut Columns<'_>) {
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 fn q5_k(rows: &Rows<'_, 176>, to: &mut Columns<'_>) {
-    k_steps(rows, to);
+    put_k_steps(rows, to);
     for half in 0..2 {
         let fifths = quads(rows, 16 + 16 * half);
         for even in [0, 2, 4, 6] {

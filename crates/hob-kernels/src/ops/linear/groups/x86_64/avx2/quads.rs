@@ -3,13 +3,13 @@
 //! Few machines on which this is written have them, so that the tests also run it with other instructions for the same dots.
 #![allow(unsafe_code)]
 
-use super::{Dots, Place, STEPS, added, begin_with, fold, halves, pin, put, tile, unpack_bytes};
+use super::{Dots, Place, STEPS, added, begin_with, fold, halves, put, tile, unpack_bytes};
 use crate::isa::{Avx2, AvxVnni, ByteDot};
 use crate::ops::linear::blocks::format::{Form, Format, WeightUnit};
 use crate::ops::linear::finish::Finish;
 use crate::ops::linear::groups::x86_64::{Buffers, EncodedUnit, Kernel, Work, first};
 use crate::ops::linear::groups::{Panel, ROWS, Scratch, Sums, TOKENS, Tile, Totals};
-use crate::ops::linear::x86_64::{Ahead, load_half};
+use crate::ops::linear::x86_64::{Ahead, broadcast, load_half, pin};
 use std::arch::x86_64::*;
 use std::ops::Range;
 
@@ -47,7 +47,7 @@ impl Kernel for Quads {
     type Value = i8;
     type Sums = Totals;
 
-    fn quantise(self, rows: &[&[f32]; TOKENS], form: Form, tile: &mut Tile<i8>) {
+    fn quantise(self, rows: &[&[f32]], form: Form, tile: &mut Tile<i8>) {
         tile::bytes(self.level, rows, form, tile);
     }
 
@@ -104,7 +104,7 @@ macro_rules! quads_kernel {
                 let rows = rows[side].as_chunks::<32>().0;
                 let rows = [load_half(&rows[0]), load_half(&rows[1])];
                 for (sums, x) in sums.iter_mut().zip(columns) {
-                    let values = _mm256_set1_epi32(i32::from_ne_bytes(x.map(|v| v as u8)));
+                    let values = broadcast(x);
                     sums[0] = $dot(sums[0], rows[0], values);
                     sums[1] = $dot(sums[1], rows[1], values);
                 }

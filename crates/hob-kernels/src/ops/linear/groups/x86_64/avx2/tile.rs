@@ -4,29 +4,45 @@
 use crate::isa::Avx2;
 use crate::ops::linear::activations::{Order, Step, Steps, Unit, quantise_unit};
 use crate::ops::linear::blocks::format::{Form, Lanes};
-use crate::ops::linear::groups::{TOKENS, Tile};
+use crate::ops::linear::groups::Tile;
 use std::arch::x86_64::*;
 
 /// The tokens of one tile in bytes.
-pub(super) fn bytes(_proof: Avx2, rows: &[&[f32]; TOKENS], form: Form, tile: &mut Tile<i8>) {
+pub(in crate::ops::linear) fn bytes<const T: usize>(
+    _proof: Avx2,
+    rows: &[&[f32]],
+    form: Form,
+    tile: &mut Tile<i8, T>,
+) {
     // SAFETY: the proof exists only where these features do.
     unsafe { quantise(rows, form, tile, |code| code) }
 }
 
 /// The same in words, whose products need no start.
-pub(super) fn words(_proof: Avx2, rows: &[&[f32]; TOKENS], form: Form, tile: &mut Tile<i16>) {
+pub(super) fn words(_proof: Avx2, rows: &[&[f32]], form: Form, tile: &mut Tile<i16>) {
     // SAFETY: the proof exists only where these features do.
     unsafe { quantise(rows, form, tile, i16::from) }
 }
 
 #[inline]
 #[target_feature(enable = "avx2,fma")]
-fn quantise<C: Copy>(rows: &[&[f32]; TOKENS], form: Form, tile: &mut Tile<C>, code: impl Fn(i8) -> C + Copy) {
+fn quantise<C: Copy, const T: usize>(
+    rows: &[&[f32]],
+    form: Form,
+    tile: &mut Tile<C, T>,
+    code: impl Fn(i8) -> C + Copy,
+) {
     let mut unit = Unit::ZERO;
     let shared = match form.steps {
         Steps::Fixed(step) => Step { step, inverse: 0.0 },
         _ => Step::of(0),
     };
+    // What a tile lacks is multiplied all the same, and must not be numbers that are slow.
+    for t in rows.len()..T {
+        let Tile { starts, minus_x, steps, .. } = &mut *tile;
+        starts.as_flattened_mut().iter_mut().for_each(|of_group| of_group[t] = 0);
+        minus_x.as_flattened_mut().iter_mut().chain(steps).for_each(|of_group| of_group[t] = 0.0);
+    }
     for (t, x) in rows.iter().enumerate() {
         quantise_unit(x, form.steps, shared, Order::Natural, &mut unit);
         for (quad, codes) in tile.codes.as_flattened_mut().iter_mut().zip(unit.codes.as_chunks::<4>().0) {

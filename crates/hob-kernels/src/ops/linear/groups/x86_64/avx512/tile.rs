@@ -10,9 +10,9 @@ use crate::ops::linear::x86_64::transpose16;
 use std::arch::x86_64::*;
 
 /// The tokens of one tile; rows that are short end in zeros.
-pub(super) fn quantise(_proof: Avx512, rows: &[&[f32]; TOKENS], form: Form, tile: &mut Tile<i8>) {
+pub(super) fn quantise(_proof: Avx512, rows: &[&[f32]], form: Form, tile: &mut Tile<i8>) {
     #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
-    fn body(rows: &[&[f32]; TOKENS], form: Form, tile: &mut Tile<i8>) {
+    fn body(rows: &[&[f32]], form: Form, tile: &mut Tile<i8>) {
         // `[part][token]`; transposed, a vector is one quad, or one group, of all tokens.
         let mut parts = [[_mm512_setzero_si512(); 16]; 4];
         let (mut steps, mut sums) = ([_mm512_setzero_si512(); 16], [_mm512_setzero_si512(); 16]);
