@@ -207,12 +207,14 @@ fn prefill_equals_decode_and_later_positions_change_nothing() {
             for mask in [CAUSAL, Mask::Causal { window: Some(90) }] {
                 for cpu in variants() {
                     let prefill = case.run(&cpu, mask);
-                    let mut decode = vec![0f32; case.q.len()];
-                    for (t, out) in decode.chunks_exact_mut(case.row()).enumerate() {
-                        let (q, position) = (&case.q[t * case.row()..][..case.row()], end - tokens + t);
-                        cpu.attention(&case.shape, mask, q, position, case.view(position + 1), out);
+                    // Every third is at another place of a tile each time; emulated machines are slow.
+                    for t in (0..tokens).step_by(3) {
+                        let (row, position) = (t * case.row(), end - tokens + t);
+                        let q = &case.q[row..][..case.row()];
+                        let mut decode = vec![0f32; q.len()];
+                        cpu.attention(&case.shape, mask, q, position, case.view(position + 1), &mut decode);
+                        assert_eq!(prefill[row..][..q.len()], decode, "{} {ty:?} {mask:?} {t}", name(&cpu));
                     }
-                    assert_eq!(prefill, decode, "{} {ty:?} {mask:?}", name(&cpu));
                 }
             }
         }
@@ -222,7 +224,7 @@ fn prefill_equals_decode_and_later_positions_change_nothing() {
 #[test]
 fn thread_counts_and_batches_agree_bit_for_bit() {
     // One deep decode step is split along the cache from two threads on; the prefill and the batch are not.
-    let cases = [(1, 3000), (3, 1500), (50, 600)].map(|(t, end)| Case::new((8, 2, 64), KvType::F16, t, end));
+    let cases = [(1, 2000), (3, 1000), (30, 400)].map(|(t, end)| Case::new((8, 2, 64), KvType::F16, t, end));
     for (index, one) in variants().iter().enumerate() {
         let alone: Vec<_> = cases.iter().map(|case| case.run(one, CAUSAL)).collect();
         for threads in [2, 4] {
