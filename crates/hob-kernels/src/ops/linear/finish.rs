@@ -48,6 +48,16 @@ impl<'a> Finish<'a> {
         }
     }
 
+    /// The same for the rows of a panel, of which the last may lack some: whole ones are no loop and no call.
+    #[inline(always)]
+    pub(super) fn put_panel<const N: usize>(&self, token: usize, rows: &Range<usize>, sums: &[f32; N]) {
+        if rows.len() == N {
+            self.put_run(token, rows.start, sums);
+        } else {
+            self.put_run(token, rows.start, &sums[..rows.len()]);
+        }
+    }
+
     /// Stores empty sums for `rows`.
     pub(super) fn fill_empty(&self, rows: Range<usize>) {
         (0..self.tokens).for_each(|token| rows.clone().for_each(|row| self.put(token, row, 0.0)));

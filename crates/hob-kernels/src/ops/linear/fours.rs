@@ -69,7 +69,7 @@ pub(super) fn project(
             }
         }
         for (token, totals) in totals.iter().enumerate().take(x.tokens()) {
-            finish.put_run(token, rows.start, &totals[..rows.len()]);
+            finish.put_panel(token, &rows, totals);
         }
     }
 }

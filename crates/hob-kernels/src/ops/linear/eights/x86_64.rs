@@ -36,7 +36,7 @@ pub(super) fn multiply(
         }
     }
     for (token, totals) in totals.iter().enumerate().take(x.tokens) {
-        finish.put_run(token, rows.start, &totals[..rows.len()]);
+        finish.put_panel(token, &rows, totals);
     }
 }
 

@@ -187,7 +187,7 @@ impl Kernel for Words {
 
 fn put(Totals(totals): &Totals, tokens: Range<usize>, rows: Range<usize>, finish: &Finish<'_>) {
     for (token, totals) in tokens.zip(totals) {
-        finish.put_run(token, rows.start, &totals[..rows.len()]);
+        finish.put_panel(token, &rows, totals);
     }
 }
 

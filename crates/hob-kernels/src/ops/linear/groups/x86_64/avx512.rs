@@ -66,7 +66,7 @@ fn put(Sums(groups): &Sums, tokens: Range<usize>, rows: Range<usize>, finish: &F
             let (a, b) = (_mm512_add_ps(chunks(0), chunks(2)), _mm512_add_ps(chunks(1), chunks(3)));
             store(total, _mm512_add_ps(a, b));
         }
-        finish.put_run(token, rows.start, &totals[..rows.len()]);
+        finish.put_panel(token, &rows, &totals);
     }
 }
 
