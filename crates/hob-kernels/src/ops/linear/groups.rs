@@ -2,7 +2,7 @@
 //!
 //! A panel of [`ROWS`] rows is laid out, some units (256 columns) at a time, so that a dot instruction meets 8 or 16 rows at
 //! once; it stays in the L2 cache while every tile of [`TOKENS`] tokens is multiplied with it. One token, where memory sets
-//! the pace, walks the rows as they lie (`blocks.rs`).
+//! the pace, walks the rows as they lie (`blocks.rs`), and a few tokens of some formats meet weights in registers (`eights.rs`).
 //!
 //! A token's result is that of `blocks.rs` to the bit: the integers are the same, and floats are added in the same order, with
 //! AVX2 the groups' after every [`SLAB`] units, so that no more than their total is kept of a token meanwhile.

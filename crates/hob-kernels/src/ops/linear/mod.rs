@@ -7,8 +7,8 @@
 //! Gemma 4 checkpoints (half to even).
 //!
 //! Read `task.rs` for which kernel a layer gets, then the kernel. Floats: `float.rs` (few tokens), `words.rs` (many). Block
-//! formats: `blocks.rs` (one, two), `fours.rs` (to 12, AVX-512), `groups.rs` (several; with AVX2, and of formats in blocks of
-//! 32 columns, also many), `panel.rs` (many). Integer codes: `codes.rs` (few), `panel.rs` (many).
+//! formats: `blocks.rs` (one, two), `fours.rs` (to 12, AVX-512), `eights.rs` (two to 8 of the most usual ones, AVX2), `groups.rs`
+//! (several; with AVX2, and of formats in blocks of 32 columns, also many), `panel.rs` (many). Integer codes: `codes.rs` (few), `panel.rs` (many).
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
