@@ -101,8 +101,7 @@ macro_rules! block_kernel {
                 while token < x.tokens {
                     let rows = rows.clone();
                     token += match x.tokens - token {
-                        4.. => some_tokens::<F, 4>(weight, rows, x, token, finish),
-                        2..4 => some_tokens::<F, 2>(weight, rows, x, token, finish),
+                        2.. => some_tokens::<F, 2>(weight, rows, x, token, finish),
                         _ => some_tokens::<F, 1>(weight, rows, x, token, finish),
                     };
                 }
