@@ -4,7 +4,7 @@
 use super::TOKENS;
 use crate::scratch::Plain;
 
-/// One unit of a tile's tokens, at most `T`; of those it lacks only the codes are of no interest. `C` is a code, as in a panel.
+/// One unit of at most `T` tokens. Those that are not there have steps of zero, and any codes. `C` is a code, as in a panel.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 pub(in crate::ops::linear) struct Tile<C, const T: usize = TOKENS> {
