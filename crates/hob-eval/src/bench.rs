@@ -234,11 +234,11 @@ fn feed(model: &Model, cpu: &Cpu, tokens: &[u32], kv: &mut SequenceKv) -> Result
         let wanted = if chunks.peek().is_some() { Wanted::Nothing } else { Wanted::Last };
         hidden = model.forward(cpu, &mut [Step { tokens, kv: &mut *kv, wanted }], None)?;
     }
-    Ok(likeliest(&model.logits(cpu, &hidden)))
+    Ok(likeliest(cpu, &model.logits(cpu, &hidden)))
 }
 
-fn likeliest(logits: &[f32]) -> u32 {
-    logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(id, _)| id as u32)
+fn likeliest(cpu: &Cpu, logits: &[f32]) -> u32 {
+    cpu.argmax(logits).map_or(0, |id| id as u32)
 }
 
 /// How long a model takes to its first token.

@@ -114,7 +114,7 @@ fn timed(
             None => Vec::new(),
         };
         session.push_ahead(id, &draft)?;
-        std::hint::black_box(likeliest(session.logits().unwrap_or_default()));
+        std::hint::black_box(likeliest(engine.cpu(), session.logits().unwrap_or_default()));
     }
     let rate = answer.len() as f64 / start.elapsed().as_secs_f64();
     Ok((rate, drafter.map(|d| d.stats()).unwrap_or_default()))

@@ -64,7 +64,7 @@ fn step(model: &Model, cpu: &Cpu, sequences: &mut [(SequenceKv, u32)]) -> Result
         let hidden = model.forward(cpu, &mut steps, None)?;
         let logits = model.logits(cpu, &hidden);
         for ((_, next), logits) in sequences.iter_mut().zip(logits.chunks_exact(model.spec().vocab)) {
-            *next = likeliest(logits);
+            *next = likeliest(cpu, logits);
         }
     }
     Ok(())

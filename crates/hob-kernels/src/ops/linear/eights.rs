@@ -27,12 +27,14 @@ pub(super) const ROWS: usize = 8;
 pub(super) const TOKENS_MAX: usize = 8;
 
 /// One unit of all tokens.
-type Unit = Tile<i8, TOKENS_MAX>;
+type Unit<const T: usize> = Tile<i8, T>;
 
 /// Whether there is a kernel for that format, and for activations of that form.
 pub(super) fn is_supported(ty: TensorType, form: Form) -> bool {
     match ty {
-        TensorType::Q4_0 | TensorType::Q4_K => form.lanes == Lanes::Pairs,
+        TensorType::Q2_K | TensorType::Q3_K | TensorType::Q4_0 | TensorType::Q4_K => {
+            form.lanes == Lanes::Pairs
+        }
         TensorType::Q5_K => form.lanes == Lanes::HalfPairs,
         _ => false,
     }

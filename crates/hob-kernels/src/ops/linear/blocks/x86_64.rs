@@ -80,9 +80,45 @@ fn prefetch<const HINT: i32>(block: &[u8], ahead: usize, bytes: usize) {
     }
 }
 
-/// The loops, once per instruction set: `$step` adds one unit's products to the sums of `T` tokens.
+/// A row against `T` tokens, unit by unit, once per instruction set.
+macro_rules! dot_row {
+    ($name:ident, $module:ident, $unpacker:ident, $features:literal) => {
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn $name<const F: usize, const T: usize>(row: &[u8], x: &[&[Unit]; T]) -> [f32; T] {
+            let bytes = const { format_of::<F>().bytes };
+            let mut sums = [$module::ZERO; T];
+            let (whole, rest) = (row.len() / bytes, row.len() % bytes);
+            let x_whole = x.map(|x| &x[..whole]);
+            for (index, block) in row.chunks_exact(bytes).enumerate().take(whole) {
+                prefetch::<_MM_HINT_T0>(block, AHEAD_BYTES, bytes);
+                let mut unit = WeightUnit::ZERO;
+                $unpacker::unpack::<F>(block, &mut unit);
+                for t in 0..T {
+                    $module::add_unit::<F>(&unit, &x_whole[t][index], &mut sums[t]);
+                }
+                // The order of `groups.rs`.
+                if index % SLAB == SLAB - 1 {
+                    sums.iter_mut().for_each(|sums| $module::fold(sums));
+                }
+            }
+            if rest > 0 {
+                let mut padded = [0u8; MAX_UNIT_BYTES];
+                padded[..rest].copy_from_slice(&row[whole * bytes..]);
+                let mut unit = WeightUnit::ZERO;
+                $unpacker::unpack::<F>(&padded[..bytes], &mut unit);
+                for t in 0..T {
+                    $module::add_unit::<F>(&unit, &x[t][whole], &mut sums[t]);
+                }
+            }
+            sums.map(|sum| $module::finish(sum))
+        }
+    };
+}
+
+/// The loops, once per instruction set, and `$unpack_entry`, which unpacks one unit of some rows. `$dot_row` makes a row.
 macro_rules! block_kernel {
-    ($entry:ident, $unpack_entry:ident, $unpack_row:ident, $isa:ident, $module:ident, $unpacker:ident, $features:literal) => {
+    ($entry:ident, $unpack_entry:ident, $unpack_row:ident, $isa:ident, $dot_row:ident, $unpacker:ident, $features:literal) => {
         pub(super) fn $entry(
             ty: TensorType,
             weight: &Matrix,
@@ -118,41 +154,10 @@ macro_rules! block_kernel {
                 let x: [&[Unit]; T] = std::array::from_fn(|t| x.token(first + t));
                 let weight = weight.encoded_rows();
                 for row in rows {
-                    let sums = dot_row::<F, T>(weight.get(row), &x);
+                    let sums = $dot_row::<F, T>(weight.get(row), &x);
                     sums.iter().enumerate().for_each(|(t, &sum)| finish.put(first + t, row, sum));
                 }
                 T
-            }
-
-            #[inline]
-            #[target_feature(enable = $features)]
-            fn dot_row<const F: usize, const T: usize>(row: &[u8], x: &[&[Unit]; T]) -> [f32; T] {
-                let bytes = const { format_of::<F>().bytes };
-                let mut sums = [$module::ZERO; T];
-                let (whole, rest) = (row.len() / bytes, row.len() % bytes);
-                let x_whole = x.map(|x| &x[..whole]);
-                for (index, block) in row.chunks_exact(bytes).enumerate().take(whole) {
-                    prefetch::<_MM_HINT_T0>(block, AHEAD_BYTES, bytes);
-                    let mut unit = WeightUnit::ZERO;
-                    $unpacker::unpack::<F>(block, &mut unit);
-                    for t in 0..T {
-                        $module::add_unit::<F>(&unit, &x_whole[t][index], &mut sums[t]);
-                    }
-                    // The order of `groups.rs`.
-                    if index % SLAB == SLAB - 1 {
-                        sums.iter_mut().for_each(|sums| $module::fold(sums));
-                    }
-                }
-                if rest > 0 {
-                    let mut padded = [0u8; MAX_UNIT_BYTES];
-                    padded[..rest].copy_from_slice(&row[whole * bytes..]);
-                    let mut unit = WeightUnit::ZERO;
-                    $unpacker::unpack::<F>(&padded[..bytes], &mut unit);
-                    for t in 0..T {
-                        $module::add_unit::<F>(&unit, &x[t][whole], &mut sums[t]);
-                    }
-                }
-                sums.map(|sum| $module::finish(sum))
             }
 
             #[target_feature(enable = $features)]
@@ -222,16 +227,35 @@ macro_rules! block_kernel {
     };
 }
 
+dot_row!(
+    dot_row_avx512,
+    avx512,
+    unpack_avx512,
+    "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni"
+);
 block_kernel!(
     avx512,
     unpack_rows_avx512,
     unpack_row_avx512,
     Avx512,
-    avx512,
+    dot_row_avx512,
     unpack_avx512,
     "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni"
 );
-block_kernel!(avx2, unpack_rows_avx2, unpack_row_avx2, Avx2, avx2, unpack_avx2, "avx2,fma,f16c");
+dot_row!(dot_row_of_some, avx2, unpack_avx2, "avx2,fma,f16c");
+
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn dot_row_avx2<const F: usize, const T: usize>(row: &[u8], x: &[&[Unit]; T]) -> [f32; T] {
+    // A look-up of entries is not left out where only scales are wanted.
+    if T == 1 && !has_codebook::<F>() {
+        [avx2::dot_row::<F>(row, x[0]); T]
+    } else {
+        dot_row_of_some::<F, T>(row, x)
+    }
+}
+
+block_kernel!(avx2, unpack_rows_avx2, unpack_row_avx2, Avx2, dot_row_avx2, unpack_avx2, "avx2,fma,f16c");
 
 /// Unpacks one unit of some rows and rounds each to one scale.
 pub(super) fn round_avx512(

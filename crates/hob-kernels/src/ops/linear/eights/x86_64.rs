@@ -1,6 +1,7 @@
 //! Columns of eight rows in registers, and their products.
 #![allow(unsafe_code)]
 
+use super::pack::Units;
 use super::{Packed, ROWS, TOKENS_MAX, Unit};
 use crate::isa::Avx2;
 use crate::matrix::EncodedRows;
@@ -24,14 +25,16 @@ pub(super) fn multiply(
 ) {
     let stored = std::array::from_fn(|i| weight.get((rows.start + i).min(rows.end - 1)));
     let next = Next { start: weight.of(next).as_ptr(), row_bytes: weight.row_bytes };
-    let work = Work { stored, x: &x.units, next };
+    let work = Work { stored, next };
     let mut totals = [[0.0; ROWS]; TOKENS_MAX];
     // SAFETY: the proof exists only where these features do.
     unsafe {
         match ty {
-            TensorType::Q4_0 => q4_0::some_tokens(work, x.tokens, &mut totals),
-            TensorType::Q4_K => q4_k::some_tokens(work, x.tokens, &mut totals),
-            TensorType::Q5_K => q5_k::some_tokens(work, x.tokens, &mut totals),
+            TensorType::Q4_0 => q4_0::some_tokens(work, &x.units, &mut totals),
+            TensorType::Q4_K => q4_k::some_tokens(work, &x.units, &mut totals),
+            TensorType::Q5_K => q5_k::some_tokens(work, &x.units, &mut totals),
+            TensorType::Q2_K => q2_k::some_tokens(work, &x.units, &mut totals),
+            TensorType::Q3_K => q3_k::some_tokens(work, &x.units, &mut totals),
             _ => unreachable!("checked when the kernel was chosen"),
         }
     }
@@ -54,7 +57,6 @@ macro_rules! unrolled {
 /// What is multiplied.
 struct Work<'a> {
     stored: [&'a [u8]; ROWS],
-    x: &'a [Unit],
     next: Next,
 }
 
@@ -97,21 +99,26 @@ macro_rules! eight_rows {
             const BYTES: usize = unit_bytes(TensorType::$ty);
 
             #[target_feature(enable = "avx2,fma,f16c")]
-            pub(super) fn some_tokens(work: Work<'_>, tokens: usize, totals: &mut [[f32; ROWS]; TOKENS_MAX]) {
-                match tokens {
-                    7.. => all_units::<8>(work, totals),
-                    5.. => all_units::<6>(work, totals),
-                    4 => all_units::<4>(work, totals),
-                    3 => all_units::<3>(work, totals),
-                    _ => all_units::<2>(work, totals),
+            pub(super) fn some_tokens(work: Work<'_>, x: &Units, totals: &mut [[f32; ROWS]; TOKENS_MAX]) {
+                match x {
+                    Units::Eight(x) => all_units(work, x, totals),
+                    Units::Six(x) => all_units(work, x, totals),
+                    Units::Four(x) => all_units(work, x, totals),
+                    Units::Three(x) => all_units(work, x, totals),
+                    Units::Two(x) => all_units(work, x, totals),
                 }
             }
 
             #[target_feature(enable = "avx2,fma,f16c")]
-            fn all_units<const T: usize>(work: Work<'_>, totals: &mut [[f32; ROWS]; TOKENS_MAX]) {
+            fn all_units<const T: usize>(
+                work: Work<'_>,
+                x: &[Unit<T>],
+                totals: &mut [[f32; ROWS]; TOKENS_MAX],
+            ) {
+                let units = x.len();
                 let mut sums = [[_mm256_setzero_ps(); T]; 8];
                 let mut total = [_mm256_setzero_ps(); T];
-                for (index, x) in work.x.iter().enumerate() {
+                for (index, x) in x.iter().enumerate() {
                     let bytes = index * BYTES..(index + 1) * BYTES;
                     if bytes.end <= work.stored[0].len() {
                         let rows = work.stored.map(|row| row[bytes.clone()].as_array().expect("a unit"));
@@ -121,7 +128,7 @@ macro_rules! eight_rows {
                         $unit::<T>(&padded.each_ref(), x, &mut sums, work.next.after(bytes.start));
                     }
                     // The order of `groups.rs`.
-                    if index % SLAB == SLAB - 1 || index + 1 == work.x.len() {
+                    if index % SLAB == SLAB - 1 || index + 1 == units {
                         fold(&mut sums, &mut total);
                     }
                 }
@@ -136,6 +143,8 @@ macro_rules! eight_rows {
 eight_rows!(q4_0, Q4_0, add_q4_0);
 eight_rows!(q4_k, Q4_K, add_q4_k);
 eight_rows!(q5_k, Q5_K, add_q5_k);
+eight_rows!(q2_k, Q2_K, add_q2_k);
+eight_rows!(q3_k, Q3_K, add_q3_k);
 
 pub(in crate::ops::linear) const fn unit_bytes(ty: TensorType) -> usize {
     match format(ty) {
@@ -172,7 +181,7 @@ type Dots<const T: usize> = [__m256i; T];
 /// What dots begin with: the zero point's share.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn begin<const T: usize>(starts: &[i32; TOKENS_MAX]) -> Dots<T> {
+fn begin<const T: usize>(starts: &[i32; T]) -> Dots<T> {
     let mut dots = [_mm256_setzero_si256(); T];
     for (dot, start) in dots.iter_mut().zip(starts) {
         *dot = _mm256_set1_epi32(*start);
@@ -183,7 +192,7 @@ fn begin<const T: usize>(starts: &[i32; TOKENS_MAX]) -> Dots<T> {
 /// Adds the products of four columns.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn add_quad<const T: usize>(dots: &mut Dots<T>, codes: __m256i, x: &[[i8; 4]; TOKENS_MAX]) {
+fn add_quad<const T: usize>(dots: &mut Dots<T>, codes: __m256i, x: &[[i8; 4]; T]) {
     for (dot, x) in dots.iter_mut().zip(x) {
         *dot = _mm256_add_epi16(*dot, _mm256_maddubs_epi16(codes, broadcast(x)));
     }
@@ -200,17 +209,33 @@ fn widened(dot: __m256i) -> __m256i {
 /// Scales the dots of a group and adds them.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
-fn add<const T: usize>(dots: &Dots<T>, scales: __m256, steps: &[f32; TOKENS_MAX], sums: &mut Sums<T>) {
+fn add<const T: usize>(dots: &Dots<T>, scales: __m256, steps: &[f32; T], sums: &mut Sums<T>) {
     for ((sum, dot), step) in sums.iter_mut().zip(dots).zip(steps) {
         let scale = _mm256_mul_ps(scales, _mm256_set1_ps(*step));
         *sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(*dot), scale, *sum);
     }
 }
 
+/// The same where halves of the group have scales of their own.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn add_halves<const T: usize>(
+    dots: &[Dots<T>; 2],
+    scales: [__m256; 2],
+    steps: &[f32; T],
+    sums: &mut Sums<T>,
+) {
+    for (t, sum) in sums.iter_mut().enumerate() {
+        let first = _mm256_mul_ps(_mm256_cvtepi32_ps(widened(dots[0][t])), scales[0]);
+        let both = _mm256_fmadd_ps(_mm256_cvtepi32_ps(widened(dots[1][t])), scales[1], first);
+        *sum = _mm256_fmadd_ps(both, _mm256_set1_ps(steps[t]), *sum);
+    }
+}
+
 /// Takes the minima of a group.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
-fn add_mins<const T: usize>(mins: __m256, minus_x: &[f32; TOKENS_MAX], sums: &mut Sums<T>) {
+fn add_mins<const T: usize>(mins: __m256, minus_x: &[f32; T], sums: &mut Sums<T>) {
     for (sum, minus_x) in sums.iter_mut().zip(minus_x) {
         *sum = _mm256_fmadd_ps(mins, _mm256_set1_ps(*minus_x), *sum);
     }
@@ -218,7 +243,7 @@ fn add_mins<const T: usize>(mins: __m256, minus_x: &[f32; TOKENS_MAX], sums: &mu
 
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn add_q4_0<const T: usize>(rows: &Rows<'_, 144>, x: &Unit, sums: &mut [Sums<T>; 8], next: Next) {
+fn add_q4_0<const T: usize>(rows: &Rows<'_, 144>, x: &Unit<T>, sums: &mut [Sums<T>; 8], next: Next) {
     for (group, sums) in sums.iter_mut().enumerate() {
         next.ask::<144>(group);
         let scales = halves(rows, 18 * group);
@@ -235,7 +260,7 @@ fn add_q4_0<const T: usize>(rows: &Rows<'_, 144>, x: &Unit, sums: &mut [Sums<T>;
 
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn add_q4_k<const T: usize>(rows: &Rows<'_, 144>, x: &Unit, sums: &mut [Sums<T>; 8], next: Next) {
+fn add_q4_k<const T: usize>(rows: &Rows<'_, 144>, x: &Unit<T>, sums: &mut [Sums<T>; 8], next: Next) {
     let [scales, mins] = k_steps(rows);
     for pair in 0..4 {
         let nibbles = [quads(rows, 16 + 32 * pair), quads(rows, 32 + 32 * pair)];
@@ -256,7 +281,7 @@ fn add_q4_k<const T: usize>(rows: &Rows<'_, 144>, x: &Unit, sums: &mut [Sums<T>;
 
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn add_q5_k<const T: usize>(rows: &Rows<'_, 176>, x: &Unit, sums: &mut [Sums<T>; 8], next: Next) {
+fn add_q5_k<const T: usize>(rows: &Rows<'_, 176>, x: &Unit<T>, sums: &mut [Sums<T>; 8], next: Next) {
     let [scales, mins] = k_steps(rows);
     let mut fifths = [quads(rows, 16), quads(rows, 32)];
     for pair in 0..4 {
@@ -285,6 +310,94 @@ fn add_q5_k<const T: usize>(rows: &Rows<'_, 176>, x: &Unit, sums: &mut [Sums<T>;
             *fifths = _mm256_srli_epi16::<2>(*fifths);
         }
     }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn add_q2_k<const T: usize>(rows: &Rows<'_, 84>, x: &Unit<T>, sums: &mut [Sums<T>; 8], next: Next) {
+    let (d, dmin) = (halves(rows, 80), halves(rows, 82));
+    let steps = quads(rows, 0);
+    for chunk in 0..2 {
+        let packed = [quads(rows, 16 + 32 * chunk), quads(rows, 32 + 32 * chunk)];
+        unrolled!(PART in [0 1 2 3] {
+            let group = 4 * chunk + PART;
+            next.ask::<84>(group);
+            // Nibbles from the lowest: scale and minimum of each of four runs.
+            let nibble = |n: usize| {
+                let moved = _mm256_srl_epi32(steps[group / 2], _mm_cvtsi32_si128(4 * n as i32));
+                _mm256_cvtepi32_ps(_mm256_and_si256(moved, _mm256_set1_epi32(15)))
+            };
+            let n = PART % 2 * 4;
+            let scales = [_mm256_mul_ps(nibble(n), d), _mm256_mul_ps(nibble(n + 2), d)];
+            let mins = [_mm256_mul_ps(nibble(n + 1), dmin), _mm256_mul_ps(nibble(n + 3), dmin)];
+            let codes = |half: usize, quad: usize| bits(packed[half][quad], 2 * PART as i32, 0, 3);
+            let mut first = [_mm256_setzero_si256(); T];
+            unrolled!(QUAD in [0 1 2 3] { add_quad(&mut first, codes(0, QUAD), &x.codes[group][QUAD]); });
+            let mut second = [_mm256_setzero_si256(); T];
+            unrolled!(QUAD in [0 1 2 3] { add_quad(&mut second, codes(1, QUAD), &x.codes[group][4 + QUAD]); });
+            add_halves(&[first, second], scales, &x.steps[group], &mut sums[group]);
+            add_mins(mins[0], &x.minus_x[0][group], &mut sums[group]);
+            add_mins(mins[1], &x.minus_x[1][group], &mut sums[group]);
+        });
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn add_q3_k<const T: usize>(rows: &Rows<'_, 110>, x: &Unit<T>, sums: &mut [Sums<T>; 8], next: Next) {
+    let (scales, d) = q3_k_scales(rows);
+    let thirds = [quads(rows, 0), quads(rows, 16)];
+    for chunk in 0..2 {
+        let packed = [quads(rows, 32 + 32 * chunk), quads(rows, 48 + 32 * chunk)];
+        unrolled!(PART in [0 1 2 3] {
+            let group = 4 * chunk + PART;
+            next.ask::<110>(group);
+            let codes = |half: usize, quad: usize| {
+                let third = bits(thirds[half][quad], group as i32, 2, 4);
+                _mm256_or_si256(bits(packed[half][quad], 2 * PART as i32, 0, 3), third)
+            };
+            let mut first = begin::<T>(&x.starts[0][group]);
+            unrolled!(QUAD in [0 1 2 3] { add_quad(&mut first, codes(0, QUAD), &x.codes[group][QUAD]); });
+            let mut second = begin::<T>(&x.starts[1][group]);
+            unrolled!(QUAD in [0 1 2 3] { add_quad(&mut second, codes(1, QUAD), &x.codes[group][4 + QUAD]); });
+            let scales = signed_steps(scales[group / 2], PART % 2, d);
+            add_halves(&[first, second], scales, &x.steps[group], &mut sums[group]);
+        });
+    }
+}
+
+/// The steps of two runs, whose signed bytes are the first or the last two of each four.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn signed_steps(runs: __m256i, pair: usize, d: __m256) -> [__m256; 2] {
+    [0, 8].map(|first| {
+        let up = _mm256_sll_epi32(runs, _mm_cvtsi32_si128(24 - 16 * pair as i32 - first));
+        _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_srai_epi32::<24>(up)), d)
+    })
+}
+
+/// The scales of sixteen runs, four to a vector, and what all of them are multiplied with.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn q3_k_scales(rows: &Rows<'_, 110>) -> ([__m256i; 4], __m256) {
+    // Two bytes before the scales: what follows them ends with the unit.
+    let [a, b, c, d] = quads(rows, 94);
+    let join = |low: __m256i, high: __m256i| {
+        _mm256_or_si256(_mm256_srli_epi32::<16>(low), _mm256_slli_epi32::<16>(high))
+    };
+    let (a, b, tops) = (join(a, b), join(b, c), join(c, d));
+    let d = _mm256_srli_epi32::<16>(d);
+    let d = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packus_epi32(d, d));
+    let with_top = |low: __m256i, from: i32| {
+        _mm256_sub_epi8(_mm256_or_si256(low, bits(tops, from, 4, 0x30)), _mm256_set1_epi8(32))
+    };
+    let scales = [
+        with_top(low_nibbles(a), 0),
+        with_top(low_nibbles(b), 2),
+        with_top(high_nibbles(a), 4),
+        with_top(high_nibbles(b), 6),
+    ];
+    (scales, _mm256_cvtph_ps(_mm256_castsi256_si128(d)))
 }
 
 /// Sixteen bytes of each row, four at a time.

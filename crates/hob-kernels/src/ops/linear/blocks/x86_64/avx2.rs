@@ -1,6 +1,8 @@
 //! The dot of one unit with AVX2: four products a lane, then all lanes of a group of 32 columns in one.
 
-use super::{Unit, WeightUnit, format_of, type_of};
+use super::{AHEAD_BYTES, Unit, WeightUnit, format_of, prefetch, type_of, unpack_avx2};
+use crate::ops::linear::blocks::format::MAX_UNIT_BYTES;
+use crate::ops::linear::groups::SLAB;
 use hob_quant::TensorType;
 use std::arch::x86_64::*;
 
@@ -15,15 +17,91 @@ pub(super) struct Sums {
 // SAFETY: vectors of floats have no invalid bit patterns; zero bits are zeros.
 pub(super) const ZERO: Sums = unsafe { std::mem::zeroed() };
 
+/// A row against one token.
+///
+/// From products to a sum it is a long chain of instructions, and the processor looks ahead by less than two units: while
+/// it waits for the one's chain it has the next one's products to make.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) fn dot_row<const F: usize>(row: &[u8], x: &[Unit]) -> f32 {
+    let bytes = const { format_of::<F>().bytes };
+    let (whole, rest) = (row.len() / bytes, row.len() % bytes);
+    let mut sums = ZERO;
+    let mut index = 0;
+    // Codes are of no more interest here.
+    let mut add = |(unit, x): (&[u8], &Unit), products: &Products| {
+        add_products::<F>(products, &unpacked::<F>(unit), x, &mut sums);
+        index += 1;
+        if index % SLAB == 0 {
+            fold(&mut sums);
+        }
+    };
+    let mut units = row.chunks_exact(bytes).zip(&x[..whole]);
+    if let Some(mut unit) = units.next() {
+        let mut products = products_of::<F>(&unpacked::<F>(unit.0), unit.1);
+        for next in units {
+            prefetch::<_MM_HINT_T0>(next.0, AHEAD_BYTES, bytes);
+            let of_next = products_of::<F>(&unpacked::<F>(next.0), next.1);
+            add(unit, &products);
+            (unit, products) = (next, of_next);
+        }
+        add(unit, &products);
+    }
+    if rest > 0 {
+        let mut padded = [0u8; MAX_UNIT_BYTES];
+        padded[..rest].copy_from_slice(&row[whole * bytes..]);
+        add_unit::<F>(&unpacked::<F>(&padded[..bytes]), &x[whole], &mut sums);
+    }
+    finish(sums)
+}
+
 /// Adds the dot of one unit to `sums`. `groups.rs` does the same additions in the same order.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
 pub(super) fn add_unit<const F: usize>(w: &WeightUnit, x: &Unit, sums: &mut Sums) {
+    add_products::<F>(&products_of::<F>(w, x), w, x, sums);
+}
+
+/// Products of one unit that are not yet added up: of the groups, or of their halves.
+type Products = [[__m256i; 4]; 2];
+
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn unpacked<const F: usize>(bytes: &[u8]) -> WeightUnit {
+    let mut unit = WeightUnit::ZERO;
+    unpack_avx2::unpack::<F>(bytes, &mut unit);
+    unit
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn products_of<const F: usize>(w: &WeightUnit, x: &Unit) -> Products {
+    let format = const { format_of::<F>() };
+    let mut of = [[_mm256_setzero_si256(); 4]; 2];
+    match const { type_of::<F>() } {
+        TensorType::Q8_0 => {
+            let [a, b, c, d, e, f, g, h] = signed_dots(w, x);
+            of = [[a, b, c, d], [e, f, g, h]];
+        }
+        _ => {
+            of[0] = unsigned_dots::<F>(w, x, 0);
+            if format.halves {
+                of[1] = unsigned_dots::<F>(w, x, 1);
+            }
+        }
+    }
+    of
+}
+
+/// Adds what they come to.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn add_products<const F: usize>(of: &Products, w: &WeightUnit, x: &Unit, sums: &mut Sums) {
     let format = const { format_of::<F>() };
     let steps = load8(&x.steps);
     let negative = [load8i(&x.negative_sums[0]), load8i(&x.negative_sums[1])];
     if format.halves {
-        let dots = |half: usize| _mm256_cvtepi32_ps(dots::<F>(w, x, half, negative[half]));
+        let dots = |half: usize| _mm256_cvtepi32_ps(dots::<F>(of, half, negative[half]));
         let first = _mm256_mul_ps(dots(0), load8(&w.scales[0]));
         let both = _mm256_fmadd_ps(dots(1), load8(&w.scales[1]), first);
         sums.groups = _mm256_fmadd_ps(both, steps, sums.groups);
@@ -35,7 +113,7 @@ pub(super) fn add_unit<const F: usize>(w: &WeightUnit, x: &Unit, sums: &mut Sums
         }
     } else {
         let negative = _mm256_add_epi32(negative[0], negative[1]);
-        let dots = _mm256_cvtepi32_ps(dots::<F>(w, x, 0, negative));
+        let dots = _mm256_cvtepi32_ps(dots::<F>(of, 0, negative));
         sums.groups = _mm256_fmadd_ps(dots, _mm256_mul_ps(load8(&w.scales[0]), steps), sums.groups);
         if format.mins {
             let minus_x = _mm256_mul_ps(_mm256_cvtepi32_ps(negative), steps);
@@ -47,11 +125,26 @@ pub(super) fn add_unit<const F: usize>(w: &WeightUnit, x: &Unit, sums: &mut Sums
 /// The dots of all eight groups, or of their halves `h`, whose activations sum up to minus `negative`.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn dots<const F: usize>(w: &WeightUnit, x: &Unit, h: usize, negative: __m256i) -> __m256i {
+fn dots<const F: usize>(of: &Products, h: usize, negative: __m256i) -> __m256i {
     let format = const { format_of::<F>() };
     let dots = match const { type_of::<F>() } {
-        TensorType::Q8_0 => signed_dots(w, x),
-        _ => unsigned_dots::<F>(w, x, h),
+        TensorType::Q8_0 => {
+            let ([a, b, c, d], [e, f, g, h]) = (of[0], of[1]);
+            let first = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
+            let second = _mm256_hadd_epi32(_mm256_hadd_epi32(e, f), _mm256_hadd_epi32(g, h));
+            let (low, high) = (
+                _mm256_permute2x128_si256::<0x20>(first, second),
+                _mm256_permute2x128_si256::<0x31>(first, second),
+            );
+            _mm256_add_epi32(low, high)
+        }
+        _ => {
+            let [a, b, c, d] = of[h];
+            // Lanes become groups 0 2 4 6 | 1 3 5 7.
+            let columns = if format.halves { 4 } else { 8 };
+            let groups = joined::<F>(columns * 2, joined::<F>(columns, a, b), joined::<F>(columns, c, d));
+            _mm256_permutevar8x32_epi32(groups, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7))
+        }
     };
     if format.offset == 0 || format.is_wide() {
         return dots;
@@ -63,7 +156,7 @@ fn dots<const F: usize>(w: &WeightUnit, x: &Unit, h: usize, negative: __m256i) -
 /// The dots of all eight groups, or of their halves `h`.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn unsigned_dots<const F: usize>(w: &WeightUnit, x: &Unit, h: usize) -> __m256i {
+fn unsigned_dots<const F: usize>(w: &WeightUnit, x: &Unit, h: usize) -> [__m256i; 4] {
     let format = const { format_of::<F>() };
     let mut pairs = [_mm256_setzero_si256(); 4];
     for (pair, dots) in pairs.iter_mut().enumerate() {
@@ -79,10 +172,20 @@ fn unsigned_dots<const F: usize>(w: &WeightUnit, x: &Unit, h: usize) -> __m256i 
             quads(_mm256_add_epi16(products::<F>(w, x, part), products::<F>(w, x, part + 2)))
         };
     }
-    let [a, b, c, d] = pairs;
-    // Lanes become groups 0 2 4 6 | 1 3 5 7.
-    let groups = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
-    _mm256_permutevar8x32_epi32(groups, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7))
+    pairs
+}
+
+/// Neighbours of `a` and of `b` added, which are the products of so many columns each.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn joined<const F: usize>(columns: i32, a: __m256i, b: __m256i) -> __m256i {
+    let largest = const { format_of::<F>().largest as i32 };
+    if columns * largest * 128 <= i16::MAX.into() {
+        // Two instructions instead of three.
+        quads(_mm256_packs_epi32(a, b))
+    } else {
+        _mm256_hadd_epi32(a, b)
+    }
 }
 
 /// Sums of two products in 16 bits. Wide codes (but those of Q8_0) stand for -127..=127, and a product of magnitudes
@@ -109,7 +212,7 @@ fn quads(pairs: __m256i) -> __m256i {
 /// are widened before they are multiplied.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn signed_dots(w: &WeightUnit, x: &Unit) -> __m256i {
+fn signed_dots(w: &WeightUnit, x: &Unit) -> [__m256i; 8] {
     let mut groups = [_mm256_setzero_si256(); 8];
     let sign = _mm256_set1_epi8(-128);
     for pair in 0..4 {
@@ -124,12 +227,7 @@ fn signed_dots(w: &WeightUnit, x: &Unit) -> __m256i {
             groups[2 * pair + 1] = _mm256_add_epi32(groups[2 * pair + 1], odd);
         }
     }
-    let [a, b, c, d, e, f, g, h] = groups;
-    let first = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
-    let second = _mm256_hadd_epi32(_mm256_hadd_epi32(e, f), _mm256_hadd_epi32(g, h));
-    let (low, high) =
-        (_mm256_permute2x128_si256::<0x20>(first, second), _mm256_permute2x128_si256::<0x31>(first, second));
-    _mm256_add_epi32(low, high)
+    groups
 }
 
 /// Adds the groups' sums to the total.

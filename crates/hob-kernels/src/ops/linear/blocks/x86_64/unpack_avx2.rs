@@ -230,49 +230,81 @@ fn k_steps(bytes: &[u8], unit: &mut WeightUnit) {
     let (a, b, c) = (word(0), word(1), word(2));
     let scales = u64::from(a & 0x3f3f_3f3f) | u64::from((c & 0x0f0f_0f0f) | ((a >> 2) & 0x3030_3030)) << 32;
     let mins = u64::from(b & 0x3f3f_3f3f) | u64::from(((c >> 4) & 0x0f0f_0f0f) | ((b >> 2) & 0x3030_3030)) << 32;
-    let d = _mm_cvtph_ps(_mm_cvtsi32_si128(i32::from_le_bytes(*at(bytes, 0))));
+    let [d, dmin] = two_halves(at(bytes, 0));
     let floats = |packed: u64| _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(packed as i64)));
-    let (d, dmin) = (_mm256_broadcastss_ps(d), _mm256_broadcastss_ps(_mm_movehdup_ps(d)));
     store8(&mut unit.scales[0], _mm256_mul_ps(floats(scales), d));
     store8(&mut unit.mins[0], _mm256_mul_ps(floats(mins), dmin));
+} }
+
+avx2! {
+/// Sixteen bytes twice, the first ones moved right by `even` bits, the second ones by `odd`; left where that is negative. What
+/// crosses into another byte has to be masked.
+fn moved(bytes: &[u8; 16], even: i32, odd: i32) -> __m256i {
+    let twice = _mm256_broadcastsi128_si256(load16(bytes));
+    let by = |even: i32, odd: i32| _mm256_set_m128i(_mm_set1_epi32(odd), _mm_set1_epi32(even));
+    if even < 0 {
+        _mm256_sllv_epi32(twice, by(-even, -odd))
+    } else {
+        _mm256_srlv_epi32(twice, by(even, odd))
+    }
+} }
+
+avx2! {
+/// The bits `mask` of those.
+fn fields(bytes: &[u8; 16], even: i32, odd: i32, mask: i8) -> __m256i {
+    _mm256_and_si256(moved(bytes, even, odd), _mm256_set1_epi8(mask))
 } }
 
 avx2! { fn q4_k(bytes: &[u8; 144], unit: &mut WeightUnit) {
     k_steps(bytes, unit);
     for pair in 0..4 {
-        let nibbles = load32(at(bytes, 16 + 32 * pair));
-        store_groups(unit, pair, low_nibbles(nibbles), high_nibbles(nibbles));
+        let half = |start: usize| fields(at(bytes, 16 + 32 * pair + start), 0, 4, 15);
+        store_halves(unit, pair, half(0), half(16));
     }
 } }
 
 avx2! { fn q5_k(bytes: &[u8; 176], unit: &mut WeightUnit) {
     k_steps(bytes, unit);
-    let fifth = load32(at(bytes, 16));
     for pair in 0..4 {
-        let nibbles = load32(at(bytes, 48 + 32 * pair));
-        let group = 2 * pair as i32;
-        let even = _mm256_or_si256(low_nibbles(nibbles), bits(fifth, group, 4, 16));
-        let odd = _mm256_or_si256(high_nibbles(nibbles), bits(fifth, group + 1, 4, 16));
-        store_groups(unit, pair, even, odd);
+        // Bit `group` becomes bit 4.
+        let even = 2 * pair as i32 - 4;
+        let half = |start: usize| {
+            let fifth = fields(at(bytes, 16 + start), even, even + 1, 16);
+            _mm256_or_si256(fields(at(bytes, 48 + 32 * pair + start), 0, 4, 15), fifth)
+        };
+        store_halves(unit, pair, half(0), half(16));
     }
 } }
 
 avx2! { fn q2_k(bytes: &[u8; 84], unit: &mut WeightUnit) {
-    let packed = load16(at(bytes, 0));
-    let low = _mm_and_si128(packed, _mm_set1_epi8(15));
-    let high = _mm_and_si128(_mm_srli_epi16::<4>(packed), _mm_set1_epi8(15));
-    store_run_steps(&mut unit.scales, low, splat_f16(at(bytes, 80)));
-    store_run_steps(&mut unit.mins, high, splat_f16(at(bytes, 82)));
+    // Nibbles from the lowest: scale and minimum of a group's first half, then of its second.
+    let groups = _mm256_cvtepu16_epi32(load16(at(bytes, 0)));
+    let [d, dmin] = two_halves(at(bytes, 80));
+    let nibble = |n: i32| {
+        let moved = _mm256_srl_epi32(groups, _mm_cvtsi32_si128(4 * n));
+        _mm256_cvtepi32_ps(_mm256_and_si256(moved, _mm256_set1_epi32(15)))
+    };
+    for half in 0..2 {
+        store8(&mut unit.scales[half], _mm256_mul_ps(nibble(2 * half as i32), d));
+        store8(&mut unit.mins[half], _mm256_mul_ps(nibble(2 * half as i32 + 1), dmin));
+    }
     two_bits(at(bytes, 16), unit);
+} }
+
+avx2! {
+/// Two f16 numbers, each in a vector.
+fn two_halves(bytes: &[u8; 4]) -> [__m256; 2] {
+    let both = _mm256_cvtph_ps(_mm_set1_epi32(i32::from_le_bytes(*bytes)));
+    [_mm256_moveldup_ps(both), _mm256_movehdup_ps(both)]
 } }
 
 avx2! {
 /// Two-bit codes: each 32 bytes hold four groups, the first in the lowest bits.
 fn two_bits(bytes: &[u8; 64], unit: &mut WeightUnit) {
     for pair in 0..4 {
-        let packed = load32(at(bytes, 32 * (pair / 2)));
-        let shift = 4 * (pair as i32 % 2);
-        store_groups(unit, pair, bits(packed, shift, 0, 3), bits(packed, shift + 2, 0, 3));
+        let even = 4 * (pair as i32 % 2);
+        let half = |start: usize| fields(at(bytes, 32 * (pair / 2) + start), even, even + 2, 3);
+        store_halves(unit, pair, half(0), half(16));
     }
 } }
 
@@ -289,24 +321,26 @@ fn q3_k_scales(bytes: &[u8; 12]) -> __m128i {
 
 avx2! { fn q3_k(bytes: &[u8; 110], unit: &mut WeightUnit) {
     store_run_steps(&mut unit.scales, q3_k_scales(at(bytes, 96)), splat_f16(at(bytes, 108)));
-    let third = load32(at(bytes, 0));
     for pair in 0..4 {
-        let packed = load32(at(bytes, 32 + 32 * (pair / 2)));
-        let (shift, group) = (4 * (pair as i32 % 2), 2 * pair as i32);
-        let even = _mm256_or_si256(bits(packed, shift, 0, 3), bits(third, group, 2, 4));
-        let odd = _mm256_or_si256(bits(packed, shift + 2, 0, 3), bits(third, group + 1, 2, 4));
-        store_groups(unit, pair, even, odd);
+        // Bit `group` becomes bit 2.
+        let (even, third) = (4 * (pair as i32 % 2), 2 * pair as i32 - 2);
+        let half = |start: usize| {
+            let packed = fields(at(bytes, 32 + 32 * (pair / 2) + start), even, even + 2, 3);
+            _mm256_or_si256(packed, fields(at(bytes, start), third, third + 1, 4))
+        };
+        store_halves(unit, pair, half(0), half(16));
     }
 } }
 
 avx2! { fn q6_k(bytes: &[u8; 210], unit: &mut WeightUnit) {
     store_run_steps(&mut unit.scales, load16(at(bytes, 192)), splat_f16(at(bytes, 208)));
     for chunk in 0..2 {
-        let (even, odd) = (load32(at(bytes, 64 * chunk)), load32(at(bytes, 64 * chunk + 32)));
-        let top = load32(at(bytes, 128 + 32 * chunk));
-        let with_top = |low: __m256i, group: i32| _mm256_or_si256(low, bits(top, 2 * group, 4, 0x30));
-        store_groups(unit, 2 * chunk, with_top(low_nibbles(even), 0), with_top(low_nibbles(odd), 1));
-        store_groups(unit, 2 * chunk + 1, with_top(high_nibbles(even), 2), with_top(high_nibbles(odd), 3));
+        let nibbles = [0, 16].map(|start| two_blocks::<32>(bytes, 64 * chunk + start));
+        let tops = |start: usize, pair: i32| fields(at(bytes, 128 + 32 * chunk + start), 4 * pair - 4, 4 * pair - 2, 0x30);
+        let low = |half: usize| _mm256_or_si256(low_nibbles(nibbles[half]), tops(16 * half, 0));
+        let high = |half: usize| _mm256_or_si256(high_nibbles(nibbles[half]), tops(16 * half, 1));
+        store_halves(unit, 2 * chunk, low(0), low(1));
+        store_halves(unit, 2 * chunk + 1, high(0), high(1));
     }
 } }
 
