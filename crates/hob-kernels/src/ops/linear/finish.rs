@@ -49,6 +49,7 @@ impl<'a> Finish<'a> {
     }
 
     /// The same for the rows of a panel, of which the last may lack some: whole ones are no loop and no call.
+    #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     pub(super) fn put_panel<const N: usize>(&self, token: usize, rows: &Range<usize>, sums: &[f32; N]) {
         if rows.len() == N {
