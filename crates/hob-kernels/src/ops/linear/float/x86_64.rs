@@ -18,15 +18,15 @@ fn bytes_of(values: &[f32]) -> &[u8] {
 }
 
 /// One kernel body for both vector widths; `$tokens` fills the register file (rows x tokens sums, and the operands).
+/// `$rows_of_one` are the rows that one token takes at a time.
 macro_rules! float_kernel {
-    ($entry:ident, $isa:ident, $features:literal, $lanes:literal, $tokens:literal,
+    ($entry:ident, $isa:ident, $features:literal, $lanes:literal, $tokens:literal, $rows_of_one:expr,
      $zero:ident, $load:ident, $weights:ident, $fma:ident, $sum:ident) => {
         pub(super) fn $entry(w: Rows<'_>, x: &[f32], cols: usize, put: &mut dyn FnMut(usize, usize, f32)) {
             #[target_feature(enable = $features)]
             fn all<const E: u8>(w: &[u8], x: &[f32], cols: usize, put: &mut dyn FnMut(usize, usize, f32)) {
                 let (rows, tokens) = (w.len() / (cols * element_bytes(E)), x.len() / cols);
-                // One token takes the rows one by one: memory likes a single stream best.
-                let tile_rows = if tokens == 1 { 1 } else { TILE_ROWS };
+                let tile_rows = if tokens == 1 { $rows_of_one } else { TILE_ROWS };
                 each_tile(rows, tokens, tile_rows, $tokens, |at: Tile| match (at.tall, at.wide) {
                     (true, true) => put_all(&at, tile::<E, TILE_ROWS, $tokens>(w, x, cols, &at), put),
                     (true, false) => put_all(&at, tile::<E, TILE_ROWS, 1>(w, x, cols, &at), put),
@@ -112,6 +112,8 @@ float_kernel!(
     "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq",
     16,
     4,
+    // Memory likes a single stream best.
+    1,
     _mm512_setzero_ps,
     load16,
     weights16,
@@ -124,6 +126,8 @@ float_kernel!(
     "avx2,fma,f16c",
     8,
     2,
+    // A sum waits four cycles for each addition: one alone is half as fast as memory.
+    TILE_ROWS,
     _mm256_setzero_ps,
     load8,
     weights8,
