@@ -80,13 +80,13 @@ fn products_of<const F: usize>(w: &WeightUnit, x: &Unit) -> Products {
     let mut of = [[_mm256_setzero_si256(); 4]; 2];
     match const { type_of::<F>() } {
         TensorType::Q8_0 => {
-            let [a, b, c, d, e, f, g, h] = signed_dots(w, x);
+            let [a, b, c, d, e, f, g, h] = signed_products(w, x);
             of = [[a, b, c, d], [e, f, g, h]];
         }
         _ => {
-            of[0] = unsigned_dots::<F>(w, x, 0);
+            of[0] = unsigned_products::<F>(w, x, 0);
             if format.halves {
-                of[1] = unsigned_dots::<F>(w, x, 1);
+                of[1] = unsigned_products::<F>(w, x, 1);
             }
         }
     }
@@ -153,10 +153,10 @@ fn dots<const F: usize>(of: &Products, h: usize, negative: __m256i) -> __m256i {
     _mm256_add_epi32(dots, _mm256_sll_epi32(negative, shift))
 }
 
-/// The dots of all eight groups, or of their halves `h`.
+/// The products of all eight groups, or of their halves `h`: two groups to a vector, four lanes each.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn unsigned_dots<const F: usize>(w: &WeightUnit, x: &Unit, h: usize) -> [__m256i; 4] {
+fn unsigned_products<const F: usize>(w: &WeightUnit, x: &Unit, h: usize) -> [__m256i; 4] {
     let format = const { format_of::<F>() };
     let mut pairs = [_mm256_setzero_si256(); 4];
     for (pair, dots) in pairs.iter_mut().enumerate() {
@@ -208,11 +208,11 @@ fn quads(pairs: __m256i) -> __m256i {
     _mm256_madd_epi16(pairs, _mm256_set1_epi16(1))
 }
 
-/// The dots of all eight groups of codes that may stand for -128, which has no counterpart of the other sign: both sides
-/// are widened before they are multiplied.
+/// The products of all eight groups, a vector each, of codes that may stand for -128, which has no counterpart of the other
+/// sign: both sides are widened before they are multiplied.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn signed_dots(w: &WeightUnit, x: &Unit) -> [__m256i; 8] {
+fn signed_products(w: &WeightUnit, x: &Unit) -> [__m256i; 8] {
     let mut groups = [_mm256_setzero_si256(); 8];
     let sign = _mm256_set1_epi8(-128);
     for pair in 0..4 {
