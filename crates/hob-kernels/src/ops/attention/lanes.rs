@@ -95,6 +95,8 @@ impl<'a> Rows<'a> {
 pub(super) struct Attend<'a> {
     pub rows: &'a Rows<'a>,
     pub pages: Range<usize>,
+    /// The page that this thread likely comes to after them.
+    pub after: usize,
     pub scratch: &'a mut Scratch,
 }
 
@@ -103,7 +105,8 @@ impl Kernel for Attend<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self { rows, pages, scratch } = self;
+        let Self { rows, pages, after, scratch } = self;
+        let end = pages.end;
         scratch.scores.resize(rows.count() * PAGE_POSITIONS, 0.0);
         let columns = value_columns(rows.shape.head_dim);
         let any = rows.seen_by_any();
@@ -122,8 +125,8 @@ impl Kernel for Attend<'_> {
                 weigh(s, rows.shape, within(&rows.seen(r), first), row, (largest, total, sum));
             }
             let Scratch { scores, scales, decoded, chunk: Partial { sum, .. }, .. } = &mut *scratch;
-            let next = kv.pages.get(index + 1).unwrap_or(page);
-            let ahead = key_start(next, rows.kv_head);
+            let next = if index + 1 < end { index + 1 } else { after };
+            let ahead = key_start(kv.pages.get(next).unwrap_or(page), rows.kv_head);
             let mut weighted =
                 Weighted { s, rows: rows.count(), slots, scores, sum, columns, decoded, ahead };
             values(s, page, rows.kv_head, scales, &mut weighted);

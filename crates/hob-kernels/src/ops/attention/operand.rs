@@ -19,6 +19,8 @@ pub(super) trait Operand: Copy {
     fn line(self, row: usize, column: usize, width: usize) -> Self::Line;
     /// Bytes of a row.
     fn row_bytes(self) -> usize;
+    /// Bytes of `count` elements of a row.
+    fn column_bytes(self, count: usize) -> usize;
 }
 
 /// Columns whose bounds are checked once, not for every vector.
@@ -69,6 +71,11 @@ impl<'a> Operand for Floats<'a> {
     fn row_bytes(self) -> usize {
         4 * self.width
     }
+
+    #[inline(always)]
+    fn column_bytes(self, count: usize) -> usize {
+        4 * count
+    }
 }
 
 impl Line for &[f32] {
@@ -89,6 +96,11 @@ impl<'a> Operand for Halves<'a> {
     #[inline(always)]
     fn row_bytes(self) -> usize {
         2 * self.width
+    }
+
+    #[inline(always)]
+    fn column_bytes(self, count: usize) -> usize {
+        2 * count
     }
 }
 
@@ -111,6 +123,11 @@ impl<'a> Operand for KeyCodes<'a> {
     #[inline(always)]
     fn row_bytes(self) -> usize {
         PAGE_POSITIONS
+    }
+
+    #[inline(always)]
+    fn column_bytes(self, count: usize) -> usize {
+        count
     }
 }
 
@@ -143,6 +160,11 @@ impl<'a> Operand for ValueCodes<'a> {
     #[inline(always)]
     fn row_bytes(self) -> usize {
         self.width
+    }
+
+    #[inline(always)]
+    fn column_bytes(self, count: usize) -> usize {
+        count
     }
 }
 

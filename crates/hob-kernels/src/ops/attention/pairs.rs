@@ -49,13 +49,16 @@ pub(super) struct Scratch {
 pub(super) struct AttendPairs<'a> {
     pub rows: &'a Rows<'a>,
     pub pages: Range<usize>,
+    /// The page that this thread likely comes to after them.
+    pub after: usize,
     pub scratch: &'a mut lanes::Scratch,
 }
 
 impl PairKernel for AttendPairs<'_> {
     #[inline(always)]
     fn run<P: Pairs>(self, p: P) {
-        let Self { rows, pages, scratch } = self;
+        let Self { rows, pages, after, scratch } = self;
+        let end = pages.end;
         let lanes::Scratch { chunk, scores, scales, decoded, pairs, .. } = scratch;
         let count = rows.count();
         scores.resize(count * PAGE_POSITIONS, 0.0);
@@ -81,7 +84,8 @@ impl PairKernel for AttendPairs<'_> {
                 };
                 row.weigh(p, rows.shape, within(&rows.seen(r), first));
             }
-            let ahead = key_start(kv.pages.get(index + 1).unwrap_or(page), rows.kv_head);
+            let next = if index + 1 < end { index + 1 } else { after };
+            let ahead = key_start(kv.pages.get(next).unwrap_or(page), rows.kv_head);
             let mut weighted =
                 Weighted { p, count, slots, scratch: pairs, sum: &mut chunk.sum, columns, ahead };
             values(p.floats(), page, rows.kv_head, scales, &mut weighted);

@@ -14,6 +14,9 @@ use std::ops::Range;
 /// Positions summed before a merge: 256 keys and values of a 64-wide f16 head are 64 KiB, two to three microseconds of reading.
 const CHUNK: usize = 256;
 
+/// Pages of a whole chunk.
+pub(super) const CHUNK_PAGES: usize = CHUNK / PAGE_POSITIONS;
+
 /// Query rows of a tile. Decoding a page costs about as much as two rows' products; scores and sums still fit the second-level cache.
 const TILE_ROWS: usize = 64;
 
@@ -140,12 +143,11 @@ fn pages(rows: &Rows<'_>) -> Range<usize> {
 
 /// `pages`, cut where a multiple of [`CHUNK`] positions lies between two of them; page 0 begins at position `first`.
 pub(super) fn chunks(pages: Range<usize>, first: usize) -> impl Iterator<Item = Range<usize>> {
-    const PAGES: usize = CHUNK / PAGE_POSITIONS;
     let ahead = first / PAGE_POSITIONS;
     let mut next = pages.start;
     std::iter::from_fn(move || {
         let start = next;
-        next = pages.end.min(((ahead + start) / PAGES + 1) * PAGES - ahead);
+        next = pages.end.min(((ahead + start) / CHUNK_PAGES + 1) * CHUNK_PAGES - ahead);
         (start < pages.end).then_some(start..next)
     })
 }

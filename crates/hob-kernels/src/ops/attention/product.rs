@@ -11,9 +11,9 @@ use crate::simd::Simd;
 pub(super) struct Left<F> {
     pub rows: usize,
     pub at: F,
-    /// Data to prefetch while the right side is read for the first time: as many bytes of it per row of the right side as
-    /// such a row has. A page is a few kilobytes in each of many places, where the hardware's own prefetching ends too soon.
-    /// Null where there is nothing to prefetch.
+    /// Data to prefetch while the first rows meet the right side: as many bytes as there are of it, in equal steps, so that
+    /// memory is asked all the time and never for more lines than it takes at once. A page is a few kilobytes in each of many
+    /// places, where the hardware's own prefetching ends too soon. Null where there is nothing to prefetch.
     pub ahead: *const u8,
 }
 
@@ -96,13 +96,15 @@ fn tile<'a, S: Simd, B: Operand, const R: usize, const C: usize>(
             }
         }
     }
-    let first_visit = first_row == 0 && column == 0 && !a.ahead.is_null();
+    let asks = first_row == 0 && !a.ahead.is_null();
+    let mut ahead = a.ahead.wrapping_add(skip * b.row_bytes() + len * b.column_bytes(column));
+    let step = b.column_bytes(C * S::LANES);
     for i in 0..len {
-        if first_visit {
-            let bytes = b.row_bytes();
-            for line in (0..bytes).step_by(CACHE_LINE) {
-                s.prefetch(a.ahead.wrapping_add((skip + i) * bytes + line));
+        if asks {
+            for line in (0..step).step_by(CACHE_LINE) {
+                s.prefetch(ahead.wrapping_add(line));
             }
+            ahead = ahead.wrapping_add(step);
         }
         let line = b.line(skip + i, column, C * S::LANES);
         let mut vectors = [s.splat(0.0); C];

@@ -3,7 +3,7 @@
 
 use super::lanes::{Attend, Merge, Partial, Rows, Scratch};
 use super::pairs::AttendPairs;
-use super::plan::{Plan, Split, Task, chunks, partial_len};
+use super::plan::{CHUNK_PAGES, Plan, Split, Task, chunks, partial_len};
 use super::{AttentionJob, AttentionShape, Mask, Query};
 use crate::kv::value_columns;
 use crate::{Compute, Cpu, DisjointMut, KvPage, KvType, simd};
@@ -75,10 +75,13 @@ impl Run<'_> {
         let in_pairs = self.in_pairs(task.job);
         for pages in chunks(task.pages.clone(), task.first) {
             scratch.chunk.reset(count, columns);
+            // Where chunks are tasks, the other threads take those in between.
+            let between = if task.partial.is_some() { self.cpu.pool.threads() - 1 } else { 0 };
+            let after = pages.end + between * CHUNK_PAGES;
             if in_pairs {
-                simd::dispatch_pairs(self.cpu, AttendPairs { rows: &rows, pages, scratch: &mut scratch });
+                simd::dispatch_pairs(self.cpu, AttendPairs { rows: &rows, pages, after, scratch: &mut scratch });
             } else {
-                simd::dispatch(self.cpu, Attend { rows: &rows, pages, scratch: &mut scratch });
+                simd::dispatch(self.cpu, Attend { rows: &rows, pages, after, scratch: &mut scratch });
             }
             if task.partial.is_none() {
                 let Scratch { whole, chunk: Partial { largest, total, sum }, .. } = &mut scratch;
