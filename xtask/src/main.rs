@@ -8,6 +8,7 @@
 mod arm;
 mod check;
 mod conformance;
+mod debian;
 mod ember;
 mod fixtures;
 mod fuzz;
@@ -17,6 +18,7 @@ mod start;
 mod steps;
 mod tidy;
 mod web;
+mod x86;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -56,6 +58,8 @@ enum Chore {
     },
     /// Build and run the ARM variants under emulation
     Arm,
+    /// Run the AVX-512 and AVX-VNNI variants on emulated CPUs; needs the emulator Bochs, 3.0 or newer
+    X86(x86::Options),
     /// Run every fuzz target for a while
     Fuzz {
         /// Seconds for each target
@@ -86,6 +90,7 @@ fn main() -> ExitCode {
         Chore::Tidy => tidy::run_tidy(),
         Chore::Fixtures { root, rest } => fixtures::run_fixtures(root, &rest),
         Chore::Arm => alone("arm", arm::run_arm()),
+        Chore::X86(options) => x86::run_x86(&options),
         Chore::Fuzz { seconds, target } => alone("fuzz", fuzz::run_fuzz(seconds, target.as_deref())),
         Chore::Web => web::run_build(),
         Chore::Ember => ember::run_ember(),

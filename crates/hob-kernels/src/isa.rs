@@ -122,3 +122,18 @@ impl fmt::Display for Isa {
         f.write_str(self.name())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Without it a run meant for one level would test another and say that all is well.
+    #[test]
+    #[allow(clippy::disallowed_methods, reason = "the switch that every test binary heeds")]
+    fn a_pinned_level_is_one_of_this_machine() {
+        if let Ok(name) = std::env::var("HOB_ISA") {
+            let isa = Isa::from_name(&name);
+            assert!(isa.is_some_and(Isa::is_available), "HOB_ISA={name} is not a level of this CPU");
+        }
+    }
+}

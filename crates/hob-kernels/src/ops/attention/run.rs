@@ -79,7 +79,10 @@ impl Run<'_> {
             let between = if task.partial.is_some() { self.cpu.pool.threads() - 1 } else { 0 };
             let after = pages.end + between * CHUNK_PAGES;
             if in_pairs {
-                simd::dispatch_pairs(self.cpu, AttendPairs { rows: &rows, pages, after, scratch: &mut scratch });
+                simd::dispatch_pairs(
+                    self.cpu,
+                    AttendPairs { rows: &rows, pages, after, scratch: &mut scratch },
+                );
             } else {
                 simd::dispatch(self.cpu, Attend { rows: &rows, pages, after, scratch: &mut scratch });
             }
