@@ -72,8 +72,7 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// 580 is FSRM: Linux copies forward in a way that needs ERMS beside it, which it switches off where a model register is
 /// missing. The rest saves emulated time, or waiting for clocks that do not tick.
-const BOOT: &str =
-    "console=ttyS0 loglevel=1 clearcpuid=580 mitigations=off lsm=capability tsc=reliable lpj=1000000 nowatchdog";
+const BOOT: &str = "console=ttyS0 loglevel=1 clearcpuid=580 mitigations=off lsm=capability tsc=reliable lpj=1000000 nowatchdog";
 
 /// What the machine says when the tests are over, before their exit code.
 const ENDED: &str = "the tests ended with ";

@@ -13,14 +13,14 @@ pub(super) const CACHE_LINE: usize = 64;
 pub(super) trait Operand: Copy {
     /// Whether rounding to bf16 would lose what this encoding was chosen for.
     const PRECISE: bool = false;
+    /// Bytes of an element of a row.
+    const BYTES: usize;
     /// Some columns of a row.
     type Line: Line;
     /// The `width` columns from `column` on in `row`.
     fn line(self, row: usize, column: usize, width: usize) -> Self::Line;
     /// Bytes of a row.
     fn row_bytes(self) -> usize;
-    /// Bytes of `count` elements of a row.
-    fn column_bytes(self, count: usize) -> usize;
 }
 
 /// Columns whose bounds are checked once, not for every vector.
@@ -60,6 +60,7 @@ pub(super) struct ValueCodes<'a> {
 
 impl<'a> Operand for Floats<'a> {
     const PRECISE: bool = true;
+    const BYTES: usize = 4;
     type Line = &'a [f32];
 
     #[inline(always)]
@@ -71,11 +72,6 @@ impl<'a> Operand for Floats<'a> {
     fn row_bytes(self) -> usize {
         4 * self.width
     }
-
-    #[inline(always)]
-    fn column_bytes(self, count: usize) -> usize {
-        4 * count
-    }
 }
 
 impl Line for &[f32] {
@@ -86,6 +82,7 @@ impl Line for &[f32] {
 }
 
 impl<'a> Operand for Halves<'a> {
+    const BYTES: usize = 2;
     type Line = &'a [f16];
 
     #[inline(always)]
@@ -97,11 +94,6 @@ impl<'a> Operand for Halves<'a> {
     fn row_bytes(self) -> usize {
         2 * self.width
     }
-
-    #[inline(always)]
-    fn column_bytes(self, count: usize) -> usize {
-        2 * count
-    }
 }
 
 impl Line for &[f16] {
@@ -112,6 +104,7 @@ impl Line for &[f16] {
 }
 
 impl<'a> Operand for KeyCodes<'a> {
+    const BYTES: usize = 1;
     type Line = (&'a [i8], &'a [f32]);
 
     #[inline(always)]
@@ -123,11 +116,6 @@ impl<'a> Operand for KeyCodes<'a> {
     #[inline(always)]
     fn row_bytes(self) -> usize {
         PAGE_POSITIONS
-    }
-
-    #[inline(always)]
-    fn column_bytes(self, count: usize) -> usize {
-        count
     }
 }
 
@@ -148,6 +136,7 @@ pub(super) struct ValueLine<'a> {
 }
 
 impl<'a> Operand for ValueCodes<'a> {
+    const BYTES: usize = 1;
     type Line = ValueLine<'a>;
 
     #[inline(always)]
@@ -160,11 +149,6 @@ impl<'a> Operand for ValueCodes<'a> {
     #[inline(always)]
     fn row_bytes(self) -> usize {
         self.width
-    }
-
-    #[inline(always)]
-    fn column_bytes(self, count: usize) -> usize {
-        count
     }
 }
 

@@ -97,8 +97,8 @@ fn tile<'a, S: Simd, B: Operand, const R: usize, const C: usize>(
         }
     }
     let asks = first_row == 0 && !a.ahead.is_null();
-    let mut ahead = a.ahead.wrapping_add(skip * b.row_bytes() + len * b.column_bytes(column));
-    let step = b.column_bytes(C * S::LANES);
+    let mut ahead = a.ahead.wrapping_add(skip * b.row_bytes() + len * column * B::BYTES);
+    let step = C * S::LANES * B::BYTES;
     for i in 0..len {
         if asks {
             for line in (0..step).step_by(CACHE_LINE) {
