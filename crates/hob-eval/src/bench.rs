@@ -50,6 +50,24 @@ impl Default for Bench {
     }
 }
 
+impl Bench {
+    /// Whether every sequence fits into `context` positions; a slip of the finger would otherwise take hours.
+    ///
+    /// # Errors
+    /// [`Error::TooLong`] of the longest one.
+    pub fn fits(&self, context: usize) -> Result<(), Error> {
+        let decodes = self.decodes.iter().map(|(depth, tokens)| depth.saturating_add(*tokens));
+        let together = self.together.iter().map(|t| t.depth.saturating_add(t.tokens));
+        let look_ups = self.look_ups.iter().map(|_| look_up::POSITIONS);
+        let vectors = self.vectors.iter().map(|v| v.tokens);
+        let prompts = self.prompts.iter().copied();
+        match prompts.chain(decodes).chain(together).chain(look_ups).chain(vectors).max() {
+            Some(positions) if positions > context => Err(Error::TooLong { positions, context }),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Speed of a prompt's prefill, logits of its last token included.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Prefill {
@@ -108,7 +126,7 @@ pub struct Report {
 /// Runs `bench` on a model at work. `limits` gives the fractions; measure it with the same number of threads, just before.
 ///
 /// # Errors
-/// [`Error::NotGenerative`], and what the model refuses.
+/// [`Error::NotGenerative`], [`Error::TooLong`], and what the model refuses.
 pub fn measure(
     engine: &Arc<Engine>,
     traffic: &Traffic,
@@ -122,6 +140,7 @@ pub fn measure(
     if !only_vectors && !engine.model().spec().is_generative() {
         return Err(Error::NotGenerative);
     }
+    bench.fits(engine.model().spec().context)?;
     forget_memory_peak();
     let on = Subject { engine, model: engine.model(), cpu: engine.cpu(), traffic, bench, limits };
     Ok(Report {

@@ -63,6 +63,16 @@ pub enum Error {
     /// The model makes vectors, not text.
     #[error("expected a model that generates text, found an embedding model")]
     NotGenerative,
+    /// A sequence is longer than the model's context.
+    #[error(
+        "expected sequences of at most {context} tokens, the model's context, found {positions}; measure fewer"
+    )]
+    TooLong {
+        /// Positions of the longest sequence, what is decoded included.
+        positions: usize,
+        /// Positions that the model was trained for.
+        context: usize,
+    },
     /// The model's scores are not numbers.
     #[error("expected finite logits, found NaN or infinity at scored token {token}; is the file damaged?")]
     NotFinite {

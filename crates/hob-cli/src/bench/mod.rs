@@ -173,11 +173,15 @@ fn measure(path: &Path, args: &BenchArgs) -> anyhow::Result<()> {
     let cpu = Cpu::new(config.threads, config.compute);
     let which = Which::named(path);
     // What the model is decides what is measured; its weights are not touched before the first part.
-    let writes = Model::load(&which.files()?)?.spec().is_generative();
+    let model = Model::load(&which.files()?)?;
+    let writes = model.spec().is_generative();
     if args.look_up && !writes {
         return Err(usage("--look-up times answers, and this model makes vectors; leave it out"));
     }
-    let parts = parts(args, writes);
+    let parts = parts(args, model.spec());
+    let fit = parts.iter().try_for_each(|(_, bench)| bench.fits(model.spec().context));
+    fit.map_err(|error| usage(error.to_string()))?;
+    drop(model);
     let mut steps = Steps::new(args, parts.len() + 1 + usize::from(!args.no_limits));
     steps.next(if writes { "the time to a first token" } else { "the time to a first vector" });
     // First of all, while nothing is warm but the file.

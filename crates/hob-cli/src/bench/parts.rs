@@ -3,26 +3,30 @@
 use super::BenchArgs;
 use crate::progress::Progress;
 use hob_eval::{Bench, LookUp, Memory, Report, Together, Vectors};
+use hob_model::ModelSpec;
 
-/// Length of a prompt if none is asked for.
-const PROMPT: u32 = 512;
+/// Length of a prompt if none is asked for and the model's context holds it.
+const PROMPT: usize = 512;
 
 /// The same for a text of which a vector is made.
-const TEXT: u32 = 128;
+const TEXT: usize = 128;
 
 /// Tokens that an answer copies, and then invents, at a time.
 const COPIED_RUN: usize = 16;
 
-/// What is measured of a model that writes (or else makes vectors), in the order in which people see it.
-pub fn parts(args: &BenchArgs, writes: bool) -> Vec<(String, Bench)> {
+/// What is measured of a model that writes, or makes vectors, in the order in which people see it.
+pub fn parts(args: &BenchArgs, spec: &ModelSpec) -> Vec<(String, Bench)> {
     let runs = Bench::default().warmups + args.repeat as usize;
     let none = Bench { repeats: args.repeat as usize, ..Bench::default() };
-    let lengths = |default| if args.prompt.is_empty() { vec![default] } else { args.prompt.clone() };
+    let lengths = |default: usize| match args.prompt.as_slice() {
+        [] => vec![default.min(spec.context)],
+        given => given.iter().map(|&n| n as usize).collect(),
+    };
     let mut parts = Vec::new();
-    if !writes {
+    if !spec.is_generative() {
         for tokens in lengths(TEXT) {
             for texts in [Some(1), args.sequences].into_iter().flatten() {
-                let vectors = vec![Vectors { texts: texts as usize, tokens: tokens as usize }];
+                let vectors = vec![Vectors { texts: texts as usize, tokens }];
                 let what = format!("vectors of {tokens} tokens, {texts} at a time, {runs} runs");
                 parts.push((what, Bench { vectors, ..none.clone() }));
             }
@@ -31,7 +35,7 @@ pub fn parts(args: &BenchArgs, writes: bool) -> Vec<(String, Bench)> {
     }
     for n in lengths(PROMPT) {
         let what = format!("a prompt of {n} tokens, {runs} runs");
-        parts.push((what, Bench { prompts: vec![n as usize], ..none.clone() }));
+        parts.push((what, Bench { prompts: vec![n], ..none.clone() }));
     }
     let (depth, tokens) = (args.depth as usize, args.tokens as usize);
     let what = format!("{tokens} tokens of an answer, {runs} runs");

@@ -1,6 +1,6 @@
 //! Speed and machine reports: their shape, never their figures.
 
-use crate::{hob, program, stories};
+use crate::{hob, program, shared, stories};
 use serde_json::Value;
 
 #[test]
@@ -29,6 +29,14 @@ fn a_bench_reports_speed_and_start() {
     assert!(text.contains("prefill    ") && text.contains("decode     "), "{text}");
     let text = hob(&[&small[..], &["--look-up"]].concat(), b"").ok();
     assert!(text.contains("look-up    "), "{text}");
+}
+
+/// A model of a short context is measured without a flag: a prompt that nobody asked for is as long as fits.
+#[test]
+fn a_prompt_of_no_given_length_fits_into_the_context() {
+    let Some(model) = shared("fixtures/models/phi3_mini_4k") else { return };
+    let d = hob(&["bench", &model, "--repeat", "1", "--no-limits", "--json"], b"").json();
+    assert_eq!(d["report"]["prefill"][0]["tokens"], 128);
 }
 
 #[test]

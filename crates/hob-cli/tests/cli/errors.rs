@@ -44,6 +44,14 @@ fn paths_that_lead_nowhere() {
 }
 
 #[test]
+fn a_bench_of_more_than_the_context_is_refused_at_once() {
+    for flags in [["--depth", "99999999"], ["--prompt", "2049"], ["--tokens", "4294967295"]] {
+        let words = ["at most 2048 tokens, the model's context", "measure fewer"];
+        fails(&[&["bench", "ember"][..], &flags].concat(), b"", 2, &words);
+    }
+}
+
+#[test]
 fn flags_out_of_range() {
     let Some(model) = stories() else { return };
     let chat = |flags: &[&str], code: i32, words: &[&str]| {

@@ -22,6 +22,9 @@ const PROMPT: usize = 256;
 /// Tokens of the answer.
 const ANSWER: usize = 192;
 
+/// Positions that both take.
+pub(super) const POSITIONS: usize = PROMPT + ANSWER;
+
 /// An answer of which half stands in the prompt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct LookUp {
