@@ -112,15 +112,16 @@ fn check_dependencies() -> Result<Outcome> {
     ])))
 }
 
-/// Whether `cargo SUBCOMMAND` works, after an attempt to install it. A debug build does: it takes a third of the
-/// time to compile, and these tools run for seconds.
+/// Whether `cargo SUBCOMMAND` works, after an attempt to install it. A debug build without what debuggers read does: it takes
+/// a third of the time to compile, and these tools run for seconds.
 fn have_or_install(subcommand: &str, package: &str) -> bool {
     let works_now = || works(&mut cargo([subcommand, "--version"]));
     if works_now() {
         return true;
     }
     eprintln!("\n=> installing {package} (a few minutes, once per machine)");
-    match run(&mut cargo(["install", package, "--locked", "--debug"])) {
+    let mut install = cargo(["install", package, "--locked", "--debug"]);
+    match run(install.env("CARGO_PROFILE_DEV_DEBUG", "0")) {
         Ok(()) => works_now(),
         Err(error) => {
             eprintln!("   {package} could not be installed: {error:#}");

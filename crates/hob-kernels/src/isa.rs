@@ -14,10 +14,10 @@ use std::fmt;
 
 /// Dots of four bytes beside a level whose own are of two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only x86-64 has such dots"))]
 pub(crate) enum ByteDot {
     Absent,
     /// AVX-VNNI.
-    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only x86-64 has such dots"))]
     Native,
     /// Other instructions that compute the same, for tests.
     #[cfg(test)]
