@@ -1,9 +1,11 @@
-//! AVX2 and AVX-512 VNNI: four rows at a time, so that the sums' final additions and the activations' loads are shared.
+//! AVX2 and AVX-512 VNNI, a few tokens: four rows at a time, so that the sums' final additions and the activations' loads are
+//! shared. One token has loops of its own.
 #![allow(unsafe_code)]
 
-mod one_token;
+mod avx2;
+mod avx512;
 
-use super::{Input, Weights, offset};
+use super::{Input, Weights};
 use crate::CodeBits;
 use crate::isa::{Avx2, Avx512};
 use crate::ops::linear::activations::{UNIT, Unit};
@@ -35,10 +37,19 @@ const fn place<const B: usize>(field: usize, byte: usize) -> usize {
     }
 }
 
-/// The loops over rows, units and tokens, once per instruction set.
+/// Asks for the cache lines that follow those of `stored`.
+#[inline(always)]
+fn prefetch(stored: &[u8]) {
+    for line in stored.as_chunks::<64>().0 {
+        // SAFETY: a prefetch reads nothing and never faults, wherever it points.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().wrapping_add(AHEAD_BYTES).cast()) }
+    }
+}
+
+/// The loops over rows, units and tokens, once per instruction set, around what the module `$level` does with a unit.
 macro_rules! code_kernel {
-    ($entry:ident, $one_token:path, $isa:ident, $vector:ty, $zero:ident, $add_bytes:ident, $sum:ident, $bytes:literal, $features:literal) => {
-        pub(super) fn $entry(w: &Weights<'_>, rows: Range<usize>, input: &Input, finish: &Finish<'_>) {
+    ($level:ident, $isa:ident, $vector:ty, $zero:ident, $features:literal) => {
+        pub(super) fn $level(w: &Weights<'_>, rows: Range<usize>, input: &Input, finish: &Finish<'_>) {
             #[target_feature(enable = $features)]
             fn all<const B: usize>(w: &Weights<'_>, rows: Range<usize>, input: &Input, finish: &Finish<'_>) {
                 let mut row = rows.start;
@@ -87,11 +98,11 @@ macro_rules! code_kernel {
                     for r in 0..R {
                         let stored = &rows[r][index * unit_bytes..];
                         if stored.len() >= unit_bytes {
-                            unit::<B, T>(&stored[..unit_bytes], &x, &mut sums[r]);
+                            $level::unit::<B, T>(&stored[..unit_bytes], &x, &mut sums[r]);
                         } else {
                             let mut padded = [0u8; UNIT];
                             padded[..stored.len()].copy_from_slice(stored);
-                            unit::<B, T>(&padded[..unit_bytes], &x, &mut sums[r]);
+                            $level::unit::<B, T>(&padded[..unit_bytes], &x, &mut sums[r]);
                         }
                     }
                 }
@@ -99,27 +110,18 @@ macro_rules! code_kernel {
                     let scale = w.scale(first_row + r);
                     for (t, sum) in sums.iter().enumerate() {
                         let token = input.tokens[first_token + t];
-                        let zero_point = const { offset(bits_of::<B>()) }.wrapping_mul(token.negative_sum);
-                        let value = $sum(*sum).wrapping_add(zero_point) as f32 * (token.step * scale);
+                        let zero_point = const { $level::offset::<B>() }.wrapping_mul(token.negative_sum);
+                        let sum = $level::add_lanes(*sum).wrapping_add(zero_point);
+                        let value = sum as f32 * (token.step * scale);
                         finish.put(first_token + t, first_row + r, value);
                     }
                 }
                 T
             }
 
-            #[inline]
-            #[target_feature(enable = $features)]
-            fn unit<const B: usize, const T: usize>(stored: &[u8], x: &[&Unit; T], sums: &mut [$vector; T]) {
-                for (part, stored) in stored.as_chunks::<$bytes>().0.iter().enumerate() {
-                    // A prefetch reads nothing and never faults, wherever it points.
-                    _mm_prefetch::<_MM_HINT_T0>(stored.as_ptr().wrapping_add(AHEAD_BYTES).cast());
-                    $add_bytes::<B, T>(stored, part * $bytes, x, sums);
-                }
-            }
-
             #[target_feature(enable = $features)]
             fn dispatch(w: &Weights<'_>, rows: Range<usize>, input: &Input, finish: &Finish<'_>) {
-                let rows = $one_token(w, rows, input, finish);
+                let rows = $level::one_token(w, rows, input, finish);
                 match w.bits {
                     CodeBits::Two => all::<2>(w, rows, input, finish),
                     CodeBits::Four => all::<4>(w, rows, input, finish),
@@ -136,101 +138,9 @@ macro_rules! code_kernel {
 
 code_kernel!(
     avx512,
-    one_token::run,
     Avx512,
     __m512i,
     _mm512_setzero_si512,
-    add64,
-    _mm512_reduce_add_epi32,
-    64,
     "avx2,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni"
 );
-code_kernel!(avx2, all_rows, Avx2, __m256i, _mm256_setzero_si256, add32, sum8, 32, "avx2");
-
-/// No rows are special.
-fn all_rows(_: &Weights<'_>, rows: Range<usize>, _: &Input, _: &Finish<'_>) -> Range<usize> {
-    rows
-}
-
-#[inline]
-#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
-fn add64<const B: usize, const T: usize>(
-    stored: &[u8; 64],
-    byte: usize,
-    x: &[&Unit; T],
-    sums: &mut [__m512i; T],
-) {
-    // SAFETY: 64 readable bytes; the load needs no alignment.
-    let stored = unsafe { _mm512_loadu_si512(stored.as_ptr().cast()) };
-    for field in 0..8 / B {
-        let codes = match B {
-            8 => _mm512_xor_si512(stored, _mm512_set1_epi8(-128)),
-            _ => {
-                let shift = _mm_cvtsi32_si128((B * field) as i32);
-                _mm512_and_si512(_mm512_srl_epi16(stored, shift), _mm512_set1_epi8((1 << B) - 1))
-            }
-        };
-        for t in 0..T {
-            let values: &[i8; 64] = x[t].codes[place::<B>(field, byte)..].first_chunk().expect("in the unit");
-            // SAFETY: 64 readable bytes; the load needs no alignment.
-            let values = unsafe { _mm512_loadu_si512(values.as_ptr().cast()) };
-            sums[t] = _mm512_dpbusd_epi32(sums[t], codes, values);
-        }
-    }
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn add32<const B: usize, const T: usize>(
-    stored: &[u8; 32],
-    byte: usize,
-    x: &[&Unit; T],
-    sums: &mut [__m256i; T],
-) {
-    // SAFETY: 32 readable bytes; the load needs no alignment.
-    let stored = unsafe { _mm256_loadu_si256(stored.as_ptr().cast()) };
-    for field in 0..8 / B {
-        let shift = _mm_cvtsi32_si128((B * field) as i32);
-        let codes = match B {
-            8 => _mm256_xor_si256(stored, _mm256_set1_epi8(-128)),
-            _ => _mm256_and_si256(_mm256_srl_epi16(stored, shift), _mm256_set1_epi8((1 << B) - 1)),
-        };
-        for t in 0..T {
-            let values: &[i8; 32] = x[t].codes[place::<B>(field, byte)..].first_chunk().expect("in the unit");
-            // SAFETY: 32 readable bytes; the load needs no alignment.
-            let values = unsafe { _mm256_loadu_si256(values.as_ptr().cast()) };
-            let products = if B == 8 { wide_products(codes, values) } else { narrow_products(codes, values) };
-            sums[t] = _mm256_add_epi32(sums[t], products);
-        }
-    }
-}
-
-/// Codes up to 15: pairs of products are at most `2 * 15 * 128` and fit 16 bits.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn narrow_products(codes: __m256i, values: __m256i) -> __m256i {
-    _mm256_madd_epi16(_mm256_maddubs_epi16(codes, values), _mm256_set1_epi16(1))
-}
-
-/// Codes up to 255: pairs of products would saturate 16 bits, so both sides are widened first.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn wide_products(codes: __m256i, values: __m256i) -> __m256i {
-    let low = _mm256_madd_epi16(
-        _mm256_cvtepu8_epi16(_mm256_castsi256_si128(codes)),
-        _mm256_cvtepi8_epi16(_mm256_castsi256_si128(values)),
-    );
-    let high = _mm256_madd_epi16(
-        _mm256_cvtepu8_epi16(_mm256_extracti128_si256::<1>(codes)),
-        _mm256_cvtepi8_epi16(_mm256_extracti128_si256::<1>(values)),
-    );
-    _mm256_add_epi32(low, high)
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn sum8(lanes: __m256i) -> i32 {
-    let quad = _mm_add_epi32(_mm256_castsi256_si128(lanes), _mm256_extracti128_si256::<1>(lanes));
-    let pair = _mm_add_epi32(quad, _mm_shuffle_epi32::<0b1110>(quad));
-    _mm_cvtsi128_si32(_mm_add_epi32(pair, _mm_shuffle_epi32::<1>(pair)))
-}
+code_kernel!(avx2, Avx2, __m256i, _mm256_setzero_si256, "avx2");

@@ -1,21 +1,62 @@
-//! One token with AVX-512 VNNI: four rows share each load of the activations, and fields of a byte are never shifted.
+//! AVX-512 VNNI. With one token, four rows share each load of the activations, and fields of a byte are never shifted.
 //!
-//! A field is masked where it stands, which makes its code `2^shift` times as large; it has a sum of its own, which is
+//! There a field is masked where it stands, which makes its code `2^shift` times as large; it has a sum of its own, which is
 //! divided by that at the end. No sum overflows: at most `2^16` columns of `255 * 128` are added, sixteenths to a lane.
 #![allow(unsafe_code)]
 
-use super::{AHEAD_BYTES, ROWS, bits_of, place};
+use super::{AHEAD_BYTES, ROWS, bits_of, place, prefetch};
 use crate::CodeBits;
 use crate::ops::linear::activations::{UNIT, Unit};
-use crate::ops::linear::codes::{Input, Weights, offset};
+use crate::ops::linear::codes::{self, Input, Weights};
 use crate::ops::linear::finish::Finish;
 use std::arch::x86_64::*;
 use std::ops::Range;
 
+/// What is taken for zero of stored codes.
+pub(super) const fn offset<const B: usize>() -> i32 {
+    codes::offset(bits_of::<B>())
+}
+
+/// Adds the dots of 256 columns with each token, in sixteen lanes.
+#[inline]
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
+pub(super) fn unit<const B: usize, const T: usize>(stored: &[u8], x: &[&Unit; T], sums: &mut [__m512i; T]) {
+    prefetch(stored);
+    for (part, stored) in stored.as_chunks::<64>().0.iter().enumerate() {
+        // SAFETY: 64 readable bytes; the load needs no alignment.
+        let stored = unsafe { _mm512_loadu_si512(stored.as_ptr().cast()) };
+        for field in 0..8 / B {
+            let codes = match B {
+                8 => _mm512_xor_si512(stored, _mm512_set1_epi8(-128)),
+                _ => {
+                    let shift = _mm_cvtsi32_si128((B * field) as i32);
+                    _mm512_and_si512(_mm512_srl_epi16(stored, shift), _mm512_set1_epi8((1 << B) - 1))
+                }
+            };
+            for (sum, x) in sums.iter_mut().zip(x) {
+                let values = load(&x.codes.as_chunks::<64>().0[place::<B>(field, 64 * part) / 64]);
+                *sum = _mm512_dpbusd_epi32(*sum, codes, values);
+            }
+        }
+    }
+}
+
+/// The sum of a vector's lanes.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn add_lanes(lanes: __m512i) -> i32 {
+    _mm512_reduce_add_epi32(lanes)
+}
+
 /// Works on as many of `rows` as come in fours, if there is one token; returns those that are left.
 #[inline]
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
-pub(super) fn run(w: &Weights<'_>, rows: Range<usize>, input: &Input, finish: &Finish<'_>) -> Range<usize> {
+pub(super) fn one_token(
+    w: &Weights<'_>,
+    rows: Range<usize>,
+    input: &Input,
+    finish: &Finish<'_>,
+) -> Range<usize> {
     if input.tokens.len() != 1 {
         return rows;
     }
@@ -37,7 +78,7 @@ fn all<const B: usize, const FIELDS: usize>(
     finish: &Finish<'_>,
 ) {
     let (units, token) = (input.x.token(0), input.tokens[0]);
-    let zero_point = const { offset(bits_of::<B>()) }.wrapping_mul(token.negative_sum);
+    let zero_point = const { offset::<B>() }.wrapping_mul(token.negative_sum);
     for row in rows.step_by(ROWS) {
         let sums = dot::<B, FIELDS>([w.row(row), w.row(row + 1), w.row(row + 2), w.row(row + 3)], units);
         let mut out = [0.0; ROWS];
@@ -80,7 +121,7 @@ fn dot<const B: usize, const FIELDS: usize>(rows: [&[u8]; ROWS], units: &[Unit])
             *total = _mm512_add_epi32(*total, _mm512_sra_epi32(sum, shift));
         }
     }
-    add_lanes(totals)
+    add_four(totals)
 }
 
 /// The 64 bytes `part` of each row's unit.
@@ -115,7 +156,7 @@ fn add<const B: usize, const FIELDS: usize>(
 /// The sum of each vector's lanes.
 #[inline]
 #[target_feature(enable = "avx2,avx512f,avx512dq")]
-fn add_lanes([a, b, c, d]: [__m512i; ROWS]) -> [i32; ROWS] {
+fn add_four([a, b, c, d]: [__m512i; ROWS]) -> [i32; ROWS] {
     let ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
     let cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
     let all = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
