@@ -121,7 +121,8 @@ macro_rules! code_kernel {
 
             #[target_feature(enable = $features)]
             fn dispatch(w: &Weights<'_>, rows: Range<usize>, input: &Input, finish: &Finish<'_>) {
-                let rows = $level::one_token(w, rows, input, finish);
+                let alone = input.tokens.len() == 1;
+                let rows = if alone { $level::one_token(w, rows, input, finish) } else { rows };
                 match w.bits {
                     CodeBits::Two => all::<2>(w, rows, input, finish),
                     CodeBits::Four => all::<4>(w, rows, input, finish),

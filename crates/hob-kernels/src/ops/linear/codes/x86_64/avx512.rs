@@ -48,7 +48,7 @@ pub(super) fn add_lanes(lanes: __m512i) -> i32 {
     _mm512_reduce_add_epi32(lanes)
 }
 
-/// Works on as many of `rows` as come in fours, if there is one token; returns those that are left.
+/// Works on as many of `rows` as come in fours; returns those that are left.
 #[inline]
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
 pub(super) fn one_token(
@@ -57,9 +57,6 @@ pub(super) fn one_token(
     input: &Input,
     finish: &Finish<'_>,
 ) -> Range<usize> {
-    if input.tokens.len() != 1 {
-        return rows;
-    }
     let fours = rows.start..rows.start + rows.len() / ROWS * ROWS;
     match w.bits {
         CodeBits::Two => all::<2, 4>(w, fours.clone(), input, finish),
