@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Mean KL divergence of a program's logits from exact arithmetic on the same file; `cargo xtask bench-peers` runs this.
 
-    bench/kl_vs_llama_cpp.py --hob target/release/hob --of hob|llama [--repack 0|1] MODEL.gguf
+    bench/kl_vs_llama_cpp.py --hob target/release/hob --of hob|llama [--repack 0|1] [--kv f16|q8] MODEL.gguf
     bench/kl_vs_llama_cpp.py --quantize TARGET.gguf SOURCE.gguf
 
-Exact is Hob with `--compute exact`: 32-bit activations and cache. Both fast paths keep their default 16-bit cache. Prints
+Exact is Hob with `--compute exact`: 32-bit activations and cache. Both fast paths have a cache of the type --kv. Prints
 `{"value": nats, ...}`. The second form writes a copy in Q4_0 with llama.cpp's quantiser.
 """
 
@@ -43,12 +43,12 @@ def windows(given):
     return found
 
 
-def hob(given, ids, compute):
+def hob(given, ids, compute, kv):
     import numpy as np
 
     words = [given.hob, "logits", given.model, "--ids", "-", "--json", "--threads", str(given.threads)]
     done = subprocess.run(
-        [*words, "--compute", compute], input=",".join(map(str, ids)), check=True, stdout=subprocess.PIPE, text=True
+        [*words, "--compute", compute, "--kv", kv], input=",".join(map(str, ids)), check=True, stdout=subprocess.PIPE, text=True
     )
     return np.array(json.loads(done.stdout)["logits"], dtype=np.float64)
 
@@ -59,7 +59,7 @@ def llama(given, all_ids):
 
     rows = []
     with peer.model(
-        given.model, given.threads, WINDOW, batch=WINDOW, repack=given.repack == 1, all_logits=True
+        given.model, given.threads, WINDOW, batch=WINDOW, repack=given.repack == 1, all_logits=True, cache=given.kv
     ) as (context, _, vocab):
         size = llama_cpp.llama_vocab_n_tokens(vocab)
         for ids in all_ids:
@@ -92,6 +92,7 @@ def main():
     arguments.add_argument("--hob", default=os.path.join(HERE, "..", "target", "release", "hob"))
     arguments.add_argument("--of", choices=["hob", "llama"], default="hob")
     arguments.add_argument("--repack", type=int, choices=[0, 1], default=1)
+    arguments.add_argument("--kv", choices=["f16", "q8"], default="f16")
     arguments.add_argument("--threads", type=int, default=2)
     arguments.add_argument("--text", default=TEXT)
     given = arguments.parse_args()
@@ -102,8 +103,8 @@ def main():
         peer.quantize(given.model, given.quantize, Q4_0)
         return
     all_ids = windows(given)
-    exact = [hob(given, ids, "exact") for ids in all_ids]
-    fast = [hob(given, ids, "fast") for ids in all_ids] if given.of == "hob" else llama(given, all_ids)
+    exact = [hob(given, ids, "exact", "f32") for ids in all_ids]
+    fast = [hob(given, ids, "fast", given.kv) for ids in all_ids] if given.of == "hob" else llama(given, all_ids)
     per_token = np.concatenate([divergence(e, f)[WINDOW // 2 :] for e, f in zip(exact, fast)])
     print(json.dumps({"value": per_token.mean(), "p99": np.quantile(per_token, 0.99), "tokens": len(per_token)}))
 

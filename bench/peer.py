@@ -30,8 +30,8 @@ def reexec():
 
 
 @contextlib.contextmanager
-def model(path, threads, context, batch=512, repack=True, all_logits=False, exact_cache=False):
-    """A context over the model at `path`; gives (context, model, vocabulary)."""
+def model(path, threads, context, batch=512, repack=True, all_logits=False, cache="f16"):
+    """A context over the model at `path` with cached keys and values of type `cache`; gives (context, model, vocabulary)."""
     import llama_cpp as llama
 
     silence(llama)
@@ -46,15 +46,19 @@ def model(path, threads, context, batch=512, repack=True, all_logits=False, exac
     options.n_threads = options.n_threads_batch = threads
     if all_logits:
         options.n_outputs_max = batch
-    if exact_cache:
-        options.type_k = options.type_v = 0
+    options.type_k = options.type_v = CACHES[cache]
     running = llama.llama_init_from_model(loaded, options)
+    if not running:
+        raise SystemExit(f"llama.cpp has no context over {path} with a cache in {cache}")
     try:
         yield running, loaded, llama.llama_model_get_vocab(loaded)
     finally:
         llama.llama_free(running)
         llama.llama_model_free(loaded)
 
+
+# ggml's numbers of types.
+CACHES = {"f32": 0, "f16": 1, "q8": 8}
 
 _kept = []
 

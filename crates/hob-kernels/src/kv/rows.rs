@@ -12,7 +12,7 @@ const RUN: usize = 128;
 pub(crate) enum KvData {
     F32(Vec<f32>),
     F16(Vec<f16>),
-    /// Scales of keys are `[K, groups, PAGE_POSITIONS]`, of values `[K, PAGE_POSITIONS, groups]`, with `groups = ceil(Dh / 32)`.
+    /// Scales are `[K, groups, PAGE_POSITIONS]`, with `groups = ceil(Dh / 32)`.
     Q8 {
         codes: Vec<i8>,
         scales: Vec<f16>,
@@ -87,9 +87,10 @@ impl KvData {
                 KvData::F32(data) => data[at..at + width].copy_from_slice(x),
                 KvData::F16(data) => to_f16(x, &mut data[at..at + width]),
                 KvData::Q8 { codes, scales, groups } => {
-                    let first = (head * PAGE_POSITIONS + slot) * *groups + panel * (PANEL / Q8_GROUP);
+                    let first = head * *groups + panel * (PANEL / Q8_GROUP);
                     for (g, x) in x.chunks(Q8_GROUP).enumerate() {
-                        scales[first + g] = to_q8(x, &mut codes[at + g * Q8_GROUP..][..x.len()]);
+                        scales[(first + g) * PAGE_POSITIONS + slot] =
+                            to_q8(x, &mut codes[at + g * Q8_GROUP..][..x.len()]);
                     }
                 }
             }
@@ -119,7 +120,7 @@ impl KvData {
                     KvData::F32(data) => data[at + i],
                     KvData::F16(data) => data[at + i].to_f32(),
                     KvData::Q8 { codes, scales, groups } => {
-                        let scale = scales[(head * PAGE_POSITIONS + slot) * groups + d / Q8_GROUP];
+                        let scale = scales[(head * groups + d / Q8_GROUP) * PAGE_POSITIONS + slot];
                         f32::from(codes[at + i]) * scale.to_f32()
                     }
                 };

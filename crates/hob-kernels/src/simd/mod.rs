@@ -121,6 +121,59 @@ pub(crate) trait PairKernel {
     fn run<P: Pairs>(self, pairs: P);
 }
 
+/// Vectors of pairs of 16-bit integers, a pair in each lane of the f32 vectors of [`Int16::S`]; in memory a pair is a `u32`, its
+/// first number the low half. Sums are 32-bit integers, which wrap.
+pub(crate) trait Int16: Copy {
+    /// The f32 vectors beside them.
+    type S: Simd;
+    /// A vector of pairs, or of sums.
+    type I: Copy;
+
+    fn floats(self) -> Self::S;
+    /// Runs `kernel` as a function of its own: what is inlined into one function should not grow without end.
+    fn call(self, kernel: impl Int16Kernel);
+    fn load(self, from: &[u32]) -> Self::I;
+    fn store(self, x: Self::I, to: &mut [u32]);
+    /// The same pair in every lane.
+    fn splat(self, x: u32) -> Self::I;
+    /// `(first, second)` of two vectors' worth of bytes.
+    fn pair(self, first: &[i8], second: &[i8]) -> [Self::I; 2];
+    /// Pairs of adjacent lanes of the concatenation `a, b`, rounded to nearest, ties to even; for magnitudes up to 32767.
+    fn adjacent(self, a: <Self::S as Simd>::F, b: <Self::S as Simd>::F) -> Self::I;
+    /// `sum + a.0 * b.0 + a.1 * b.1`.
+    fn dot(self, sum: Self::I, a: Self::I, b: Self::I) -> Self::I;
+    /// Sums, rounded to f32.
+    fn to_floats(self, sums: Self::I) -> <Self::S as Simd>::F;
+}
+
+/// A computation that runs where there are [`Int16`].
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only AVX2 has them yet"))]
+pub(crate) trait Int16Kernel {
+    /// The computation; `#[inline(always)]`.
+    fn run<I: Int16>(self, int16: I);
+}
+
+/// Whether there are [`Int16`] at a level.
+pub(crate) fn has_int16(isa: Isa) -> bool {
+    isa == Isa::Avx2
+}
+
+/// Runs `kernel` on a `cpu` whose level has [`Int16`], as [`has_int16`] says.
+///
+/// # Panics
+/// On another.
+#[inline]
+pub(crate) fn dispatch_int16(cpu: &Cpu, kernel: impl Int16Kernel) {
+    match cpu.isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => x86_64::run_int16(cpu, kernel),
+        isa => {
+            drop(kernel);
+            unreachable!("no 16-bit integers at level {isa}")
+        }
+    }
+}
+
 /// Runs `kernel` on a `cpu` that has [`Cpu::bf16`].
 ///
 /// # Panics

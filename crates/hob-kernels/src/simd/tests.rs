@@ -39,6 +39,7 @@ macro_rules! function {
     };
 }
 function!(Exp, math::exp);
+function!(Exp2, math::exp2);
 function!(Tanh, math::tanh);
 function!(Erf, math::erf);
 function!(Sigmoid, math::sigmoid);
@@ -61,6 +62,8 @@ fn hold<F: Function>(f: F, reference: fn(f64) -> f64, (from, to): (f32, f32), fl
 fn functions_within_their_bounds() {
     hold(Exp, f64::exp, (-87.2, 87.9), 0.0, 2.0);
     hold(Exp, f64::exp, (-1.0, 1.0), 0.0, 2.0);
+    hold(Exp2, f64::exp2, (-126.0, 127.0), 0.0, 3.0);
+    hold(Exp2, f64::exp2, (-1.0, 1.0), 0.0, 3.0);
     hold(Tanh, f64::tanh, (-12.0, 12.0), 0.0, 4.0);
     hold(Tanh, f64::tanh, (-0.7, 0.7), 0.0, 4.0);
     hold(Sigmoid, |x| 1.0 / (1.0 + (-x).exp()), (-40.0, 40.0), 1.0, 4.0);
@@ -75,6 +78,20 @@ fn exp_at_the_ends_of_its_range() {
         dispatch(&cpu, Map(&mut x, Exp));
         assert_eq!(x[..5], [0.0, 0.0, 0.0, 1.0, 1.0], "{}", cpu.isa());
         assert!(x[5].is_nan() && x[6].is_finite() && x[6] > 1e38 && x[7] == x[6], "{}: {x:?}", cpu.isa());
+    }
+}
+
+#[test]
+fn exp2_at_the_ends_of_its_range() {
+    for cpu in levels() {
+        let mut x = [f32::NEG_INFINITY, -1e30, 0.0, -0.0, f32::NAN];
+        dispatch(&cpu, Map(&mut x, Exp2));
+        assert_eq!(x[..2], [0.0; 2], "{}", cpu.isa());
+        assert!(
+            x[2..4].iter().all(|x| (1.0..1.000_001).contains(x)) && x[4].is_nan(),
+            "{}: {x:?}",
+            cpu.isa()
+        );
     }
 }
 
@@ -182,9 +199,9 @@ fn pairs_round_to_even_and_stay_in_order() {
 }
 
 #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "no other level has bf16 pairs yet"))]
-struct Exp2<'a>(&'a mut [f32]);
+struct Exp2ForBf16<'a>(&'a mut [f32]);
 
-impl PairKernel for Exp2<'_> {
+impl PairKernel for Exp2ForBf16<'_> {
     #[inline(always)]
     fn run<P: Pairs>(self, p: P) {
         map(
@@ -201,15 +218,68 @@ fn powers_of_two_for_bf16_are_within_their_bound() {
     let Some(cpu) = with_pairs() else { return };
     let grid: Vec<f32> = (0..=100_003).map(|i| -120.0 + 130.0 * (i as f32 / 100_003.0)).collect();
     let mut y = grid.clone();
-    dispatch_pairs(&cpu, Exp2(&mut y));
+    dispatch_pairs(&cpu, Exp2ForBf16(&mut y));
     for (x, y) in grid.iter().zip(&y) {
         let expected = f64::from(*x).exp2();
         assert!((f64::from(*y) - expected).abs() <= 7.6e-5 * expected, "2^{x} = {y}");
     }
     let mut special = [f32::NEG_INFINITY, -1e30, -161.0, 0.0, f32::NAN];
-    dispatch_pairs(&cpu, Exp2(&mut special));
+    dispatch_pairs(&cpu, Exp2ForBf16(&mut special));
     assert!(
         special[..3] == [0.0; 3] && (special[3] - 1.0).abs() < 1e-4 && special[4].is_nan(),
         "{special:?}"
     );
+}
+
+/// What the operations on 16-bit integers make of `x` and `codes`.
+struct Integers<'a> {
+    x: &'a [f32; 32],
+    codes: &'a [[i8; 32]; 2],
+    adjacent: &'a mut [u32; 16],
+    pairs: &'a mut [u32; 32],
+    sums: &'a mut [f32; 16],
+}
+
+impl Int16Kernel for Integers<'_> {
+    #[inline(always)]
+    fn run<I: Int16>(self, int16: I) {
+        let (s, lanes) = (int16.floats(), I::S::LANES);
+        let adjacent = int16.adjacent(s.load(self.x), s.load(&self.x[lanes..]));
+        int16.store(adjacent, self.adjacent);
+        let [low, high] = int16.pair(&self.codes[0], &self.codes[1]);
+        int16.store(low, self.pairs);
+        int16.store(high, &mut self.pairs[lanes..]);
+        let sums = int16.dot(int16.splat(7), int16.load(self.adjacent), int16.splat(self.pairs[1]));
+        s.store(int16.to_floats(sums), self.sums);
+    }
+}
+
+#[test]
+fn integers_round_to_even_and_stay_in_order() {
+    let Some(isa) = Isa::available().into_iter().find(|isa| has_int16(*isa)) else {
+        eprintln!("skipped: no level here has 16-bit integers");
+        return;
+    };
+    let cpu = Cpu::with_isa(1, Compute::Fast, isa);
+    let mut x: [f32; 32] = std::array::from_fn(|i| (i as f32 - 11.3) * 100.7);
+    (x[0], x[1], x[2], x[3], x[9]) = (32767.0, -32767.0, 2.5, -3.5, 1.5);
+    let codes = [1, -7].map(|by| std::array::from_fn(|i| (i as i8 % 16 - 9) * by));
+    let (mut adjacent, mut pairs, mut sums) = ([0; 16], [0; 32], [0.0; 16]);
+    dispatch_int16(
+        &cpu,
+        Integers { x: &x, codes: &codes, adjacent: &mut adjacent, pairs: &mut pairs, sums: &mut sums },
+    );
+    let pair =
+        |first: i16, second: i16| u32::from(first.cast_unsigned()) | u32::from(second.cast_unsigned()) << 16;
+    let rounded = x.map(|x| x.round_ties_even() as i16);
+    let (first, second) = (i32::from(codes[0][1]), i32::from(codes[1][1]));
+    // As many as the narrowest vectors have.
+    for i in 0..8 {
+        let [a, b] = [rounded[2 * i], rounded[2 * i + 1]];
+        assert_eq!(adjacent[i], pair(a, b), "adjacent {i}");
+        assert_eq!(sums[i], (7 + i32::from(a) * first + i32::from(b) * second) as f32, "dot {i}");
+    }
+    for i in 0..16 {
+        assert_eq!(pairs[i], pair(codes[0][i].into(), codes[1][i].into()), "pair {i}");
+    }
 }

@@ -1,7 +1,7 @@
 //! AVX2 (with FMA and F16C) and AVX-512 vectors.
 #![allow(unsafe_code, reason = "instructions beyond the baseline; see the parent module")]
 
-use super::{Kernel, PairKernel, Pairs, Simd};
+use super::{Int16, Int16Kernel, Kernel, PairKernel, Pairs, Simd};
 use crate::Cpu;
 use crate::isa::Avx512Bf16;
 use half::f16;
@@ -33,6 +33,17 @@ pub(super) fn run_avx512<K: Kernel>(_cpu: &Cpu, kernel: K) -> K::Output {
     }
     // SAFETY: `dispatch` comes here for a `Cpu` at this level only, and a `Cpu` is made only when detection finds its level.
     unsafe { run(kernel) }
+}
+
+#[inline]
+pub(super) fn run_int16<K: Int16Kernel>(_cpu: &Cpu, kernel: K) {
+    // SAFETY: `dispatch_int16` comes here for a `Cpu` at this level only, and a `Cpu` is made only when detection finds it.
+    unsafe { run_avx2_int16(kernel) }
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn run_avx2_int16<K: Int16Kernel>(kernel: K) {
+    kernel.run(Avx2(()));
 }
 
 #[inline]
@@ -107,6 +118,12 @@ impl Simd for Avx2 {
         select_less(a: __m256, b: __m256, yes: __m256, no: __m256) -> __m256 {
             _mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_LT_OQ>(a, b))
         }
+        largest(x: __m256) -> f32 {
+            let x = _mm256_max_ps(x, _mm256_set1_ps(f32::NEG_INFINITY));
+            let x = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps::<1>(x));
+            let x = _mm_max_ps(x, _mm_movehl_ps(x, x));
+            _mm_cvtss_f32(_mm_max_ss(x, _mm_shuffle_ps::<1>(x, x)))
+        }
         round(x: __m256) -> __m256 { _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(x) }
         exp2_integer(n: __m256) -> __m256 {
             _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127))))
@@ -128,6 +145,57 @@ impl Simd for Avx2 {
             let (low, high) = (_mm256_unpacklo_ps(even, odd), _mm256_unpackhi_ps(even, odd));
             (_mm256_permute2f128_ps::<0x20>(low, high), _mm256_permute2f128_ps::<0x31>(low, high))
         }
+    }
+}
+
+impl Int16 for Avx2 {
+    type S = Self;
+    type I = __m256i;
+
+    #[inline(always)]
+    fn floats(self) -> Self {
+        self
+    }
+
+    #[inline(always)]
+    fn call(self, kernel: impl Int16Kernel) {
+        // SAFETY: `self` exists only on a CPU that has these features.
+        unsafe { run_avx2_int16(kernel) }
+    }
+
+    #[inline(always)]
+    fn load(self, from: &[u32]) -> __m256i {
+        // SAFETY: the slice has 32 bytes, and this load needs no alignment.
+        unsafe { _mm256_loadu_si256(from[..8].as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    fn store(self, x: __m256i, to: &mut [u32]) {
+        // SAFETY: the slice has 32 bytes, and this store needs no alignment.
+        unsafe { _mm256_storeu_si256(to[..8].as_mut_ptr().cast(), x) }
+    }
+
+    #[inline(always)]
+    fn pair(self, first: &[i8], second: &[i8]) -> [__m256i; 2] {
+        // SAFETY: the slices have 16 bytes, and these loads need no alignment.
+        unsafe {
+            let first = _mm_loadu_si128(first[..16].as_ptr().cast());
+            let second = _mm_loadu_si128(second[..16].as_ptr().cast());
+            [
+                _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(first, second)),
+                _mm256_cvtepi8_epi16(_mm_unpackhi_epi8(first, second)),
+            ]
+        }
+    }
+
+    instructions! {
+        splat(x: u32) -> __m256i { _mm256_set1_epi32(x.cast_signed()) }
+        adjacent(a: __m256, b: __m256) -> __m256i {
+            let both = _mm256_packs_epi32(_mm256_cvtps_epi32(a), _mm256_cvtps_epi32(b));
+            _mm256_permute4x64_epi64::<0b11_01_10_00>(both)
+        }
+        dot(sum: __m256i, a: __m256i, b: __m256i) -> __m256i { _mm256_add_epi32(sum, _mm256_madd_epi16(a, b)) }
+        to_floats(sums: __m256i) -> __m256 { _mm256_cvtepi32_ps(sums) }
     }
 }
 

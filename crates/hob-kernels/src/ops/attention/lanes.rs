@@ -1,22 +1,23 @@
 //! Every vector level: a tile of query rows over a run of pages, then the merging of runs.
 
 use super::operand::{Operand, Visit, decoded, key_start, keys, value_start, values};
-use super::pairs;
 use super::product::{Left, Target, product};
 use super::{AttentionShape, Mask, Query};
+use super::{integers, pairs};
 use crate::PAGE_POSITIONS;
 use crate::kv::value_columns;
-use crate::simd::{Kernel, Simd, map, math, sum_map, zip_map};
+use crate::simd::{Kernel, Simd, map, math, zip_map};
+use std::f32::consts::LOG2_E;
 use std::ops::Range;
 
 /// What a run of positions contributes to each row: `sum[r] / total[r]` is the output once every run is merged in.
 #[derive(Default)]
 pub(super) struct Partial {
-    /// The largest score; -inf while no position was seen.
+    /// The largest score, in powers of two; -inf while no position was seen.
     pub largest: Vec<f32>,
-    /// The sum of `exp(score - largest)`.
+    /// The sum of `2^(score - largest)`.
     pub total: Vec<f32>,
-    /// The sum of `exp(score - largest) * v`: `[rows, columns]`.
+    /// The sum of `2^(score - largest) * v`: `[rows, columns]`.
     pub sum: Vec<f32>,
 }
 
@@ -45,6 +46,8 @@ pub(super) struct Scratch {
     pub decoded: Vec<f32>,
     /// Of the arithmetic in bf16.
     pub pairs: pairs::Scratch,
+    /// Of the arithmetic in integers.
+    pub integers: integers::Scratch,
 }
 
 /// Query rows that share a KV head: tokens by heads of the group. Row `r` is token `r / group`.
@@ -122,7 +125,8 @@ impl Kernel for Attend<'_> {
                 let row = &mut scratch.scores[r * PAGE_POSITIONS..][..PAGE_POSITIONS];
                 let sum = &mut scratch.chunk.sum[r * columns..][..columns];
                 let (largest, total) = (&mut scratch.chunk.largest[r], &mut scratch.chunk.total[r]);
-                weigh(s, rows.shape, within(&rows.seen(r), first), row, (largest, total, sum));
+                let AttentionShape { scale, softcap, .. } = *rows.shape;
+                weigh(s, (scale, softcap), within(&rows.seen(r), first), row, (largest, total, sum));
             }
             let Scratch { scores, scales, decoded, chunk: Partial { sum, .. }, .. } = &mut *scratch;
             let next = if index + 1 < end { index + 1 } else { after };
@@ -208,11 +212,39 @@ fn multiply<'a, S: Simd, B: Operand>(
     product(s, Left { rows: count, at, ahead: std::ptr::null() }, operand, skip, columns, to);
 }
 
-/// Turns one row's scores over a page into weights relative to the largest score so far, and rescales the sums if that grew.
+/// Caps one row's scores over a page if there is a cap, and hides those outside `slots`; returns by what they are still to be
+/// multiplied to become powers of two. `scale` makes scores of them.
 #[inline(always)]
-fn weigh<S: Simd>(
+pub(super) fn mask<S: Simd>(
     s: S,
-    shape: &AttentionShape,
+    (scale, softcap): (f32, Option<f32>),
+    slots: Range<usize>,
+    row: &mut [f32],
+) -> f32 {
+    let mut factor = scale * LOG2_E;
+    if let Some(cap) = softcap {
+        let (scale, cap) = (s.splat(scale), s.splat(cap));
+        map(
+            s,
+            row,
+            #[inline(always)]
+            |x| s.mul(cap, math::tanh(s, s.div(s.mul(x, scale), cap))),
+        );
+        factor = LOG2_E;
+    }
+    if slots.len() < PAGE_POSITIONS {
+        row[..slots.start].fill(f32::NEG_INFINITY);
+        row[slots.end..].fill(f32::NEG_INFINITY);
+    }
+    factor
+}
+
+/// Turns one row's scores over a page into weights relative to the largest score so far, and rescales the sums if that grew.
+/// `scale` makes scores of them.
+#[inline(always)]
+pub(super) fn weigh<S: Simd>(
+    s: S,
+    scale: (f32, Option<f32>),
     slots: Range<usize>,
     row: &mut [f32],
     (largest, total, sum): (&mut f32, &mut f32, &mut [f32]),
@@ -220,34 +252,16 @@ fn weigh<S: Simd>(
     if slots.is_empty() {
         return row.fill(0.0);
     }
-    let scale = s.splat(shape.scale);
-    match shape.softcap {
-        None => map(
-            s,
-            row,
-            #[inline(always)]
-            |x| s.mul(x, scale),
-        ),
-        Some(cap) => {
-            let cap = s.splat(cap);
-            map(
-                s,
-                row,
-                #[inline(always)]
-                |x| s.mul(cap, math::tanh(s, s.div(s.mul(x, scale), cap))),
-            );
-        }
-    }
-    row[..slots.start].fill(f32::NEG_INFINITY);
-    row[slots.end..].fill(f32::NEG_INFINITY);
-    let mut best = s.load(row);
-    for x in row.chunks_exact(S::LANES) {
-        best = s.max(s.load(x), best);
+    let factor = s.splat(mask(s, scale, slots, row));
+    let mut best = s.splat(f32::NEG_INFINITY);
+    for at in (0..PAGE_POSITIONS).step_by(S::LANES) {
+        let x = s.mul(s.load(&row[at..]), factor);
+        s.store(x, &mut row[at..]);
+        best = s.max(x, best);
     }
     let best = s.largest(best);
     if best > *largest {
-        // Nothing to rescale before the first position: exp(-inf) is 0, and so are the sums.
-        let shrink = (*largest - best).exp();
+        let shrink = (*largest - best).exp2();
         *total *= shrink;
         let shrink = s.splat(shrink);
         map(
@@ -259,18 +273,13 @@ fn weigh<S: Simd>(
         *largest = best;
     }
     let shift = s.splat(*largest);
-    map(
-        s,
-        row,
-        #[inline(always)]
-        |x| math::exp(s, s.sub(x, shift)),
-    );
-    *total += sum_map(
-        s,
-        row,
-        #[inline(always)]
-        |x| x,
-    );
+    let mut added = s.splat(0.0);
+    for at in (0..PAGE_POSITIONS).step_by(S::LANES) {
+        let weight = math::exp2(s, s.sub(s.load(&row[at..]), shift));
+        s.store(weight, &mut row[at..]);
+        added = s.add(added, weight);
+    }
+    *total += s.sum(added);
 }
 
 /// Merges a partial into `whole`: the rows of both in order, `columns` wide.
@@ -280,8 +289,6 @@ pub(super) struct Merge<'a> {
     pub total: &'a [f32],
     pub sum: &'a [f32],
     pub columns: usize,
-    /// What a difference of one between two of `largest` is in powers of e.
-    pub unit: f32,
 }
 
 /// Rows whose factors are computed together: a multiple of every number of lanes.
@@ -311,7 +318,7 @@ impl Merge<'_> {
             let (largest, added) = (&mut self.whole.largest[first + i], self.largest[first + i]);
             // NaN compares false both ways and reaches the sums through the factors.
             let top = if added > *largest { added } else { *largest };
-            (old[i], new[i]) = ((*largest - top) * self.unit, (added - top) * self.unit);
+            (old[i], new[i]) = (*largest - top, added - top);
             if self.total[first + i] != 0.0 {
                 *largest = top;
             }
@@ -321,7 +328,7 @@ impl Merge<'_> {
                 s,
                 factors,
                 #[inline(always)]
-                |x| math::exp(s, x),
+                |x| math::exp2(s, x),
             );
         }
         (old, new)

@@ -2,18 +2,23 @@
 //!
 //! `out[t, h] = sum over j of softmax_j(cap(scale * q[t, h] . k[j, g])) * v[j, g]`, with `g = h * K / H` and `j` over the
 //! positions the mask lets the query at position `first_position + t` see. A token that sees nothing gets zeros.
-//! Shapes: `q`, `out`: `[T, H, Dh]`; keys and values come from cache pages. f64 arithmetic in the reference; f32, or
-//! bf16 products with f32 sums, elsewhere, with `[T, S]` never in memory. `q` and `out` do not alias.
+//! Shapes: `q`, `out`: `[T, H, Dh]`; keys and values come from cache pages. f64 arithmetic in the reference; f32, bf16
+//! products with f32 sums, or 16-bit integers elsewhere, with `[T, S]` never in memory. `q` and `out` do not alias.
 //! Error against the reference on the same pages: at most `EPSILON * (4 * sqrt(Dh) * s + 32) * max|v|`, where `s` is the
 //! largest `scale * |q| * |k|`: a score's rounding error is a relative error of its weight.
 //! In fast mode on CPUs with bf16 dot products, unless the cache is f32, `v` and the weights are rounded to bf16 (2^-8
 //! relative at most), which adds at most `max|v| / 64`.
+//! In fast mode with AVX2 over a q8 cache, queries and weights are rounded to 16 bits, which adds at most
+//! `(sqrt(Dh) * s / 32767 + 1 / 1000) * max|v|`.
 //! A token's result depends on its own query and the positions it sees, not on the other tokens of the call, the number of
 //! threads or later positions, as long as `first` of the view is a multiple of the page.
 //! Source: Milakov and Gimelshein, arXiv:1805.02867 (running maximum); Dao et al., arXiv:2205.14135 (tiles).
 //!
-//! Read `lanes.rs` for the arithmetic, `product.rs` for the inner loop, `pairs.rs` for what is bf16, `plan.rs` for the work of each thread.
+//! Read `lanes.rs` for the arithmetic, `product.rs` for the inner loop, `pairs.rs` for what is bf16, `integers.rs` for
+//! what is in integers, `plan.rs` for the work of each thread.
 
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only AVX2 has 16-bit integers yet"))]
+mod integers;
 mod lanes;
 mod operand;
 #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "no other level has bf16 pairs yet"))]

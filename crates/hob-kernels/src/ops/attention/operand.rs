@@ -53,9 +53,8 @@ pub(super) struct KeyCodes<'a> {
 pub(super) struct ValueCodes<'a> {
     codes: &'a [i8],
     width: usize,
+    /// `[groups, PAGE_POSITIONS]`, from the panel's first group on.
     scales: &'a [f32],
-    groups: usize,
-    first_group: usize,
 }
 
 impl<'a> Operand for Floats<'a> {
@@ -130,7 +129,7 @@ impl Line for (&[i8], &[f32]) {
 #[derive(Clone, Copy)]
 pub(super) struct ValueLine<'a> {
     codes: &'a [i8],
-    /// One per group, the one that `first` columns of come before the line included.
+    /// From the row's scale in the group that `first` columns of come before the line.
     scales: &'a [f32],
     first: usize,
 }
@@ -142,7 +141,7 @@ impl<'a> Operand for ValueCodes<'a> {
     #[inline(always)]
     fn line(self, row: usize, column: usize, width: usize) -> ValueLine<'a> {
         let codes = &self.codes[row * self.width + column..][..width];
-        let scales = &self.scales[row * self.groups + self.first_group + column / Q8_GROUP..];
+        let scales = &self.scales[column / Q8_GROUP * PAGE_POSITIONS + row..];
         ValueLine { codes, scales, first: column % Q8_GROUP }
     }
 
@@ -155,7 +154,10 @@ impl<'a> Operand for ValueCodes<'a> {
 impl Line for ValueLine<'_> {
     #[inline(always)]
     fn load<S: Simd>(self, s: S, at: usize) -> S::F {
-        s.mul(s.load_i8(&self.codes[at..]), s.splat(self.scales[(self.first + at) / Q8_GROUP]))
+        s.mul(
+            s.load_i8(&self.codes[at..]),
+            s.splat(self.scales[(self.first + at) / Q8_GROUP * PAGE_POSITIONS]),
+        )
     }
 }
 
@@ -240,22 +242,16 @@ pub(super) fn values<S: Simd>(
             KvData::F16(data) => {
                 visit.visit(Halves { data: &data[at..at + len], width }, first, width, 2 * offset);
             }
-            KvData::Q8 { codes, groups, .. } => {
-                let first_group = first / Q8_GROUP;
-                let codes = &codes[at..at + len];
-                visit.visit(
-                    ValueCodes { codes, width, scales, groups: *groups, first_group },
-                    first,
-                    width,
-                    offset,
-                );
+            KvData::Q8 { codes, .. } => {
+                let scales = &scales[first / Q8_GROUP * PAGE_POSITIONS..];
+                visit.visit(ValueCodes { codes: &codes[at..at + len], width, scales }, first, width, offset);
             }
         }
     }
 }
 
 #[inline(always)]
-fn decode<S: Simd>(s: S, packed: &[f16], scales: &mut Vec<f32>) {
+pub(super) fn decode<S: Simd>(s: S, packed: &[f16], scales: &mut Vec<f32>) {
     // A page has 64 positions, so its scales are whole vectors.
     const { assert!(PAGE_POSITIONS.is_multiple_of(COLUMN_ALIGN)) };
     scales.resize(packed.len(), 0.0);

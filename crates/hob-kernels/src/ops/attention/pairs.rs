@@ -5,19 +5,16 @@
 //! Weights and values, once rounded, are paired position by position;
 //! sums are f32. Each output is one chain of dots over the pairs in order, whatever the tile, and pairs begin at even
 //! positions, so a token's result does not depend on its neighbours.
-//!
-//! Scores become powers of two here, not of e.
 
 mod product;
 
 use self::product::{Left, Part, Target, multiply};
 use super::AttentionShape;
-use super::lanes::{self, Rows, Scores, within};
+use super::lanes::{self, Rows, Scores, mask, within};
 use super::operand::{Operand, Visit, key_start, keys, value_start, values};
 use crate::PAGE_POSITIONS;
 use crate::kv::value_columns;
 use crate::simd::{PairKernel, Pairs, Simd, map, math};
-use std::f32::consts::LOG2_E;
 use std::ops::Range;
 
 /// Pairs of positions of a page.
@@ -44,8 +41,7 @@ pub(super) struct Scratch {
     totals: Vec<f32>,
 }
 
-/// Adds the pages `pages` of the view to `scratch.chunk`; `largest` there is in powers of two, and within [`SLACK`] of the
-/// largest.
+/// Adds the pages `pages` of the view to `scratch.chunk`; `largest` there is within [`SLACK`] of the largest.
 pub(super) struct AttendPairs<'a> {
     pub rows: &'a Rows<'a>,
     pub pages: Range<usize>,
@@ -137,21 +133,7 @@ impl Row<'_> {
             return self.weights.fill(0);
         }
         let s = p.floats();
-        let mut factor = s.splat(shape.scale * LOG2_E);
-        if let Some(cap) = shape.softcap {
-            let (scale, cap) = (s.splat(shape.scale), s.splat(cap));
-            map(
-                s,
-                self.scores,
-                #[inline(always)]
-                |x| s.mul(cap, math::tanh(s, s.div(s.mul(x, scale), cap))),
-            );
-            factor = s.splat(LOG2_E);
-        }
-        if slots.len() < PAGE_POSITIONS {
-            self.scores[..slots.start].fill(f32::NEG_INFINITY);
-            self.scores[slots.end..].fill(f32::NEG_INFINITY);
-        }
+        let factor = s.splat(mask(s, (shape.scale, shape.softcap), slots, self.scores));
         let mut x = [s.splat(0.0); PAGE_POSITIONS / LANES];
         for (x, scores) in x.iter_mut().zip(self.scores.chunks_exact(LANES)) {
             *x = s.mul(s.load(scores), factor);

@@ -1,15 +1,15 @@
 //! Runs a plan's tasks on the pool. The island is for outputs: tasks write disjoint rows of the same buffers.
 #![allow(unsafe_code, reason = "tasks write disjoint parts of shared buffers")]
 
+use super::integers::AttendIntegers;
 use super::lanes::{Attend, Merge, Partial, Rows, Scratch};
 use super::pairs::AttendPairs;
 use super::plan::{CHUNK_PAGES, Plan, Split, Task, chunks, partial_len};
 use super::{AttentionJob, AttentionShape, Mask, Query};
 use crate::kv::value_columns;
-use crate::{Compute, Cpu, DisjointMut, KvPage, KvType, simd};
+use crate::{Compute, Cpu, DisjointMut, KvType, simd};
 use std::cell::Cell;
 use std::ops::Range;
-use std::sync::Arc;
 
 /// Elements of partials above which merging them goes to the pool too: about ten microseconds on one core.
 const SPREAD_MERGE_MIN: usize = 1 << 16;
@@ -49,9 +49,14 @@ pub(super) fn run(cpu: &Cpu, shape: &AttentionShape, mask: Mask, jobs: &mut [Att
     PLAN.set((plan, partials));
 }
 
-/// What one of `Partial::largest` is in powers of e.
-fn unit(in_pairs: bool) -> f32 {
-    if in_pairs { std::f32::consts::LN_2 } else { 1.0 }
+/// What a job is computed in.
+#[derive(Clone, Copy)]
+enum Arithmetic {
+    Floats,
+    /// f32 and bf16.
+    Pairs,
+    /// f32 and 16-bit integers.
+    Integers,
 }
 
 impl Run<'_> {
@@ -59,12 +64,17 @@ impl Run<'_> {
         Rows { shape: self.shape, mask: self.mask, query: self.jobs[job].0, kv_head, tokens }
     }
 
-    /// Whether a job is computed in bf16: where speed was asked for, and its cache is no more precise than f16.
-    fn in_pairs(&self, job: usize) -> bool {
-        let precise = |page: &Arc<KvPage>| page.shape().ty == KvType::F32;
-        self.cpu.bf16
-            && self.cpu.compute == Compute::Fast
-            && !self.jobs[job].0.kv.pages.first().is_some_and(precise)
+    /// Anything but f32 only where speed was asked for, and the job's cache is no more precise.
+    fn arithmetic(&self, job: usize) -> Arithmetic {
+        let ty = self.jobs[job].0.kv.pages.first().map(|page| page.shape().ty);
+        if self.cpu.compute != Compute::Fast || ty == Some(KvType::F32) {
+            return Arithmetic::Floats;
+        }
+        let whole_pairs = self.shape.head_dim.is_multiple_of(2);
+        if ty == Some(KvType::Q8) && whole_pairs && simd::has_int16(self.cpu.isa) {
+            return Arithmetic::Integers;
+        }
+        if self.cpu.bf16 { Arithmetic::Pairs } else { Arithmetic::Floats }
     }
 
     fn task(&self, task: &Task) {
@@ -72,24 +82,23 @@ impl Run<'_> {
         let (count, columns) = (rows.count(), value_columns(self.shape.head_dim));
         let mut scratch = SCRATCH.take();
         scratch.whole.reset(count, columns);
-        let in_pairs = self.in_pairs(task.job);
+        let arithmetic = self.arithmetic(task.job);
         for pages in chunks(task.pages.clone(), task.first) {
             scratch.chunk.reset(count, columns);
             // Where chunks are tasks, the other threads take those in between.
             let between = if task.partial.is_some() { self.cpu.pool.threads() - 1 } else { 0 };
             let after = pages.end + between * CHUNK_PAGES;
-            if in_pairs {
-                simd::dispatch_pairs(
-                    self.cpu,
-                    AttendPairs { rows: &rows, pages, after, scratch: &mut scratch },
-                );
-            } else {
-                simd::dispatch(self.cpu, Attend { rows: &rows, pages, after, scratch: &mut scratch });
+            let (cpu, rows, scratch) = (self.cpu, &rows, &mut scratch);
+            match arithmetic {
+                Arithmetic::Floats => simd::dispatch(cpu, Attend { rows, pages, after, scratch }),
+                Arithmetic::Pairs => simd::dispatch_pairs(cpu, AttendPairs { rows, pages, after, scratch }),
+                Arithmetic::Integers => {
+                    simd::dispatch_int16(cpu, AttendIntegers { rows, pages, after, scratch })
+                }
             }
             if task.partial.is_none() {
-                let Scratch { whole, chunk: Partial { largest, total, sum }, .. } = &mut scratch;
-                let unit = unit(in_pairs);
-                simd::dispatch(self.cpu, Merge { whole, largest, total, sum, columns, unit });
+                let Scratch { whole, chunk: Partial { largest, total, sum }, .. } = scratch;
+                simd::dispatch(self.cpu, Merge { whole, largest, total, sum, columns });
             }
         }
         match task.partial {
@@ -119,8 +128,8 @@ impl Run<'_> {
         for partial in partials.chunks_exact(len) {
             let (largest, rest) = partial.split_at(count);
             let (total, sum) = rest.split_at(count);
-            let (whole, unit) = (&mut scratch.whole, unit(self.in_pairs(split.job)));
-            simd::dispatch(self.cpu, Merge { whole, largest, total, sum, columns, unit });
+            let whole = &mut scratch.whole;
+            simd::dispatch(self.cpu, Merge { whole, largest, total, sum, columns });
         }
         self.write(split.job, &rows, &scratch.whole);
         SCRATCH.set(scratch);

@@ -74,13 +74,14 @@ impl Case {
         out
     }
 
-    /// The contract's bound in f32 and in bf16, and that of bf16 against [`Case::rounded`].
-    fn bounds(&self) -> [f32; 3] {
+    /// The contract's bound in f32, in integers and in bf16, and that of bf16 against [`Case::rounded`].
+    fn bounds(&self) -> [f32; 4] {
         let (s, v) = self.magnitudes();
         let single = f32::EPSILON * (4.0 * (self.shape.head_dim as f32).sqrt() * s + 32.0) * v;
         // Weights are off by at most 2^-8 and the fit of 2^x, each in a numerator and a denominator.
         let weights = 2.0 * (1.01 / 256.0 + 8e-5) * v;
-        [single, single + v / 64.0, single + weights]
+        let integers = ((self.shape.head_dim as f32).sqrt() * s / 32767.0 + 1.0 / 1000.0) * v;
+        [single, single + integers, single + v / 64.0, single + weights]
     }
 
     /// The largest `scale * |q| * |k|` and the largest value.
@@ -133,12 +134,15 @@ impl Case {
     fn check(&self, mask: Mask) {
         let expected = self.run(&reference(), mask);
         let twin = self.rounded().run(&reference(), mask);
-        let [single, half, half_from_twin] = self.bounds();
+        let [single, integers, half, half_from_twin] = self.bounds();
         for cpu in variants() {
             let (shape, ty) = (self.shape, self.pages[0].shape().ty);
             let name = format!("{} {mask:?} {shape:?} {ty:?} T {} S {}", name(&cpu), self.tokens, self.end);
             let found = self.run(&cpu, mask);
-            if cpu.bf16 && cpu.compute() == Compute::Fast && ty != KvType::F32 {
+            let fast = cpu.compute() == Compute::Fast;
+            if fast && ty == KvType::Q8 && crate::simd::has_int16(cpu.isa()) {
+                hold(&name, &found, &expected, |_, _| integers);
+            } else if fast && cpu.bf16 && ty != KvType::F32 {
                 hold(&name, &found, &expected, |_, _| half);
                 hold(&name, &found, &twin, |_, _| half_from_twin);
             } else {
@@ -224,7 +228,13 @@ fn prefill_equals_decode_and_later_positions_change_nothing() {
 #[test]
 fn thread_counts_and_batches_agree_bit_for_bit() {
     // One deep decode step is split along the cache from two threads on; the prefill and the batch are not.
-    let cases = [(1, 2000), (3, 1000), (30, 400)].map(|(t, end)| Case::new((8, 2, 64), KvType::F16, t, end));
+    for ty in [KvType::F16, KvType::Q8] {
+        let cases = [(1, 2000), (3, 1000), (30, 400)].map(|(t, end)| Case::new((8, 2, 64), ty, t, end));
+        threads_and_batches_agree(&cases);
+    }
+}
+
+fn threads_and_batches_agree(cases: &[Case]) {
     for (index, one) in variants().iter().enumerate() {
         let alone: Vec<_> = cases.iter().map(|case| case.run(one, CAUSAL)).collect();
         for threads in [2, 4] {
@@ -265,7 +275,7 @@ fn no_token_and_no_visible_position() {
 
 #[test]
 fn nan_is_not_hidden() {
-    for ty in [KvType::F32, KvType::F16] {
+    for ty in [KvType::F32, KvType::F16, KvType::Q8] {
         let mut case = Case::new((2, 1, 16), ty, 1, 100);
         case.q[3] = f32::NAN;
         for cpu in variants() {
@@ -274,6 +284,9 @@ fn nan_is_not_hidden() {
             let found = first.iter().all(|x| x.is_nan()) && second.iter().all(|x| x.is_finite());
             assert!(found, "{}", name(&cpu));
         }
+    }
+    // Codes cannot say NaN.
+    for ty in [KvType::F32, KvType::F16] {
         let mut case = Case::new((2, 1, 16), ty, 1, 100);
         Arc::make_mut(&mut case.pages[0]).write(5, &[f32::NAN; 16], &[0.0; 16]);
         for cpu in variants() {
