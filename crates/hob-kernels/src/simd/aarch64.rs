@@ -12,12 +12,14 @@ pub(super) struct Neon(());
 
 #[inline]
 pub(super) fn run_neon<K: Kernel>(_cpu: &Cpu, kernel: K) -> K::Output {
-    #[target_feature(enable = "neon")]
-    fn run<K: Kernel>(kernel: K) -> K::Output {
-        kernel.run(Neon(()))
-    }
     // SAFETY: `dispatch` comes here for a `Cpu` at a NEON level only, and a `Cpu` is made only when detection finds its level.
-    unsafe { run(kernel) }
+    unsafe { neon(kernel) }
+}
+
+#[cfg_attr(debug_assertions, inline(never))]
+#[target_feature(enable = "neon")]
+fn neon<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run(Neon(()))
 }
 
 /// Methods that are an expression over register operands.
@@ -35,6 +37,12 @@ impl Simd for Neon {
     type F = float32x4_t;
     const LANES: usize = 4;
     const TILE: (usize, usize) = (4, 5);
+
+    #[inline(always)]
+    fn call<K: Kernel>(self, kernel: K) -> K::Output {
+        // SAFETY: `self` exists only on a CPU that has NEON.
+        unsafe { neon(kernel) }
+    }
 
     #[inline(always)]
     fn load(self, from: &[f32]) -> float32x4_t {

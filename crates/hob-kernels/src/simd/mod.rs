@@ -28,6 +28,8 @@ pub(crate) trait Simd: Copy {
     /// at all where nobody measured that it pays.
     const ROWS_TO_DECODE: usize = usize::MAX;
 
+    /// Runs `kernel` as a function of its own where that saves time of the compiler, which grows faster than a function does.
+    fn call<K: Kernel>(self, kernel: K) -> K::Output;
     fn splat(self, x: f32) -> Self::F;
     fn load(self, from: &[f32]) -> Self::F;
     fn load_f16(self, from: &[f16]) -> Self::F;
@@ -91,7 +93,7 @@ pub(crate) trait Pairs: Copy {
     type P: Copy;
 
     fn floats(self) -> Self::S;
-    /// Runs `kernel` as a function of its own: what is inlined into one function should not grow without end.
+    /// As [`Simd::call`].
     fn call(self, kernel: impl PairKernel);
     fn load(self, from: &[u32]) -> Self::P;
     fn store(self, x: Self::P, to: &mut [u32]);
@@ -130,7 +132,7 @@ pub(crate) trait Int16: Copy {
     type I: Copy;
 
     fn floats(self) -> Self::S;
-    /// Runs `kernel` as a function of its own: what is inlined into one function should not grow without end.
+    /// As [`Simd::call`].
     fn call(self, kernel: impl Int16Kernel);
     fn load(self, from: &[u32]) -> Self::I;
     fn store(self, x: Self::I, to: &mut [u32]);

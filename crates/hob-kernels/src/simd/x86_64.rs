@@ -17,44 +17,51 @@ pub(super) struct Avx512(());
 
 #[inline]
 pub(super) fn run_avx2<K: Kernel>(_cpu: &Cpu, kernel: K) -> K::Output {
-    #[target_feature(enable = "avx2,fma,f16c")]
-    fn run<K: Kernel>(kernel: K) -> K::Output {
-        kernel.run(Avx2(()))
-    }
     // SAFETY: `dispatch` comes here for a `Cpu` at this level only, and a `Cpu` is made only when detection finds its level.
-    unsafe { run(kernel) }
+    unsafe { avx2(kernel) }
 }
 
 #[inline]
 pub(super) fn run_avx512<K: Kernel>(_cpu: &Cpu, kernel: K) -> K::Output {
-    #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq")]
-    fn run<K: Kernel>(kernel: K) -> K::Output {
-        kernel.run(Avx512(()))
-    }
     // SAFETY: `dispatch` comes here for a `Cpu` at this level only, and a `Cpu` is made only when detection finds its level.
-    unsafe { run(kernel) }
+    unsafe { avx512(kernel) }
 }
 
 #[inline]
 pub(super) fn run_int16<K: Int16Kernel>(_cpu: &Cpu, kernel: K) {
     // SAFETY: `dispatch_int16` comes here for a `Cpu` at this level only, and a `Cpu` is made only when detection finds it.
-    unsafe { run_avx2_int16(kernel) }
-}
-
-#[target_feature(enable = "avx2,fma,f16c")]
-fn run_avx2_int16<K: Int16Kernel>(kernel: K) {
-    kernel.run(Avx2(()));
+    unsafe { int16(kernel) }
 }
 
 #[inline]
 pub(super) fn run_pairs<K: PairKernel>(_cpu: &Cpu, kernel: K) {
     let _proof = Avx512Bf16::detect().expect("a Cpu with bf16 was made where it was detected");
     // SAFETY: the token exists only where these features do.
-    unsafe { run_bf16(kernel) }
+    unsafe { bf16(kernel) }
 }
 
+// Where tests are compiled what counts is the compiler's time; else the inner loops gain from what is known around them.
+#[cfg_attr(debug_assertions, inline(never))]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn avx2<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run(Avx2(()))
+}
+
+#[cfg_attr(debug_assertions, inline(never))]
+#[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq")]
+fn avx512<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run(Avx512(()))
+}
+
+#[cfg_attr(debug_assertions, inline(never))]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn int16<K: Int16Kernel>(kernel: K) {
+    kernel.run(Avx2(()));
+}
+
+#[cfg_attr(debug_assertions, inline(never))]
 #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")]
-fn run_bf16<K: PairKernel>(kernel: K) {
+fn bf16<K: PairKernel>(kernel: K) {
     kernel.run(Bf16(Avx512(())));
 }
 
@@ -74,6 +81,12 @@ impl Simd for Avx2 {
     const LANES: usize = 8;
     const TILE: (usize, usize) = (2, 6);
     const ROWS_TO_DECODE: usize = 2 * Self::TILE.1 + 1;
+
+    #[inline(always)]
+    fn call<K: Kernel>(self, kernel: K) -> K::Output {
+        // SAFETY: `self` exists only on a CPU that has these features.
+        unsafe { avx2(kernel) }
+    }
 
     #[inline(always)]
     fn load(self, from: &[f32]) -> __m256 {
@@ -160,7 +173,7 @@ impl Int16 for Avx2 {
     #[inline(always)]
     fn call(self, kernel: impl Int16Kernel) {
         // SAFETY: `self` exists only on a CPU that has these features.
-        unsafe { run_avx2_int16(kernel) }
+        unsafe { int16(kernel) }
     }
 
     #[inline(always)]
@@ -203,6 +216,12 @@ impl Simd for Avx512 {
     type F = __m512;
     const LANES: usize = 16;
     const TILE: (usize, usize) = (4, 6);
+
+    #[inline(always)]
+    fn call<K: Kernel>(self, kernel: K) -> K::Output {
+        // SAFETY: `self` exists only on a CPU that has these features.
+        unsafe { avx512(kernel) }
+    }
 
     #[inline(always)]
     fn load(self, from: &[f32]) -> __m512 {
@@ -286,7 +305,7 @@ impl Pairs for Bf16 {
     #[inline(always)]
     fn call(self, kernel: impl PairKernel) {
         // SAFETY: `self` exists only on a CPU that has these features.
-        unsafe { run_bf16(kernel) }
+        unsafe { bf16(kernel) }
     }
 
     #[inline(always)]

@@ -5,7 +5,7 @@
 //! multiply-adds over `i` in order, whatever the tile, which is why a token's result does not depend on its neighbours.
 
 use super::operand::{CACHE_LINE, Line, Operand};
-use crate::simd::Simd;
+use crate::simd::{Kernel, Simd};
 
 /// The left side: `at(r)` is row `r`.
 pub(super) struct Left<F> {
@@ -64,64 +64,75 @@ fn blocks<'a, S: Simd, B: Operand, const C: usize>(
     for i in 0..count {
         let rows = (a.rows - row).div_ceil(count - i);
         match rows {
-            1 => tile::<S, B, 1, C>(s, row, a, b, at, to),
-            2 => tile::<S, B, 2, C>(s, row, a, b, at, to),
-            3 => tile::<S, B, 3, C>(s, row, a, b, at, to),
-            4 => tile::<S, B, 4, C>(s, row, a, b, at, to),
-            5 => tile::<S, B, 5, C>(s, row, a, b, at, to),
-            _ => tile::<S, B, 6, C>(s, row, a, b, at, to),
+            1 => s.call(Tile::<_, _, 1, C> { row, a, b, at, to }),
+            2 => s.call(Tile::<_, _, 2, C> { row, a, b, at, to }),
+            3 => s.call(Tile::<_, _, 3, C> { row, a, b, at, to }),
+            4 => s.call(Tile::<_, _, 4, C> { row, a, b, at, to }),
+            5 => s.call(Tile::<_, _, 5, C> { row, a, b, at, to }),
+            _ => s.call(Tile::<_, _, 6, C> { row, a, b, at, to }),
         }
         row += rows;
     }
 }
 
-#[expect(clippy::needless_range_loop, reason = "r, i and c are the indices of the formula")]
-#[inline(always)]
-fn tile<'a, S: Simd, B: Operand, const R: usize, const C: usize>(
-    s: S,
-    first_row: usize,
-    a: &Left<impl Fn(usize) -> &'a [f32]>,
+/// `R` rows from `row` on times `C` vectors of columns, from a row and a column of the right side on.
+struct Tile<'t, 'o, F, B, const R: usize, const C: usize> {
+    row: usize,
+    a: &'t Left<F>,
     b: B,
-    (skip, column): (usize, usize),
-    to: &mut Target<'_>,
-) {
-    let len = (a.at)(first_row).len();
-    let mut rows: [&[f32]; R] = [&[]; R];
-    let mut sums = [[s.splat(0.0); C]; R];
-    for r in 0..R {
-        rows[r] = &(a.at)(first_row + r)[..len];
-        for c in 0..C {
-            if to.add {
-                sums[r][c] = s.load(&to.out[to.index::<S>(first_row + r, column, c)..]);
+    at: (usize, usize),
+    to: &'t mut Target<'o>,
+}
+
+impl<'a, F, B, const R: usize, const C: usize> Kernel for Tile<'_, '_, F, B, R, C>
+where
+    F: Fn(usize) -> &'a [f32],
+    B: Operand,
+{
+    type Output = ();
+
+    #[expect(clippy::needless_range_loop, reason = "r, i and c are the indices of the formula")]
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { row: first_row, a, b, at: (skip, column), to } = self;
+        let len = (a.at)(first_row).len();
+        let mut rows: [&[f32]; R] = [&[]; R];
+        let mut sums = [[s.splat(0.0); C]; R];
+        for r in 0..R {
+            rows[r] = &(a.at)(first_row + r)[..len];
+            for c in 0..C {
+                if to.add {
+                    sums[r][c] = s.load(&to.out[to.index::<S>(first_row + r, column, c)..]);
+                }
             }
         }
-    }
-    let asks = first_row == 0 && !a.ahead.is_null();
-    let mut ahead = a.ahead.wrapping_add(skip * b.row_bytes() + len * column * B::BYTES);
-    let step = C * S::LANES * B::BYTES;
-    for i in 0..len {
-        if asks {
-            for line in (0..step).step_by(CACHE_LINE) {
-                s.prefetch(ahead.wrapping_add(line));
+        let asks = first_row == 0 && !a.ahead.is_null();
+        let mut ahead = a.ahead.wrapping_add(skip * b.row_bytes() + len * column * B::BYTES);
+        let step = C * S::LANES * B::BYTES;
+        for i in 0..len {
+            if asks {
+                for line in (0..step).step_by(CACHE_LINE) {
+                    s.prefetch(ahead.wrapping_add(line));
+                }
+                ahead = ahead.wrapping_add(step);
             }
-            ahead = ahead.wrapping_add(step);
-        }
-        let line = b.line(skip + i, column, C * S::LANES);
-        let mut vectors = [s.splat(0.0); C];
-        for c in 0..C {
-            vectors[c] = line.load(s, c * S::LANES);
+            let line = b.line(skip + i, column, C * S::LANES);
+            let mut vectors = [s.splat(0.0); C];
+            for c in 0..C {
+                vectors[c] = line.load(s, c * S::LANES);
+            }
+            for r in 0..R {
+                let x = s.splat(rows[r][i]);
+                for c in 0..C {
+                    sums[r][c] = s.mul_add(x, vectors[c], sums[r][c]);
+                }
+            }
         }
         for r in 0..R {
-            let x = s.splat(rows[r][i]);
             for c in 0..C {
-                sums[r][c] = s.mul_add(x, vectors[c], sums[r][c]);
+                let at = to.index::<S>(first_row + r, column, c);
+                s.store(sums[r][c], &mut to.out[at..]);
             }
-        }
-    }
-    for r in 0..R {
-        for c in 0..C {
-            let at = to.index::<S>(first_row + r, column, c);
-            s.store(sums[r][c], &mut to.out[at..]);
         }
     }
 }
