@@ -84,7 +84,8 @@ fn round_trip(name: &str, files: &ModelFiles) {
     let (a, b) = (logits(ours.engine().model(), &tokens), logits(read.engine().model(), &tokens));
     let largest = a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     eprintln!("{name}: logits differ by at most {largest:e}");
-    assert!(a.len() == b.len() && largest < 1e-5, "{name}: {largest}");
+    // Rows of queries and keys lie in another order there, and so do the sums of their products.
+    assert!(a.len() == b.len() && largest < 2e-5, "{name}: {largest}");
 }
 
 /// What the template makes of a conversation, if there is one.
