@@ -35,6 +35,9 @@ pub(super) enum Order {
     Natural,
     /// In each 128 columns, the first halves (16 columns) of the four groups, then the second halves: block formats.
     Halves,
+    /// For groups `n` and `n + 4` side by side, two columns of the first half and two of the second by turns: 64 columns of two
+    /// groups, of which the first 32 are the halves' first eight.
+    Mixed,
     /// In each 128 columns, the even ones, then the odd ones: 4-bit codes.
     EvenOdd,
     /// Columns by their remainder modulo 4: 2-bit codes.
@@ -51,6 +54,11 @@ impl Order {
                 let (run, i) = (column / 16, column % 16);
                 64 * (run / 8 * 2 + run % 2) + 16 * (run % 8 / 2) + i
             }
+            Order::Mixed => {
+                let (group, half, i) = (column / 32, column / 16 % 2, column % 16);
+                let place = i % 8 / 2 * 4 + half * 2 + i % 2;
+                64 * (group % 4) + 32 * (i / 8) + 16 * (group / 4) + place
+            }
             Order::EvenOdd => column / 128 * 128 + column % 2 * 64 + column % 128 / 2,
             Order::Quarters => column % 4 * 64 + column / 4,
         }
@@ -65,12 +73,15 @@ pub(super) struct Unit {
     pub codes: [i8; UNIT],
     /// Minus the sum of each half group: `[first or second half][group]`. Negated because kernels subtract zero points.
     pub negative_sums: [[i32; 8]; 2],
+    /// The same by group, both halves side by side.
+    pub negative_pairs: [[i16; 2]; 8],
     /// Step of each group.
     pub steps: [f32; 8],
 }
 
 impl Unit {
-    pub(super) const ZERO: Unit = Unit { codes: [0; UNIT], negative_sums: [[0; 8]; 2], steps: [0.0; 8] };
+    pub(super) const ZERO: Unit =
+        Unit { codes: [0; UNIT], negative_sums: [[0; 8]; 2], negative_pairs: [[0; 2]; 8], steps: [0.0; 8] };
 
     /// Minus the sum of all codes.
     #[inline(always)]
@@ -170,6 +181,7 @@ pub(super) fn quantise_unit(x: &[f32], steps: Steps, shared: Step, order: Order,
         for half in 0..2 {
             let sum: i32 = codes[16 * half..][..16].iter().map(|&c| i32::from(c)).sum();
             unit.negative_sums[half][group] = -sum;
+            unit.negative_pairs[group][half] = -sum as i16;
         }
     }
     arrange(&codes, order, &mut unit.codes);
@@ -241,6 +253,12 @@ fn arrange(codes: &[i8; UNIT], order: Order, out: &mut [i8; UNIT]) {
             let runs = out.as_chunks_mut::<16>().0;
             for (run, codes) in codes.as_chunks::<16>().0.iter().enumerate() {
                 runs[Order::Halves.place(16 * run) / 16] = *codes;
+            }
+        }
+        Order::Mixed => {
+            let pairs = out.as_chunks_mut::<2>().0;
+            for (pair, codes) in codes.as_chunks::<2>().0.iter().enumerate() {
+                pairs[Order::Mixed.place(2 * pair) / 2] = *codes;
             }
         }
         Order::EvenOdd => {

@@ -22,7 +22,7 @@ pub(super) use x86_64::fours::add_unit as add_unit_to_fours;
 #[cfg(target_arch = "x86_64")]
 pub(super) use x86_64::unpack_avx2::{bits, high_nibbles, low_nibbles};
 
-use super::activations::{Activations, UNIT};
+use super::activations::{Activations, Order, UNIT};
 use super::finish::Finish;
 use super::panel::round_to_one_scale;
 use crate::matrix::EncodedRows;
@@ -36,7 +36,15 @@ pub(super) fn is_supported(ty: TensorType) -> bool {
     format::format(ty).is_some()
 }
 
-/// Multiplies `rows` of `weight`, whose blocks have type `ty`, with all tokens of `x` (in `Order::Halves`).
+/// The order in which [`project`] reads activations for blocks of type `ty`.
+pub(super) fn order(isa: Isa, ty: TensorType) -> Order {
+    match isa {
+        Isa::Avx2 if format::format(ty).is_some_and(|format| format.whole) => Order::Mixed,
+        _ => Order::Halves,
+    }
+}
+
+/// Multiplies `rows` of `weight`, whose blocks have type `ty`, with all tokens of `x` (in [`order`]).
 pub(super) fn project(
     isa: Isa,
     ty: TensorType,

@@ -11,7 +11,9 @@ mod pack;
 mod x86_64;
 
 pub(super) use pack::Packed;
-pub(super) use x86_64::{Rows, halves, k_steps, quads, unit_bytes};
+pub(super) use x86_64::{
+    Rows, Runs, halves, k_steps, mixed_quads, quads, runs_of_q2_k, runs_of_q3_k, runs_of_q6_k, unit_bytes,
+};
 
 use super::blocks::format::{Form, Lanes};
 use super::finish::Finish;

@@ -57,12 +57,26 @@ struct Panel<C> {
     scales: [[[f32; ROWS]; 8]; 2],
     /// As `scales`.
     mins: [[[f32; ROWS]; 8]; 2],
+    /// The same of formats whose scales are whole multiples, `[group][row][half]`, for AVX2 only.
+    whole_scales: [[[i16; 2]; ROWS]; 8],
+    /// As `whole_scales`.
+    whole_mins: [[[i16; 2]; ROWS]; 8],
+    /// Of what whole scales and minima are multiples.
+    bases: [[f32; ROWS]; 2],
 }
 
 impl<C: Copy + Default> Panel<C> {
     fn zero() -> Self {
         let of_rows = [[[0.0; ROWS]; 8]; 2];
-        Self { codes: [[[[C::default(); 64]; 2]; 8]; 8], scales: of_rows, mins: of_rows }
+        let whole = [[[0; 2]; ROWS]; 8];
+        Self {
+            codes: [[[[C::default(); 64]; 2]; 8]; 8],
+            scales: of_rows,
+            mins: of_rows,
+            whole_scales: whole,
+            whole_mins: whole,
+            bases: [[0.0; ROWS]; 2],
+        }
     }
 }
 

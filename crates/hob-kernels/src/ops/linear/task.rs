@@ -249,7 +249,8 @@ fn choose<'a>(inputs: &mut Inputs<'a>, linear: &'a Linear) -> Kernel<'a> {
                     _ => return Kernel::Groups(*ty, inputs.tiles(form)),
                 }
             }
-            Kernel::Blocks(*ty, inputs.quantised(steps, Order::Halves))
+            let order = blocks::order(inputs.cpu.isa, *ty);
+            Kernel::Blocks(*ty, inputs.quantised(steps, order))
         }
         // A trained input range makes integers of both sides, so exact and fast are one.
         Storage::Codes { .. } if fast || linear.input_scale.is_some() => {

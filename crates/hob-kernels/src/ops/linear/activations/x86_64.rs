@@ -208,6 +208,7 @@ pub(in crate::ops::linear) fn in_order([a, b, c, d]: [__m512i; 4], order: Order)
             let second = _mm512_setr_epi64(2, 3, 6, 7, 10, 11, 14, 15);
             [pair(a, first, b), pair(a, second, b), pair(c, first, d), pair(c, second, d)]
         }
+        Order::Mixed => unreachable!("no kernel of AVX-512 reads it"),
         Order::EvenOdd => {
             let split = _mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
             let split = _mm512_broadcast_i32x4(split);

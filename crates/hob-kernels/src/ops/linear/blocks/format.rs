@@ -68,6 +68,8 @@ pub(in crate::ops::linear) struct Format {
     pub halves: bool,
     /// There are minima.
     pub mins: bool,
+    /// Scales (and minima) of halves are whole multiples of one number of the unit.
+    pub whole: bool,
     /// The largest code.
     pub largest: u8,
     /// All codes from 0 to 15 occur, so that rounding to one scale is sixteen roundings per group and a look-up.
@@ -93,6 +95,8 @@ pub(in crate::ops::linear) struct Form {
     pub offset: u8,
     /// The format's scales belong to half groups.
     pub halves: bool,
+    /// They are whole multiples.
+    pub whole: bool,
     /// Where products are added up. AVX-512 does so in 32 bits and has no need to ask.
     pub lanes: Lanes,
 }
@@ -103,7 +107,7 @@ pub(in crate::ops::linear) struct Form {
 pub(in crate::ops::linear) enum Lanes {
     /// In 16 bits, for all columns that share a scale.
     Pairs,
-    /// In 16 bits, for each half of these 32 columns.
+    /// In 16 bits, for each half of these columns.
     HalfPairs,
     /// In 32 bits, from the first product on.
     Words,
@@ -113,13 +117,19 @@ pub(in crate::ops::linear) enum Lanes {
 
 #[cfg(target_arch = "x86_64")]
 impl Form {
+    /// Whether two columns of a group's first half take turns with two of its second: sums of pairs then meet the scales of
+    /// both halves in one instruction.
+    pub(in crate::ops::linear) fn mixes_halves(self) -> bool {
+        self.whole && matches!(self.lanes, Lanes::Pairs | Lanes::HalfPairs)
+    }
+
     pub(in crate::ops::linear) fn new(cpu: &Cpu, steps: Steps, format: Format) -> Self {
         let lanes = match (cpu.isa, cpu.byte_dot) {
             (Isa::Avx512, _) => Lanes::Pairs,
             (_, ByteDot::Absent) => Lanes::new(steps, format),
             (_, dot) => Lanes::Quads(dot),
         };
-        Self { steps, offset: format.offset, halves: format.halves, lanes }
+        Self { steps, offset: format.offset, halves: format.halves, whole: format.whole, lanes }
     }
 }
 
@@ -131,11 +141,11 @@ impl Lanes {
         let most = i32::from(i16::MAX);
         let (largest, offset) = (i32::from(format.largest), i32::from(format.offset));
         let value = offset.max(largest - offset);
-        // A lane has half of the columns: every other pair.
+        // A lane has half of the columns: every other pair. Where scales are whole, these are the sixteen of one scale.
         let (eight, sixteen) = (8 * value * x, 16 * value * x);
         if 2 * largest * x > most || eight > most {
             Self::Words
-        } else if format.halves || sixteen <= most {
+        } else if sixteen <= most || format.halves && !format.whole {
             Self::Pairs
         } else {
             Self::HalfPairs
@@ -162,6 +172,7 @@ pub(in crate::ops::linear) const fn format(ty: TensorType) -> Option<Format> {
         _ => return None,
     };
     let bytes = UNIT / block_size(ty) * block_bytes(ty);
+    let whole = matches!(ty, T::Q2_K | T::Q3_K | T::Q6_K);
     let nibbles = matches!(ty, T::Q4_0 | T::Q4_1 | T::Q4_K);
     let largest = match ty {
         T::Q4_0 | T::Q4_1 | T::Q4_K => 15,
@@ -175,7 +186,7 @@ pub(in crate::ops::linear) const fn format(ty: TensorType) -> Option<Format> {
         T::TQ1_0 => 2,
         _ => 255,
     };
-    Some(Format { offset, halves, mins, largest, nibbles, bytes })
+    Some(Format { offset, halves, mins, whole, largest, nibbles, bytes })
 }
 
 /// As [`TensorType::block_size`], in constants.

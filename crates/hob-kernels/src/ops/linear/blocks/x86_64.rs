@@ -36,6 +36,7 @@ pub(in crate::ops::linear) mod fours;
 mod round;
 pub(super) mod unpack_avx2;
 mod unpack_avx512;
+mod whole;
 
 use super::format::{Format, MAX_UNIT_BYTES, WeightUnit, format};
 use crate::Matrix;
@@ -82,7 +83,7 @@ fn prefetch<const HINT: i32>(block: &[u8], ahead: usize, bytes: usize) {
 
 /// A row against `T` tokens, unit by unit, once per instruction set.
 macro_rules! dot_row {
-    ($name:ident, $module:ident, $unpacker:ident, $features:literal) => {
+    ($name:ident, $module:ident, $features:literal) => {
         #[inline]
         #[target_feature(enable = $features)]
         fn $name<const F: usize, const T: usize>(row: &[u8], x: &[&[Unit]; T]) -> [f32; T] {
@@ -92,8 +93,7 @@ macro_rules! dot_row {
             let x_whole = x.map(|x| &x[..whole]);
             for (index, block) in row.chunks_exact(bytes).enumerate().take(whole) {
                 prefetch::<_MM_HINT_T0>(block, AHEAD_BYTES, bytes);
-                let mut unit = WeightUnit::ZERO;
-                $unpacker::unpack::<F>(block, &mut unit);
+                let unit = $module::unpacked::<F>(block);
                 for t in 0..T {
                     $module::add_unit::<F>(&unit, &x_whole[t][index], &mut sums[t]);
                 }
@@ -105,8 +105,7 @@ macro_rules! dot_row {
             if rest > 0 {
                 let mut padded = [0u8; MAX_UNIT_BYTES];
                 padded[..rest].copy_from_slice(&row[whole * bytes..]);
-                let mut unit = WeightUnit::ZERO;
-                $unpacker::unpack::<F>(&padded[..bytes], &mut unit);
+                let unit = $module::unpacked::<F>(&padded[..bytes]);
                 for t in 0..T {
                     $module::add_unit::<F>(&unit, &x[t][whole], &mut sums[t]);
                 }
@@ -227,12 +226,7 @@ macro_rules! block_kernel {
     };
 }
 
-dot_row!(
-    dot_row_avx512,
-    avx512,
-    unpack_avx512,
-    "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni"
-);
+dot_row!(dot_row_avx512, avx512, "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni");
 block_kernel!(
     avx512,
     unpack_rows_avx512,
@@ -242,7 +236,7 @@ block_kernel!(
     unpack_avx512,
     "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni"
 );
-dot_row!(dot_row_of_some, avx2, unpack_avx2, "avx2,fma,f16c");
+dot_row!(dot_row_of_some, avx2, "avx2,fma,f16c");
 
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]

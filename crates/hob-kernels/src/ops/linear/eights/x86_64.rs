@@ -216,19 +216,21 @@ fn add<const T: usize>(dots: &Dots<T>, scales: __m256, steps: &[f32; T], sums: &
     }
 }
 
-/// The same where halves of the group have scales of their own.
+/// The same with whole scales of both halves, which are mixed, after taking whole minima.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
-fn add_halves<const T: usize>(
-    dots: &[Dots<T>; 2],
-    scales: [__m256; 2],
-    steps: &[f32; T],
-    sums: &mut Sums<T>,
-) {
+fn add_whole<const T: usize>(dots: &Dots<T>, runs: &Runs, group: usize, x: &Unit<T>, sums: &mut Sums<T>) {
+    let scales = runs.scales(group);
     for (t, sum) in sums.iter_mut().enumerate() {
-        let first = _mm256_mul_ps(_mm256_cvtepi32_ps(widened(dots[0][t])), scales[0]);
-        let both = _mm256_fmadd_ps(_mm256_cvtepi32_ps(widened(dots[1][t])), scales[1], first);
-        *sum = _mm256_fmadd_ps(both, _mm256_set1_ps(steps[t]), *sum);
+        let dot = _mm256_cvtepi32_ps(_mm256_madd_epi16(dots[t], scales));
+        let mut product = _mm256_mul_ps(dot, runs.base);
+        if let Some(base) = runs.base_of_mins {
+            let [a, b] = x.minus_codes[group][t];
+            let minus_codes = _mm256_set1_epi32((u32::from(a as u16) | u32::from(b as u16) << 16) as i32);
+            let min = _mm256_madd_epi16(runs.mins(group), minus_codes);
+            product = _mm256_fmadd_ps(_mm256_cvtepi32_ps(min), base, product);
+        }
+        *sum = _mm256_fmadd_ps(product, _mm256_set1_ps(x.steps[group][t]), *sum);
     }
 }
 
@@ -315,29 +317,17 @@ fn add_q5_k<const T: usize>(rows: &Rows<'_, 176>, x: &Unit<T>, sums: &mut [Sums<
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 fn add_q2_k<const T: usize>(rows: &Rows<'_, 84>, x: &Unit<T>, sums: &mut [Sums<T>; 8], next: Next) {
-    let (d, dmin) = (halves(rows, 80), halves(rows, 82));
-    let steps = quads(rows, 0);
+    let runs = runs_of_q2_k(rows);
     for chunk in 0..2 {
-        let packed = [quads(rows, 16 + 32 * chunk), quads(rows, 32 + 32 * chunk)];
+        let packed = mixed_quads(rows, 16 + 32 * chunk);
         unrolled!(PART in [0 1 2 3] {
             let group = 4 * chunk + PART;
             next.ask::<84>(group);
-            // Nibbles from the lowest: scale and minimum of each of four runs.
-            let nibble = |n: usize| {
-                let moved = _mm256_srl_epi32(steps[group / 2], _mm_cvtsi32_si128(4 * n as i32));
-                _mm256_cvtepi32_ps(_mm256_and_si256(moved, _mm256_set1_epi32(15)))
-            };
-            let n = PART % 2 * 4;
-            let scales = [_mm256_mul_ps(nibble(n), d), _mm256_mul_ps(nibble(n + 2), d)];
-            let mins = [_mm256_mul_ps(nibble(n + 1), dmin), _mm256_mul_ps(nibble(n + 3), dmin)];
-            let codes = |half: usize, quad: usize| bits(packed[half][quad], 2 * PART as i32, 0, 3);
-            let mut first = [_mm256_setzero_si256(); T];
-            unrolled!(QUAD in [0 1 2 3] { add_quad(&mut first, codes(0, QUAD), &x.codes[group][QUAD]); });
-            let mut second = [_mm256_setzero_si256(); T];
-            unrolled!(QUAD in [0 1 2 3] { add_quad(&mut second, codes(1, QUAD), &x.codes[group][4 + QUAD]); });
-            add_halves(&[first, second], scales, &x.steps[group], &mut sums[group]);
-            add_mins(mins[0], &x.minus_x[0][group], &mut sums[group]);
-            add_mins(mins[1], &x.minus_x[1][group], &mut sums[group]);
+            let mut dots = [_mm256_setzero_si256(); T];
+            unrolled!(QUAD in [0 1 2 3 4 5 6 7] {
+                add_quad(&mut dots, bits(packed[QUAD], 2 * PART as i32, 0, 3), &x.codes[group][QUAD]);
+            });
+            add_whole(&dots, &runs, group, x, &mut sums[group]);
         });
     }
 }
@@ -345,41 +335,72 @@ fn add_q2_k<const T: usize>(rows: &Rows<'_, 84>, x: &Unit<T>, sums: &mut [Sums<T
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 fn add_q3_k<const T: usize>(rows: &Rows<'_, 110>, x: &Unit<T>, sums: &mut [Sums<T>; 8], next: Next) {
-    let (scales, d) = q3_k_scales(rows);
-    let thirds = [quads(rows, 0), quads(rows, 16)];
+    let runs = runs_of_q3_k(rows);
+    let thirds = mixed_quads(rows, 0);
     for chunk in 0..2 {
-        let packed = [quads(rows, 32 + 32 * chunk), quads(rows, 48 + 32 * chunk)];
+        let packed = mixed_quads(rows, 32 + 32 * chunk);
         unrolled!(PART in [0 1 2 3] {
             let group = 4 * chunk + PART;
             next.ask::<110>(group);
-            let codes = |half: usize, quad: usize| {
-                let third = bits(thirds[half][quad], group as i32, 2, 4);
-                _mm256_or_si256(bits(packed[half][quad], 2 * PART as i32, 0, 3), third)
-            };
-            let mut first = begin::<T>(&x.starts[0][group]);
-            unrolled!(QUAD in [0 1 2 3] { add_quad(&mut first, codes(0, QUAD), &x.codes[group][QUAD]); });
-            let mut second = begin::<T>(&x.starts[1][group]);
-            unrolled!(QUAD in [0 1 2 3] { add_quad(&mut second, codes(1, QUAD), &x.codes[group][4 + QUAD]); });
-            let scales = signed_steps(scales[group / 2], PART % 2, d);
-            add_halves(&[first, second], scales, &x.steps[group], &mut sums[group]);
+            let mut dots = begin::<T>(&x.starts[0][group]);
+            unrolled!(QUAD in [0 1 2 3 4 5 6 7] {
+                let third = bits(thirds[QUAD], group as i32, 2, 4);
+                let codes = _mm256_or_si256(bits(packed[QUAD], 2 * PART as i32, 0, 3), third);
+                add_quad(&mut dots, codes, &x.codes[group][QUAD]);
+            });
+            add_whole(&dots, &runs, group, x, &mut sums[group]);
         });
     }
 }
 
-/// The steps of two runs, whose signed bytes are the first or the last two of each four.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn signed_steps(runs: __m256i, pair: usize, d: __m256) -> [__m256; 2] {
-    [0, 8].map(|first| {
-        let up = _mm256_sll_epi32(runs, _mm_cvtsi32_si128(24 - 16 * pair as i32 - first));
-        _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_srai_epi32::<24>(up)), d)
-    })
+/// Whole scales, and minima if there are any, of the sixteen runs of eight rows.
+pub(in crate::ops::linear) struct Runs {
+    /// Of four runs each, a byte of each row: a signed scale, or a nibble of the scale and one of the minimum.
+    bytes: [__m256i; 4],
+    /// What scales are multiples of.
+    pub base: __m256,
+    pub base_of_mins: Option<__m256>,
 }
 
-/// The scales of sixteen runs, four to a vector, and what all of them are multiplied with.
+impl Runs {
+    /// The scales of a group: of each row, 16 bits for the first half and as many for the second.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub fn scales(&self, group: usize) -> __m256i {
+        let raised = self.raised(group);
+        match self.base_of_mins {
+            None => _mm256_srai_epi16::<8>(raised),
+            Some(_) => _mm256_and_si256(_mm256_srli_epi16::<8>(raised), _mm256_set1_epi16(15)),
+        }
+    }
+
+    /// The minima, likewise.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub fn mins(&self, group: usize) -> __m256i {
+        _mm256_srli_epi16::<12>(self.raised(group))
+    }
+
+    /// The bytes of a group's runs in the upper halves of 16 bits.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn raised(&self, group: usize) -> __m256i {
+        let (a, b) = if group.is_multiple_of(2) { (0, 1) } else { (2, 3) };
+        let order =
+            _mm_setr_epi8(-1, a, -1, b, -1, a + 4, -1, b + 4, -1, a + 8, -1, b + 8, -1, a + 12, -1, b + 12);
+        _mm256_shuffle_epi8(self.bytes[group / 2], _mm256_broadcastsi128_si256(order))
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,f16c")]
+pub(in crate::ops::linear) fn runs_of_q2_k(rows: &Rows<'_, 84>) -> Runs {
+    Runs { bytes: quads(rows, 0), base: halves(rows, 80), base_of_mins: Some(halves(rows, 82)) }
+}
+
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn q3_k_scales(rows: &Rows<'_, 110>) -> ([__m256i; 4], __m256) {
+pub(in crate::ops::linear) fn runs_of_q3_k(rows: &Rows<'_, 110>) -> Runs {
     // Two bytes before the scales: what follows them ends with the unit.
     let [a, b, c, d] = quads(rows, 94);
     let join = |low: __m256i, high: __m256i| {
@@ -391,29 +412,58 @@ fn q3_k_scales(rows: &Rows<'_, 110>) -> ([__m256i; 4], __m256) {
     let with_top = |low: __m256i, from: i32| {
         _mm256_sub_epi8(_mm256_or_si256(low, bits(tops, from, 4, 0x30)), _mm256_set1_epi8(32))
     };
-    let scales = [
+    let bytes = [
         with_top(low_nibbles(a), 0),
         with_top(low_nibbles(b), 2),
         with_top(high_nibbles(a), 4),
         with_top(high_nibbles(b), 6),
     ];
-    (scales, _mm256_cvtph_ps(_mm256_castsi256_si128(d)))
+    Runs { bytes, base: _mm256_cvtph_ps(_mm256_castsi256_si128(d)), base_of_mins: None }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,f16c")]
+pub(in crate::ops::linear) fn runs_of_q6_k(rows: &Rows<'_, 210>) -> Runs {
+    Runs { bytes: quads(rows, 192), base: halves(rows, 208), base_of_mins: None }
 }
 
 /// Sixteen bytes of each row, four at a time.
 #[inline]
 #[target_feature(enable = "avx2")]
 pub(in crate::ops::linear) fn quads<const N: usize>(rows: &Rows<'_, N>, start: usize) -> [__m256i; 4] {
-    let mut pairs = [_mm256_setzero_si256(); 4];
-    for (i, pair) in pairs.iter_mut().enumerate() {
-        let sixteen = |row: &[u8; N]| -> __m128i {
-            let bytes: &[u8; 16] = row[start..].first_chunk().expect("within a unit");
-            // SAFETY: 16 readable bytes; the load needs no alignment.
-            unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
-        };
-        *pair = _mm256_set_m128i(sixteen(rows[i + 4]), sixteen(rows[i]));
+    transposed([0, 1, 2, 3].map(|row| two_sixteens(rows, row, start)))
+}
+
+/// 32 bytes of each row, two of the first sixteen and two of the last at a time.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(in crate::ops::linear) fn mixed_quads<const N: usize>(rows: &Rows<'_, N>, start: usize) -> [__m256i; 8] {
+    let (mut low, mut high) = ([_mm256_setzero_si256(); 4], [_mm256_setzero_si256(); 4]);
+    for i in 0..4 {
+        let [first, second] = [start, start + 16].map(|start| two_sixteens(rows, i, start));
+        low[i] = _mm256_unpacklo_epi16(first, second);
+        high[i] = _mm256_unpackhi_epi16(first, second);
     }
-    let [a, b, c, d] = pairs;
+    let ([a, b, c, d], [e, f, g, h]) = (transposed(low), transposed(high));
+    [a, b, c, d, e, f, g, h]
+}
+
+/// Sixteen bytes of a row and of the fourth one after it.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn two_sixteens<const N: usize>(rows: &Rows<'_, N>, row: usize, start: usize) -> __m256i {
+    let sixteen = |row: &[u8; N]| -> __m128i {
+        let bytes: &[u8; 16] = row[start..].first_chunk().expect("within a unit");
+        // SAFETY: 16 readable bytes; the load needs no alignment.
+        unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
+    };
+    _mm256_set_m128i(sixteen(rows[row + 4]), sixteen(rows[row]))
+}
+
+/// Each of four vectors has two rows; what becomes of them has four bytes of all.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn transposed([a, b, c, d]: [__m256i; 4]) -> [__m256i; 4] {
     let (low_ab, high_ab) = (_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
     let (low_cd, high_cd) = (_mm256_unpacklo_epi32(c, d), _mm256_unpackhi_epi32(c, d));
     [

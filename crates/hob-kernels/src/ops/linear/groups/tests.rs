@@ -116,7 +116,7 @@ fn formats_get_the_lanes_their_sums_fit() {
     for ty in [T::Q5_0, T::MXFP4] {
         assert_eq!([lanes(ty, Steps::Group), lanes(ty, Steps::Fixed(1.0))], [Lanes::Pairs, Lanes::HalfPairs]);
     }
-    assert_eq!(lanes(T::Q6_K, Steps::Group), Lanes::Pairs);
+    assert_eq!(lanes(T::Q6_K, Steps::Group), Lanes::HalfPairs);
     assert_eq!(lanes(T::Q6_K, Steps::Fixed(1.0)), Lanes::Words);
     for ty in [T::Q8_0, T::IQ4_NL, T::IQ4_XS, T::IQ1_S, T::IQ2_XS, T::IQ3_S] {
         assert_eq!(lanes(ty, Steps::Group), Lanes::Words, "{ty}");

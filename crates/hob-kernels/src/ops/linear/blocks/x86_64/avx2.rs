@@ -1,6 +1,6 @@
 //! The dot of one unit with AVX2: four products a lane, then all lanes of a group of 32 columns in one.
 
-use super::{AHEAD_BYTES, Unit, WeightUnit, format_of, prefetch, type_of, unpack_avx2};
+use super::{AHEAD_BYTES, Unit, WeightUnit, format_of, prefetch, type_of, unpack_avx2, whole};
 use crate::ops::linear::blocks::format::MAX_UNIT_BYTES;
 use crate::ops::linear::groups::SLAB;
 use hob_quant::TensorType;
@@ -57,9 +57,15 @@ pub(super) fn dot_row<const F: usize>(row: &[u8], x: &[Unit]) -> f32 {
 
 /// Adds the dot of one unit to `sums`. `groups.rs` does the same additions in the same order.
 #[inline]
-#[target_feature(enable = "avx2,fma")]
-pub(super) fn add_unit<const F: usize>(w: &WeightUnit, x: &Unit, sums: &mut Sums) {
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) fn add_unit<const F: usize>(w: &Weights<'_>, x: &Unit, sums: &mut Sums) {
     add_products::<F>(&products_of::<F>(w, x), w, x, sums);
+}
+
+/// A unit as it is stored, and as it is meant, but for formats of `whole.rs`.
+pub(super) struct Weights<'a> {
+    unit: WeightUnit,
+    bytes: &'a [u8],
 }
 
 /// Products of one unit that are not yet added up: of the groups, or of their halves.
@@ -67,17 +73,24 @@ type Products = [[__m256i; 4]; 2];
 
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn unpacked<const F: usize>(bytes: &[u8]) -> WeightUnit {
+pub(super) fn unpacked<const F: usize>(bytes: &[u8]) -> Weights<'_> {
     let mut unit = WeightUnit::ZERO;
-    unpack_avx2::unpack::<F>(bytes, &mut unit);
-    unit
+    if !const { format_of::<F>().whole } {
+        unpack_avx2::unpack::<F>(bytes, &mut unit);
+    }
+    Weights { unit, bytes }
 }
 
 #[inline]
-#[target_feature(enable = "avx2,fma")]
-fn products_of<const F: usize>(w: &WeightUnit, x: &Unit) -> Products {
+#[target_feature(enable = "avx2,fma,f16c")]
+fn products_of<const F: usize>(weights: &Weights<'_>, x: &Unit) -> Products {
     let format = const { format_of::<F>() };
     let mut of = [[_mm256_setzero_si256(); 4]; 2];
+    let w = &weights.unit;
+    if format.whole {
+        of[0] = whole::products::<F>(weights.bytes, x);
+        return of;
+    }
     match const { type_of::<F>() } {
         TensorType::Q8_0 => {
             let [a, b, c, d, e, f, g, h] = signed_products(w, x);
@@ -95,22 +108,19 @@ fn products_of<const F: usize>(w: &WeightUnit, x: &Unit) -> Products {
 
 /// Adds what they come to.
 #[inline]
-#[target_feature(enable = "avx2,fma")]
-fn add_products<const F: usize>(of: &Products, w: &WeightUnit, x: &Unit, sums: &mut Sums) {
+#[target_feature(enable = "avx2,fma,f16c")]
+fn add_products<const F: usize>(of: &Products, weights: &Weights<'_>, x: &Unit, sums: &mut Sums) {
     let format = const { format_of::<F>() };
-    let steps = load8(&x.steps);
+    let (steps, w) = (load8(&x.steps), &weights.unit);
     let negative = [load8i(&x.negative_sums[0]), load8i(&x.negative_sums[1])];
-    if format.halves {
+    if format.whole {
+        let sum = whole::sum::<F>(&of[0], weights.bytes, x);
+        sums.groups = _mm256_fmadd_ps(sum, steps, sums.groups);
+    } else if format.halves {
         let dots = |half: usize| _mm256_cvtepi32_ps(dots::<F>(of, half, negative[half]));
         let first = _mm256_mul_ps(dots(0), load8(&w.scales[0]));
         let both = _mm256_fmadd_ps(dots(1), load8(&w.scales[1]), first);
         sums.groups = _mm256_fmadd_ps(both, steps, sums.groups);
-        if format.mins {
-            for (negative, mins) in negative.into_iter().zip(&w.mins) {
-                let minus_x = _mm256_mul_ps(_mm256_cvtepi32_ps(negative), steps);
-                sums.groups = _mm256_fmadd_ps(load8(mins), minus_x, sums.groups);
-            }
-        }
     } else {
         let negative = _mm256_add_epi32(negative[0], negative[1]);
         let dots = _mm256_cvtepi32_ps(dots::<F>(of, 0, negative));

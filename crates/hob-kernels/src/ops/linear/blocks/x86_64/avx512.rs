@@ -1,6 +1,6 @@
 //! The dot of one unit with AVX-512 VNNI: lanes of four products, then a lane for each group or half group.
 
-use super::{Unit, WeightUnit, format_of};
+use super::{Unit, WeightUnit, format_of, unpack_avx512};
 use std::arch::x86_64::*;
 
 /// What a row and a token add up to, by group.
@@ -8,6 +8,14 @@ pub(super) type Sums = __m256;
 
 // SAFETY: vectors of floats have no invalid bit patterns; zero bits are zeros.
 pub(super) const ZERO: Sums = unsafe { std::mem::zeroed() };
+
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
+pub(super) fn unpacked<const F: usize>(bytes: &[u8]) -> WeightUnit {
+    let mut unit = WeightUnit::ZERO;
+    unpack_avx512::unpack::<F>(bytes, &mut unit);
+    unit
+}
 
 /// Adds the dot of one unit to `sums`. `groups.rs` does the same additions in the same order.
 #[inline]

@@ -26,11 +26,8 @@ pub(super) fn unpack<const F: usize>(bytes: &[u8], unit: &mut WeightUnit) {
         T::Q5_0 => q5_0(sized(bytes), unit),
         T::Q5_1 => q5_1(sized(bytes), unit),
         T::Q8_0 => q8_0(sized(bytes), unit),
-        T::Q2_K => q2_k(sized(bytes), unit),
-        T::Q3_K => q3_k(sized(bytes), unit),
         T::Q4_K => q4_k(sized(bytes), unit),
         T::Q5_K => q5_k(sized(bytes), unit),
-        T::Q6_K => q6_k(sized(bytes), unit),
         T::IQ4_NL => iq4_nl(sized(bytes), unit),
         T::IQ4_XS => iq4_xs(sized(bytes), unit),
         T::TQ1_0 => tq1_0(sized(bytes), unit),
@@ -276,21 +273,6 @@ avx2! { fn q5_k(bytes: &[u8; 176], unit: &mut WeightUnit) {
     }
 } }
 
-avx2! { fn q2_k(bytes: &[u8; 84], unit: &mut WeightUnit) {
-    // Nibbles from the lowest: scale and minimum of a group's first half, then of its second.
-    let groups = _mm256_cvtepu16_epi32(load16(at(bytes, 0)));
-    let [d, dmin] = two_halves(at(bytes, 80));
-    let nibble = |n: i32| {
-        let moved = _mm256_srl_epi32(groups, _mm_cvtsi32_si128(4 * n));
-        _mm256_cvtepi32_ps(_mm256_and_si256(moved, _mm256_set1_epi32(15)))
-    };
-    for half in 0..2 {
-        store8(&mut unit.scales[half], _mm256_mul_ps(nibble(2 * half as i32), d));
-        store8(&mut unit.mins[half], _mm256_mul_ps(nibble(2 * half as i32 + 1), dmin));
-    }
-    two_bits(at(bytes, 16), unit);
-} }
-
 avx2! {
 /// Two f16 numbers, each in a vector.
 fn two_halves(bytes: &[u8; 4]) -> [__m256; 2] {
@@ -317,31 +299,6 @@ fn q3_k_scales(bytes: &[u8; 12]) -> __m128i {
     let first = low & 0x0f0f_0f0f_0f0f_0f0f | pairs(0) | pairs(2) << 32;
     let second = low >> 4 & 0x0f0f_0f0f_0f0f_0f0f | pairs(4) | pairs(6) << 32;
     _mm_sub_epi8(_mm_set_epi64x(second as i64, first as i64), _mm_set1_epi8(32))
-} }
-
-avx2! { fn q3_k(bytes: &[u8; 110], unit: &mut WeightUnit) {
-    store_run_steps(&mut unit.scales, q3_k_scales(at(bytes, 96)), splat_f16(at(bytes, 108)));
-    for pair in 0..4 {
-        // Bit `group` becomes bit 2.
-        let (even, third) = (4 * (pair as i32 % 2), 2 * pair as i32 - 2);
-        let half = |start: usize| {
-            let packed = fields(at(bytes, 32 + 32 * (pair / 2) + start), even, even + 2, 3);
-            _mm256_or_si256(packed, fields(at(bytes, start), third, third + 1, 4))
-        };
-        store_halves(unit, pair, half(0), half(16));
-    }
-} }
-
-avx2! { fn q6_k(bytes: &[u8; 210], unit: &mut WeightUnit) {
-    store_run_steps(&mut unit.scales, load16(at(bytes, 192)), splat_f16(at(bytes, 208)));
-    for chunk in 0..2 {
-        let nibbles = [0, 16].map(|start| two_blocks::<32>(bytes, 64 * chunk + start));
-        let tops = |start: usize, pair: i32| fields(at(bytes, 128 + 32 * chunk + start), 4 * pair - 4, 4 * pair - 2, 0x30);
-        let low = |half: usize| _mm256_or_si256(low_nibbles(nibbles[half]), tops(16 * half, 0));
-        let high = |half: usize| _mm256_or_si256(high_nibbles(nibbles[half]), tops(16 * half, 1));
-        store_halves(unit, 2 * chunk, low(0), low(1));
-        store_halves(unit, 2 * chunk + 1, high(0), high(1));
-    }
 } }
 
 avx2! { fn iq4_xs(bytes: &[u8; 136], unit: &mut WeightUnit) {

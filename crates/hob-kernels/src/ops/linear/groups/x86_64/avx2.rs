@@ -5,18 +5,23 @@
 //! second. [`Words`] multiplies pairs of 16 bits, half as many at a time, and fits always. [`Quads`] has AVX-VNNI's dots.
 #![allow(unsafe_code)]
 
-/// All units of a slab, with `$dots` for the dots of some quads of columns. `HALVES` have scales of their own, `SPLIT` ones only
-/// a dot.
+/// All units of a slab, with `$dots` for the dots of some quads of columns and `$scaled` for those of a group with whole scales.
+/// `HALVES` have scales of their own, which are `WHOLE` multiples or not; `SPLIT` ones only a dot.
 ///
 /// Sides are walked one after the other, not group by group: else the compiler takes what is loaded of tokens for constants of
 /// the inner loop, of which there are far more than registers.
 macro_rules! panel_kernel {
-    ($module:ident, $kernel:ty, $weight:ty, $value:ty, $features:literal, $dots:ident) => {
+    ($module:ident, $kernel:ty, $weight:ty, $value:ty, $features:literal, $dots:ident, $scaled:ident) => {
         mod $module {
             use super::*;
 
             #[target_feature(enable = $features)]
-            pub(super) fn multiply<const MINS: bool, const HALVES: bool, const SPLIT: bool>(
+            pub(super) fn multiply<
+                const MINS: bool,
+                const HALVES: bool,
+                const WHOLE: bool,
+                const SPLIT: bool,
+            >(
                 work: Work<'_, $kernel>,
                 ahead: &mut Ahead<'_>,
                 totals: &mut Totals,
@@ -26,10 +31,10 @@ macro_rules! panel_kernel {
                 for (index, (panel, x)) in slab.iter().zip(x).enumerate() {
                     let groups = if index + 1 == slab.len() { last_groups } else { 8 };
                     match tokens {
-                        5.. => unit::<MINS, HALVES, SPLIT, TOKENS>(panel, x, groups, ahead, &mut sums),
-                        4 => unit::<MINS, HALVES, SPLIT, 4>(panel, x, groups, ahead, &mut sums),
-                        3 => unit::<MINS, HALVES, SPLIT, 3>(panel, x, groups, ahead, &mut sums),
-                        _ => unit::<MINS, HALVES, SPLIT, 2>(panel, x, groups, ahead, &mut sums),
+                        5.. => unit::<MINS, HALVES, WHOLE, SPLIT, TOKENS>(panel, x, groups, ahead, &mut sums),
+                        4 => unit::<MINS, HALVES, WHOLE, SPLIT, 4>(panel, x, groups, ahead, &mut sums),
+                        3 => unit::<MINS, HALVES, WHOLE, SPLIT, 3>(panel, x, groups, ahead, &mut sums),
+                        _ => unit::<MINS, HALVES, WHOLE, SPLIT, 2>(panel, x, groups, ahead, &mut sums),
                     }
                 }
                 fold(&sums, tokens, begin, totals);
@@ -38,7 +43,13 @@ macro_rules! panel_kernel {
             /// The first groups of one unit against the first `T` tokens of a tile.
             #[inline]
             #[target_feature(enable = $features)]
-            fn unit<const MINS: bool, const HALVES: bool, const SPLIT: bool, const T: usize>(
+            fn unit<
+                const MINS: bool,
+                const HALVES: bool,
+                const WHOLE: bool,
+                const SPLIT: bool,
+                const T: usize,
+            >(
                 panel: &Panel<$weight>,
                 x: &Tile<$value>,
                 groups: usize,
@@ -51,14 +62,18 @@ macro_rules! panel_kernel {
                         let (rows, columns) = (&panel.codes[group], &x.codes[group]);
                         let starts = [&x.starts[0][group], &x.starts[1][group]];
                         let mut place = Place { panel, x, group, side, sums };
-                        if HALVES || SPLIT {
+                        if WHOLE {
+                            let scales = place.whole_of_rows(&panel.whole_scales);
+                            let dots = $scaled::<MINS, T, SPLIT>(rows, columns, starts, side, scales);
+                            place.add_whole::<MINS, T>(&dots);
+                        } else if HALVES || SPLIT {
                             let ((r0, r1), (c0, c1)) = (halves(rows), halves(columns));
                             let first = $dots::<MINS, T, 4>(r0, c0, starts[0], side);
                             // What is left of the first half waits in memory, so all is done with it that can be.
                             if HALVES {
                                 let first = place.first_halves::<T>(&first);
                                 let second = $dots::<MINS, T, 4>(r1, c1, starts[1], side);
-                                place.add_halves::<MINS, T>(&first, &second);
+                                place.add_halves::<T>(&first, &second);
                             } else {
                                 let second = $dots::<MINS, T, 4>(r1, c1, starts[1], side);
                                 place.add::<MINS, T>(&added(first, &second));
@@ -123,19 +138,29 @@ impl Kernel for Bytes {
     }
 
     fn unpack(self, from: EncodedUnit<'_>, units: &mut [WeightUnit; ROWS], panel: &mut Panel<u8>) {
-        unpack_bytes(self.0, from, units, panel);
+        unpack_bytes::<true>(self.0, from, units, panel);
     }
 
     fn multiply(self, format: Format, work: Work<'_, Self>, ahead: &mut Ahead<'_>, totals: &mut Totals) {
         // SAFETY: `self.0` exists only where these features do.
         unsafe {
-            match (format.mins, format.halves, self.1) {
-                (false, true, _) => bytes::multiply::<false, true, false>(work, ahead, totals),
-                (true, true, _) => bytes::multiply::<true, true, false>(work, ahead, totals),
-                (false, false, Lanes::Pairs) => bytes::multiply::<false, false, false>(work, ahead, totals),
-                (true, false, Lanes::Pairs) => bytes::multiply::<true, false, false>(work, ahead, totals),
-                (false, false, _) => bytes::multiply::<false, false, true>(work, ahead, totals),
-                (true, false, _) => bytes::multiply::<true, false, true>(work, ahead, totals),
+            match (format.mins, format.whole, self.1) {
+                _ if format.halves && !format.whole => {
+                    bytes::multiply::<false, true, false, false>(work, ahead, totals)
+                }
+                (false, true, Lanes::Pairs) => {
+                    bytes::multiply::<false, true, true, false>(work, ahead, totals)
+                }
+                (false, true, _) => bytes::multiply::<false, true, true, true>(work, ahead, totals),
+                (true, true, _) => bytes::multiply::<true, true, true, false>(work, ahead, totals),
+                (false, false, Lanes::Pairs) => {
+                    bytes::multiply::<false, false, false, false>(work, ahead, totals)
+                }
+                (true, false, Lanes::Pairs) => {
+                    bytes::multiply::<true, false, false, false>(work, ahead, totals)
+                }
+                (false, false, _) => bytes::multiply::<false, false, false, true>(work, ahead, totals),
+                (true, false, _) => bytes::multiply::<true, false, false, true>(work, ahead, totals),
             }
         }
     }
@@ -167,15 +192,19 @@ impl Kernel for Words {
         from.unpack(Isa::Avx2, units);
         // SAFETY: `self.0` exists only where these features do.
         unsafe { lay_out_words(from.format, units, panel) }
+        if from.format.whole {
+            eights::unpack_whole_scales(self.0, &from, panel);
+        }
     }
 
     fn multiply(self, format: Format, work: Work<'_, Self>, ahead: &mut Ahead<'_>, totals: &mut Totals) {
         debug_assert!(!format.mins, "codes with minima are of few bits");
         // SAFETY: `self.0` exists only where these features do.
         unsafe {
-            match format.halves {
-                false => words::multiply::<false, false, false>(work, ahead, totals),
-                true => words::multiply::<false, true, false>(work, ahead, totals),
+            match (format.halves, format.whole) {
+                (false, _) => words::multiply::<false, false, false, false>(work, ahead, totals),
+                (true, false) => words::multiply::<false, true, false, false>(work, ahead, totals),
+                (true, true) => words::multiply::<false, true, true, false>(work, ahead, totals),
             }
         }
     }
@@ -205,8 +234,13 @@ fn fold(Sums(groups): &Sums, tokens: usize, begin: bool, Totals(totals): &mut To
     }
 }
 
-fn unpack_bytes(level: Avx2, from: EncodedUnit<'_>, units: &mut [WeightUnit; ROWS], panel: &mut Panel<u8>) {
-    if !eights::unpack(level, &from, panel) {
+fn unpack_bytes<const MIXED: bool>(
+    level: Avx2,
+    from: EncodedUnit<'_>,
+    units: &mut [WeightUnit; ROWS],
+    panel: &mut Panel<u8>,
+) {
+    if !eights::unpack::<MIXED>(level, &from, panel) {
         from.unpack(Isa::Avx2, units);
         // SAFETY: `level` exists only where these features do.
         unsafe { lay_out_bytes(from.format, units, panel) }
@@ -272,8 +306,8 @@ fn spread(rows: [&[f32; 8]; 8], eight: usize, to: &mut [[f32; ROWS]; 8]) {
     }
 }
 
-panel_kernel!(bytes, Bytes, u8, i8, "avx2,fma", widened_pairs);
-panel_kernel!(words, Words, i16, i16, "avx2,fma", quads_of_words);
+panel_kernel!(bytes, Bytes, u8, i8, "avx2,fma", widened_pairs, scaled_pairs);
+panel_kernel!(words, Words, i16, i16, "avx2,fma", quads_of_words, scaled_words);
 
 /// The quads of a group's first sixteen columns, and those of its last.
 #[inline(always)]
@@ -282,10 +316,88 @@ fn halves<Q>(quads: &[Q; 8]) -> (&[Q; 4], &[Q; 4]) {
     (first, second)
 }
 
-/// Sums in 16 bits, of the first two columns of all quads and of the last two, then those of both.
+/// Sums of [`pairs`], each added to its neighbour.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn widened_pairs<const MINS: bool, const T: usize, const QUADS: usize>(
+    rows: &[[[u8; 64]; 2]; QUADS],
+    columns: &[[[i8; 4]; TOKENS]; QUADS],
+    starts: &[i32; TOKENS],
+    side: usize,
+) -> Dots<T> {
+    let mut sums = pairs::<MINS, T, QUADS>(rows, columns, starts, side);
+    for sum in sums.as_flattened_mut() {
+        *sum = _mm256_madd_epi16(*sum, _mm256_set1_epi16(1));
+    }
+    sums
+}
+
+/// A group's dot where halves are mixed: each of two neighbours is a half's sum, and has its scale.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn scaled_pairs<const MINS: bool, const T: usize, const SPLIT: bool>(
+    rows: &[[[u8; 64]; 2]; 8],
+    columns: &[[[i8; 4]; TOKENS]; 8],
+    starts: [&[i32; TOKENS]; 2],
+    side: usize,
+    scales: &[[[i16; 2]; 8]; 2],
+) -> Products<T> {
+    let scaled = |mut sums: Dots<T>| {
+        for sums in &mut sums {
+            for (sum, scales) in sums.iter_mut().zip(scales) {
+                *sum = _mm256_madd_epi16(*sum, load_half(scales));
+            }
+        }
+        sums
+    };
+    let dots = if SPLIT {
+        let ((r0, r1), (c0, c1)) = (halves(rows), halves(columns));
+        let first = scaled(pairs::<MINS, T, 4>(r0, c0, starts[0], side));
+        added(first, &scaled(pairs::<MINS, T, 4>(r1, c1, starts[1], side)))
+    } else {
+        scaled(pairs::<MINS, T, 8>(rows, columns, starts[0], side))
+    };
+    dots.map(|dots| dots.map(|dot| _mm256_cvtepi32_ps(dot)))
+}
+
+/// The same from dots of halves in 32 bits; such floats are whole numbers below 2^24, so that nothing is rounded.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn scaled_halves<const T: usize>(halves: &[Dots<T>; 2], scales: &[[[i16; 2]; 8]; 2]) -> Products<T> {
+    let scales = scales.each_ref().map(|scales| {
+        let pairs = load_half(scales);
+        let first = _mm256_srai_epi32::<16>(_mm256_slli_epi32::<16>(pairs));
+        [first, _mm256_srai_epi32::<16>(pairs)].map(|scales| _mm256_cvtepi32_ps(scales))
+    });
+    let mut products = [[_mm256_setzero_ps(); 2]; T];
+    for (t, products) in products.iter_mut().enumerate() {
+        for (v, product) in products.iter_mut().enumerate() {
+            let [first, second] = [0, 1].map(|half: usize| _mm256_cvtepi32_ps(halves[half][t][v]));
+            *product = _mm256_fmadd_ps(second, scales[v][1], _mm256_mul_ps(first, scales[v][0]));
+        }
+    }
+    products
+}
+
+/// The same of words. Columns are in their order.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn scaled_words<const MINS: bool, const T: usize, const SPLIT: bool>(
+    rows: &[[[i16; 64]; 2]; 8],
+    columns: &[[[i16; 4]; TOKENS]; 8],
+    starts: [&[i32; TOKENS]; 2],
+    side: usize,
+    scales: &[[[i16; 2]; 8]; 2],
+) -> Products<T> {
+    let ((r0, r1), (c0, c1)) = (halves(rows), halves(columns));
+    let first = quads_of_words::<MINS, T, 4>(r0, c0, starts[0], side);
+    scaled_halves(&[first, quads_of_words::<MINS, T, 4>(r1, c1, starts[1], side)], scales)
+}
+
+/// Sums in 16 bits, of the first two columns of all quads and of the last two.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn pairs<const MINS: bool, const T: usize, const QUADS: usize>(
     rows: &[[[u8; 64]; 2]; QUADS],
     columns: &[[[i8; 4]; TOKENS]; QUADS],
     starts: &[i32; TOKENS],
@@ -303,9 +415,6 @@ fn widened_pairs<const MINS: bool, const T: usize, const QUADS: usize>(
         for sum in sums.as_flattened_mut() {
             pin(sum);
         }
-    }
-    for sum in sums.as_flattened_mut() {
-        *sum = _mm256_madd_epi16(*sum, _mm256_set1_epi16(1));
     }
     sums
 }
@@ -351,6 +460,9 @@ fn begin_with<const MINS: bool, const T: usize>(starts: &[i32; TOKENS]) -> Dots<
 /// Integers of each token and sixteen rows.
 type Dots<const T: usize> = [[__m256i; 2]; T];
 
+/// The same in floats.
+type Products<const T: usize> = [[__m256; 2]; T];
+
 #[inline]
 #[target_feature(enable = "avx2")]
 fn added<const T: usize>(mut dots: Dots<T>, more: &Dots<T>) -> Dots<T> {
@@ -389,23 +501,38 @@ impl<W, X> Place<'_, W, X> {
         }
     }
 
-    /// The same of halves that have scales of their own.
+    /// Adds dots that have their whole scales, after taking the minima.
     #[inline]
     #[target_feature(enable = "avx2,fma")]
-    fn add_halves<const MINS: bool, const T: usize>(&mut self, first: &[[__m256; 2]; T], second: &Dots<T>) {
+    fn add_whole<const MINS: bool, const T: usize>(&mut self, dots: &Products<T>) {
+        let mins = self.whole_of_rows(&self.panel.whole_mins);
+        let bases =
+            self.panel.bases.each_ref().map(|bases| &bases.as_chunks::<8>().0.as_chunks::<2>().0[self.side]);
+        for (t, dots) in dots.iter().enumerate() {
+            let step = _mm256_set1_ps(self.x.steps[self.group][t]);
+            let [a, b] = self.x.minus_codes[self.group][t];
+            let minus_codes = _mm256_set1_epi32((u32::from(a as u16) | u32::from(b as u16) << 16) as i32);
+            for (v, sum) in self.sums_of(t).iter_mut().enumerate() {
+                let mut product = _mm256_mul_ps(dots[v], load_eight(&bases[0][v]));
+                if MINS {
+                    let min = _mm256_cvtepi32_ps(_mm256_madd_epi16(load_half(&mins[v]), minus_codes));
+                    product = _mm256_fmadd_ps(min, load_eight(&bases[1][v]), product);
+                }
+                store_eight(sum, _mm256_fmadd_ps(product, step, load_eight(sum)));
+            }
+        }
+    }
+
+    /// Scales and adds dots of halves whose scales are any numbers. No such format has minima.
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    fn add_halves<const T: usize>(&mut self, first: &Products<T>, second: &Dots<T>) {
         let scales = self.of_rows(&self.panel.scales[1]);
-        let mins = self.panel.mins.each_ref().map(|mins| self.of_rows(mins));
         for (t, (first, second)) in first.iter().zip(second).enumerate() {
             let step = _mm256_set1_ps(self.x.steps[self.group][t]);
-            let minus_x = self.x.minus_x.each_ref().map(|x| _mm256_set1_ps(x[self.group][t]));
             for (v, sum) in self.sums_of(t).iter_mut().enumerate() {
                 let dots = _mm256_fmadd_ps(_mm256_cvtepi32_ps(second[v]), load_eight(&scales[v]), first[v]);
-                let mut total = _mm256_fmadd_ps(dots, step, load_eight(sum));
-                if MINS {
-                    total = _mm256_fmadd_ps(load_eight(&mins[0][v]), minus_x[0], total);
-                    total = _mm256_fmadd_ps(load_eight(&mins[1][v]), minus_x[1], total);
-                }
-                store_eight(sum, total);
+                store_eight(sum, _mm256_fmadd_ps(dots, step, load_eight(sum)));
             }
         }
     }
@@ -413,7 +540,7 @@ impl<W, X> Place<'_, W, X> {
     /// First halves times their scales.
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn first_halves<const T: usize>(&self, dots: &Dots<T>) -> [[__m256; 2]; T] {
+    fn first_halves<const T: usize>(&self, dots: &Dots<T>) -> Products<T> {
         let scales = self.of_rows(&self.panel.scales[0]);
         let mut products = [[_mm256_setzero_ps(); 2]; T];
         for (products, dots) in products.iter_mut().zip(dots) {
@@ -427,6 +554,12 @@ impl<W, X> Place<'_, W, X> {
     /// What belongs to the sixteen rows.
     #[inline(always)]
     fn of_rows<'a>(&self, values: &'a [[f32; ROWS]; 8]) -> &'a [[f32; 8]; 2] {
+        &values[self.group].as_chunks().0.as_chunks().0[self.side]
+    }
+
+    /// The same of whole multiples.
+    #[inline(always)]
+    fn whole_of_rows<'a>(&self, values: &'a [[[i16; 2]; ROWS]; 8]) -> &'a [[[i16; 2]; 8]; 2] {
         &values[self.group].as_chunks().0.as_chunks().0[self.side]
     }
 

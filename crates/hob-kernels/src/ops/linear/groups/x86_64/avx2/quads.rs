@@ -3,7 +3,9 @@
 //! Few machines on which this is written have them, so that the tests also run it with other instructions for the same dots.
 #![allow(unsafe_code)]
 
-use super::{Dots, Place, STEPS, added, begin_with, fold, halves, put, tile, unpack_bytes};
+use super::{
+    Dots, Place, Products, STEPS, added, begin_with, fold, halves, put, scaled_halves, tile, unpack_bytes,
+};
 use crate::isa::{Avx2, AvxVnni, ByteDot};
 use crate::ops::linear::blocks::format::{Form, Format, WeightUnit};
 use crate::ops::linear::finish::Finish;
@@ -60,17 +62,18 @@ impl Kernel for Quads {
     }
 
     fn unpack(self, from: EncodedUnit<'_>, units: &mut [WeightUnit; ROWS], panel: &mut Panel<u8>) {
-        unpack_bytes(self.level, from, units, panel);
+        unpack_bytes::<false>(self.level, from, units, panel);
     }
 
     fn multiply(self, format: Format, work: Work<'_, Self>, ahead: &mut Ahead<'_>, totals: &mut Totals) {
         macro_rules! multiply {
             ($module:ident) => {
-                match (format.mins, format.halves) {
-                    (false, false) => $module::multiply::<false, false, false>(work, ahead, totals),
-                    (false, true) => $module::multiply::<false, true, false>(work, ahead, totals),
-                    (true, false) => $module::multiply::<true, false, false>(work, ahead, totals),
-                    (true, true) => $module::multiply::<true, true, false>(work, ahead, totals),
+                match (format.mins, format.halves, format.whole) {
+                    (false, false, _) => $module::multiply::<false, false, false, false>(work, ahead, totals),
+                    (true, false, _) => $module::multiply::<true, false, false, false>(work, ahead, totals),
+                    (_, true, false) => $module::multiply::<false, true, false, false>(work, ahead, totals),
+                    (false, true, true) => $module::multiply::<false, true, true, false>(work, ahead, totals),
+                    (true, true, true) => $module::multiply::<true, true, true, false>(work, ahead, totals),
                 }
             };
         }
@@ -90,7 +93,7 @@ impl Kernel for Quads {
 
 /// Dots of some quads with one instruction, and the kernel of these.
 macro_rules! quads_kernel {
-    ($module:ident, $dots:ident, $features:literal, $dot:ident) => {
+    ($module:ident, $dots:ident, $scaled:ident, $features:literal, $dot:ident) => {
         #[inline]
         #[target_feature(enable = $features)]
         fn $dots<const MINS: bool, const T: usize, const QUADS: usize>(
@@ -115,13 +118,27 @@ macro_rules! quads_kernel {
             sums
         }
 
-        panel_kernel!($module, Quads, u8, i8, $features, $dots);
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn $scaled<const MINS: bool, const T: usize, const SPLIT: bool>(
+            rows: &[[[u8; 64]; 2]; 8],
+            columns: &[[[i8; 4]; TOKENS]; 8],
+            starts: [&[i32; TOKENS]; 2],
+            side: usize,
+            scales: &[[[i16; 2]; 8]; 2],
+        ) -> Products<T> {
+            let ((r0, r1), (c0, c1)) = (halves(rows), halves(columns));
+            let first = $dots::<MINS, T, 4>(r0, c0, starts[0], side);
+            scaled_halves(&[first, $dots::<MINS, T, 4>(r1, c1, starts[1], side)], scales)
+        }
+
+        panel_kernel!($module, Quads, u8, i8, $features, $dots, $scaled);
     };
 }
 
-quads_kernel!(native, native_dots, "avx2,fma,avxvnni", _mm256_dpbusd_avx_epi32);
+quads_kernel!(native, native_dots, native_scaled, "avx2,fma,avxvnni", _mm256_dpbusd_avx_epi32);
 #[cfg(test)]
-quads_kernel!(emulated, emulated_dots, "avx2,fma", emulated_dot);
+quads_kernel!(emulated, emulated_dots, emulated_scaled, "avx2,fma", emulated_dot);
 
 /// What `vpdpbusd` computes: four products of an unsigned and a signed byte, added to each sum.
 #[cfg(test)]

@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use crate::isa::Avx2;
-use crate::ops::linear::activations::{Order, Step, Steps, Unit, quantise_unit};
+use crate::ops::linear::activations::{Order, Step, Steps, UNIT, Unit, quantise_unit};
 use crate::ops::linear::blocks::format::{Form, Lanes};
 use crate::ops::linear::groups::Tile;
 use std::arch::x86_64::*;
@@ -39,12 +39,16 @@ fn quantise<C: Copy, const T: usize>(
     };
     // What a tile lacks is multiplied all the same, and must not be numbers that are slow.
     for t in rows.len()..T {
-        let Tile { starts, minus_x, steps, .. } = &mut *tile;
+        let Tile { starts, minus_x, minus_codes, steps, .. } = &mut *tile;
+        minus_codes.iter_mut().for_each(|of_group| of_group[t] = [0; 2]);
         starts.as_flattened_mut().iter_mut().for_each(|of_group| of_group[t] = 0);
         minus_x.as_flattened_mut().iter_mut().chain(steps).for_each(|of_group| of_group[t] = 0.0);
     }
     for (t, x) in rows.iter().enumerate() {
         quantise_unit(x, form.steps, shared, Order::Natural, &mut unit);
+        if form.mixes_halves() {
+            mix_halves(&mut unit.codes);
+        }
         for (quad, codes) in tile.codes.as_flattened_mut().iter_mut().zip(unit.codes.as_chunks::<4>().0) {
             quad[t] = codes.map(code);
         }
@@ -52,6 +56,7 @@ fn quantise<C: Copy, const T: usize>(
         for (group, step) in unit.steps.into_iter().enumerate() {
             tile.steps[group][t] = step;
             let mut minus_x = unit.negative_sums.map(|sums| sums[group]);
+            tile.minus_codes[group][t] = unit.negative_pairs[group];
             if !form.halves {
                 minus_x[0] += minus_x[1];
             }
@@ -66,12 +71,29 @@ fn quantise<C: Copy, const T: usize>(
     }
 }
 
+/// By turns two codes of a group's first half and two of its second.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn mix_halves(codes: &mut [i8; UNIT]) {
+    for group in codes.as_chunks_mut::<32>().0 {
+        let [first, second] = group.as_chunks_mut::<16>().0 else { unreachable!("a group") };
+        // SAFETY: 16 readable bytes each; the loads need no alignment.
+        let (a, b) =
+            unsafe { (_mm_loadu_si128(first.as_ptr().cast()), _mm_loadu_si128(second.as_ptr().cast())) };
+        // SAFETY: 16 writable bytes each; the stores need no alignment.
+        unsafe {
+            _mm_storeu_si128(first.as_mut_ptr().cast(), _mm_unpacklo_epi16(a, b));
+            _mm_storeu_si128(second.as_mut_ptr().cast(), _mm_unpackhi_epi16(a, b));
+        }
+    }
+}
+
 /// What the sums of pairs begin with: `[group][half]`, of the first two columns of all quads and of the last two.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn starts(unit: &Unit, form: Form) -> [[i32; 2]; 8] {
     let minus_offset = _mm256_set1_epi16(-i16::from(form.offset));
-    let has_one_dot = !form.halves && form.lanes == Lanes::Pairs;
+    let has_one_dot = form.lanes == Lanes::Pairs && (form.whole || !form.halves);
     let mut starts = [[0; 2]; 8];
     for (starts, codes) in starts.iter_mut().zip(unit.codes.as_chunks::<32>().0) {
         // SAFETY: 32 readable bytes; the load needs no alignment.
