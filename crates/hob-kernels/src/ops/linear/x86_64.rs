@@ -34,6 +34,18 @@ impl<'a> Ahead<'a> {
     }
 }
 
+/// Asks for a share of what lies behind `value` in an array, where it is walked in so many parts. Many tokens do not fit the L2
+/// cache, and where others use the L3 cache too, lines come too late by themselves.
+#[inline(always)]
+pub(super) fn ask_behind<T>(value: &T, part: usize, parts: usize) {
+    let share = size_of::<T>().div_ceil(LINE).div_ceil(parts);
+    let next = std::ptr::from_ref(value).wrapping_add(1).cast::<i8>();
+    for line in part * share..(part + 1) * share {
+        // SAFETY: a prefetch is a hint about an address, which need not be readable.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(next.wrapping_add(LINE * line)) };
+    }
+}
+
 /// 32 bytes of numbers.
 #[inline]
 #[target_feature(enable = "avx2")]

@@ -59,6 +59,7 @@ macro_rules! panel_kernel {
                 for side in 0..2 {
                     for group in 0..groups {
                         ahead.ask();
+                        ask_behind(x, 8 * side + group, STEPS);
                         let (rows, columns) = (&panel.codes[group], &x.codes[group]);
                         let starts = [&x.starts[0][group], &x.starts[1][group]];
                         let mut place = Place { panel, x, group, side, sums };
@@ -103,7 +104,7 @@ use crate::ops::linear::blocks::format::{Form, Format, Lanes, WeightUnit};
 use crate::ops::linear::finish::Finish;
 use crate::ops::linear::groups::{Panel, ROWS, Scratch, Sums, TOKENS, Tile, Totals};
 use crate::ops::linear::x86_64::{
-    Ahead, broadcast, load_eight, load_half, pin, store_eight, store_half, transpose8,
+    Ahead, ask_behind, broadcast, load_eight, load_half, pin, store_eight, store_half, transpose8,
 };
 use std::arch::x86_64::*;
 use std::ops::Range;

@@ -5,13 +5,18 @@ use super::{AS_STORED, TOKENS, Tile, WIDEN_BF16, WIDEN_F16, word_bytes};
 use crate::isa::Avx2;
 use crate::matrix::EncodedRows;
 use crate::ops::linear::words::{Packed, Panel, ROWS, RowSums, Source, UNIT};
-use crate::ops::linear::x86_64::{load_eight, load_half, store_eight, store_half, transpose8};
+use crate::ops::linear::x86_64::{ask_behind, load_eight, load_half, store_eight, store_half, transpose8};
 use hob_quant::TensorType;
 use std::arch::x86_64::*;
 use std::ops::Range;
 
 /// Tokens whose sums fit the registers: half of a tile.
 const PART: usize = TOKENS / 2;
+
+/// Words after which some of the tile that comes next is asked for.
+const RUN: usize = 16;
+
+const RUNS: usize = UNIT / RUN;
 
 pub(super) fn lay_out(source: &Source<'_>, rows: Range<usize>, unit: usize, panel: &mut Panel) {
     let _proof = Avx2::detect().expect("the level was checked when the Cpu was made");
@@ -142,14 +147,20 @@ fn part<const N: usize>(
     places: &mut [RowSums],
 ) {
     let mut sums = [[_mm256_setzero_ps(); 2]; N];
-    for (rows, x) in panel.0.iter().zip(x) {
-        let rows = rows[half].as_chunks::<8>().0;
-        let rows = [load_half(&rows[0]), load_half(&rows[1])].map(|words| _mm256_castsi256_ps(words));
-        let x: &[i32; N] = x[first..].first_chunk().expect("tokens of a tile");
-        for (sums, x) in sums.iter_mut().zip(x) {
-            let value = _mm256_set1_ps(f32::from_bits(*x as u32));
-            sums[0] = _mm256_fmadd_ps(rows[0], value, sums[0]);
-            sums[1] = _mm256_fmadd_ps(rows[1], value, sums[1]);
+    // A tile is walked four times: half of the tokens and half of the rows at a time.
+    let walked = (first / PART * 2 + half) * RUNS;
+    let runs = panel.0.as_chunks::<RUN>().0.iter().zip(x.as_chunks::<RUN>().0);
+    for (run, (panel, columns)) in runs.enumerate() {
+        ask_behind(x, walked + run, 4 * RUNS);
+        for (rows, x) in panel.iter().zip(columns) {
+            let rows = rows[half].as_chunks::<8>().0;
+            let rows = [load_half(&rows[0]), load_half(&rows[1])].map(|words| _mm256_castsi256_ps(words));
+            let x: &[i32; N] = x[first..].first_chunk().expect("tokens of a tile");
+            for (sums, x) in sums.iter_mut().zip(x) {
+                let value = _mm256_set1_ps(f32::from_bits(*x as u32));
+                sums[0] = _mm256_fmadd_ps(rows[0], value, sums[0]);
+                sums[1] = _mm256_fmadd_ps(rows[1], value, sums[1]);
+            }
         }
     }
     for (RowSums(place), sums) in places.iter_mut().zip(sums) {

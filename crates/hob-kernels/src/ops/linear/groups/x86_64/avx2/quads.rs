@@ -11,7 +11,7 @@ use crate::ops::linear::blocks::format::{Form, Format, WeightUnit};
 use crate::ops::linear::finish::Finish;
 use crate::ops::linear::groups::x86_64::{Buffers, EncodedUnit, Kernel, Work, first};
 use crate::ops::linear::groups::{Panel, ROWS, Scratch, Sums, TOKENS, Tile, Totals};
-use crate::ops::linear::x86_64::{Ahead, broadcast, load_half, pin};
+use crate::ops::linear::x86_64::{Ahead, ask_behind, broadcast, load_half, pin};
 use std::arch::x86_64::*;
 use std::ops::Range;
 
