@@ -55,6 +55,15 @@ pub(super) fn load_half<T: Plain, const N: usize>(values: &[T; N]) -> __m256i {
     unsafe { _mm256_loadu_si256(values.as_ptr().cast()) }
 }
 
+/// 16 bytes of numbers.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn load_quarter<T: Plain, const N: usize>(values: &[T; N]) -> __m128i {
+    const { assert!(size_of::<[T; N]>() == 16, "half a vector") };
+    // SAFETY: 16 readable bytes; the load needs no alignment.
+    unsafe { _mm_loadu_si128(values.as_ptr().cast()) }
+}
+
 /// Eight floats.
 #[inline]
 #[target_feature(enable = "avx2")]
@@ -68,6 +77,13 @@ pub(super) fn load_eight(values: &[f32; 8]) -> __m256 {
 pub(super) fn broadcast(bytes: &[i8; 4]) -> __m256i {
     // SAFETY: four readable bytes; the load needs no alignment.
     _mm256_broadcastd_epi32(unsafe { _mm_loadu_si32(bytes.as_ptr().cast()) })
+}
+
+/// Two numbers of 16 bits, eight times.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn broadcast_pair([a, b]: [i16; 2]) -> __m256i {
+    _mm256_set1_epi32((u32::from(a as u16) | u32::from(b as u16) << 16) as i32)
 }
 
 /// Has `sum` in a register here. Without such a place after each quad the compiler reorders them all until few of many sums

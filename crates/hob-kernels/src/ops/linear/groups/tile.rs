@@ -17,7 +17,7 @@ pub(in crate::ops::linear) struct Tile<C, const T: usize = TOKENS> {
     /// What minima are multiplied with: minus the sum of the quantised activations. As `starts`, by the format's scales.
     pub minus_x: [[[f32; T]; 8]; 2],
     /// The same for minima that are whole multiples, without steps: `[group][token][half]`.
-    pub minus_codes: [[[i16; 2]; T]; 8],
+    pub negative_pairs: [[[i16; 2]; T]; 8],
     /// `[group][token]`.
     pub steps: [[f32; T]; 8],
 }

@@ -5,8 +5,13 @@
 //! second. [`Words`] multiplies pairs of 16 bits, half as many at a time, and fits always. [`Quads`] has AVX-VNNI's dots.
 #![allow(unsafe_code)]
 
+/// What has a scale, as a constant parameter: a group, half a group, or half a group a whole multiple of the unit's.
+const OF_GROUPS: u8 = 0;
+const OF_HALVES: u8 = 1;
+const WHOLE: u8 = 2;
+
 /// All units of a slab, with `$dots` for the dots of some quads of columns and `$scaled` for those of a group with whole scales.
-/// `HALVES` have scales of their own, which are `WHOLE` multiples or not; `SPLIT` ones only a dot.
+/// `SPLIT` are groups of which each half is a dot by itself.
 ///
 /// Sides are walked one after the other, not group by group: else the compiler takes what is loaded of tokens for constants of
 /// the inner loop, of which there are far more than registers.
@@ -16,12 +21,7 @@ macro_rules! panel_kernel {
             use super::*;
 
             #[target_feature(enable = $features)]
-            pub(super) fn multiply<
-                const MINS: bool,
-                const HALVES: bool,
-                const WHOLE: bool,
-                const SPLIT: bool,
-            >(
+            pub(super) fn multiply<const MINS: bool, const SCALES: u8, const SPLIT: bool>(
                 work: Work<'_, $kernel>,
                 ahead: &mut Ahead<'_>,
                 totals: &mut Totals,
@@ -31,10 +31,10 @@ macro_rules! panel_kernel {
                 for (index, (panel, x)) in slab.iter().zip(x).enumerate() {
                     let groups = if index + 1 == slab.len() { last_groups } else { 8 };
                     match tokens {
-                        5.. => unit::<MINS, HALVES, WHOLE, SPLIT, TOKENS>(panel, x, groups, ahead, &mut sums),
-                        4 => unit::<MINS, HALVES, WHOLE, SPLIT, 4>(panel, x, groups, ahead, &mut sums),
-                        3 => unit::<MINS, HALVES, WHOLE, SPLIT, 3>(panel, x, groups, ahead, &mut sums),
-                        _ => unit::<MINS, HALVES, WHOLE, SPLIT, 2>(panel, x, groups, ahead, &mut sums),
+                        5.. => unit::<MINS, SCALES, SPLIT, TOKENS>(panel, x, groups, ahead, &mut sums),
+                        4 => unit::<MINS, SCALES, SPLIT, 4>(panel, x, groups, ahead, &mut sums),
+                        3 => unit::<MINS, SCALES, SPLIT, 3>(panel, x, groups, ahead, &mut sums),
+                        _ => unit::<MINS, SCALES, SPLIT, 2>(panel, x, groups, ahead, &mut sums),
                     }
                 }
                 fold(&sums, tokens, begin, totals);
@@ -43,13 +43,7 @@ macro_rules! panel_kernel {
             /// The first groups of one unit against the first `T` tokens of a tile.
             #[inline]
             #[target_feature(enable = $features)]
-            fn unit<
-                const MINS: bool,
-                const HALVES: bool,
-                const WHOLE: bool,
-                const SPLIT: bool,
-                const T: usize,
-            >(
+            fn unit<const MINS: bool, const SCALES: u8, const SPLIT: bool, const T: usize>(
                 panel: &Panel<$weight>,
                 x: &Tile<$value>,
                 groups: usize,
@@ -63,15 +57,15 @@ macro_rules! panel_kernel {
                         let (rows, columns) = (&panel.codes[group], &x.codes[group]);
                         let starts = [&x.starts[0][group], &x.starts[1][group]];
                         let mut place = Place { panel, x, group, side, sums };
-                        if WHOLE {
+                        if SCALES == WHOLE {
                             let scales = place.whole_of_rows(&panel.whole_scales);
                             let dots = $scaled::<MINS, T, SPLIT>(rows, columns, starts, side, scales);
                             place.add_whole::<MINS, T>(&dots);
-                        } else if HALVES || SPLIT {
+                        } else if SCALES == OF_HALVES || SPLIT {
                             let ((r0, r1), (c0, c1)) = (halves(rows), halves(columns));
                             let first = $dots::<MINS, T, 4>(r0, c0, starts[0], side);
                             // What is left of the first half waits in memory, so all is done with it that can be.
-                            if HALVES {
+                            if SCALES == OF_HALVES {
                                 let first = place.first_halves::<T>(&first);
                                 let second = $dots::<MINS, T, 4>(r1, c1, starts[1], side);
                                 place.add_halves::<T>(&first, &second);
@@ -93,6 +87,7 @@ macro_rules! panel_kernel {
 mod eights;
 mod quads;
 mod tile;
+mod whole;
 
 pub(in crate::ops::linear::groups) use quads::Quads;
 pub(in crate::ops::linear) use tile::bytes as quantise_bytes;
@@ -104,10 +99,12 @@ use crate::ops::linear::blocks::format::{Form, Format, Lanes, WeightUnit};
 use crate::ops::linear::finish::Finish;
 use crate::ops::linear::groups::{Panel, ROWS, Scratch, Sums, TOKENS, Tile, Totals};
 use crate::ops::linear::x86_64::{
-    Ahead, ask_behind, broadcast, load_eight, load_half, pin, store_eight, store_half, transpose8,
+    Ahead, ask_behind, broadcast, broadcast_pair, load_eight, load_half, pin, store_eight, store_half,
+    transpose8,
 };
 use std::arch::x86_64::*;
 use std::ops::Range;
+use whole::{scaled_pairs, scaled_words};
 
 /// A step for each group and side of a panel.
 const STEPS: usize = 16;
@@ -145,23 +142,15 @@ impl Kernel for Bytes {
     fn multiply(self, format: Format, work: Work<'_, Self>, ahead: &mut Ahead<'_>, totals: &mut Totals) {
         // SAFETY: `self.0` exists only where these features do.
         unsafe {
-            match (format.mins, format.whole, self.1) {
-                _ if format.halves && !format.whole => {
-                    bytes::multiply::<false, true, false, false>(work, ahead, totals)
-                }
-                (false, true, Lanes::Pairs) => {
-                    bytes::multiply::<false, true, true, false>(work, ahead, totals)
-                }
-                (false, true, _) => bytes::multiply::<false, true, true, true>(work, ahead, totals),
-                (true, true, _) => bytes::multiply::<true, true, true, false>(work, ahead, totals),
-                (false, false, Lanes::Pairs) => {
-                    bytes::multiply::<false, false, false, false>(work, ahead, totals)
-                }
-                (true, false, Lanes::Pairs) => {
-                    bytes::multiply::<true, false, false, false>(work, ahead, totals)
-                }
-                (false, false, _) => bytes::multiply::<false, false, false, true>(work, ahead, totals),
-                (true, false, _) => bytes::multiply::<true, false, false, true>(work, ahead, totals),
+            match (format.mins, scales_of(format), self.1) {
+                (_, OF_HALVES, _) => bytes::multiply::<false, OF_HALVES, false>(work, ahead, totals),
+                (true, WHOLE, _) => bytes::multiply::<true, WHOLE, false>(work, ahead, totals),
+                (false, WHOLE, Lanes::Pairs) => bytes::multiply::<false, WHOLE, false>(work, ahead, totals),
+                (false, WHOLE, _) => bytes::multiply::<false, WHOLE, true>(work, ahead, totals),
+                (false, _, Lanes::Pairs) => bytes::multiply::<false, OF_GROUPS, false>(work, ahead, totals),
+                (true, _, Lanes::Pairs) => bytes::multiply::<true, OF_GROUPS, false>(work, ahead, totals),
+                (false, ..) => bytes::multiply::<false, OF_GROUPS, true>(work, ahead, totals),
+                (true, ..) => bytes::multiply::<true, OF_GROUPS, true>(work, ahead, totals),
             }
         }
     }
@@ -202,16 +191,24 @@ impl Kernel for Words {
         debug_assert!(!format.mins, "codes with minima are of few bits");
         // SAFETY: `self.0` exists only where these features do.
         unsafe {
-            match (format.halves, format.whole) {
-                (false, _) => words::multiply::<false, false, false, false>(work, ahead, totals),
-                (true, false) => words::multiply::<false, true, false, false>(work, ahead, totals),
-                (true, true) => words::multiply::<false, true, true, false>(work, ahead, totals),
+            match scales_of(format) {
+                OF_HALVES => words::multiply::<false, OF_HALVES, false>(work, ahead, totals),
+                WHOLE => words::multiply::<false, WHOLE, false>(work, ahead, totals),
+                _ => words::multiply::<false, OF_GROUPS, false>(work, ahead, totals),
             }
         }
     }
 
     fn put(self, totals: &Totals, tokens: Range<usize>, rows: Range<usize>, finish: &Finish<'_>) {
         put(totals, tokens, rows, finish);
+    }
+}
+
+fn scales_of(format: Format) -> u8 {
+    match format {
+        Format { whole: true, .. } => WHOLE,
+        Format { halves: true, .. } => OF_HALVES,
+        _ => OF_GROUPS,
     }
 }
 
@@ -333,68 +330,6 @@ fn widened_pairs<const MINS: bool, const T: usize, const QUADS: usize>(
     sums
 }
 
-/// A group's dot where halves are mixed: each of two neighbours is a half's sum, and has its scale.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn scaled_pairs<const MINS: bool, const T: usize, const SPLIT: bool>(
-    rows: &[[[u8; 64]; 2]; 8],
-    columns: &[[[i8; 4]; TOKENS]; 8],
-    starts: [&[i32; TOKENS]; 2],
-    side: usize,
-    scales: &[[[i16; 2]; 8]; 2],
-) -> Products<T> {
-    let scaled = |mut sums: Dots<T>| {
-        for sums in &mut sums {
-            for (sum, scales) in sums.iter_mut().zip(scales) {
-                *sum = _mm256_madd_epi16(*sum, load_half(scales));
-            }
-        }
-        sums
-    };
-    let dots = if SPLIT {
-        let ((r0, r1), (c0, c1)) = (halves(rows), halves(columns));
-        let first = scaled(pairs::<MINS, T, 4>(r0, c0, starts[0], side));
-        added(first, &scaled(pairs::<MINS, T, 4>(r1, c1, starts[1], side)))
-    } else {
-        scaled(pairs::<MINS, T, 8>(rows, columns, starts[0], side))
-    };
-    dots.map(|dots| dots.map(|dot| _mm256_cvtepi32_ps(dot)))
-}
-
-/// The same from dots of halves in 32 bits; such floats are whole numbers below 2^24, so that nothing is rounded.
-#[inline]
-#[target_feature(enable = "avx2,fma")]
-fn scaled_halves<const T: usize>(halves: &[Dots<T>; 2], scales: &[[[i16; 2]; 8]; 2]) -> Products<T> {
-    let scales = scales.each_ref().map(|scales| {
-        let pairs = load_half(scales);
-        let first = _mm256_srai_epi32::<16>(_mm256_slli_epi32::<16>(pairs));
-        [first, _mm256_srai_epi32::<16>(pairs)].map(|scales| _mm256_cvtepi32_ps(scales))
-    });
-    let mut products = [[_mm256_setzero_ps(); 2]; T];
-    for (t, products) in products.iter_mut().enumerate() {
-        for (v, product) in products.iter_mut().enumerate() {
-            let [first, second] = [0, 1].map(|half: usize| _mm256_cvtepi32_ps(halves[half][t][v]));
-            *product = _mm256_fmadd_ps(second, scales[v][1], _mm256_mul_ps(first, scales[v][0]));
-        }
-    }
-    products
-}
-
-/// The same of words. Columns are in their order.
-#[inline]
-#[target_feature(enable = "avx2,fma")]
-fn scaled_words<const MINS: bool, const T: usize, const SPLIT: bool>(
-    rows: &[[[i16; 64]; 2]; 8],
-    columns: &[[[i16; 4]; TOKENS]; 8],
-    starts: [&[i32; TOKENS]; 2],
-    side: usize,
-    scales: &[[[i16; 2]; 8]; 2],
-) -> Products<T> {
-    let ((r0, r1), (c0, c1)) = (halves(rows), halves(columns));
-    let first = quads_of_words::<MINS, T, 4>(r0, c0, starts[0], side);
-    scaled_halves(&[first, quads_of_words::<MINS, T, 4>(r1, c1, starts[1], side)], scales)
-}
-
 /// Sums in 16 bits, of the first two columns of all quads and of the last two.
 #[inline]
 #[target_feature(enable = "avx2")]
@@ -435,8 +370,7 @@ fn quads_of_words<const MINS: bool, const T: usize, const QUADS: usize>(
             let rows = &rows.as_chunks::<16>().0[2 * side..];
             let rows = [load_half(&rows[0]), load_half(&rows[1])];
             for (sums, x) in sums.iter_mut().zip(columns) {
-                let [a, b] = x.as_chunks().0[pair];
-                let values = _mm256_set1_epi32((u32::from(a as u16) | u32::from(b as u16) << 16) as i32);
+                let values = broadcast_pair(x.as_chunks().0[pair]);
                 sums[0] = _mm256_add_epi32(sums[0], _mm256_madd_epi16(rows[0], values));
                 sums[1] = _mm256_add_epi32(sums[1], _mm256_madd_epi16(rows[1], values));
             }
@@ -502,28 +436,6 @@ impl<W, X> Place<'_, W, X> {
         }
     }
 
-    /// Adds dots that have their whole scales, after taking the minima.
-    #[inline]
-    #[target_feature(enable = "avx2,fma")]
-    fn add_whole<const MINS: bool, const T: usize>(&mut self, dots: &Products<T>) {
-        let mins = self.whole_of_rows(&self.panel.whole_mins);
-        let bases =
-            self.panel.bases.each_ref().map(|bases| &bases.as_chunks::<8>().0.as_chunks::<2>().0[self.side]);
-        for (t, dots) in dots.iter().enumerate() {
-            let step = _mm256_set1_ps(self.x.steps[self.group][t]);
-            let [a, b] = self.x.minus_codes[self.group][t];
-            let minus_codes = _mm256_set1_epi32((u32::from(a as u16) | u32::from(b as u16) << 16) as i32);
-            for (v, sum) in self.sums_of(t).iter_mut().enumerate() {
-                let mut product = _mm256_mul_ps(dots[v], load_eight(&bases[0][v]));
-                if MINS {
-                    let min = _mm256_cvtepi32_ps(_mm256_madd_epi16(load_half(&mins[v]), minus_codes));
-                    product = _mm256_fmadd_ps(min, load_eight(&bases[1][v]), product);
-                }
-                store_eight(sum, _mm256_fmadd_ps(product, step, load_eight(sum)));
-            }
-        }
-    }
-
     /// Scales and adds dots of halves whose scales are any numbers. No such format has minima.
     #[inline]
     #[target_feature(enable = "avx2,fma")]
@@ -555,12 +467,6 @@ impl<W, X> Place<'_, W, X> {
     /// What belongs to the sixteen rows.
     #[inline(always)]
     fn of_rows<'a>(&self, values: &'a [[f32; ROWS]; 8]) -> &'a [[f32; 8]; 2] {
-        &values[self.group].as_chunks().0.as_chunks().0[self.side]
-    }
-
-    /// The same of whole multiples.
-    #[inline(always)]
-    fn whole_of_rows<'a>(&self, values: &'a [[[i16; 2]; ROWS]; 8]) -> &'a [[[i16; 2]; 8]; 2] {
         &values[self.group].as_chunks().0.as_chunks().0[self.side]
     }
 

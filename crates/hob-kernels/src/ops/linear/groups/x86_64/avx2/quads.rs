@@ -3,8 +3,10 @@
 //! Few machines on which this is written have them, so that the tests also run it with other instructions for the same dots.
 #![allow(unsafe_code)]
 
+use super::whole::scaled_halves;
 use super::{
-    Dots, Place, Products, STEPS, added, begin_with, fold, halves, put, scaled_halves, tile, unpack_bytes,
+    Dots, OF_GROUPS, OF_HALVES, Place, Products, STEPS, WHOLE, added, begin_with, fold, halves, put,
+    scales_of, tile, unpack_bytes,
 };
 use crate::isa::{Avx2, AvxVnni, ByteDot};
 use crate::ops::linear::blocks::format::{Form, Format, WeightUnit};
@@ -68,12 +70,12 @@ impl Kernel for Quads {
     fn multiply(self, format: Format, work: Work<'_, Self>, ahead: &mut Ahead<'_>, totals: &mut Totals) {
         macro_rules! multiply {
             ($module:ident) => {
-                match (format.mins, format.halves, format.whole) {
-                    (false, false, _) => $module::multiply::<false, false, false, false>(work, ahead, totals),
-                    (true, false, _) => $module::multiply::<true, false, false, false>(work, ahead, totals),
-                    (_, true, false) => $module::multiply::<false, true, false, false>(work, ahead, totals),
-                    (false, true, true) => $module::multiply::<false, true, true, false>(work, ahead, totals),
-                    (true, true, true) => $module::multiply::<true, true, true, false>(work, ahead, totals),
+                match (format.mins, scales_of(format)) {
+                    (_, OF_HALVES) => $module::multiply::<false, OF_HALVES, false>(work, ahead, totals),
+                    (false, WHOLE) => $module::multiply::<false, WHOLE, false>(work, ahead, totals),
+                    (true, WHOLE) => $module::multiply::<true, WHOLE, false>(work, ahead, totals),
+                    (false, _) => $module::multiply::<false, OF_GROUPS, false>(work, ahead, totals),
+                    (true, _) => $module::multiply::<true, OF_GROUPS, false>(work, ahead, totals),
                 }
             };
         }

@@ -5,6 +5,7 @@ use crate::isa::Avx2;
 use crate::ops::linear::activations::{Order, Step, Steps, UNIT, Unit, quantise_unit};
 use crate::ops::linear::blocks::format::{Form, Lanes};
 use crate::ops::linear::groups::Tile;
+use crate::ops::linear::x86_64::{load_quarter, store_half};
 use std::arch::x86_64::*;
 
 /// The tokens of one tile in bytes.
@@ -39,8 +40,8 @@ fn quantise<C: Copy, const T: usize>(
     };
     // What a tile lacks is multiplied all the same, and must not be numbers that are slow.
     for t in rows.len()..T {
-        let Tile { starts, minus_x, minus_codes, steps, .. } = &mut *tile;
-        minus_codes.iter_mut().for_each(|of_group| of_group[t] = [0; 2]);
+        let Tile { starts, minus_x, negative_pairs, steps, .. } = &mut *tile;
+        negative_pairs.iter_mut().for_each(|of_group| of_group[t] = [0; 2]);
         starts.as_flattened_mut().iter_mut().for_each(|of_group| of_group[t] = 0);
         minus_x.as_flattened_mut().iter_mut().chain(steps).for_each(|of_group| of_group[t] = 0.0);
     }
@@ -56,7 +57,7 @@ fn quantise<C: Copy, const T: usize>(
         for (group, step) in unit.steps.into_iter().enumerate() {
             tile.steps[group][t] = step;
             let mut minus_x = unit.negative_sums.map(|sums| sums[group]);
-            tile.minus_codes[group][t] = unit.negative_pairs[group];
+            tile.negative_pairs[group][t] = unit.negative_pairs[group];
             if !form.halves {
                 minus_x[0] += minus_x[1];
             }
@@ -76,15 +77,9 @@ fn quantise<C: Copy, const T: usize>(
 #[target_feature(enable = "avx2")]
 fn mix_halves(codes: &mut [i8; UNIT]) {
     for group in codes.as_chunks_mut::<32>().0 {
-        let [first, second] = group.as_chunks_mut::<16>().0 else { unreachable!("a group") };
-        // SAFETY: 16 readable bytes each; the loads need no alignment.
-        let (a, b) =
-            unsafe { (_mm_loadu_si128(first.as_ptr().cast()), _mm_loadu_si128(second.as_ptr().cast())) };
-        // SAFETY: 16 writable bytes each; the stores need no alignment.
-        unsafe {
-            _mm_storeu_si128(first.as_mut_ptr().cast(), _mm_unpacklo_epi16(a, b));
-            _mm_storeu_si128(second.as_mut_ptr().cast(), _mm_unpackhi_epi16(a, b));
-        }
+        let [first, second] = group.as_chunks::<16>().0 else { unreachable!("a group") };
+        let (a, b) = (load_quarter(first), load_quarter(second));
+        store_half(group, _mm256_set_m128i(_mm_unpackhi_epi16(a, b), _mm_unpacklo_epi16(a, b)));
     }
 }
 
