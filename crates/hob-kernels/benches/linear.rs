@@ -8,6 +8,7 @@
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 #![allow(clippy::unwrap_used, reason = "a failed benchmark has nobody to report to but its reader")]
 
+use hob_kernels::probe::Probe;
 use hob_kernels::{CodeBits, Compute, Cpu, Isa, Linear, Matrix, Pool, Projection, ScaleType, Scales};
 use hob_quant::TensorType;
 use std::hint::black_box;
@@ -248,9 +249,15 @@ fn dot_peak(pool: &Pool, isa: Isa) -> f64 {
 fn dot_macs(isa: Isa) -> usize {
     match isa {
         Isa::Avx512 => 16 * 64,
+        Isa::Amx => amx_probe().macs(1) as usize,
         Isa::Avx2 => 8 * 32,
         _ => 16,
     }
+}
+
+/// What products of tiles could be, which only the library can call.
+fn amx_probe() -> Probe {
+    Probe::available().into_iter().find(|probe| probe.instruction == "tdpbusd").unwrap()
 }
 
 fn dots(isa: Isa, rounds: usize) {
@@ -258,6 +265,8 @@ fn dots(isa: Isa, rounds: usize) {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: `Cpu::new` refused this level if the machine lacks it.
         Isa::Avx512 => unsafe { x86_64::dots_avx512(rounds) },
+        #[cfg(target_arch = "x86_64")]
+        Isa::Amx => amx_probe().run(rounds as u64),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: `Cpu::new` refused this level if the machine lacks it.
         Isa::Avx2 => unsafe { x86_64::dots_avx2(rounds) },

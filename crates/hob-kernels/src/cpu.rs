@@ -22,9 +22,13 @@ pub enum Compute {
 /// Every result is the same, bit for bit, whatever the number of threads: no output element is summed by two of them.
 pub struct Cpu {
     pub(crate) pool: Pool,
+    /// The level of vectors.
     pub(crate) isa: Isa,
+    /// Whether tiles are there and may be used; implies [`Isa::Amx`].
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only x86-64 has tiles"))]
+    pub(crate) amx: bool,
     pub(crate) compute: Compute,
-    /// Whether products of bf16 pairs are there and may be used; implies [`Isa::has_bf16`].
+    /// Whether vectors of bf16 pairs are there and to be multiplied; implies [`Isa::has_bf16`].
     pub(crate) bf16: bool,
     /// Which dots of bytes may be used beside AVX2; implies what [`Isa::byte_dot`] says.
     #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only x86-64 has such dots"))]
@@ -44,8 +48,9 @@ impl Cpu {
     /// When this machine does not have that level.
     pub fn with_isa(threads: usize, compute: Compute, isa: Isa) -> Self {
         assert!(isa.is_available(), "this machine has no {isa}");
-        let (bf16, byte_dot) = (isa.has_bf16(), isa.byte_dot());
-        Self { pool: Pool::new(threads), isa, compute, bf16, byte_dot, shelf: Arc::default() }
+        let (bf16, byte_dot) = (isa.has_fast_bf16(), isa.byte_dot());
+        let (isa, amx) = (isa.vectors(), isa == Isa::Amx);
+        Self { pool: Pool::new(threads), isa, amx, compute, bf16, byte_dot, shelf: Arc::default() }
     }
 
     /// `len` numbers to work in, of unspecified value: what earlier work left there.
@@ -67,7 +72,7 @@ impl Cpu {
 
     /// The instruction-set level.
     pub fn isa(&self) -> Isa {
-        self.isa
+        if self.amx { Isa::Amx } else { self.isa }
     }
 
     /// Threads that take part in an operation.

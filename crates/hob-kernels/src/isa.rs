@@ -8,7 +8,7 @@ mod x86_64;
 #[cfg(target_arch = "aarch64")]
 pub(crate) use aarch64::{Neon, NeonDot, NeonI8mm};
 #[cfg(target_arch = "x86_64")]
-pub(crate) use x86_64::{Avx2, Avx512, Avx512Bf16, AvxVnni};
+pub(crate) use x86_64::{Amx, Avx2, Avx512, Avx512Bf16, AvxVnni};
 
 use std::fmt;
 
@@ -33,6 +33,8 @@ pub enum Isa {
     Avx2,
     /// x86-64 with AVX-512 F, BW, VL, DQ and VNNI.
     Avx512,
+    /// The same with AVX-512 BF16, and AMX for 8-bit integers and bf16, on Linux.
+    Amx,
     /// AArch64 with its baseline NEON.
     Neon,
     /// AArch64 with the `dotprod` extension.
@@ -43,7 +45,8 @@ pub enum Isa {
 
 impl Isa {
     /// Every level, lowest first.
-    pub const ALL: [Isa; 6] = [Isa::Scalar, Isa::Avx2, Isa::Avx512, Isa::Neon, Isa::NeonDot, Isa::NeonI8mm];
+    pub const ALL: [Isa; 7] =
+        [Isa::Scalar, Isa::Avx2, Isa::Avx512, Isa::Amx, Isa::Neon, Isa::NeonDot, Isa::NeonI8mm];
 
     /// The best level this machine has, or the one that the environment variable `HOB_ISA` pins when it is available.
     ///
@@ -70,6 +73,8 @@ impl Isa {
             Isa::Avx2 => Avx2::detect().is_some(),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => Avx512::detect().is_some(),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Amx => Amx::detect().is_some(),
             #[cfg(target_arch = "aarch64")]
             Isa::Neon => Neon::detect().is_some(),
             #[cfg(target_arch = "aarch64")]
@@ -81,13 +86,26 @@ impl Isa {
         }
     }
 
+    /// The level of the vectors beside this level's tiles: itself, where there are no tiles.
+    pub(crate) fn vectors(self) -> Self {
+        if self == Isa::Amx { Isa::Avx512 } else { self }
+    }
+
     /// Whether this machine has products of bf16 pairs beside this level.
     pub(crate) fn has_bf16(self) -> bool {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => Avx512Bf16::detect().is_some(),
+            Isa::Avx512 | Isa::Amx => Avx512Bf16::detect().is_some(),
             _ => false,
         }
+    }
+
+    /// Whether these are faster than products of f32, too. Intel's are not, by half.
+    pub(crate) fn has_fast_bf16(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        return self.has_bf16() && !x86_64::is_intel();
+        #[cfg(not(target_arch = "x86_64"))]
+        self.has_bf16()
     }
 
     /// What this machine has beside this level for products of four bytes at a time.
@@ -99,7 +117,7 @@ impl Isa {
         }
     }
 
-    /// The level called `name` (`scalar`, `avx2`, `avx512`, `neon`, `neon-dot`, `neon-i8mm`).
+    /// The level called `name` (`scalar`, `avx2`, `avx512`, `amx`, `neon`, `neon-dot`, `neon-i8mm`).
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|isa| isa.name() == name)
     }
@@ -110,6 +128,7 @@ impl Isa {
             Isa::Scalar => "scalar",
             Isa::Avx2 => "avx2",
             Isa::Avx512 => "avx512",
+            Isa::Amx => "amx",
             Isa::Neon => "neon",
             Isa::NeonDot => "neon-dot",
             Isa::NeonI8mm => "neon-i8mm",

@@ -73,7 +73,9 @@ macro_rules! probe_loop {
 
 #[cfg(target_arch = "x86_64")]
 mod machine {
-    use super::{Probe, ProbeKind};
+    use super::{ACCUMULATORS, Probe, ProbeKind};
+    use crate::isa::Amx;
+    use crate::ops::linear::Registers;
     use std::arch::asm;
     use std::arch::x86_64::*;
 
@@ -86,12 +88,36 @@ mod machine {
         let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
         let avx512 = is_x86_feature_detected!("avx512f");
         let (vnni, bf16) = (is_x86_feature_detected!("avx512vnni"), is_x86_feature_detected!("avx512bf16"));
+        let amx = Amx::detect().is_some();
+        put(amx, ProbeKind::Int8, "tdpbusd", 16 * 16 * 64, int8_amx);
+        put(amx, ProbeKind::Bf16, "tdpbf16ps", 16 * 16 * 32, bf16_amx);
         put(avx512 && vnni, ProbeKind::Int8, "vpdpbusd zmm", 64, int8_zmm);
         put(is_x86_feature_detected!("avxvnni"), ProbeKind::Int8, "vpdpbusd ymm", 32, int8_ymm);
         put(avx2, ProbeKind::Int8, "vpmaddubsw vpmaddwd vpaddd ymm", 32, int8_avx2);
         put(avx512 && bf16, ProbeKind::Bf16, "vdpbf16ps zmm", 32, bf16_zmm);
         put(avx512, ProbeKind::F32, "vfmadd231ps zmm", 16, f32_zmm);
         put(avx2, ProbeKind::F32, "vfmadd231ps ymm", 8, f32_ymm);
+    }
+
+    /// Four sums of what two and two registers hold, as kernels have them.
+    fn int8_amx(iterations: u64) {
+        let registers = Registers::new(Amx::detect().expect("`add` lists this loop only where AMX is"));
+        for _ in 0..iterations * ACCUMULATORS / 4 {
+            registers.dot_bytes::<0, 4, 6>();
+            registers.dot_bytes::<1, 5, 6>();
+            registers.dot_bytes::<2, 4, 7>();
+            registers.dot_bytes::<3, 5, 7>();
+        }
+    }
+
+    fn bf16_amx(iterations: u64) {
+        let registers = Registers::new(Amx::detect().expect("`add` lists this loop only where AMX is"));
+        for _ in 0..iterations * ACCUMULATORS / 4 {
+            registers.dot_pairs::<0, 4, 6>();
+            registers.dot_pairs::<1, 5, 6>();
+            registers.dot_pairs::<2, 4, 7>();
+            registers.dot_pairs::<3, 5, 7>();
+        }
     }
 
     probe_loop!(int8_zmm, "avx512f,avx512vnni", _mm512_setzero_si512(), _mm512_set1_epi8(1), |sum, a, b| {

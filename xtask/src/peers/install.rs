@@ -169,6 +169,8 @@ impl Place {
         for part in ["BUILD_TESTS", "BUILD_EXAMPLES", "BUILD_SERVER", "BUILD_APP", "OPENSSL"] {
             configure.arg(format!("-DLLAMA_{part}=OFF"));
         }
+        // With AMX: GCC 12 takes what llama.cpp writes for `ldtilecfg` to be unread and leaves it out, and then the program ends with SIGSEGV.
+        configure.arg("-DCMAKE_CXX_FLAGS=-fno-tree-dse -fno-dse");
         match level {
             Level::Native => configure.arg("-DGGML_NATIVE=ON"),
             Level::Avx2 => configure.args([

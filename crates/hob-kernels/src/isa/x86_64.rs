@@ -1,5 +1,10 @@
 //! Permission to run x86-64 instructions: values that only detection can make.
 
+mod amx;
+
+use std::arch::x86_64::__cpuid;
+use std::sync::OnceLock;
+
 /// AVX2, FMA and F16C are there.
 #[derive(Clone, Copy)]
 pub(crate) struct Avx2(());
@@ -59,4 +64,25 @@ impl Avx512Bf16 {
     pub(crate) fn detect() -> Option<Self> {
         (Avx512::detect().is_some() && is_x86_feature_detected!("avx512bf16")).then_some(Self(()))
     }
+}
+
+/// AMX for 8-bit integers and bf16 is there and the system lets this process use it; and everything [`Avx512Bf16`] stands for.
+#[derive(Clone, Copy)]
+pub(crate) struct Amx(());
+
+impl Amx {
+    /// Asks the CPU and the system, once.
+    #[inline]
+    pub(crate) fn detect() -> Option<Self> {
+        static FOUND: OnceLock<bool> = OnceLock::new();
+        let found =
+            FOUND.get_or_init(|| Avx512Bf16::detect().is_some() && amx::is_there() && amx::is_permitted());
+        found.then_some(Self(()))
+    }
+}
+
+/// Whether Intel made this CPU.
+pub(super) fn is_intel() -> bool {
+    let vendor = __cpuid(0);
+    [vendor.ebx, vendor.edx, vendor.ecx].map(u32::to_le_bytes).as_flattened() == b"GenuineIntel"
 }

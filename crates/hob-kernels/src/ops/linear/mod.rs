@@ -13,6 +13,8 @@
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
 mod activations;
+#[cfg(target_arch = "x86_64")]
+mod amx;
 mod blocks;
 mod codes;
 #[cfg(target_arch = "x86_64")]
@@ -32,6 +34,9 @@ mod tests;
 mod words;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) use amx::Registers;
 
 use crate::{Cpu, Projection};
 use task::{Inputs, Task};

@@ -21,6 +21,8 @@ pub(super) mod x86_64;
 
 pub(super) use line::{Source, round_to_one_scale};
 pub(super) use pack::{Form, Packed};
+#[cfg(target_arch = "x86_64")]
+pub(super) use x86_64::TileAmx;
 
 use super::activations::UNIT;
 use super::finish::Finish;
@@ -37,9 +39,13 @@ const BATCH: usize = 1008;
 
 /// 256 codes of each row of a panel, stored with an offset, and what each row's codes are multiplied with.
 #[repr(C, align(64))]
-struct Lines {
-    codes: [[u8; UNIT]; ROWS],
-    scales: [f32; ROWS],
+pub(super) struct Lines {
+    pub codes: [[u8; UNIT]; ROWS],
+    pub scales: [f32; ROWS],
+}
+
+impl Lines {
+    pub(super) const ZERO: Self = Self { codes: [[0; UNIT]; ROWS], scales: [0.0; ROWS] };
 }
 
 /// A panel in the layout of the kernel, which is its own business. The widest has 16 bits for a code.
@@ -60,7 +66,7 @@ struct Scratch {
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch {
-        lines: Box::new(Lines { codes: [[0; UNIT]; ROWS], scales: [0.0; ROWS] }),
+        lines: Box::new(Lines::ZERO),
         panel: Box::new(Panel([0; _])),
         sums: Vec::new(),
     });

@@ -3,11 +3,11 @@
 use super::activations::{Activations, GROUP, Order, Steps};
 use super::finish::Finish;
 use super::panel::{self, Form, Packed, Source};
+#[cfg(target_arch = "x86_64")]
+use super::{amx, eights, fours, groups};
 use super::{blocks, codes, float, scalar};
 #[cfg(target_arch = "x86_64")]
 use super::{blocks::format, words};
-#[cfg(target_arch = "x86_64")]
-use super::{eights, fours, groups};
 
 use crate::matrix::Storage;
 use crate::{Compute, Cpu, Isa, Linear, Matrix, Projection};
@@ -39,14 +39,14 @@ fn panel_tokens_of_codes(isa: Isa) -> usize {
 
 /// Tokens from which block formats are rounded into panels, if any are.
 pub(super) fn panel_tokens(isa: Isa) -> usize {
-    if matches!(isa, Isa::Avx512 | Isa::Avx2) { PANEL_TOKENS_MAX } else { PANEL_TOKENS }
+    if matches!(isa, Isa::Amx | Isa::Avx512 | Isa::Avx2) { PANEL_TOKENS_MAX } else { PANEL_TOKENS }
 }
 
 /// The same for one format. Groups that keep their scales are faster than panels with AVX2, nearly as fast with AVX-512, and
-/// two to three times nearer to exact arithmetic.
+/// two to three times nearer to exact arithmetic; AMX has no use for rounded bytes.
 pub(super) fn panel_tokens_of(isa: Isa, ty: TensorType) -> usize {
     match isa {
-        Isa::Avx2 => usize::MAX,
+        Isa::Avx2 | Isa::Amx => usize::MAX,
         Isa::Avx512 if ty.block_size() == GROUP => usize::MAX,
         _ => panel_tokens(isa),
     }
@@ -71,6 +71,8 @@ pub(super) struct Inputs<'a> {
     /// By the words and the trained range.
     #[cfg(target_arch = "x86_64")]
     words: Made<(words::Word, Option<f32>), words::Packed>,
+    #[cfg(target_arch = "x86_64")]
+    pairs: Option<Arc<amx::Packed>>,
 }
 
 impl<'a> Inputs<'a> {
@@ -89,6 +91,8 @@ impl<'a> Inputs<'a> {
             eights: Vec::new(),
             #[cfg(target_arch = "x86_64")]
             words: Vec::new(),
+            #[cfg(target_arch = "x86_64")]
+            pairs: None,
         }
     }
 
@@ -124,6 +128,12 @@ impl<'a> Inputs<'a> {
         once(&mut self.words, (word, input_scale), || {
             words::Packed::new(cpu, &rounded(x, input_scale), tokens, word)
         })
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn pairs(&mut self) -> Arc<amx::Packed> {
+        let make = || Arc::new(amx::Packed::new(self.cpu, self.x, self.tokens));
+        Arc::clone(self.pairs.get_or_insert_with(make))
     }
 
     fn float(&self, input_scale: Option<f32>) -> Cow<'a, [f32]> {
@@ -163,6 +173,10 @@ enum Kernel<'a> {
     Panel(Source<'a>, Arc<Packed>),
     #[cfg(target_arch = "x86_64")]
     Words(words::Source<'a>, Arc<words::Packed>),
+    #[cfg(target_arch = "x86_64")]
+    AmxBytes(Source<'a>, Arc<Packed>),
+    #[cfg(target_arch = "x86_64")]
+    AmxPairs(amx::Source<'a>, Arc<amx::Packed>),
 }
 
 /// One layer's share of a call.
@@ -182,6 +196,8 @@ impl<'a> Task<'a> {
         let row_bytes = (weight.byte_len() / weight.rows().max(1)).max(1);
         let chunk_rows = match &kernel {
             Kernel::Panel(..) => CHUNK_ROWS,
+            #[cfg(target_arch = "x86_64")]
+            Kernel::AmxBytes(..) | Kernel::AmxPairs(..) => amx::chunk_rows(inputs.cpu, weight.rows()),
             #[cfg(target_arch = "x86_64")]
             Kernel::Words(..) => CHUNK_ROWS,
             _ => (CHUNK_BYTES / row_bytes).max(1).next_multiple_of(CHUNK_ROWS),
@@ -220,6 +236,10 @@ impl<'a> Task<'a> {
             Kernel::Panel(source, x) => panel::project(cpu, source, rows, x, &self.finish),
             #[cfg(target_arch = "x86_64")]
             Kernel::Words(source, x) => words::project(source, rows, x, &self.finish),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::AmxBytes(source, x) => amx::project_bytes(source, rows, x, &self.finish),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::AmxPairs(source, x) => amx::project_pairs(*source, rows, x, &self.finish),
             Kernel::Codes(weights, input) => codes::project(isa, weights, rows, input, &self.finish),
         }
     }
@@ -227,9 +247,17 @@ impl<'a> Task<'a> {
 
 fn choose<'a>(inputs: &mut Inputs<'a>, linear: &'a Linear) -> Kernel<'a> {
     let fast = inputs.cpu.compute == Compute::Fast;
+    #[cfg(target_arch = "x86_64")]
+    if fast
+        && inputs.cpu.amx
+        && inputs.tokens >= PANEL_TOKENS_MAX
+        && let Some(source) = amx::Source::new(linear)
+    {
+        return Kernel::AmxPairs(source, inputs.pairs());
+    }
     match linear.weight.storage() {
         Storage::Blocks { ty, .. } if fast && blocks::is_supported(*ty) => {
-            if inputs.tokens >= panel_tokens_of(inputs.cpu.isa, *ty) {
+            if inputs.tokens >= panel_tokens_of(inputs.cpu.isa(), *ty) {
                 let steps = linear.input_scale.map_or(Steps::Unit, Steps::Fixed);
                 let source = Source::Blocks(*ty, linear.weight.encoded_rows());
                 let form = Form { steps, order: Order::Halves, offset: source.offset() };
@@ -262,6 +290,10 @@ fn choose<'a>(inputs: &mut Inputs<'a>, linear: &'a Linear) -> Kernel<'a> {
             if inputs.tokens >= panel_tokens_of_codes(inputs.cpu.isa) && weights.cols <= codes::MAX_COLS {
                 let source = Source::Codes(weights);
                 let form = Form { steps, order, offset: source.offset() };
+                #[cfg(target_arch = "x86_64")]
+                if inputs.cpu.amx {
+                    return Kernel::AmxBytes(source, inputs.packed(form));
+                }
                 return Kernel::Panel(source, inputs.packed(form));
             }
             Kernel::Codes(weights, codes::Input::new(inputs.quantised(steps, order)))

@@ -4,33 +4,36 @@
 use crate::scratch::Plain;
 use std::arch::asm;
 use std::arch::x86_64::*;
+use std::marker::PhantomData;
 
 /// Bytes that are asked for while others are multiplied, a share at each of so many steps: memory would stand idle while
 /// instructions set the pace, and the other way round.
 pub(super) struct Ahead<'a> {
-    /// Without what is left of a last line: whoever reads on finds it soon enough.
-    rest: &'a [[u8; LINE]],
+    next: *const u8,
+    /// Lines from there on, without what is left of a last one: whoever reads on finds it soon enough.
+    rest: usize,
     share: usize,
+    what: PhantomData<&'a u8>,
 }
 
 /// Bytes of a cache line.
 const LINE: usize = 64;
 
 impl<'a> Ahead<'a> {
-    pub(super) fn new(bytes: &'a [u8], steps: usize) -> Self {
-        let rest = bytes.as_chunks().0;
-        Self { rest, share: rest.len().div_ceil(steps.max(1)) }
+    pub(super) fn new<T>(what: &'a [T], steps: usize) -> Self {
+        let rest = size_of_val(what) / LINE;
+        Self { next: what.as_ptr().cast(), rest, share: rest.div_ceil(steps.max(1)), what: PhantomData }
     }
 
     /// Asks for the next share.
     #[inline(always)]
     pub(super) fn ask(&mut self) {
-        let (now, rest) = self.rest.split_at(self.share.min(self.rest.len()));
-        for line in now {
+        let now = self.share.min(self.rest);
+        for line in 0..now {
             // SAFETY: a prefetch reads nothing and does not fault.
-            unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) };
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(self.next.wrapping_add(LINE * line).cast()) };
         }
-        self.rest = rest;
+        (self.next, self.rest) = (self.next.wrapping_add(LINE * now), self.rest - now);
     }
 }
 

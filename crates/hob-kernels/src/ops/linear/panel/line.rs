@@ -37,7 +37,7 @@ impl Source<'_> {
 
     /// Unpacks unit `unit` of `rows`; rows that a panel lacks become zeros.
     #[inline(always)]
-    pub(super) fn fill(
+    pub(in crate::ops::linear) fn fill(
         &self,
         isa: Isa,
         rows: Range<usize>,

@@ -1,7 +1,7 @@
 //! Activations in the order in which the panel kernel's broadcasts walk them.
 
 #[cfg(target_arch = "x86_64")]
-use super::x86_64::{BYTES_OFFSET, Tile, TileAvx2, TileAvx512};
+use super::x86_64::{BYTES_OFFSET, Tile, TileAmx, TileAvx2, TileAvx512};
 use crate::Cpu;
 use crate::ops::linear::activations::{Activations, Order, Steps, UNIT};
 #[cfg(target_arch = "x86_64")]
@@ -35,8 +35,10 @@ pub(in crate::ops::linear) struct Packed {
     steps: Vec<f32>,
 }
 
-/// `[unit][tile]`, each in the layout of its kernel.
+/// `[unit][tile]`, for AMX `[tile][unit]`, each in the layout of its kernel.
 enum Tiles {
+    #[cfg(target_arch = "x86_64")]
+    Amx(Buffer<TileAmx>),
     #[cfg(target_arch = "x86_64")]
     Avx512(Buffer<TileAvx512>),
     #[cfg(target_arch = "x86_64")]
@@ -56,20 +58,28 @@ impl Packed {
         let input = Input { x, tokens, cols, form };
         let (tiles, steps) = match cpu.isa {
             #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 if cpu.amx => {
+                let tiles: Buffer<TileAmx> = input.tiles(cpu, width, true, super::x86_64::quantise_avx512);
+                let steps = token_steps(tokens, width, |unit, token| {
+                    tiles[token / TileAmx::TOKENS * width + unit].steps[token % TileAmx::TOKENS]
+                });
+                (Tiles::Amx(tiles), steps)
+            }
+            #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => {
-                let tiles = input.tiles(cpu, width, super::x86_64::quantise_avx512);
+                let tiles = input.tiles(cpu, width, false, super::x86_64::quantise_avx512);
                 let steps = token_steps(tokens, width, |unit, token| tile_step(&tiles, tokens, unit, token));
                 (Tiles::Avx512(tiles), steps)
             }
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 if form.offset <= BYTES_OFFSET => {
-                let tiles = input.tiles(cpu, width, super::x86_64::quantise_avx2_bytes);
+                let tiles = input.tiles(cpu, width, false, super::x86_64::quantise_avx2_bytes);
                 let steps = token_steps(tokens, width, |unit, token| tile_step(&tiles, tokens, unit, token));
                 (Tiles::Avx2Bytes(tiles), steps)
             }
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => {
-                let tiles = input.tiles(cpu, width, super::x86_64::quantise_avx2_words);
+                let tiles = input.tiles(cpu, width, false, super::x86_64::quantise_avx2_words);
                 let steps = token_steps(tokens, width, |unit, token| tile_step(&tiles, tokens, unit, token));
                 (Tiles::Avx2Words(tiles), steps)
             }
@@ -83,17 +93,19 @@ impl Packed {
         Self { tokens, width, tiles, steps }
     }
 
-    pub(super) fn tokens(&self) -> usize {
+    pub(in crate::ops::linear) fn tokens(&self) -> usize {
         self.tokens
     }
 
-    pub(super) fn units(&self) -> usize {
+    pub(in crate::ops::linear) fn units(&self) -> usize {
         self.width
     }
 
     /// Tokens of a tile.
     pub(super) fn tile_tokens(&self) -> usize {
         match &self.tiles {
+            #[cfg(target_arch = "x86_64")]
+            Tiles::Amx(_) => TileAmx::TOKENS,
             #[cfg(target_arch = "x86_64")]
             Tiles::Avx512(_) => TileAvx512::TOKENS,
             #[cfg(target_arch = "x86_64")]
@@ -108,7 +120,7 @@ impl Packed {
     }
 
     /// The step of a token all of whose units share one.
-    pub(super) fn step(&self, token: usize) -> f32 {
+    pub(in crate::ops::linear) fn step(&self, token: usize) -> f32 {
         self.steps[token]
     }
 
@@ -129,6 +141,13 @@ impl Packed {
     pub(super) fn avx512(&self, unit: usize) -> &[TileAvx512] {
         let Tiles::Avx512(tiles) = &self.tiles else { unreachable!("made for another kernel") };
         self.unit_of(tiles, unit)
+    }
+
+    /// All units of a tile.
+    #[cfg(target_arch = "x86_64")]
+    pub(in crate::ops::linear) fn amx(&self, tile: usize) -> &[TileAmx] {
+        let Tiles::Amx(tiles) = &self.tiles else { unreachable!("made for another kernel") };
+        &tiles[tile * self.width..][..self.width]
     }
 
     /// As [`avx512`](Self::avx512), if they are bytes.
@@ -176,11 +195,12 @@ pub(super) type TokenUnit<'a> = (&'a [f32], Step);
 
 #[cfg(target_arch = "x86_64")]
 impl Input<'_> {
-    /// `quantise` makes one tile of its tokens' columns.
+    /// `quantise` makes one tile of its tokens' columns. They lie `[tile][unit]` if `by_tile`, else `[unit][tile]`.
     fn tiles<C: Plain, const T: usize>(
         &self,
         cpu: &Cpu,
         width: usize,
+        by_tile: bool,
         quantise: impl Fn(&[TokenUnit<'_>], Form, &mut Tile<C, T>) + Sync,
     ) -> Buffer<Tile<C, T>> {
         let shared = self.shared_steps(cpu);
@@ -188,7 +208,9 @@ impl Input<'_> {
         let mut tiles = cpu.shelf.take(width * count);
         cpu.pool.for_each_part(&mut tiles, PART, &|part, tiles| {
             for (place, tile) in (part * PART..).zip(tiles) {
-                let (unit, first) = (place / count, place % count * T);
+                let (unit, index) =
+                    if by_tile { (place % width, place / width) } else { (place / count, place % count) };
+                let first = index * T;
                 let mut rows = [(&self.x[..0], Step::of(0)); T];
                 let present = first..(first + T).min(self.tokens);
                 for (row, token) in rows.iter_mut().zip(present.clone()) {

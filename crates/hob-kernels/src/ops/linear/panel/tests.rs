@@ -109,7 +109,8 @@ fn bad_numbers_stay_visible_and_alone() {
                 let mut x = random.normals(tokens * 512);
                 x[512 + 300] = bad;
                 let found = run(&cpu, &linear, &x, tokens);
-                assert!(found[5..10].iter().all(|y| y.is_nan()), "{isa} {ty} {bad}");
+                // What has no step of its own stays an infinity.
+                assert!(found[5..10].iter().all(|y| !y.is_finite()), "{isa} {ty} {bad}");
                 assert!(found[..5].iter().chain(&found[10..]).all(|y| y.is_finite()), "{isa} {ty} {bad}");
             }
         }

@@ -10,7 +10,7 @@ use super::{Packed, Panel, ROWS, Sums};
 use crate::isa::Avx512;
 use crate::ops::linear::activations::UNIT;
 use crate::ops::linear::activations::x86_64::unit_codes;
-use crate::ops::linear::x86_64::{load_bytes, load_ints, store_ints, transpose16};
+use crate::ops::linear::x86_64::{ask_behind, load_bytes, load_ints, store_ints, transpose16};
 use crate::scratch::Plain;
 use std::arch::x86_64::*;
 use std::ops::Range;
@@ -18,21 +18,24 @@ use std::ops::Range;
 /// One unit of `T` tokens, as one kernel walks it.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
-pub(super) struct Tile<C: Plain, const T: usize> {
+pub(in crate::ops::linear) struct Tile<C: Plain, const T: usize> {
     /// `[quad of columns][token]`.
-    codes: [[[C; 4]; T]; QUADS],
+    pub codes: [[[C; 4]; T]; QUADS],
     pub steps: [f32; T],
     /// What sums of products with codes stored above their values begin with: minus the sum of the token's codes times
     /// the offset.
-    starts: [i32; T],
+    pub starts: [i32; T],
 }
 
 impl<C: Plain, const T: usize> Tile<C, T> {
-    pub(super) const TOKENS: usize = T;
+    pub(in crate::ops::linear) const TOKENS: usize = T;
 }
 
 // SAFETY: arrays of numbers; the alignment is a cache line's.
 unsafe impl<C: Plain, const T: usize> Plain for Tile<C, T> {}
+
+/// With AMX, a register of sums has as many columns.
+pub(in crate::ops::linear) type TileAmx = Tile<i8, 16>;
 
 /// With two vectors of rows, 24 of the 32 registers hold sums.
 pub(super) type TileAvx512 = Tile<i8, 12>;
@@ -46,10 +49,11 @@ const TOKENS: usize = TileAvx512::TOKENS;
 const QUADS: usize = UNIT / 4;
 
 /// Quantises the tokens of one tile; those it lacks become zeros.
-pub(super) fn quantise_avx512(rows: &[TokenUnit<'_>], form: Form, tile: &mut TileAvx512) {
+pub(super) fn quantise_avx512<const T: usize>(rows: &[TokenUnit<'_>], form: Form, tile: &mut Tile<i8, T>) {
     #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
-    fn body(rows: &[TokenUnit<'_>], form: Form, tile: &mut TileAvx512) {
-        (tile.steps, tile.starts) = ([0.0; TOKENS], [0; TOKENS]);
+    fn body<const T: usize>(rows: &[TokenUnit<'_>], form: Form, tile: &mut Tile<i8, T>) {
+        const { assert!(T <= 16, "a lane of a vector for each token") };
+        (tile.steps, tile.starts) = ([0.0; T], [0; T]);
         // `[part][token]`; transposed, a vector is one quad of all tokens.
         let mut parts = [[_mm512_setzero_si512(); 16]; 4];
         for (t, &(x, shared)) in rows.iter().enumerate() {
@@ -67,8 +71,9 @@ pub(super) fn quantise_avx512(rows: &[TokenUnit<'_>], form: Form, tile: &mut Til
         }
         for (quads, part) in tile.codes.as_chunks_mut::<16>().0.iter_mut().zip(parts) {
             for (quad, column) in quads.iter_mut().zip(transpose16(part)) {
-                // SAFETY: twelve lanes are the 48 writable bytes of a quad's tokens; the store needs no alignment.
-                unsafe { _mm512_mask_storeu_epi32(quad.as_mut_ptr().cast(), 0xfff, column) }
+                let tokens = const { u16::MAX >> (16 - T) };
+                // SAFETY: these lanes are the writable bytes of a quad's tokens; the store needs no alignment.
+                unsafe { _mm512_mask_storeu_epi32(quad.as_mut_ptr().cast(), tokens, column) }
             }
         }
     }
@@ -127,6 +132,7 @@ fn tile_avx512<const N: usize>(panel: &[[u8; 64]], x: &TileAvx512, first: usize,
         *sums = [_mm512_set1_epi32(start); 2];
     }
     for quad in 0..QUADS {
+        ask_behind(x, quad, QUADS);
         let rows = [load_bytes(&panel[2 * quad]), load_bytes(&panel[2 * quad + 1])];
         for (sums, x) in sums.iter_mut().zip(&x.codes[quad]) {
             let values = _mm512_set1_epi32(i32::from_ne_bytes(x.map(|v| v as u8)));

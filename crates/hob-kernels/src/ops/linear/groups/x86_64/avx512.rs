@@ -9,7 +9,7 @@ use crate::isa::Avx512;
 use crate::ops::linear::blocks::format::{Form, Format, WeightUnit};
 use crate::ops::linear::finish::Finish;
 use crate::ops::linear::groups::{Panel, ROWS, Scratch, Sums, TOKENS, Tile};
-use crate::ops::linear::x86_64::{Ahead, load, load_bytes, store, transpose16};
+use crate::ops::linear::x86_64::{Ahead, ask_behind, load, load_bytes, store, transpose16};
 use std::arch::x86_64::*;
 use std::ops::Range;
 
@@ -135,6 +135,7 @@ fn tile<const MINS: bool, const HALVES: bool, const BEGIN: bool, const T: usize>
     sums: &mut Sums,
 ) {
     for group in 0..groups {
+        ask_behind(x, group, 8);
         if HALVES {
             halves::<MINS, BEGIN, T>(panel, x, group, sums);
         } else {

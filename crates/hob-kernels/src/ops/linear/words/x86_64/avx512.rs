@@ -5,7 +5,7 @@ use super::{AS_STORED, TOKENS, Tile, WIDEN_BF16, WIDEN_F16, word_bytes};
 use crate::isa::{Avx512, Avx512Bf16};
 use crate::matrix::EncodedRows;
 use crate::ops::linear::words::{Packed, Panel, ROWS, RowSums, Source, UNIT, Word};
-use crate::ops::linear::x86_64::{load, load_ints, transpose16};
+use crate::ops::linear::x86_64::{ask_behind, load, load_ints, transpose16};
 use hob_quant::TensorType;
 use std::arch::x86_64::*;
 use std::ops::Range;
@@ -144,9 +144,10 @@ macro_rules! word_kernels {
             places: &mut [RowSums; TOKENS],
         ) {
             let mut sums = [[_mm512_setzero_ps(); 2]; N];
-            for ([low, high], x) in panel.0.iter().zip(x) {
+            for (word, ([low, high], values)) in panel.0.iter().zip(x).enumerate() {
+                ask_behind(x, word, UNIT);
                 let (low, high) = (load_ints(low), load_ints(high));
-                for (sums, x) in sums.iter_mut().zip(x) {
+                for (sums, x) in sums.iter_mut().zip(values) {
                     let value = _mm512_set1_epi32(*x);
                     sums[0] = $multiply_add(sums[0], low, value);
                     sums[1] = $multiply_add(sums[1], high, value);

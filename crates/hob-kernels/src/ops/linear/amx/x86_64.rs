@@ -1,0 +1,162 @@
+//! What becomes of weights and activations before registers of AMX take them, and of sums after, in vectors of AVX-512.
+#![allow(unsafe_code)]
+
+use super::ROWS;
+use super::pairs::{Panel, Source, Tile};
+use super::registers::SIDE;
+use crate::Isa;
+use crate::isa::Avx512Bf16;
+use crate::ops::linear::blocks;
+use crate::ops::linear::blocks::format::{Format, UNIT, WeightUnit, format};
+use crate::ops::linear::panel::{self, Lines};
+use crate::ops::linear::x86_64::{load, load_ints, load_quarter, store_ints, transpose16};
+use crate::scratch::Plain;
+use std::arch::x86_64::*;
+use std::ops::Range;
+
+// SAFETY: arrays of numbers; the alignment is a cache line's.
+unsafe impl Plain for Tile {}
+
+fn proof() -> Avx512Bf16 {
+    Avx512Bf16::detect().expect("AMX is used only where this is")
+}
+
+/// Codes of one unit of some rows.
+pub(super) fn fill(source: &panel::Source<'_>, rows: Range<usize>, unit: usize, lines: &mut Lines) {
+    #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
+    fn body(source: &panel::Source<'_>, rows: Range<usize>, unit: usize, lines: &mut Lines) {
+        source.fill(Isa::Avx512, rows, unit, lines, &|address| {
+            _mm_prefetch::<_MM_HINT_T1>(address.cast());
+        });
+    }
+    let _proof = proof();
+    // SAFETY: the proof exists only where these features do.
+    unsafe { body(source, rows, unit, lines) }
+}
+
+/// One unit of some rows as bf16.
+pub(super) fn widen(source: Source<'_>, rows: Range<usize>, unit: usize, panel: &mut Panel) {
+    let _proof = proof();
+    match format(source.ty) {
+        Some(format) => {
+            let mut units = [WeightUnit::ZERO; ROWS];
+            let units = &mut units[..rows.len()];
+            blocks::unpack_rows(Isa::Avx512, source.ty, source.rows, rows, unit, units);
+            // SAFETY: the proof exists only where these features do.
+            unsafe { units.iter().enumerate().for_each(|(row, unit)| scale(format, unit, row, panel)) }
+        }
+        None => {
+            for (row, stored) in rows.enumerate() {
+                // SAFETY: as above.
+                unsafe { copy(source.rows.get(stored), unit, row, panel) }
+            }
+        }
+    }
+}
+
+/// `scale * (code - offset) - min` of one row, rounded to bf16 once.
+#[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")]
+fn scale(format: Format, unit: &WeightUnit, row: usize, Panel(panel): &mut Panel) {
+    let mut bases = [[0.0; 8]; 2];
+    let halves = if format.halves { [0, 1] } else { [0, 0] };
+    for (bases, half) in bases.iter_mut().zip(halves) {
+        for ((base, scale), min) in bases.iter_mut().zip(&unit.scales[half]).zip(&unit.mins[half]) {
+            *base = -f32::from(format.offset) * scale - min;
+        }
+    }
+    let sixteens = unit.codes.as_chunks::<16>().0;
+    for (group, part) in panel.iter_mut().enumerate() {
+        let values = |half: usize| {
+            // In storage, the first halves of four groups stand before the second ones.
+            let codes = _mm512_cvtepu8_epi32(load_quarter(&sixteens[group / 4 * 8 + half * 4 + group % 4]));
+            let scale = _mm512_set1_ps(unit.scales[halves[half]][group]);
+            _mm512_fmadd_ps(_mm512_cvtepi32_ps(codes), scale, _mm512_set1_ps(bases[half][group]))
+        };
+        store_pairs(&mut part[row], _mm512_cvtne2ps_pbh(values(1), values(0)));
+    }
+}
+
+/// A row that is stored as bf16.
+#[target_feature(enable = "avx512f,avx512bw")]
+fn copy(stored: &[u8], unit: usize, row: usize, Panel(panel): &mut Panel) {
+    let stored = &stored[2 * UNIT * unit..];
+    for line in (0..2 * UNIT).step_by(64) {
+        // The row's next unit is needed after all tokens have been multiplied with this one.
+        _mm_prefetch::<_MM_HINT_T1>(stored.as_ptr().wrapping_add(2 * UNIT + line).cast());
+    }
+    for (part, place) in panel.iter_mut().enumerate() {
+        let bytes = &stored[(64 * part).min(stored.len())..];
+        let count = bytes.len().min(64);
+        let mask = if count == 64 { u64::MAX } else { (1 << count) - 1 };
+        // SAFETY: the bytes of the mask can be read, and 64 can be written; neither needs alignment.
+        unsafe {
+            let numbers = _mm512_maskz_loadu_epi8(mask, bytes.as_ptr().cast());
+            _mm512_storeu_si512(place[row].as_mut_ptr().cast(), numbers);
+        }
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn store_pairs(to: &mut [u16; 32], numbers: __m512bh) {
+    // SAFETY: both are 64 bytes, of any value; the store needs no alignment.
+    unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), std::mem::transmute::<__m512bh, __m512i>(numbers)) }
+}
+
+/// One unit of sixteen tokens as bf16; rows that are short end in zeros.
+pub(super) fn pack(rows: &[&[f32]; SIDE], tile: &mut Tile) {
+    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+    fn body(rows: &[&[f32]; SIDE], Tile(parts): &mut Tile) {
+        for (index, part) in parts.iter_mut().enumerate() {
+            let mut vectors = [_mm512_setzero_si512(); SIDE];
+            for (vector, row) in vectors.iter_mut().zip(rows) {
+                let [low, high] = [2 * index, 2 * index + 1].map(|run| &row[(16 * run).min(row.len())..]);
+                let numbers = _mm512_cvtne2ps_pbh(first_sixteen(high), first_sixteen(low));
+                // SAFETY: both are 64 bytes of any value.
+                *vector = unsafe { std::mem::transmute::<__m512bh, __m512i>(numbers) };
+            }
+            for (pairs, vector) in part.iter_mut().zip(transpose16(vectors)) {
+                // SAFETY: 64 writable bytes; the store needs no alignment.
+                unsafe { _mm512_storeu_si512(pairs.as_mut_ptr().cast(), vector) }
+            }
+        }
+    }
+    let _proof = proof();
+    // SAFETY: the proof exists only where these features do.
+    unsafe { body(rows, tile) }
+}
+
+/// The first numbers; those that are not there are 0.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn first_sixteen(values: &[f32]) -> __m512 {
+    match values.first_chunk() {
+        Some(values) => load(values),
+        None => {
+            let mut padded = [0.0; 16];
+            padded[..values.len()].copy_from_slice(values);
+            load(&padded)
+        }
+    }
+}
+
+/// From the tokens of sixteen rows to `rows ..` of sixteen tokens.
+pub(super) fn transpose<const N: usize>(from: &[[i32; SIDE]; SIDE], to: &mut [[i32; N]; SIDE], rows: usize) {
+    #[target_feature(enable = "avx512f")]
+    fn body<const N: usize>(from: &[[i32; SIDE]; SIDE], to: &mut [[i32; N]; SIDE], rows: usize) {
+        let mut vectors = [_mm512_setzero_si512(); SIDE];
+        vectors.iter_mut().zip(from).for_each(|(vector, row)| *vector = load_ints(row));
+        for (to, vector) in to.iter_mut().zip(transpose16(vectors)) {
+            store_ints(to[rows..].first_chunk_mut().expect("sixteen rows"), vector);
+        }
+    }
+    let _proof = proof();
+    // SAFETY: the proof exists only where this feature does.
+    unsafe { body(from, to, rows) }
+}
+
+/// The numbers that have these bits.
+pub(super) fn floats<const N: usize>(bits: &[i32; N]) -> &[f32; N] {
+    // SAFETY: as many numbers of the same size and alignment, for which all bits are values.
+    unsafe { &*std::ptr::from_ref(bits).cast() }
+}
