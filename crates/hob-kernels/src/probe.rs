@@ -74,6 +74,7 @@ macro_rules! probe_loop {
 #[cfg(target_arch = "x86_64")]
 mod machine {
     use super::{ACCUMULATORS, Probe, ProbeKind};
+    use crate::Isa;
     use crate::isa::Amx;
     use crate::ops::linear::Registers;
     use std::arch::asm;
@@ -88,7 +89,8 @@ mod machine {
         let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
         let avx512 = is_x86_feature_detected!("avx512f");
         let (vnni, bf16) = (is_x86_feature_detected!("avx512vnni"), is_x86_feature_detected!("avx512bf16"));
-        let amx = Amx::detect().is_some();
+        // A pinned level is to be compared with what it could reach itself.
+        let amx = Isa::detect() == Isa::Amx;
         put(amx, ProbeKind::Int8, "tdpbusd", 16 * 16 * 64, int8_amx);
         put(amx, ProbeKind::Bf16, "tdpbf16ps", 16 * 16 * 32, bf16_amx);
         put(avx512 && vnni, ProbeKind::Int8, "vpdpbusd zmm", 64, int8_zmm);

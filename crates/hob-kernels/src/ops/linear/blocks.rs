@@ -21,6 +21,8 @@ mod x86_64;
 pub(super) use x86_64::fours::add_unit as add_unit_to_fours;
 #[cfg(target_arch = "x86_64")]
 pub(super) use x86_64::unpack_avx2::{bits, high_nibbles, low_nibbles};
+#[cfg(target_arch = "x86_64")]
+pub(super) use x86_64::widen_avx512;
 
 use super::activations::{Activations, Order, UNIT};
 use super::finish::Finish;

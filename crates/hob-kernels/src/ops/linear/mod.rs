@@ -9,6 +9,7 @@
 //! Read `task.rs` for which kernel a layer gets, then the kernel. Floats: `float.rs` (few tokens), `words.rs` (many). Block
 //! formats: `blocks.rs` (one, two), `fours.rs` (to 12, AVX-512), `eights.rs` (two to 8 of the most usual ones, AVX2), `groups.rs`
 //! (several; with AVX2, and of formats in blocks of 32 columns, also many), `panel.rs` (many). Integer codes: `codes.rs` (few), `panel.rs` (many).
+//! With AMX many tokens of all but F16 and F32 go to `amx.rs`.
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;

@@ -36,8 +36,8 @@ thread_local! {
 #[derive(Clone, Copy)]
 pub(in crate::ops::linear) struct Source<'a> {
     /// A block format, or BF16.
-    pub(super) ty: TensorType,
-    pub(super) rows: EncodedRows<'a>,
+    ty: TensorType,
+    rows: EncodedRows<'a>,
 }
 
 impl<'a> Source<'a> {
@@ -105,7 +105,12 @@ impl Operands for Pairs<'_> {
     }
 
     fn unpack(&self, rows: Range<usize>, unit: usize, panel: &mut Panel) {
-        x86_64::widen(self.source, rows, unit, panel);
+        let Source { ty, rows: stored } = self.source;
+        if ty == TensorType::BF16 {
+            rows.enumerate().for_each(|(place, row)| x86_64::copy(stored.get(row), unit, place, panel));
+        } else {
+            blocks::widen_avx512(ty, stored, rows, unit, &mut panel.0);
+        }
     }
 
     fn tokens(&self) -> usize {

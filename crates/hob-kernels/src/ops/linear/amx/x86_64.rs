@@ -1,15 +1,13 @@
 //! What becomes of weights and activations before registers of AMX take them, and of sums after, in vectors of AVX-512.
 #![allow(unsafe_code)]
 
-use super::ROWS;
-use super::pairs::{Panel, Source, Tile};
+use super::pairs::{Panel, Tile};
 use super::registers::SIDE;
 use crate::Isa;
 use crate::isa::Avx512Bf16;
-use crate::ops::linear::blocks;
-use crate::ops::linear::blocks::format::{Format, UNIT, WeightUnit, format};
+use crate::ops::linear::blocks::format::UNIT;
 use crate::ops::linear::panel::{self, Lines};
-use crate::ops::linear::x86_64::{load, load_ints, load_quarter, store_ints, transpose16};
+use crate::ops::linear::x86_64::{load, load_ints, store_ints, transpose16};
 use crate::scratch::Plain;
 use std::arch::x86_64::*;
 use std::ops::Range;
@@ -34,51 +32,15 @@ pub(super) fn fill(source: &panel::Source<'_>, rows: Range<usize>, unit: usize, 
     unsafe { body(source, rows, unit, lines) }
 }
 
-/// One unit of some rows as bf16.
-pub(super) fn widen(source: Source<'_>, rows: Range<usize>, unit: usize, panel: &mut Panel) {
-    let _proof = proof();
-    match format(source.ty) {
-        Some(format) => {
-            let mut units = [WeightUnit::ZERO; ROWS];
-            let units = &mut units[..rows.len()];
-            blocks::unpack_rows(Isa::Avx512, source.ty, source.rows, rows, unit, units);
-            // SAFETY: the proof exists only where these features do.
-            unsafe { units.iter().enumerate().for_each(|(row, unit)| scale(format, unit, row, panel)) }
-        }
-        None => {
-            for (row, stored) in rows.enumerate() {
-                // SAFETY: as above.
-                unsafe { copy(source.rows.get(stored), unit, row, panel) }
-            }
-        }
-    }
-}
-
-/// `scale * (code - offset) - min` of one row, rounded to bf16 once.
-#[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")]
-fn scale(format: Format, unit: &WeightUnit, row: usize, Panel(panel): &mut Panel) {
-    let mut bases = [[0.0; 8]; 2];
-    let halves = if format.halves { [0, 1] } else { [0, 0] };
-    for (bases, half) in bases.iter_mut().zip(halves) {
-        for ((base, scale), min) in bases.iter_mut().zip(&unit.scales[half]).zip(&unit.mins[half]) {
-            *base = -f32::from(format.offset) * scale - min;
-        }
-    }
-    let sixteens = unit.codes.as_chunks::<16>().0;
-    for (group, part) in panel.iter_mut().enumerate() {
-        let values = |half: usize| {
-            // In storage, the first halves of four groups stand before the second ones.
-            let codes = _mm512_cvtepu8_epi32(load_quarter(&sixteens[group / 4 * 8 + half * 4 + group % 4]));
-            let scale = _mm512_set1_ps(unit.scales[halves[half]][group]);
-            _mm512_fmadd_ps(_mm512_cvtepi32_ps(codes), scale, _mm512_set1_ps(bases[half][group]))
-        };
-        store_pairs(&mut part[row], _mm512_cvtne2ps_pbh(values(1), values(0)));
-    }
-}
-
 /// A row that is stored as bf16.
+pub(super) fn copy(stored: &[u8], unit: usize, row: usize, panel: &mut Panel) {
+    let _proof = proof();
+    // SAFETY: the proof exists only where these features do.
+    unsafe { copy_row(stored, unit, row, panel) }
+}
+
 #[target_feature(enable = "avx512f,avx512bw")]
-fn copy(stored: &[u8], unit: usize, row: usize, Panel(panel): &mut Panel) {
+fn copy_row(stored: &[u8], unit: usize, row: usize, Panel(panel): &mut Panel) {
     let stored = &stored[2 * UNIT * unit..];
     for line in (0..2 * UNIT).step_by(64) {
         // The row's next unit is needed after all tokens have been multiplied with this one.
@@ -94,13 +56,6 @@ fn copy(stored: &[u8], unit: usize, row: usize, Panel(panel): &mut Panel) {
             _mm512_storeu_si512(place[row].as_mut_ptr().cast(), numbers);
         }
     }
-}
-
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn store_pairs(to: &mut [u16; 32], numbers: __m512bh) {
-    // SAFETY: both are 64 bytes, of any value; the store needs no alignment.
-    unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), std::mem::transmute::<__m512bh, __m512i>(numbers)) }
 }
 
 /// One unit of sixteen tokens as bf16; rows that are short end in zeros.

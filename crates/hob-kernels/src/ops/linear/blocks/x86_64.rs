@@ -37,10 +37,11 @@ mod round;
 pub(super) mod unpack_avx2;
 mod unpack_avx512;
 mod whole;
+mod widen;
 
 use super::format::{Format, MAX_UNIT_BYTES, WeightUnit, format};
 use crate::Matrix;
-use crate::isa::{Avx2, Avx512};
+use crate::isa::{Avx2, Avx512, Avx512Bf16};
 use crate::matrix::EncodedRows;
 use crate::ops::linear::activations::{Activations, UNIT, Unit};
 use crate::ops::linear::finish::Finish;
@@ -289,4 +290,41 @@ pub(super) fn round_avx512(
     let _proof = Avx512::detect().expect("the level was checked when the Cpu was made");
     // SAFETY: the token exists only where these features do.
     unsafe { dispatch(ty, weight, rows, unit, codes, scales) }
+}
+
+/// Unpacks one unit of some rows as bf16 numbers: `[group][row][column]`, of at most 32 rows.
+pub(in crate::ops::linear) fn widen_avx512(
+    ty: TensorType,
+    weight: EncodedRows<'_>,
+    rows: Range<usize>,
+    unit: usize,
+    panel: &mut [[[u16; 32]; 32]; 8],
+) {
+    #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx512bf16")]
+    fn all_rows<const F: usize>(
+        weight: EncodedRows<'_>,
+        rows: Range<usize>,
+        unit: usize,
+        panel: &mut [[[u16; 32]; 32]; 8],
+    ) {
+        let format = const { format_of::<F>() };
+        let mut unpacked = WeightUnit::ZERO;
+        for (place, row) in rows.enumerate() {
+            unpack_row_avx512::<F>(weight.get(row), unit, &mut unpacked);
+            widen::widen(format, &unpacked, |group, numbers| panel[group][place] = numbers);
+        }
+    }
+    #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx512bf16")]
+    fn dispatch(
+        ty: TensorType,
+        weight: EncodedRows<'_>,
+        rows: Range<usize>,
+        unit: usize,
+        panel: &mut [[[u16; 32]; 32]; 8],
+    ) {
+        with_format!(ty, all_rows(weight, rows, unit, panel))
+    }
+    let _proof = Avx512Bf16::detect().expect("pairs of bf16 are made only where they are");
+    // SAFETY: the proof exists only where these features do.
+    unsafe { dispatch(ty, weight, rows, unit, panel) }
 }
