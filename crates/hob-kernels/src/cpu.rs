@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub enum Compute {
     /// f32 activations against exactly decoded weights: the reference for tests.
     Exact,
-    /// 8-bit activations, quantised per block. Weights that are floats in the file meet f32 activations, or, if bf16 and many
+    /// 8-bit activations, quantised per block; with AMX many tokens of block formats are bf16 on both sides instead. Weights that are floats in the file meet f32 activations, or, if bf16 and many
     /// tokens, bf16 ones; what attention sums is bf16: both where the CPU multiplies bf16 faster than f32. Attention over
     /// cached codes rounds to 16 bits where the CPU multiplies those faster.
     #[default]
