@@ -140,6 +140,30 @@ pub(super) fn load(values: &[f32; 16]) -> __m512 {
     unsafe { _mm512_loadu_ps(values.as_ptr()) }
 }
 
+/// Values `16 * run ..` of `row`; those that are not there are 0.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn load_run(row: &[f32], run: usize) -> __m512 {
+    let values = &row[(16 * run).min(row.len())..];
+    match values.first_chunk() {
+        Some(values) => load(values),
+        None => {
+            let mut padded = [0.0; 16];
+            padded[..values.len()].copy_from_slice(values);
+            load(&padded)
+        }
+    }
+}
+
+/// Pairs `16 * run ..` of `row`, rounded to bf16; those that are not there are 0.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+pub(super) fn rounded_pairs(row: &[f32], run: usize) -> __m512i {
+    let rounded = _mm512_cvtne2ps_pbh(load_run(row, 2 * run + 1), load_run(row, 2 * run));
+    // SAFETY: both are 64 bytes of any value.
+    unsafe { std::mem::transmute(rounded) }
+}
+
 /// Stores sixteen integers.
 #[inline]
 #[target_feature(enable = "avx512f")]

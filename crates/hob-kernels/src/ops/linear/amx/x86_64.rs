@@ -7,7 +7,7 @@ use crate::Isa;
 use crate::isa::Avx512Bf16;
 use crate::ops::linear::blocks::format::UNIT;
 use crate::ops::linear::panel::{self, Lines};
-use crate::ops::linear::x86_64::{load, load_ints, store_ints, transpose16};
+use crate::ops::linear::x86_64::{load_ints, rounded_pairs, store_ints, transpose16};
 use crate::scratch::Plain;
 use std::arch::x86_64::*;
 use std::ops::Range;
@@ -65,10 +65,7 @@ pub(super) fn pack(rows: &[&[f32]; SIDE], tile: &mut Tile) {
         for (index, part) in parts.iter_mut().enumerate() {
             let mut vectors = [_mm512_setzero_si512(); SIDE];
             for (vector, row) in vectors.iter_mut().zip(rows) {
-                let [low, high] = [2 * index, 2 * index + 1].map(|run| &row[(16 * run).min(row.len())..]);
-                let numbers = _mm512_cvtne2ps_pbh(first_sixteen(high), first_sixteen(low));
-                // SAFETY: both are 64 bytes of any value.
-                *vector = unsafe { std::mem::transmute::<__m512bh, __m512i>(numbers) };
+                *vector = rounded_pairs(row, index);
             }
             for (pairs, vector) in part.iter_mut().zip(transpose16(vectors)) {
                 // SAFETY: 64 writable bytes; the store needs no alignment.
@@ -79,20 +76,6 @@ pub(super) fn pack(rows: &[&[f32]; SIDE], tile: &mut Tile) {
     let _proof = proof();
     // SAFETY: the proof exists only where these features do.
     unsafe { body(rows, tile) }
-}
-
-/// The first numbers; those that are not there are 0.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn first_sixteen(values: &[f32]) -> __m512 {
-    match values.first_chunk() {
-        Some(values) => load(values),
-        None => {
-            let mut padded = [0.0; 16];
-            padded[..values.len()].copy_from_slice(values);
-            load(&padded)
-        }
-    }
 }
 
 /// From the tokens of sixteen rows to `rows ..` of sixteen tokens.

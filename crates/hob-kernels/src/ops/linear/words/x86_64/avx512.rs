@@ -5,7 +5,7 @@ use super::{AS_STORED, TOKENS, Tile, WIDEN_BF16, WIDEN_F16, word_bytes};
 use crate::isa::{Avx512, Avx512Bf16};
 use crate::matrix::EncodedRows;
 use crate::ops::linear::words::{Packed, Panel, ROWS, RowSums, Source, UNIT, Word};
-use crate::ops::linear::x86_64::{ask_behind, load, load_ints, transpose16};
+use crate::ops::linear::x86_64::{ask_behind, load, load_ints, load_run, rounded_pairs, transpose16};
 use hob_quant::TensorType;
 use std::arch::x86_64::*;
 use std::ops::Range;
@@ -179,33 +179,10 @@ word_kernels!(
     "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq"
 );
 
-/// Values `16 * run ..` of `row`; those that are not there are 0.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn load_run(row: &[f32], run: usize) -> __m512 {
-    let values = &row[(16 * run).min(row.len())..];
-    match values.first_chunk() {
-        Some(values) => load(values),
-        None => {
-            let mut padded = [0.0; 16];
-            padded[..values.len()].copy_from_slice(values);
-            load(&padded)
-        }
-    }
-}
-
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn floats(row: &[f32], run: usize) -> __m512i {
     _mm512_castps_si512(load_run(row, run))
-}
-
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-fn rounded_pairs(row: &[f32], run: usize) -> __m512i {
-    let rounded = _mm512_cvtne2ps_pbh(load_run(row, 2 * run + 1), load_run(row, 2 * run));
-    // SAFETY: both are 64 bytes of any value.
-    unsafe { std::mem::transmute(rounded) }
 }
 
 #[inline]
